@@ -1,0 +1,1 @@
+"""One fusion strategy per file; normalisation, clocks and the assembly of data sets beside them."""

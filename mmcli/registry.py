@@ -1,0 +1,69 @@
+"""One mechanism for the three families that grow by a file: extractors, aligners, fusion strategies.
+
+The file's name is the name. Names are listed without importing anything, so that ``--help`` and completion stay fast; a
+module is imported when it is asked for. Packages installed beside mmcli add members through entry points of the group
+named after the family's package (``mmcli.aligners``); a name that is there twice is an error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from mmcli.errors import UsageError
+
+
+class Registry:
+    """The members of one package: ``names()`` without importing them, ``load(name)`` to import one.
+
+    ``support`` names the modules of the package that are not members.
+    """
+
+    def __init__(self, kind: str, package: str, path: Iterable[str], *, support: Iterable[str] = ()) -> None:
+        self.kind = kind
+        self.package = package
+        self._path = [str(Path(p)) for p in path]
+        self._support = frozenset(support)
+
+    def names(self) -> list[str]:
+        """All member names, sorted, third-party ones included."""
+        return sorted({*self._own(), *self._added()})
+
+    def load(self, name: str) -> ModuleType:
+        """The module of a member.
+
+        Raises :class:`UsageError`, naming the nearest member, where there is no such name.
+        """
+        own, added = self._own(), self._added()
+        if name in own and name in added:
+            raise UsageError(f"{self.kind} {name!r} is defined by mmcli and by {added[name]!r}", hint="uninstall one of them")
+        if name in own:
+            return importlib.import_module(f"{self.package}.{name}")
+        if name in added:
+            return importlib.import_module(added[name])
+        raise UsageError(f"unknown {self.kind} {name!r}", hint=nearest(name, [*own, *added]))
+
+    def _own(self) -> set[str]:
+        found = {m.name for m in pkgutil.iter_modules(self._path) if not m.ispkg and not m.name.startswith("_")}
+        return found - self._support
+
+    def _added(self) -> dict[str, str]:
+        return {e.name: e.value for e in entry_points(group=self.package)}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A sentence that offers the nearest known name, or all of them where none is near.
+
+    >>> nearest("dwt", ["dtw", "hmm"])
+    "did you mean 'dtw'?"
+    """
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return "known: " + ", ".join(known)

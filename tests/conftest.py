@@ -1,0 +1,49 @@
+"""Settings that every test shares."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Tests share two cores with the processes they start, and results must not depend on the thread count.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+settings.register_profile("suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("hunt", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test marked ``needs("program")`` where the program is absent, and say which."""
+    for mark in item.iter_markers("needs"):
+        for program in mark.args:
+            if shutil.which(program) is None:
+                pytest.skip(f"needs the program {program}")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def sample_data(root: Path) -> Path:
+    """The committed sample data."""
+    return root / "sample_data"
+
+
+@pytest.fixture(scope="session")
+def shared(root: Path) -> Path:
+    """The shared benchmark data beside the checkout; tests that ask for it skip where it is absent."""
+    path = root.parent / "shared"
+    if not (path / "data").is_dir():
+        pytest.skip("needs the shared benchmark data beside the checkout")
+    return path
