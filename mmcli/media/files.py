@@ -1,0 +1,121 @@
+"""What is checked before any decoder sees a file: that it is a regular file of a bearable size, and what its bytes say."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+from pathlib import Path
+
+from mmcli.errors import MediaError, MissingError
+from mmcli.media import limits
+
+MAX_BYTES = {
+    "audio": limits.MAX_STREAM_BYTES,
+    "video": limits.MAX_STREAM_BYTES,
+    "image": limits.MAX_IMAGE_BYTES,
+    "text": limits.MAX_TEXT_BYTES,
+    "series": limits.MAX_SERIES_BYTES,
+    "subtitle": limits.MAX_SUBTITLE_BYTES,
+}
+
+
+def regular(path: Path | str, modality: str | None = None) -> Path:
+    """The path, once it is known to be a non-empty regular file (links are followed) within the limit of its modality.
+
+    Raises :class:`MissingError` where there is nothing, :class:`MediaError` for folders, FIFOs, devices, empty files.
+    """
+    path = Path(path)
+    try:
+        info = path.stat()
+    except FileNotFoundError:
+        raise MissingError("no such file", source=path) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise MediaError(f"cannot be opened: {reason}", source=path) from error
+    if not stat.S_ISREG(info.st_mode):
+        raise MediaError(f"is {_kind(info.st_mode)}, not a file", source=path)
+    if info.st_size == 0:
+        raise MediaError("is empty (0 bytes)", source=path)
+    most = MAX_BYTES.get(modality or "")
+    if most is not None and info.st_size > most:
+        raise MediaError(f"has {info.st_size:,} bytes, more than the {most:,} that {modality} may have", source=path)
+    return path
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    if stat.S_ISFIFO(mode):
+        return "a FIFO"
+    return "a socket" if stat.S_ISSOCK(mode) else "a device"
+
+
+def head(path: Path, size: int = 64) -> bytes:
+    """The first bytes of a file."""
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError as error:
+        raise MediaError(f"cannot be read: {error.strerror}", source=path) from error
+
+
+def container(first: bytes) -> str | None:
+    """The format that the first bytes name: ``wav``, ``mp4``, ``png`` and so on, or None.
+
+    >>> container(b"RIFF....WAVEfmt "), container(b"plain words")
+    ('wav', None)
+    """
+    if first[:4] in (b"RIFF", b"RF64") and first[8:12] == b"WAVE":
+        return "wav"
+    if first[:4] == b"RIFF" and first[8:12] == b"WEBP":
+        return "webp"
+    if first[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return "m4a" if first[8:12] in (b"M4A ", b"M4B ") else "mp4"
+    marks = {
+        b"fLaC": "flac",
+        b"OggS": "ogg",
+        b"ID3": "mp3",
+        b"FORM": "aiff",
+        b"\x1a\x45\xdf\xa3": "mkv",
+        b"\x89PNG\r\n\x1a\n": "png",
+        b"\xff\xd8\xff": "jpg",
+        b"GIF87a": "gif",
+        b"GIF89a": "gif",
+        b"\x93NUMPY": "npy",
+        b"PK\x03\x04": "zip",
+    }
+    for mark, name in marks.items():
+        if first.startswith(mark):
+            return name
+    if len(first) > 1 and first[0] == 0xFF and first[1] & 0xE0 == 0xE0:
+        return "aac" if first[1] & 0xF6 == 0xF0 else "mp3"
+    return None
+
+
+MODALITY = {
+    **dict.fromkeys(("wav", "flac", "ogg", "mp3", "aac", "aiff", "m4a"), "audio"),
+    **dict.fromkeys(("mp4", "mkv"), "video"),
+    **dict.fromkeys(("png", "jpg", "gif", "webp"), "image"),
+    **dict.fromkeys(("npy", "zip"), "series"),
+}
+
+
+def sniffed(path: Path) -> str | None:
+    """The modality that the first bytes of a file speak for, or None."""
+    return MODALITY.get(container(head(path)) or "")
+
+
+def refuse_foreign(path: Path, modality: str, welcome: tuple[str, ...]) -> None:
+    """Raises :class:`MediaError` where the content is clearly of a format that this modality cannot be read from."""
+    found = container(head(path))
+    if found is not None and MODALITY[found] not in welcome:
+        raise MediaError(f"is named or used as {modality}, but holds {found}", source=path)
+
+
+def npz_has(path: Path, member: str) -> bool:
+    """Whether a zip of arrays has a member of this name; False for what is no zip."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return f"{member}.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, EOFError):
+        return False
