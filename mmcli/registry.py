@@ -41,7 +41,9 @@ class Registry:
         """
         own, added = self._own(), self._added()
         if name in own and name in added:
-            raise UsageError(f"{self.kind} {name!r} is defined by mmcli and by {added[name]!r}", hint="uninstall one of them")
+            raise UsageError(
+                f"{self.kind} {name!r} is defined by mmcli and by {added[name]!r}", hint="uninstall one of them"
+            )
         if name in own:
             return importlib.import_module(f"{self.package}.{name}")
         if name in added:
