@@ -1,1 +1,40 @@
-"""One fusion strategy per file; normalisation, clocks and the assembly of data sets beside them."""
+"""One fusion strategy per file; clocks, normalisation and the assembly of data sets beside them.
+
+A strategy turns one frame of every modality into one frame::
+
+    Config                                    a frozen dataclass
+    fit(blocks, config) -> state              optional; from the training rows only; JSON-able
+    fuse(blocks, config, state) -> (n, width) float32
+
+Blocks hold a matrix per modality and which of its rows are there (:mod:`mmcli.fusion.blocks`).
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from mmcli.registry import Registry
+
+_SUPPORT = (
+    "assemble",
+    "balance",
+    "blocks",
+    "fused",
+    "grid",
+    "labels",
+    "normalise",
+    "single",
+    "splits",
+    "streams",
+    "summary",
+    "width",
+)
+
+registry = Registry("fusion strategy", __name__, __path__, support=_SUPPORT)
+
+
+def __getattr__(name: str) -> ModuleType:
+    """``mmcli.fusion.NAME`` imports the strategy NAME."""
+    if not name.startswith("_") and name in registry.names():
+        return registry.load(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

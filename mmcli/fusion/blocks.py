@@ -1,0 +1,34 @@
+"""What a strategy sees: one row per frame or item, a block of columns per modality, and which rows are there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """``values[m]`` is float64 ``(n, width of m)``; ``present[m]`` is bool ``(n,)``.
+
+    Rows of ``values`` where ``present`` is false hold nothing: strategies must not let them matter.
+    """
+
+    values: dict[str, np.ndarray]
+    present: dict[str, np.ndarray]
+
+    @property
+    def rows(self) -> int:
+        """The number of rows, the same in every block."""
+        return len(next(iter(self.present.values())))
+
+    def select(self, rows: np.ndarray) -> Blocks:
+        """The given rows of every block."""
+        return Blocks(
+            {name: values[rows] for name, values in self.values.items()},
+            {name: present[rows] for name, present in self.present.items()},
+        )
+
+    def known(self, name: str) -> np.ndarray:
+        """The rows of one block that are there, ``(k, width)``."""
+        return self.values[name][self.present[name]]
