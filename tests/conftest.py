@@ -21,11 +21,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test marked ``needs("program")`` where the program is absent, and say which."""
+    """Skip a test marked ``needs("program")`` where the program is absent, and say which.
+
+    With MMCLI_REQUIRE_PROGRAMS set, as in CI, it fails instead.
+    """
     for mark in item.iter_markers("needs"):
         for program in mark.args:
             if shutil.which(program) is None:
-                pytest.skip(f"needs the program {program}")
+                answer = pytest.fail if os.environ.get("MMCLI_REQUIRE_PROGRAMS") else pytest.skip
+                answer(f"needs the program {program}")
 
 
 @pytest.fixture(scope="session")

