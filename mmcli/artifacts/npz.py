@@ -1,0 +1,234 @@
+"""The one reader and writer of npz files.
+
+``numpy.load`` raises seven exception types on damaged files, reads a header of any length before it refuses it,
+allocates what a header declares, takes the last of two members of one name, and follows names outside the archive. So
+the archive is looked at first: known members only, each once, stored and not encrypted, together no larger than the
+file; each member's header within 10,000 bytes and of the one form that writers use; its type on the list that the
+format allows; shape times item size equal to the bytes that are there. Then the bytes are read into an array of
+exactly that size, and the archive's CRC covers header and values. Nothing is ever unpickled or evaluated.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import struct
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from mmcli.errors import ArtifactError
+
+MAX_MEMBERS = 64
+MAX_HEADER = 10_000
+MAX_TEXT_ITEM = 64 << 10  # bytes in one string of a unicode array; a single string (meta) may be longer
+MAX_META = 64 << 20  # bytes of the meta string, at four a character
+MAX_DIMENSION = 1 << 40
+_BLOCK = 1 << 20
+_SOUND_FLAGS = 0x8 | 0x800  # sizes after the data, names in UTF-8; anything else is encryption or patching
+_HEADER = re.compile(
+    rb"\{ ?'descr': ?'([<|]?[a-zA-Z][0-9]{1,9})', ?'fortran_order': ?(True|False), ?"
+    rb"'shape': ?\(((?:[0-9]{1,18}, ?)*(?:(?<=, )[0-9]{1,18}|(?<=,)[0-9]{1,18})?)\),? ?\} *\n?"
+)
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    EOFError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+)
+
+
+class Spec(NamedTuple):
+    """What an array of a format has to be: its type and how many axes; ``U`` is text of any width."""
+
+    dtype: str
+    least_axes: int
+    most_axes: int
+
+
+def read(
+    stream: BinaryIO,
+    size: int,
+    name: str,
+    specs_of: Callable[[Collection[str]], Mapping[str, Spec]],
+    *,
+    max_bytes: int,
+    max_members: int = MAX_MEMBERS,
+    only: Collection[str] | None = None,
+) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of an archive of ``size`` bytes.
+
+    ``specs_of`` is given the member keys and says what each must be, or raises. ``only`` reads some of the members.
+    Raises :class:`ArtifactError` whatever is wrong.
+    """
+    if size > max_bytes:
+        raise ArtifactError(f"holds {size:,} bytes; at most {max_bytes:,} are read", source=name)
+    with guarded(name), zipfile.ZipFile(stream) as archive:
+        members = _members(archive, size, name, max_members)
+        specs = specs_of(members.keys())
+        if specs.keys() != members.keys():
+            missing = sorted(specs.keys() - members.keys())
+            surplus = sorted(members.keys() - specs.keys())
+            wrong = f"lacks {missing[0]!r}" if missing else f"holds {surplus[0][:100]!r}, which does not belong there"
+            raise ArtifactError(wrong, source=name)
+        wanted = members.keys() if only is None else only
+        return {key: _array(archive, members[key], key, specs[key], name) for key in wanted}
+
+
+def write(stream: BinaryIO, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Write an archive as ``numpy.savez`` does: stored, one ``.npy`` a member, constant dates, no pickles.
+
+    ``numpy.savez`` itself takes a key called ``file`` for its argument and, before numpy 2.2, pickles object arrays.
+    """
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for key, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{key}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, _little_endian(array), version=(1, 0), allow_pickle=False)
+
+
+def dumps(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
+    """The archive as bytes."""
+    memory = io.BytesIO()
+    write(memory, arrays)
+    return memory.getvalue()
+
+
+def text_scalar(text: str) -> np.ndarray[Any, Any]:
+    """A string as the array without axes that holds it."""
+    return np.array(text, dtype=f"<U{max(1, len(text))}")
+
+
+@contextmanager
+def guarded(name: str) -> Iterator[None]:
+    """Turn whatever a damaged archive makes the standard library raise into one error."""
+    try:
+        yield
+    except _DAMAGE as problem:
+        raise ArtifactError(f"is damaged or no such archive ({_first_line(problem)})", source=name) from problem
+    except MemoryError as problem:
+        raise ArtifactError("does not fit into memory", source=name) from problem
+
+
+def _first_line(problem: BaseException) -> str:
+    text = str(problem) or type(problem).__name__
+    return text.splitlines()[0][:200]
+
+
+def _members(archive: zipfile.ZipFile, size: int, name: str, max_members: int) -> dict[str, zipfile.ZipInfo]:
+    entries = archive.infolist()
+    if len(entries) > max_members:
+        raise ArtifactError(f"holds {len(entries)} members; at most {max_members} are read", source=name)
+    members: dict[str, zipfile.ZipInfo] = {}
+    total = 0
+    for entry in entries:
+        if not entry.filename.endswith(".npy"):
+            raise ArtifactError(f"holds {entry.filename[:100]!r}, which is no array", source=name)
+        key = entry.filename[:-4]
+        if key in members:
+            raise ArtifactError(f"holds {key[:100]!r} twice", source=name)
+        if entry.flag_bits & ~_SOUND_FLAGS:
+            raise ArtifactError(f"{key[:100]!r} is encrypted or patched", source=name)
+        if entry.compress_type != zipfile.ZIP_STORED:
+            hint = "write it with numpy.savez, not savez_compressed"
+            raise ArtifactError(f"{key[:100]!r} is compressed; arrays are stored", source=name, hint=hint)
+        if entry.compress_size != entry.file_size:
+            raise ArtifactError(f"{key[:100]!r} declares two sizes", source=name)
+        total += entry.file_size
+        members[key] = entry
+    if total > size:
+        raise ArtifactError(f"declares {total:,} bytes in a file of {size:,}", source=name)
+    return members
+
+
+def _array(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, key: str, spec: Spec, name: str
+) -> np.ndarray[Any, Any]:
+    with archive.open(entry) as member:
+        dtype, shape, fortran, header = _header(member, key, spec, name)
+        count = math.prod(shape)
+        if header + count * dtype.itemsize != entry.file_size:
+            raise ArtifactError(f"{key!r} of shape {shape} does not have its size", source=name)
+        array = np.empty(count, dtype)
+        _fill(member, array)
+        if member.read(1):  # reaches the end, where the CRC is compared
+            raise ArtifactError(f"{key!r} goes on after its end", source=name)
+    if dtype.kind == "b" and array.size and int(array.view(np.uint8).max()) > 1:
+        raise ArtifactError(f"{key!r} holds bytes that are neither true nor false", source=name)
+    if dtype.kind == "U":
+        _sound_text(array, key, name)
+    if fortran:
+        return np.ascontiguousarray(array.reshape(shape[::-1]).T)
+    return array.reshape(shape)
+
+
+def _header(
+    member: IO[bytes], key: str, spec: Spec, name: str
+) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
+    """Type, shape, order and length of the header."""
+    start = member.read(8)
+    if len(start) != 8 or start[:6] != b"\x93NUMPY" or start[6:] not in (b"\x01\x00", b"\x02\x00"):
+        raise ArtifactError(f"{key!r} is no array", source=name)
+    width = 2 if start[6] == 1 else 4
+    length = int.from_bytes(member.read(width), "little")
+    if length > MAX_HEADER:
+        raise ArtifactError(f"{key!r} declares a header of {length:,} bytes", source=name)
+    match = _HEADER.fullmatch(member.read(length))
+    if match is None:
+        raise ArtifactError(f"{key!r} has a header that no array writer makes", source=name)
+    descr, order, axes = match[1].decode("ascii"), match[2], match[3].decode("ascii")
+    if spec.dtype == "U":
+        fits = descr.startswith("<U")
+    else:
+        fits = descr == spec.dtype
+    if not fits:
+        raise ArtifactError(f"{key!r} is of type {descr}; {spec.dtype} is needed", source=name)
+    shape = tuple(int(axis) for axis in axes.split(",") if axis.strip())
+    if not spec.least_axes <= len(shape) <= spec.most_axes:
+        raise ArtifactError(f"{key!r} has {len(shape)} axes", source=name)
+    if any(axis > MAX_DIMENSION for axis in shape):
+        raise ArtifactError(f"{key!r} of shape {shape} is too large", source=name)
+    dtype = np.dtype(descr)
+    if dtype.kind == "U" and not 0 < dtype.itemsize <= (MAX_TEXT_ITEM if shape else MAX_META):
+        raise ArtifactError(f"{key!r} holds strings of {dtype.itemsize:,} bytes", source=name)
+    return dtype, shape, order == b"True", 8 + width + length
+
+
+def _fill(member: IO[bytes], array: np.ndarray[Any, Any]) -> None:
+    if array.nbytes == 0:
+        return
+    rest = memoryview(array.view(np.uint8).data)
+    while rest:
+        block = member.read(min(len(rest), _BLOCK))
+        if not block:
+            raise EOFError("the file ends within an array")
+        rest[: len(block)] = block
+        rest = rest[len(block) :]
+
+
+def _sound_text(array: np.ndarray[Any, Any], key: str, name: str) -> None:
+    """Numpy keeps any 32-bit number as a character and fails later, when the string is made."""
+    if array.nbytes == 0:
+        return
+    codes = array.view("<u4")
+    if int(codes.max()) > 0x10FFFF or bool(np.any((codes >= 0xD800) & (codes <= 0xDFFF))):
+        raise ArtifactError(f"{key!r} holds text that is not Unicode", source=name)
+
+
+def _little_endian(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if sys.byteorder == "little" and array.dtype.byteorder in "=|<":
+        return array
+    return array.astype(array.dtype.newbyteorder("<"))
