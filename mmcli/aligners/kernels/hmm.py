@@ -113,10 +113,12 @@ def _forward(model: Model) -> tuple[float, Model, list[Array]]:
 def _backward(model: Model, kept: list[Array]) -> Iterator[tuple[int, int, Array]]:
     kernel = model.kernel
     row, first = np.empty((kernel.PLANES, 0)), 0
+    memory = np.empty(kernel.PLANES * max((b.t1 - b.t0) * (b.s1 - b.s0) for b in model.blocks))  # one for all blocks
     for b, kept_row in zip(reversed(model.blocks), reversed(kept), strict=True):
         shape = (b.t1 - b.t0, b.s1 - b.s0)
         emission, trans = model.emission(b), model.trans_of(b)
-        store, gamma = np.empty((shape[0], kernel.PLANES, shape[1])), np.empty(shape)
+        store = memory[: kernel.PLANES * shape[0] * shape[1]].reshape(shape[0], kernel.PLANES, shape[1])
+        gamma = np.empty(shape)
         kernel.forward_rows(emission, b.lo, b.hi, trans, model.start_of(b), kept_row, store, 0.0)
         row, first = place(row, first, b, kernel.EMPTY), b.s0
         kernel.backward_rows(emission, b.lo, b.hi, trans, model.end_of(b), row, store, gamma)

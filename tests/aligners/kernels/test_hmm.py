@@ -162,6 +162,7 @@ def test_a_long_banded_model_sums_to_one_and_its_quantiles_cover(compiled):
 
 
 def test_extension_and_twin_agree():
+    pytest.importorskip("mmcli.aligners.kernels._hmm", reason="built without a compiler")
     rng = np.random.default_rng(4)
     emission = rng.normal(size=(300, 200)) * 5
     args = (emission, np.log(0.2), np.log(0.5), [np.log(0.3)])
@@ -170,6 +171,45 @@ def test_extension_and_twin_agree():
     (p, u), (q, v) = (hmm.viterbi(*args, compiled=c) for c in (True, False))
     assert p.tolist() == q.tolist()
     assert u == v
+
+
+@pytest.mark.parametrize("jumps", [1, 2, 3, 5])
+def test_every_instruction_set_gives_the_same_bits(jumps):
+    extension = pytest.importorskip("mmcli.aligners.kernels._hmm", reason="built without a compiler")
+    rng = np.random.default_rng(jumps)
+    frames, width = 30, 77
+    emission = rng.normal(size=(frames, width)) * 20
+    trans = np.log(rng.random((jumps, width)))
+    lo = rng.integers(0, 9, size=frames)
+    hi = np.full(frames, width) - rng.integers(0, 9, size=frames)
+    ends = np.log(rng.random(width))
+    seen = {}
+    for kernel in ("avx512", "avx2", "base"):
+        row, best, after = np.zeros((2, width)), np.zeros(width), np.zeros((2, width))
+        store, gamma = np.empty((frames, 2, width)), np.empty((frames, width))
+        codes = np.zeros((frames, width), dtype=np.int8)
+        try:
+            extension.viterbi_rows(emission, lo, hi, trans, ends, best, codes, kernel)
+        except ValueError:  # not on this machine
+            continue
+        extension.forward_rows(emission, lo, hi, trans, ends, row, store, kernel)
+        extension.backward_rows(emission, lo, hi, trans, ends, after, store, gamma, kernel)
+        seen[kernel] = [v.tobytes() for v in (best, codes, row, store, gamma, after)]
+    assert all(v == seen["base"] for v in seen.values())
+
+
+def test_the_extension_refuses_arrays_that_do_not_fit():
+    extension = pytest.importorskip("mmcli.aligners.kernels._hmm", reason="built without a compiler")
+    e, lo, hi = np.zeros((2, 3)), np.zeros(2, dtype=np.int64), np.full(2, 3)
+    trans, none, codes = np.zeros((2, 3)), np.empty(0), np.zeros((2, 3), dtype=np.int8)
+    with pytest.raises(ValueError, match="fit"):
+        extension.viterbi_rows(e, lo, hi + 1, trans, none, np.zeros(3), codes)
+    with pytest.raises(ValueError, match="fit"):
+        extension.viterbi_rows(e, lo, hi, trans, none, np.zeros(2), codes)
+    with pytest.raises(ValueError, match="fit"):
+        extension.forward_rows(e, lo, hi, trans, none, np.zeros((2, 3)), np.zeros((2, 2, 2)))
+    with pytest.raises(TypeError, match="type"):
+        extension.viterbi_rows(e.astype(np.float32), lo, hi, trans, none, np.zeros(3), codes)
 
 
 def test_emissions_from_costs_are_the_local_costs():
