@@ -1,0 +1,76 @@
+"""Pictures brought to one size and colour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmcli.extractors import _check
+
+FITS = ("stretch", "crop", "pad")
+COLOURS = ("rgb", "grey")
+# ITU-R BT.601, as in Pillow's conversion to "L"
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@dataclass(frozen=True)
+class PictureConfig:
+    """The fields that image extractors share: every picture of a data set gets one size."""
+
+    width: int = 64  # pixels, 1 to 4096
+    height: int = 64  # pixels, 1 to 4096
+    fit: str = "stretch"  # stretch; crop: fill and cut the rest off; pad: all of it, black around
+
+    def __post_init__(self) -> None:
+        _check.within(self, width=(1, 4096), height=(1, 4096))
+        _check.one_of(self, "fit", FITS)
+
+
+def grey(pixels: np.ndarray) -> np.ndarray:
+    """Luma of pixels (h, w, 1 or 3), float32 (h, w, 1)."""
+    return pixels if pixels.shape[2] == 1 else (pixels @ _GREY)[:, :, np.newaxis]
+
+
+def rgb(pixels: np.ndarray) -> np.ndarray:
+    """Pixels (h, w, 1 or 3) as (h, w, 3)."""
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+
+
+def sized(pixels: np.ndarray, config: PictureConfig) -> np.ndarray:
+    """Pixels (h, w, c) as float32 (height, width, c), bilinear with antialiasing.
+
+    >>> sized(np.ones((10, 20, 1), np.float32), PictureConfig(width=4, height=4, fit="pad"))[:, 0, 0].tolist()
+    [0.0, 1.0, 1.0, 0.0]
+    """
+    height, width = pixels.shape[:2]
+    if config.fit == "stretch":
+        return _resized(pixels, config.width, config.height, (0.0, 0.0, float(width), float(height)))
+    if config.fit == "crop":
+        scale = max(config.width / width, config.height / height)
+        w, h = config.width / scale, config.height / scale
+        left, top = (width - w) / 2, (height - h) / 2
+        return _resized(pixels, config.width, config.height, (left, top, left + w, top + h))
+    scale = min(config.width / width, config.height / height)
+    w, h = (max(1, min(limit, round(scale * side))) for limit, side in ((config.width, width), (config.height, height)))
+    whole = np.zeros((config.height, config.width, pixels.shape[2]), np.float32)
+    top, left = (config.height - h) // 2, (config.width - w) // 2
+    whole[top : top + h, left : left + w] = _resized(pixels, w, h, (0.0, 0.0, float(width), float(height)))
+    return whole
+
+
+def _resized(pixels: np.ndarray, width: int, height: int, box: tuple[float, float, float, float]) -> np.ndarray:
+    if pixels.shape[:2] == (height, width) and box == (0.0, 0.0, float(width), float(height)):
+        return pixels
+    from PIL import Image
+
+    planes = [
+        np.asarray(
+            Image.fromarray(np.ascontiguousarray(pixels[:, :, c])).resize(
+                (width, height), Image.Resampling.BILINEAR, box=box
+            )
+        )
+        for c in range(pixels.shape[2])
+    ]
+    found: np.ndarray = np.clip(np.stack(planes, axis=2), 0.0, 1.0)
+    return found

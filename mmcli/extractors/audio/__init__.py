@@ -1,0 +1,1 @@
+"""The audio extractors, one per file."""

@@ -1,0 +1,1 @@
+"""The image extractors, one per file."""

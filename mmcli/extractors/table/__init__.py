@@ -1,0 +1,1 @@
+"""The table extractors, one per file."""
