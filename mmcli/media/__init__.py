@@ -3,8 +3,9 @@
     clip = mmcli.media.open_clip("talk.mp4", "audio", options=MediaOptions(start=10.0, end=20.0))
     clip.samples(16000)
 
-Every failure is a :class:`mmcli.errors.MediaError` of one line, or a :class:`mmcli.errors.MissingError` where there is no
-such file. What the clips offer stands in :mod:`mmcli.media.clips`, what a file may cost in :mod:`mmcli.media.limits`.
+Every failure is a :class:`mmcli.errors.MediaError` of one line, or a :class:`mmcli.errors.MissingError` where there is
+no such file. What the clips offer stands in :mod:`mmcli.media.clips`, what a file may cost in
+:mod:`mmcli.media.limits`.
 """
 
 from __future__ import annotations

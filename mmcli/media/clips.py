@@ -108,13 +108,15 @@ class AudioClip(Clip):
         import soxr
 
         stream = soxr.ResampleStream(float(self.rate), float(rate), 1, dtype="float32", quality="HQ")
+        total = 0
         for piece in pieces:
             out = stream.resample_chunk(piece, last=False)
-            if len(out):
-                yield out
-        out = stream.resample_chunk(np.empty(0, np.float32), last=True)
-        if len(out):
+            total += len(out)
             yield out
+        out = stream.resample_chunk(np.empty(0, np.float32), last=True)
+        yield out
+        if total + len(out) == 0:
+            raise MediaError(f"is too short to be resampled to {rate} Hz", source=self.name)
 
     def _checked(self) -> Iterator[Float32]:
         total = 0

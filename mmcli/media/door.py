@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from mmcli.errors import MediaError, UsageError
 from mmcli.media import files
@@ -18,6 +19,16 @@ SUFFIXES: dict[str, str] = {
     **dict.fromkeys((".txt", ".text", ".md"), "text"),
     **dict.fromkeys((".csv", ".tsv", ".npy", ".npz"), "series"),
     **dict.fromkeys((".srt", ".vtt", ".ass", ".ssa"), "subtitle"),
+}
+
+# Imported when the first file of a modality is opened: each brings its decoder with it.
+READERS: dict[str, str] = {
+    "audio": "mmcli.media.audio",
+    "image": "mmcli.media.image",
+    "video": "mmcli.media.video",
+    "text": "mmcli.media.text",
+    "series": "mmcli.media.series",
+    "subtitle": "mmcli.media.subtitles",
 }
 
 
@@ -76,21 +87,11 @@ def open_clip(path: Path | str, modality: str, *, options: MediaOptions | None =
     modality that is not in a file.
     """
     opts = options or MediaOptions()
-    path = files.regular(path, modality)
-    reader: Any
-    if modality == "audio":
-        from mmcli.media import audio as reader
-    elif modality == "video":
-        from mmcli.media import video as reader
-    elif modality == "image":
-        from mmcli.media import image as reader
-    elif modality == "text":
-        from mmcli.media import text as reader
-    elif modality == "series":
-        from mmcli.media import series as reader
-    elif modality == "subtitle":
-        from mmcli.media import subtitles as reader
-    else:
-        raise UsageError(f"no file holds the modality {modality!r}", hint="audio, image, video, text, series, subtitle")
+    if modality not in READERS:
+        raise UsageError(f"no file holds the modality {modality!r}", hint="known: " + ", ".join(READERS))
+    # One row of an npy file is read alone, however large the file is.
+    alone = opts.row is not None and Path(path).suffix.lower() == ".npy"
+    path = files.regular(path, None if alone else modality)
+    reader = importlib.import_module(READERS[modality])
     clip: Clip = reader.read(path, opts)
     return clip

@@ -1,4 +1,4 @@
-"""What is checked before any decoder sees a file: that it is a regular file of a bearable size, and what its bytes say."""
+"""Checked before any decoder sees a file: that it is a regular file of a bearable size, and what its bytes say."""
 
 from __future__ import annotations
 
@@ -87,8 +87,11 @@ def container(first: bytes) -> str | None:
     for mark, name in marks.items():
         if first.startswith(mark):
             return name
-    if len(first) > 1 and first[0] == 0xFF and first[1] & 0xE0 == 0xE0:
-        return "aac" if first[1] & 0xF6 == 0xF0 else "mp3"
+    if len(first) > 1 and first[0] == 0xFF:  # frame sync: 12 bits of ADTS with layer 0, 11 bits of MPEG layer III
+        if first[1] & 0xF6 == 0xF0:
+            return "aac"
+        if first[1] & 0xE6 == 0xE2:
+            return "mp3"
     return None
 
 

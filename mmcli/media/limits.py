@@ -1,6 +1,7 @@
 """Every number that bounds what a media file may cost, with its reason; checked before decoding where files declare it.
 
-The limits contain honest accidents and crafted files alike; they do not make the decoders safe against memory corruption. In a batch the decoders run in worker processes, whose limits the batch runner sets.
+The limits contain honest accidents and crafted files alike; they do not make the decoders safe against memory
+corruption. In a batch the decoders run in worker processes, whose limits the batch runner sets.
 """
 
 from __future__ import annotations
@@ -34,8 +35,6 @@ MAX_IMAGE_PIXELS = 64_000_000
 MAX_FRAME_PIXELS = 40_000_000
 # Decoder threads of one video: past two the gain is small, and batches use one process per core anyway.
 DECODER_THREADS = 2
-# Broken packets that may follow one another before a stream counts as damaged.
-MAX_BAD_PACKETS = 64
 
 # Arrays. numpy's header of a plain array takes 128 bytes; one that takes more than 10,000 is an attack on the parser.
 MAX_NPY_HEADER = 10_000

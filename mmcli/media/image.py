@@ -1,0 +1,91 @@
+"""Pictures through Pillow: png, jpg, webp and the first frame of a gif, as float32 in [0, 1]."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.errors import MediaError
+from mmcli.media import files, limits
+from mmcli.media.clips import ImageClip
+
+if TYPE_CHECKING:
+    from mmcli.media.door import MediaOptions
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+ORIENTATION = 0x0112  # EXIF 2.32, table 4
+
+
+def read(path: Path, options: MediaOptions) -> ImageClip:
+    """The clip of a picture: upright (EXIF orientation applied), alpha laid over black, grey kept grey, 16 bit in
+    scale.
+
+    A truncated picture, one with more than ``limits.MAX_IMAGE_PIXELS``, and any format but png, jpg, webp and gif are
+    refused.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    files.refuse_foreign(path, "image", ("image",))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=FORMATS) as picture:
+                width, height = picture.size
+                if width * height > limits.MAX_IMAGE_PIXELS:
+                    most = f"{limits.MAX_IMAGE_PIXELS:,}"
+                    raise MediaError(f"has {width} x {height} pixels, more than the {most} allowed", source=path)
+                picture.load()
+                turn = _orientation(picture)
+                pixels = _floats(picture, path)
+    except UnidentifiedImageError as error:
+        raise MediaError("is no png, jpg, webp or gif", source=path) from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise MediaError(f"declares too many pixels: {error}", source=path) from error
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, AttributeError) as error:
+        raise MediaError(f"is damaged or truncated: {error}", source=path) from error
+    except (struct.error, OverflowError, MemoryError, ZeroDivisionError, NotImplementedError) as error:
+        raise MediaError(f"is damaged: {error or type(error).__name__}", source=path) from error
+    return ImageClip(name=path.name, path=path, pixels=_upright(pixels, turn))
+
+
+def _floats(picture: Any, path: Path) -> NDArray[np.float32]:
+    """The pixels ``(h, w, 1 or 3)`` in [0, 1]."""
+    mode = picture.mode
+    if mode.startswith("I;16") or mode == "I":
+        return (np.asarray(picture).astype(np.float32) / 65535.0).clip(0.0, 1.0)[:, :, None]
+    if mode == "F":
+        raise MediaError("holds floating point pixels without a scale", source=path)
+    has_alpha = mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in picture.info
+    grey = mode in ("1", "L", "LA", "La")
+    if has_alpha:
+        data = np.asarray(picture.convert("RGBA"), dtype=np.float32) / np.float32(255)
+        pixels = data[:, :, :3] * data[:, :, 3:]
+        return np.ascontiguousarray(pixels[:, :, :1] if grey else pixels)
+    data = np.asarray(picture.convert("L" if grey else "RGB"), dtype=np.float32) / np.float32(255)
+    return data[:, :, None] if grey else data
+
+
+def _orientation(picture: Any) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none or it makes no sense."""
+    value = picture.getexif().get(ORIENTATION, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _upright(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    """The picture as it should be seen: the stored rows and columns turned and mirrored back.
+
+    >>> _upright(np.array([[[1.0], [2.0]]], np.float32), 6)[:, :, 0].tolist()
+    [[1.0], [2.0]]
+    """
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
