@@ -1,0 +1,90 @@
+"""Rates: which ones are tried, how one is fitted to the last part per million, and which have a name."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmcli.aligners import _lines, _windows
+from mmcli.aligners._lines import Fit, Material
+
+NAMED: dict[str, float] = {
+    "24/25": 24 / 25,
+    "25/24": 25 / 24,
+    "23.976/25": 24 / 1.001 / 25,
+    "25/23.976": 25 * 1.001 / 24,
+    "1000/1001": 1000 / 1001,
+    "1001/1000": 1001 / 1000,
+}
+GRID = 0.004  # between tried rates: half of it moves the ends of a 10 s window by 10 ms either way
+PROBES = 12  # windows that a tried rate is judged by
+ROUNDS = 4  # of measuring again with the rate found
+ENOUGH = 0.6  # of the windows must agree with a line before other rates are not tried
+
+
+def best_line(
+    x: Material,
+    y: Material,
+    *,
+    window_s: float,
+    step_s: float,
+    tolerance_s: float = 0.0,
+    most_ppm: float = 2000.0,
+    most_stretch: float = 0.06,
+) -> Fit:
+    """The line with the rate that explains most windows; other rates are tried where a rate near 1 does not do."""
+
+    def at(rate: float) -> Fit:
+        lags = _lines.local_lags(x, y, rate=rate, window_s=window_s, step_s=step_s, most_ppm=most_ppm)
+        return _lines.fit(lags, "affine", tolerance_s=tolerance_s)
+
+    first = polish(x, y, at(1.0), window_s=window_s, step_s=step_s, tolerance_s=tolerance_s)
+    if most_stretch == 0 or first.agreeing >= ENOUGH:
+        return first
+    tried = probe(x, y, most_stretch=most_stretch, window_s=window_s)
+    if abs(tried - 1.0) < GRID / 2:
+        return first
+    second = polish(x, y, at(tried), window_s=window_s, step_s=step_s, tolerance_s=tolerance_s)
+    return second if second.strength > first.strength else first
+
+
+def polish(x: Material, y: Material, fit: Fit, *, window_s: float, step_s: float, tolerance_s: float = 0.0) -> Fit:
+    """The line measured again with the query stretched by its rate, until the rate no longer blurs the windows."""
+    window = min(_lines.PHASE_WINDOW_S, fit.lags.window_s) if x.samples is not None else fit.lags.window_s
+    blur = _lines.PHASE_SMEAR_S if x.samples is not None else 0.25 * x.hop_s
+    for _ in range(ROUNDS):
+        if abs(fit.line.slope) * window / 2 <= blur or fit.line.agree.sum() < 3:
+            break
+        lags = _lines.local_lags(x, y, rate=fit.rate, window_s=window_s, step_s=step_s)
+        again = _lines.fit(lags, "affine", tolerance_s=tolerance_s)
+        if again.strength < fit.strength:
+            break
+        fit = again
+    return fit
+
+
+def probe(x: Material, y: Material, *, most_stretch: float, window_s: float) -> float:
+    """Of the named rates and a grid, the one under which a few windows of the query fit the reference best."""
+    grid = np.arange(-round(most_stretch / GRID), round(most_stretch / GRID) + 1) * GRID + 1.0
+    named = [r for r in NAMED.values() if abs(r - 1) <= most_stretch]
+    rates = np.unique(np.concatenate([grid, named]))
+    hop = max(x.hop_s, y.hop_s, 0.02)
+    step = max(window_s / 2, float(y.times[-1] - y.times[0]) / PROBES)
+    scores = []
+    for rate in rates.tolist():
+        found = _windows.positions(
+            x.frames, x.times, y.frames, y.times * rate, hop=hop, window_s=window_s, step_s=step, candidates=8
+        )
+        choice = _windows.track(found)
+        rows = np.flatnonzero(choice >= 0)
+        scores.append(float(found.score[rows, choice[rows]].mean()) if len(rows) else -1.0)
+    return float(rates[int(np.argmax(scores))])
+
+
+def named(rate: float, tolerance: float) -> str | None:
+    """The name of the known ratio within ``tolerance`` of ``rate``, the nearest; None where there is none.
+
+    >>> named(0.96004, 1e-4), named(0.9590, 1e-4), named(0.97, 1e-4)
+    ('24/25', '23.976/25', None)
+    """
+    name = min(NAMED, key=lambda n: abs(NAMED[n] - rate))
+    return name if abs(NAMED[name] - rate) <= tolerance else None

@@ -1,0 +1,89 @@
+"""What the methods found, as the alignment artifact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.aligners import _inputs, timemap
+from mmcli.aligners._lines import Fit, Material
+from mmcli.artifacts import provenance
+from mmcli.artifacts.alignment import Alignment
+from mmcli.errors import MismatchError
+
+UNTESTED = {"ratio": None, "verdict": "not judged", "reason": "the method was asked for by name; auto judges"}
+
+
+def method(name: str, config: Any) -> dict[str, Any]:
+    """The method entry of an artifact: its name and the whole configuration."""
+    return {"name": name, "config": provenance.config_dict(config)}
+
+
+def warped(x: Any, y: Any, path: NDArray[np.int64], cost: float, *, name: str, config: Any) -> Alignment:
+    """The alignment of a frame path int64 (k, 2): knots from its mean query time per reference frame.
+
+    ``x``, ``y`` are what the method was called with (arrays or Features), for times, names and durations.
+    """
+    knots = timemap.from_path(path, _times(x), _times(y))
+    return Alignment(
+        model="warp",
+        knots=knots,
+        breaks=[],
+        offset_s=None,
+        rate=None,
+        ppm=None,
+        confidence_s=None,
+        quality=dict(UNTESTED),
+        method=method(name, config),
+        cost=float(cost),
+        reference=_inputs.about(x),
+        query=_inputs.about(y),
+        path=np.ascontiguousarray(path, dtype=np.int64),
+    )
+
+
+def straight(x: Material, y: Material, fit: Fit, *, name: str, config: Any) -> Alignment:
+    """The alignment of a line; its knots are the ends of the overlap.
+
+    Raises MismatchError where the line leaves no overlap.
+    """
+    rate = 1.0 if fit.model == "offset" else fit.rate
+    knots = overlap(x.span, y.span, fit.offset_s, rate)
+    quality = {"ratio": None, "verdict": "not judged", "reason": fit.evidence()}
+    return Alignment(
+        model=fit.model,
+        knots=knots,
+        breaks=[],
+        offset_s=float(fit.offset_s),
+        rate=float(rate),
+        ppm=float((rate - 1.0) * 1e6),
+        confidence_s=None,
+        quality=quality,
+        method=method(name, config),
+        cost=float(1.0 - fit.score),
+        reference=x.about,
+        query=y.about,
+        path=None,
+    )
+
+
+def overlap(
+    x_span: tuple[float, float], y_span: tuple[float, float], offset: float, rate: float
+) -> NDArray[np.float64]:
+    """The two knots at the ends of what both sides share under ``t_reference = offset + rate * t_query``.
+
+    >>> overlap((0.0, 10.0), (0.0, 8.0), 5.0, 1.0).tolist()
+    [[5.0, 0.0], [10.0, 5.0]]
+    """
+    start = max(x_span[0], offset + rate * y_span[0])
+    end = min(x_span[1], offset + rate * y_span[1])
+    if not end > start:
+        raise MismatchError(f"an offset of {offset:.3f} s leaves no time that both files share")
+    t = np.array([start, end])
+    return np.column_stack([t, (t - offset) / rate])
+
+
+def _times(x: Any) -> NDArray[np.float64]:
+    return np.asarray(x.times, dtype=np.float64) if hasattr(x, "times") else np.arange(len(x), dtype=np.float64)

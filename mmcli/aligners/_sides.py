@@ -1,0 +1,106 @@
+"""One side of a pair of files: what it is, and what can be compared of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcli.aligners import _inputs
+from mmcli.artifacts import features as features_file
+from mmcli.artifacts import provenance
+from mmcli.artifacts.features import Features
+from mmcli.errors import MismatchError, UsageError
+
+HOP_S = 0.01  # of the default sound features: the path is within half of it, averaged over frames well below
+RANGE_DB = 50.0  # below the loudest band: what is softer is taken as silence, so that noise floors cost nothing
+
+
+@dataclass(frozen=True)
+class Side:
+    """A file of the pair."""
+
+    path: Path
+    role: str  # "reference" or "query"
+
+    @cached_property
+    def modality(self) -> str:
+        """audio, video, features, series, subtitle, text, image."""
+        from mmcli.media import modality_of
+
+        return modality_of(self.path)
+
+    @cached_property
+    def features(self) -> Features:
+        """The features of a features file or a numeric series."""
+        if self.modality == "features":
+            return features_file.load(self.path)
+        if self.modality == "series":
+            from mmcli import extractors
+
+            found: Features = extractors.load("series.raw").extract(self._clip("series"))
+            return found
+        raise MismatchError(f"a file of kind {self.modality} holds no frames", source=self.path.name)
+
+    @cached_property
+    def sound(self) -> Any:
+        """The sound of an audio or video file: an AudioClip."""
+        return self._clip("audio")
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether it is an audio file or a video file with a sound track."""
+        if self.modality == "video":
+            return bool(self._clip("video").has_audio)
+        return self.modality == "audio"
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether it is a features file or a numeric series."""
+        return self.modality in ("features", "series")
+
+    def about(self) -> dict[str, Any]:
+        """Name, sha256 of the file itself and duration in seconds."""
+        duration = _inputs.about(self.features)["duration_s"] if self.has_frames else float(self._timed().duration_s)
+        return {"name": self.path.name, "sha256": provenance.sha256_file(self.path), "duration_s": duration}
+
+    def extract(self, extractor: str) -> Features:
+        """The features that a named extractor takes from the file."""
+        from mmcli import extractors
+
+        modality, _ = extractors.modality_of(extractor)
+        if self.has_frames and not (self.modality == "series" and modality == "series"):
+            raise UsageError(f"--feature {extractor} needs a media file, {self.path.name} holds features already")
+        module = extractors.load(extractor)
+        if extractors.is_fitted(module):
+            raise UsageError(f"{extractor} is fitted on a data set and says nothing about time", source=self.path.name)
+        found: Features = module.extract(self._clip(modality))
+        return found
+
+    def _clip(self, modality: str) -> Any:
+        from mmcli.media import open_clip
+
+        return open_clip(self.path, modality)
+
+    def _timed(self) -> Any:
+        return self._clip("video") if self.modality == "video" and not self.has_sound else self.sound
+
+
+def comparable(sound: Any) -> Features:
+    """The frames by which sound is compared where no feature is asked for: log-mel bands, (frames, 64), every 10 ms.
+
+    Everything softer than 50 dB below the loudest band counts as silence, and every band has mean 0 and deviation 1
+    over the file: gain, equalisation and the noise floor then matter little, and the cosine compares shapes.
+    """
+    from mmcli import extractors
+
+    module = extractors.load("logmel")
+    found: Features = module.extract(sound, module.Config(hop_s=HOP_S))
+    x = found.flat().astype(np.float64)
+    x = np.maximum(x, x.max() - RANGE_DB)
+    deviation = x.std(axis=0)
+    x = (x - x.mean(axis=0)) / np.where(deviation > 1e-6, deviation, 1.0)
+    return replace(found, values=np.ascontiguousarray(x, dtype=np.float32))

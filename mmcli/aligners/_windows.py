@@ -1,0 +1,178 @@
+"""Where short windows of the query lie in the reference: normalised cross-correlation of feature frames.
+
+Each window of the query is compared with every position of the reference, mean removed per band over the window, so
+that neither gain nor equalisation matters; the best few positions of each window are kept. One best position is not
+enough: two windows of repeated music lock onto the wrong bar with full confidence. A Viterbi search then takes the
+sequence of positions that agrees best from window to window, where a drift is free and a jump has a price.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Times = NDArray[np.float64]
+
+MOST_FRAMES = 32_768  # frames of the longer side: past this the grid is made coarser (an hour is searched at 0.11 s)
+FEWEST_WINDOWS = 12  # of a short query: they overlap more
+MOST_WINDOWS = 320  # windows of the query: past this they are set further apart
+
+
+@dataclass(frozen=True)
+class Positions:
+    """The best positions of each window.
+
+    ``centre`` (k,): middle of each window, query seconds. ``lag`` (k, candidates): reference minus query time in
+    seconds, NaN where there are fewer. ``score`` (k, candidates): normalised correlation, -1 to 1, falling.
+    """
+
+    centre: Times
+    lag: NDArray[np.float64]
+    score: NDArray[np.float64]
+    window_s: float
+    step_s: float
+
+
+def uniform(values: NDArray[Any], times: Times, hop: float) -> tuple[NDArray[np.float32], float]:
+    """Frames on a regular grid that starts at the first time, linearly interpolated: (frames, dims) float32, start.
+
+    >>> uniform(np.array([[0.0], [2.0]]), np.array([1.0, 2.0]), 0.5)[0].ravel().tolist()
+    [0.0, 1.0, 2.0]
+    """
+    if len(times) == 1:
+        return np.asarray(values, dtype=np.float32), float(times[0])
+    span = float(times[-1] - times[0])
+    usual = np.median(np.diff(times))
+    if hop > 1.5 * usual:  # average before thinning out, or detail folds into the coarse grid
+        width = max(1, round(hop / usual))
+        sums = np.cumsum(np.concatenate([np.zeros((1, values.shape[1])), values]), axis=0)
+        first = np.clip(np.arange(len(values)) - width // 2, 0, len(values))
+        last = np.clip(first + width, 0, len(values))
+        values = (sums[last] - sums[first]) / (last - first)[:, None]
+    grid = times[0] + hop * np.arange(int(span / hop + 1e-9) + 1)
+    if len(grid) == len(times) and np.allclose(grid, times, atol=hop * 1e-3):
+        return np.asarray(values, dtype=np.float32), float(times[0])
+    left = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, len(times) - 2)
+    share = ((grid - times[left]) / (times[left + 1] - times[left]))[:, None]
+    return np.asarray(values[left] * (1 - share) + values[left + 1] * share, dtype=np.float32), float(times[0])
+
+
+def positions(
+    x: NDArray[Any],
+    x_times: Times,
+    y: NDArray[Any],
+    y_times: Times,
+    *,
+    hop: float,
+    window_s: float = 10.0,
+    step_s: float = 4.0,
+    candidates: int = 24,
+) -> Positions:
+    """The best positions of windows of ``y`` (query) in ``x`` (reference), both (frames, dims) with times in seconds.
+
+    Windows shrink to a third of the shorter side where it is short. A window must lie inside the reference whole.
+    """
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    longest = max(x_times[-1] - x_times[0], y_times[-1] - y_times[0])
+    hop = max(hop, longest / MOST_FRAMES)
+    xg, x0 = uniform(x, x_times, hop)
+    yg, y0 = uniform(y, y_times, hop)
+    xg, yg = _standard(xg), _standard(yg)
+    shorter = min(len(xg), len(yg))
+    length = max(2, min(round(window_s / hop), max(shorter // 3, min(shorter, 8))))
+    step_s = min(step_s, length * hop / 2, (len(yg) - length) * hop / FEWEST_WINDOWS)
+    step = max(1, round(step_s / hop), -(-(len(yg) - length) // MOST_WINDOWS))
+    starts = np.arange(0, len(yg) - length + 1, step)
+
+    size = int(next_fast_len(len(xg) + length, real=True))
+    spectrum = rfft(xg, size, axis=0)
+    spread = _local_spread(xg, length)
+    lags_per_window = len(xg) - length + 1
+    centre: Times = np.asarray(y0 + hop * (starts + (length - 1) / 2), dtype=np.float64)
+    lag = np.full((len(starts), candidates), np.nan)
+    score = np.full((len(starts), candidates), -1.0)
+    apart = max(1, round(0.1 / hop))
+    for k, s in enumerate(starts.tolist()):
+        w = yg[s : s + length]
+        w = w - w.mean(axis=0)
+        energy = float(np.sum(w * w, dtype=np.float64))
+        if energy <= 1e-9 * w.size:
+            continue
+        cross = (spectrum * np.conj(rfft(w, size, axis=0))).sum(axis=1)
+        curve = irfft(cross, size)[:lags_per_window] / np.sqrt(energy * spread)
+        at, height = _peaks(curve, candidates, apart)
+        lag[k, : len(at)] = x0 - y0 + hop * (at - s)
+        score[k, : len(at)] = height
+    return Positions(centre, lag, score, length * hop, step * hop)
+
+
+def track(p: Positions, *, most_ppm: float = 2000.0, jump_price: float = 0.5) -> NDArray[np.int64]:
+    """The sequence of candidates (one a window, -1 where a window has none) that agrees best: Viterbi.
+
+    A change of lag within ``most_ppm`` of the time between the windows, and 20 ms for the grid, is free; any other
+    costs ``jump_price`` of correlation.
+    """
+    usable = np.flatnonzero(np.isfinite(p.lag[:, 0]))
+    best = np.full(len(p.centre), -1, dtype=np.int64)
+    if len(usable) == 0:
+        return best
+    total = p.score[usable[0]].copy()
+    total[~np.isfinite(p.lag[usable[0]])] = -np.inf
+    came: list[NDArray[np.int64]] = []
+    for before, now in pairwise(usable.tolist()):
+        free = most_ppm * 1e-6 * (p.centre[now] - p.centre[before]) + 0.02
+        change = np.abs(p.lag[now][:, None] - p.lag[before][None, :])
+        with np.errstate(invalid="ignore"):
+            value = total[None, :] - np.where(change <= free, 0.0, jump_price)
+        came.append(np.argmax(value, axis=1))
+        total = value.max(axis=1) + np.where(np.isfinite(p.lag[now]), p.score[now], -np.inf)
+    at = int(np.argmax(total))
+    best[usable[-1]] = at
+    for k in range(len(usable) - 2, -1, -1):
+        at = int(came[k][at])
+        best[usable[k]] = at
+    return best
+
+
+def _standard(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Every band with mean 0 and, where it moves at all, standard deviation 1."""
+    deviation = x.std(axis=0)
+    largest = float(deviation.max(initial=0.0))
+    return np.asarray((x - x.mean(axis=0)) / np.where(deviation > 1e-4 * largest, deviation, np.inf), dtype=np.float32)
+
+
+def _local_spread(x: NDArray[np.float32], length: int) -> NDArray[np.float64]:
+    """Sum of squares about the local mean of every stretch of ``length`` frames, summed over bands, floored."""
+    wide = x.astype(np.float64)
+    one = np.concatenate([np.zeros((1, x.shape[1])), np.cumsum(wide, axis=0)])
+    two = np.concatenate([[0.0], np.cumsum((wide * wide).sum(axis=1))])
+    mean = (one[length:] - one[:-length]) / length
+    spread = (two[length:] - two[:-length]) - length * (mean * mean).sum(axis=1)
+    floor = 0.05 * float(np.median(spread)) + 1e-9  # near silence every shape correlates with every other
+    return np.asarray(np.maximum(spread, floor))
+
+
+def _peaks(curve: NDArray[np.float64], most: int, apart: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Positions (parabola through three points) and heights of the highest maxima, falling, ``apart`` frames apart."""
+    padded = np.concatenate([[-np.inf], curve, [-np.inf]])
+    maxima = np.flatnonzero((padded[1:-1] >= padded[:-2]) & (padded[1:-1] > padded[2:]))
+    if len(maxima) > 8 * most:
+        maxima = maxima[np.argpartition(-curve[maxima], 8 * most)[: 8 * most]]
+    kept: list[int] = []
+    for i in maxima[np.argsort(-curve[maxima], kind="stable")].tolist():
+        if all(abs(i - j) > apart for j in kept):
+            kept.append(i)
+            if len(kept) == most:
+                break
+    at = np.array(kept, dtype=np.float64)
+    inner = [k for k, i in enumerate(kept) if 0 < i < len(curve) - 1]
+    for k in inner:
+        a, b, c = curve[kept[k] - 1], curve[kept[k]], curve[kept[k] + 1]
+        bend = a - 2 * b + c
+        at[k] += 0.5 * (a - c) / bend if bend < 0 else 0.0
+    return at, curve[kept] if kept else np.empty(0)

@@ -1,0 +1,95 @@
+"""Two files in, one map out: opens both, takes what can be compared of them, runs a method, says whose map it is."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from mmcli import aligners
+from mmcli.aligners._sides import Side, comparable
+from mmcli.artifacts.alignment import Alignment
+from mmcli.artifacts.features import Features
+from mmcli.errors import MismatchError, UsageError
+
+SOUND_METRIC = "cosine"  # between frames of `comparable`
+
+
+def align_files(
+    reference: Path | str,
+    query: Path | str,
+    *,
+    method: str = "auto",
+    feature: str | None = None,
+    metric: str | None = None,
+    config: Any = None,
+    plot: Path | None = None,
+) -> Alignment:
+    """The map between two files: sound, video with sound, features (npz) or numeric series.
+
+    ``feature`` names the extractor whose frames are compared (default for sound: log-mel bands); ``metric`` the
+    distance between them, for methods that have one; ``config`` the method's configuration. ``plot`` draws the costs
+    and the path into a PNG file. The result names both files with their SHA-256 and durations.
+
+    Raises MissingError, MediaError or ArtifactError for a file that cannot be read, MismatchError for two that cannot
+    be compared, UsageError for an option that does not fit.
+    """
+    a, b = Side(Path(reference), "reference"), Side(Path(query), "query")
+    module = aligners.registry.load(method)
+    x, y, chosen = inputs(a, b, module, feature)
+    settings = configured(module, method, config, metric or chosen, asked=metric is not None)
+    found: Alignment = module.align(x, y, settings)
+    found = dataclasses.replace(found, reference=a.about(), query=b.about())
+    if plot is not None:
+        from mmcli.aligners import _plot
+
+        x, y = (comparable(s) if hasattr(s, "samples") else s for s in (x, y))
+        _plot.draw(plot, found, x, y, metric=getattr(settings, "metric", None) or chosen or "euclidean")
+    return found
+
+
+def inputs(a: Side, b: Side, module: Any, feature: str | None) -> tuple[Any, Any, str | None]:
+    """What the method is given of both sides, and the metric that suits it (None: the method's own default)."""
+    if feature is not None:
+        return a.extract(feature), b.extract(feature), None
+    if a.has_frames and b.has_frames:
+        x, y = a.features, b.features
+        _same_extractor(a, b, x, y)
+        return x, y, None
+    if a.has_sound and b.has_sound:
+        if "audio" in module.INPUTS:
+            return a.sound, b.sound, None
+        return comparable(a.sound), comparable(b.sound), SOUND_METRIC
+    if a.has_frames or b.has_frames:
+        media, frames = (b, a) if a.has_frames else (a, b)
+        name = frames.features.meta.get("extractor")
+        if isinstance(name, str) and media.modality in ("audio", "video"):
+            raise MismatchError(
+                f"{frames.path.name} holds features, {media.path.name} does not",
+                hint=f"extract {name} from {media.path.name} first, or give both media files",
+            )
+    raise MismatchError(
+        f"a file of kind {a.modality} ({a.path.name}) and one of kind {b.modality} ({b.path.name}) cannot be compared"
+    )
+
+
+def configured(module: Any, method: str, config: Any, metric: str | None, *, asked: bool) -> Any:
+    """The method's configuration with the metric that was asked for, or that suits the features unless one is set."""
+    settings = module.Config() if config is None else config
+    if metric is None:
+        return settings
+    if not any(f.name == "metric" for f in dataclasses.fields(settings)):
+        if asked:
+            raise UsageError(f"--metric has no meaning for the method {method}")
+        return settings
+    if asked or settings.metric == module.Config().metric:
+        return dataclasses.replace(settings, metric=metric)
+    return settings
+
+
+def _same_extractor(a: Side, b: Side, x: Features, y: Features) -> None:
+    names = x.meta.get("extractor"), y.meta.get("extractor")
+    if None not in names and names[0] != names[1]:
+        raise MismatchError(
+            f"{a.path.name} holds {names[0]}, {b.path.name} holds {names[1]}", hint="extract both with one extractor"
+        )

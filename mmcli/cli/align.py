@@ -1,0 +1,93 @@
+"""Map the times of QUERY onto those of REFERENCE.
+
+Both are media files (sound, or video through its sound track), features (npz) or numeric series (csv, npy). The map
+says t_reference for every t_query: an offset, an offset and a rate, or a warping path; `auto` takes the simplest that
+explains the pair. Sound is compared by log-mel bands unless --feature names another extractor.
+
+\b
+  mmcli align studio.wav camera.mp4 -o map.json
+  mmcli align take1.npz take2.npz -o map.json --method dtw --metric cosine --plot map.png
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmcli.cli import assign, console
+from mmcli.cli.options import JsonFlag, Set
+from mmcli.cli.options import command as mm_command
+
+
+def configs(values: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of the method in force."""
+    return {values["method"]: _config(values["method"], values["set_"])}
+
+
+@mm_command(configs)
+def command(
+    reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="The file whose clock counts.")],
+    query: Annotated[Path, typer.Argument(metavar="QUERY", help="The file that is mapped onto it.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="MAP.json", help="The map; - for standard output.")],
+    method: Annotated[str, typer.Option(help="auto, offset, affine, dtw, fastdtw, hmm.")] = "auto",
+    feature: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The extractor whose frames are compared. [default: by content]")
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="euclidean, sqeuclidean, manhattan, cosine. [default: by content]"),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the costs, the path, breaks and confidence.")
+    ] = None,
+    no_path: Annotated[bool, typer.Option("--no-path", help="Leave the frame path out of the map.")] = False,
+    set_: Set = None,
+    json: JsonFlag = False,
+) -> None:
+    """Translate the options, align, print."""
+    import dataclasses
+
+    from mmcli.aligners import pair
+    from mmcli.artifacts import alignment
+
+    found = pair.align_files(
+        reference, query, method=method, feature=feature, metric=metric, config=_config(method, set_), plot=plot
+    )
+    if no_path:
+        found = dataclasses.replace(found, path=None)
+    alignment.save(output, found)
+    _show(found, output)
+    if json:
+        content = found.to_json()
+        content.pop("path", None)
+        console.emit({"schema": "mmcli/align@1", "output": str(output), "alignment": content})
+
+
+def _config(method: str, assignments: list[str] | None) -> Any:
+    from mmcli import aligners
+
+    module = aligners.registry.load(method)
+    assigned = assign.split(assignments)
+    assign.refuse_unused(assigned, [method])
+    return assign.configure(module.Config, assigned.get(method), method)
+
+
+def _show(found: Any, output: Path) -> None:
+    """One screen: what was found, between what, how well."""
+    rows: list[tuple[str, object]] = [("model", found.model)]
+    if found.offset_s is not None:
+        rows.append(("offset", f"{found.offset_s:+.4f} s"))
+        rows.append(("rate", f"{found.rate:.6f} ({found.ppm:+.1f} ppm)"))
+    start, end = (found.knots[0], found.knots[-1]) if len(found.knots) else ((0.0, 0.0), (0.0, 0.0))
+    rows.append(("reference", f"{found.reference['name']}, {start[0]:.2f} to {end[0]:.2f} s"))
+    rows.append(("query", f"{found.query['name']}, {start[1]:.2f} to {end[1]:.2f} s"))
+    rows.append(("knots", len(found.knots)))
+    for gap in found.breaks:
+        rows.append((f"only in {gap['side']}", f"{gap['start']:.3f} to {gap['end']:.3f} s"))
+    if found.cost is not None:
+        rows.append(("cost", f"{found.cost:.6g}"))
+    rows.append(("match", found.quality["verdict"]))
+    rows.append(("evidence", found.quality["reason"]))
+    console.table(f"{output}: {found.method['name']}", ["", ""], rows)
