@@ -36,7 +36,7 @@ _HEADER = re.compile(
     rb"\{ ?'descr': ?'([<|]?[a-zA-Z][0-9]{1,9})', ?'fortran_order': ?(True|False), ?"
     rb"'shape': ?\(((?:[0-9]{1,18}, ?)*(?:(?<=, )[0-9]{1,18}|(?<=,)[0-9]{1,18})?)\),? ?\} *\n?"
 )
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -53,7 +53,7 @@ _DAMAGE = (
 
 
 class Spec(NamedTuple):
-    """What an array of a format has to be: its type and how many axes; ``U`` is text of any width."""
+    """What an array of a format has to be: one of some types and how many axes; ``U`` is text of any width."""
 
     dtype: str
     least_axes: int
@@ -117,7 +117,7 @@ def guarded(name: str) -> Iterator[None]:
     """Turn whatever a damaged archive makes the standard library raise into one error."""
     try:
         yield
-    except _DAMAGE as problem:
+    except DAMAGE as problem:
         raise ArtifactError(f"is damaged or no such archive ({_first_line(problem)})", source=name) from problem
     except MemoryError as problem:
         raise ArtifactError("does not fit into memory", source=name) from problem
@@ -190,11 +190,7 @@ def _header(
     if match is None:
         raise ArtifactError(f"{key!r} has a header that no array writer makes", source=name)
     descr, order, axes = match[1].decode("ascii"), match[2], match[3].decode("ascii")
-    if spec.dtype == "U":
-        fits = descr.startswith("<U")
-    else:
-        fits = descr == spec.dtype
-    if not fits:
+    if not any(descr == wanted or (wanted == "U" and descr.startswith("<U")) for wanted in spec.dtype.split()):
         raise ArtifactError(f"{key!r} is of type {descr}; {spec.dtype} is needed", source=name)
     shape = tuple(int(axis) for axis in axes.split(",") if axis.strip())
     if not spec.least_axes <= len(shape) <= spec.most_axes:

@@ -1,0 +1,360 @@
+"""A data set: items with several streams each, kept apart. Schema ``mmcli/dataset@1``, npz.
+
+Per stream m: ``m/values`` float32, the rows of all items one after another; ``m/offsets`` int64 ``(items + 1,)``,
+item i has rows ``offsets[i]`` to ``offsets[i + 1]``; ``m/times`` float64, seconds; ``m/present`` bool ``(items,)``,
+an absent item has no rows; optional ``m/made`` bool, marks what was made by augmentation or matching, in the training
+split only. ``id``, ``split``, ``group`` text; ``label`` text (``""``: none), float64 (NaN: none) or bool ``(items,
+classes)``, absent where the task is null; ``source`` the SHA-256 of each item's content (``""``: unknown); ``meta``
+one JSON string.
+
+A stream is a modality's, or ``fused``, which a strategy added.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mmcli.artifacts import atomic, features, jsonfile, npz, paths, provenance, reading, schema
+from mmcli.errors import ArtifactError
+
+SCHEMA = "mmcli/dataset@1"
+FUSED = "fused"
+SPLITS = ("train", "val", "test")
+TASKS = ("classify", "regress", "multilabel")
+MAX_BYTES = 1 << 40
+MAX_STREAMS = 64
+MAX_WIDTH = 1 << 26
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+
+STREAM_META = features.OPTIONAL | {
+    "schema": schema.TEXT,
+    "mmcli": schema.TEXT,
+    "normaliser": schema.nullable(schema.OBJECT),
+    "fitted": schema.nullable(schema.OBJECT),
+    "weight": schema.NUMBER,
+    "projection": schema.nullable(schema.OBJECT),
+}
+_REQUIRED = {
+    "schema": schema.exactly(SCHEMA),
+    "mmcli": schema.TEXT,
+    "task": schema.nullable(schema.one_of(*TASKS)),
+    "streams": schema.OBJECT,
+}
+_OPTIONAL = {
+    "classes": schema.nullable(schema.TEXTS),
+    "normalisers": schema.OBJECT,
+    "strategy": schema.nullable(schema.OBJECT),
+    "reference": schema.nullable(schema.TEXT),
+    "inputs": schema.OBJECTS,
+    "seed": schema.nullable(schema.INTEGER),
+    "split_rule": schema.nullable(schema.TEXT),
+    "config": schema.OBJECT,
+    "config_sha256": schema.SHA256,
+    "errors": schema.COUNT,
+    "weights": schema.OBJECT,
+    "balance": schema.OBJECT,
+    "notes": schema.TEXTS,
+}
+_ARRAYS = {
+    "values": npz.Spec("<f4", 1, 6),
+    "offsets": npz.Spec("<i8", 1, 1),
+    "times": npz.Spec("<f8", 1, 1),
+    "present": npz.Spec("|b1", 1, 1),
+}
+_MADE = {"made": npz.Spec("|b1", 1, 1)}
+_TEXT_COLUMNS = ("id", "split", "group", "source")
+
+
+class Item(NamedTuple):
+    """One item of a stream: ``values`` ``(frames, ...)``, ``times`` ``(frames,)``; no frames where it is absent."""
+
+    values: npt.NDArray[np.float32]
+    times: npt.NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class Stream:
+    """The rows of all items of one modality, see the module. ``meta`` holds what all its features share."""
+
+    values: npt.NDArray[np.float32]
+    offsets: npt.NDArray[np.int64]
+    times: npt.NDArray[np.float64]
+    present: npt.NDArray[np.bool_]
+    made: npt.NDArray[np.bool_] | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def items(self) -> int:
+        """The number of items, absent ones included."""
+        return len(self.offsets) - 1
+
+    @property
+    def width(self) -> int:
+        """The numbers in one row."""
+        return math.prod(self.values.shape[1:])
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Rows of each item, int64 ``(items,)``."""
+        return np.diff(self.offsets)
+
+    def item(self, index: int) -> Item:
+        """The rows of one item; views, nothing is copied."""
+        rows = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+        return Item(self.values[rows], self.times[rows])
+
+    def select(self, indices: npt.NDArray[np.int64]) -> Stream:
+        """The stream of some items, in the order asked for."""
+        lengths = self.lengths[indices]
+        offsets = np.zeros(len(indices) + 1, np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        rows = np.repeat(self.offsets[:-1][indices] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        made = None if self.made is None else self.made[indices]
+        return Stream(self.values[rows], offsets, self.times[rows], self.present[indices], made, self.meta)
+
+
+@dataclass(eq=False)
+class Dataset:
+    """Items with their streams; text columns may be given as lists. Checked by :meth:`check`, and when saved or loaded.
+
+    >>> values = np.zeros((3, 2), np.float32)
+    >>> audio = Stream(values, np.array([0, 2, 3]), np.array([0.0, 0.1, 0.0]), np.array([True, True]))
+    >>> data = Dataset({"audio": audio}, ["a", "b"], ["train", "test"], ["s1", "s2"], ["yes", "no"],
+    ...                meta={"task": "classify", "classes": ["no", "yes"]})
+    >>> data.items, data.modalities, data.rows("test")
+    (2, ['audio'], array([1]))
+    """
+
+    streams: dict[str, Stream]
+    id: npt.NDArray[np.str_]
+    split: npt.NDArray[np.str_]
+    group: npt.NDArray[np.str_]
+    label: npt.NDArray[Any] | None = None
+    source: Sequence[str] = ()
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.id, self.split, self.group = (_text(column) for column in (self.id, self.split, self.group))
+        self.source = [str(value) for value in self.source] or [""] * len(self.id)
+        if self.label is not None and not isinstance(self.label, np.ndarray):
+            self.label = np.array(self.label)
+        self.meta = {"schema": SCHEMA, "mmcli": provenance.version, "task": None} | self.meta
+        self.meta["streams"] = {name: stream.meta for name, stream in self.streams.items()}
+
+    @property
+    def items(self) -> int:
+        """The number of items."""
+        return len(self.id)
+
+    @property
+    def modalities(self) -> list[str]:
+        """The names of the streams that are a modality's."""
+        return [name for name in self.streams if name != FUSED]
+
+    def rows(self, split: str) -> npt.NDArray[np.int64]:
+        """The indices of the items of a split, int64, ascending."""
+        return np.flatnonzero(self.split == split).astype(np.int64)
+
+    def select(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> Dataset:
+        """The data set of some items, in the order asked for."""
+        chosen = np.asarray(indices, np.int64)
+        return Dataset(
+            {name: stream.select(chosen) for name, stream in self.streams.items()},
+            self.id[chosen],
+            self.split[chosen],
+            self.group[chosen],
+            None if self.label is None else self.label[chosen],
+            [self.source[i] for i in chosen],
+            self.meta,
+        )
+
+    def check(self, name: str = "data set") -> None:
+        """Raise :class:`ArtifactError` where the data set does not follow its schema."""
+        _check(self, name)
+
+
+def load(path: Path | str) -> Dataset:
+    """Read a data set (``-``: standard input)."""
+    if str(path) == reading.STDIN:
+        return loads(reading.read_bytes(path, MAX_BYTES), reading.named(path))
+    with reading.opened(path) as (stream, size):
+        return _read(stream, size, str(path))
+
+
+def loads(data: bytes, name: str) -> Dataset:
+    """The data set in the bytes of a file; ``name`` is for messages."""
+    return _read(io.BytesIO(data), len(data), name)
+
+
+def save(path: Path | str, dataset: Dataset) -> str:
+    """Write a data set (``-``: standard output); returns the file's SHA-256."""
+    arrays = _arrays(dataset)
+    return atomic.write_with(path, lambda stream: npz.write(stream, arrays))
+
+
+def dumps(dataset: Dataset) -> bytes:
+    """The bytes of a data set file."""
+    return npz.dumps(_arrays(dataset))
+
+
+def _arrays(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
+    dataset.check()
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, stream in dataset.streams.items():
+        for key in (*_ARRAYS, "made"):
+            if (array := getattr(stream, key)) is not None:
+                arrays[f"{name}/{key}"] = array
+    arrays |= {"id": dataset.id, "split": dataset.split, "group": dataset.group, "source": _text(dataset.source)}
+    if dataset.label is not None:
+        arrays["label"] = dataset.label
+    try:
+        arrays["meta"] = npz.text_scalar(provenance.canonical_json(dataset.meta))
+    except (ValueError, TypeError) as problem:
+        raise ArtifactError(f"meta is no JSON ({problem})", source="data set") from problem
+    return arrays
+
+
+def _read(stream: BinaryIO, size: int, name: str) -> Dataset:
+    limit = len(_TEXT_COLUMNS) + 2 + MAX_STREAMS * (len(_ARRAYS) + 1)
+    arrays = npz.read(stream, size, name, lambda keys: _specs(keys, name), max_bytes=MAX_BYTES, max_members=limit)
+    meta = jsonfile.parse(str(arrays["meta"]), name)
+    schema.check(meta, _REQUIRED, _OPTIONAL, what="meta", source=name)
+    found = _stream_names(arrays)
+    if found.keys() != meta["streams"].keys():
+        raise ArtifactError(f"holds the streams {sorted(found)}, its meta {sorted(meta['streams'])}", source=name)
+    streams = {
+        stream: Stream(
+            arrays[f"{stream}/values"],
+            arrays[f"{stream}/offsets"],
+            arrays[f"{stream}/times"],
+            arrays[f"{stream}/present"],
+            arrays.get(f"{stream}/made"),
+            meta["streams"][stream],
+        )
+        for stream in found
+    }
+    label, source = arrays.get("label"), arrays["source"].tolist()
+    dataset = Dataset(streams, arrays["id"], arrays["split"], arrays["group"], label, source, meta)
+    dataset.check(name)
+    return dataset
+
+
+def _stream_names(keys: Collection[str]) -> dict[str, None]:
+    """Stream names in the order of the file."""
+    return {key.rpartition("/")[0]: None for key in keys if "/" in key}
+
+
+def _specs(keys: Collection[str], name: str) -> Mapping[str, npz.Spec]:
+    specs = {column: npz.Spec("U", 1, 1) for column in _TEXT_COLUMNS} | {"meta": npz.Spec("U", 0, 0)}
+    if "label" in keys:
+        specs["label"] = npz.Spec("U <f8 |b1", 1, 2)
+    for stream in _stream_names(keys):
+        if not _NAME.fullmatch(stream):
+            raise ArtifactError(f"holds a stream called {stream[:100]!r}", source=name)
+        optional = _MADE if f"{stream}/made" in keys else {}
+        specs |= {f"{stream}/{key}": spec for key, spec in (_ARRAYS | optional).items()}
+    return specs
+
+
+def _text(values: Any) -> npt.NDArray[np.str_]:
+    if isinstance(values, np.ndarray) and values.dtype.kind == "U":
+        return values
+    return np.array([str(value) for value in values], dtype=np.str_).reshape(-1)
+
+
+def _check(d: Dataset, name: str) -> None:
+    schema.check(d.meta, _REQUIRED, _OPTIONAL, what="meta", source=name)
+    if d.items == 0 or not d.streams:
+        raise ArtifactError(f"holds {d.items} items and {len(d.streams)} streams", source=name)
+    for what, column in (("split", d.split), ("group", d.group), ("source", d.source)):
+        if len(column) != d.items:
+            raise ArtifactError(f"{what} has {len(column)} entries for {d.items} items", source=name)
+    ids = d.id.tolist()
+    if len(set(ids)) < len(ids):
+        raise ArtifactError("an id stands twice", source=name)
+    for item in ids:
+        if (problem := paths.id_problem(item)) is not None:
+            raise ArtifactError(f"the id {item!r} {problem}", source=name)
+    for wrong in sorted(set(d.split.tolist()) - {*SPLITS, ""}):
+        raise ArtifactError(f"a split called {wrong[:60]!r}; known: {', '.join(SPLITS)}", source=name)
+    for text in {*d.group.tolist(), *(d.label.tolist() if d.label is not None and d.label.dtype.kind == "U" else ())}:
+        if (problem := paths.text_problem(text)) is not None:
+            raise ArtifactError(f"a group or label {problem}", source=name)
+    for digest in d.source:
+        if digest and not schema.is_sha256(digest):
+            raise ArtifactError(f"source holds {digest[:70]!r}, which is no SHA-256", source=name)
+    _check_label(d, name)
+    train = d.split == "train"
+    for stream_name, stream in d.streams.items():
+        if not _NAME.fullmatch(stream_name):
+            raise ArtifactError(f"a stream called {stream_name!r}", source=name)
+        _check_stream(stream, d.items, train, f"{name}: {stream_name}")
+
+
+def _check_label(d: Dataset, name: str) -> None:
+    task, classes, label = d.meta["task"], d.meta.get("classes"), d.label
+    if task is None or label is None:
+        if task is not None or label is not None:
+            raise ArtifactError("a label needs a task, and a task a label", source=name)
+        return
+    shape: tuple[int, ...] = (d.items,)
+    if task == "multilabel":
+        shape += (len(classes or ()),)
+    kind = {"classify": "U", "regress": "f8", "multilabel": "b1"}[task]
+    if label.shape != shape or kind not in (label.dtype.kind, label.dtype.str[1:]):
+        raise ArtifactError(f"label is {label.dtype} of shape {label.shape}, which is not for {task}", source=name)
+    if task == "regress":
+        if bool(np.isinf(label).any()):
+            raise ArtifactError("label holds infinity", source=name)
+        return
+    if not classes or len(set(classes)) < len(classes) or "" in classes:
+        raise ArtifactError("classes are missing, doubled or empty", source=name)
+    if task == "classify":
+        for wrong in sorted(set(label.tolist()) - {*classes, ""}):
+            raise ArtifactError(f"the label {wrong[:60]!r} is none of the classes", source=name)
+
+
+def _check_stream(s: Stream, items: int, train: npt.NDArray[np.bool_], name: str) -> None:
+    schema.check(s.meta, {}, STREAM_META, what="meta", source=name)
+    for what, spec in (_ARRAYS | _MADE).items():
+        array = getattr(s, what)
+        if array is not None and array.dtype.str != spec.dtype:
+            raise ArtifactError(f"{what} is {array.dtype}; {np.dtype(spec.dtype)} is needed", source=name)
+    rows = s.values.shape[0]
+    made = s.present if s.made is None else s.made
+    if s.offsets.shape != (items + 1,) or s.present.shape != (items,) or made.shape != (items,):
+        raise ArtifactError(f"offsets, present or made do not have the shape for {items} items", source=name)
+    if s.times.shape != (rows,) or int(s.offsets[0]) != 0 or int(s.offsets[-1]) != rows:
+        raise ArtifactError(f"offsets and times do not go with {rows} rows", source=name)
+    lengths = s.lengths
+    if bool((lengths < 0).any()):
+        raise ArtifactError("offsets run backwards", source=name)
+    if not np.array_equal(lengths > 0, s.present):
+        raise ArtifactError("present does not say which items have rows", source=name)
+    if not 0 < s.width <= MAX_WIDTH:
+        raise ArtifactError(f"rows of shape {s.values.shape[1:]}", source=name)
+    if s.made is not None and bool((s.made & ~(train & s.present)).any()):
+        raise ArtifactError("made marks an item that is absent or outside the training split", source=name)
+    features.check_finite(s.values, "values", name)
+    features.check_finite(s.times, "times", name)
+    increasing = np.diff(s.times) > 0
+    starts = s.offsets[1:-1]
+    increasing[starts[(starts > 0) & (starts < rows)] - 1] = True
+    if not bool(increasing.all()):
+        raise ArtifactError(f"times do not increase at row {int(np.argmin(increasing)) + 1}", source=name)
+    kind = s.meta.get("kind")
+    if kind is not None:
+        features.check_kind(kind, (1, *s.values.shape[1:]), name)
+        if kind in ("image", "vector") and int(lengths.max()) > 1:
+            raise ArtifactError(f"an item of kind {kind} has {int(lengths.max())} rows", source=name)
+        if kind == "tokens":
+            features.check_tokens(s.values, s.meta.get("vocabulary_size"), name)

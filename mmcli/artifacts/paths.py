@@ -1,0 +1,92 @@
+"""What a manifest may name: ids that are safe file names, paths that stay below a folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+from mmcli.errors import InputError
+
+MAX_PART_BYTES = 200  # file systems take 255; the rest is for ``.MODALITY.EXTRACTOR.npz``
+MAX_BYTES = 1024
+_ROW = re.compile(r"(.+\.(?:npy|npz|csv|tsv))#([0-9]{1,9})", re.IGNORECASE)
+
+
+def id_problem(text: str) -> str | None:
+    """Why a text is no id, or None: parts joined by ``/``, each the name of a file or folder on any system we run on.
+
+    >>> id_problem("speaker-3/take 7") is None
+    True
+    >>> id_problem("../etc")
+    "has a part '..'"
+    """
+    problem = path_problem(text)
+    if problem is not None:
+        return problem
+    if "\\" in text:
+        return "holds a backslash"
+    for part in text.split("/"):
+        if part in ("", "."):
+            return f"has a part {part!r}"
+        if len(part.encode("utf-8")) > MAX_PART_BYTES:
+            return f"has a part of more than {MAX_PART_BYTES} bytes"
+    return None
+
+
+def path_problem(text: str) -> str | None:
+    """Why a text is no path below a folder, or None; says nothing about what is on the disk."""
+    if not text:
+        return "is empty"
+    problem = text_problem(text)
+    if problem is not None:
+        return problem
+    if text.startswith("/"):
+        return "is absolute"
+    if ".." in text.split("/"):
+        return "has a part '..'"
+    if len(text.encode("utf-8")) > MAX_BYTES:
+        return f"is longer than {MAX_BYTES} bytes"
+    return None
+
+
+def text_problem(text: str) -> str | None:
+    """Why a text is not fit for one line of output, or None: control characters, line breaks, lone surrogates."""
+    if text.isprintable():  # the usual case, fast
+        return None
+    for character in text:
+        category = unicodedata.category(character)
+        if category in ("Cc", "Cs", "Zl", "Zp"):
+            return f"holds the character U+{ord(character):04X}"
+    return None
+
+
+def split_row(cell: str) -> tuple[str, int | None]:
+    """A cell's path and row: ``PATH#ROW`` picks a row of an array file.
+
+    >>> split_row("all.npy#12"), split_row("take#12.wav")
+    (('all.npy', 12), ('take#12.wav', None))
+    """
+    match = _ROW.fullmatch(cell)
+    return (match[1], int(match[2])) if match else (cell, None)
+
+
+def resolve(root: Path | str, cell: str) -> tuple[Path, int | None]:
+    """The file a cell names and the row in it, confined below ``root``: symbolic links may not lead out either.
+
+    Whether the file exists is not asked. Raises :class:`InputError`.
+    """
+    text, row = split_row(cell)
+    problem = path_problem(text)
+    if problem is not None:
+        hint = "paths in a manifest are relative and stay below its folder"
+        raise InputError(f"the path {problem}", source=cell, hint=hint)
+    base = Path(os.path.realpath(root))
+    if not Path(os.path.realpath(base / text)).is_relative_to(base):
+        raise InputError(
+            "leads out of the manifest's folder through a symbolic link",
+            source=cell,
+            hint="put the files, or the manifest, where the one is below the other",
+        )
+    return Path(root) / text, row
