@@ -28,7 +28,6 @@ from mmcli.errors import ArtifactError
 
 SCHEMA = "mmcli/dataset@1"
 FUSED = "fused"
-SPLITS = ("train", "val", "test")
 TASKS = ("classify", "regress", "multilabel")
 MAX_BYTES = 1 << 40
 MAX_STREAMS = 64
@@ -284,8 +283,8 @@ def _check(d: Dataset, name: str) -> None:
     for item in ids:
         if (problem := paths.id_problem(item)) is not None:
             raise ArtifactError(f"the id {item!r} {problem}", source=name)
-    for wrong in sorted(set(d.split.tolist()) - {*SPLITS, ""}):
-        raise ArtifactError(f"a split called {wrong[:60]!r}; known: {', '.join(SPLITS)}", source=name)
+    for wrong in sorted(set(d.split.tolist()) - {*schema.SPLITS, ""}):
+        raise ArtifactError(f"a split called {wrong[:60]!r}; known: {', '.join(schema.SPLITS)}", source=name)
     for text in {*d.group.tolist(), *(d.label.tolist() if d.label is not None and d.label.dtype.kind == "U" else ())}:
         if (problem := paths.text_problem(text)) is not None:
             raise ArtifactError(f"a group or label {problem}", source=name)

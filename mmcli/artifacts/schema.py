@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from mmcli.errors import ArtifactError
 from mmcli.registry import nearest
 
+SPLITS = ("train", "val", "test")
+
 
 class Field(NamedTuple):
     """What a value has to be: ``wanted`` in words, ``check`` in code."""

@@ -1,0 +1,169 @@
+"""Recognise any artifact by what is in it, check all of it, and say what it holds. ``mmcli info`` prints this."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmcli.artifacts import jsonfile, provenance, reading
+from mmcli.errors import ArtifactError, InputError
+
+_JSON = ("mmcli/alignment@1", "mmcli/report@1", "mmcli/fitted@1")
+
+
+def recognise(path: Path | str) -> str:
+    """The schema of a file, from its first bytes and its index, without reading its values.
+
+    Raises :class:`InputError` where it is none of ours.
+    """
+    with reading.opened(path) as (stream, _):
+        start = stream.read(4096)
+        if start.startswith(b"PK"):
+            return _archive(path)
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"{") and b'"id"' not in text.partition(b"\n")[0] and b'"mmcli":' not in text[:10]:
+        name = jsonfile.load(path).get("schema")
+        if name in _JSON:
+            return str(name)
+        raise ArtifactError(f"has schema {str(name)[:60]!r}; known: {', '.join(_JSON)}", source=path)
+    if text.startswith(b"{") or b"id" in text.partition(b"\n")[0]:
+        return "mmcli/manifest@1"
+    raise InputError("is no mmcli artifact", source=path)
+
+
+def validate(path: Path | str) -> dict[str, Any]:
+    """``{schema, summary}`` of an artifact after a complete check; ``summary`` holds plain JSON values.
+
+    Raises :class:`ArtifactError` where anything in it does not follow its schema.
+    """
+    name = recognise(path)
+    summary = {
+        "mmcli/features@1": _features,
+        "mmcli/alignment@1": _alignment,
+        "mmcli/dataset@1": _dataset,
+        "mmcli/checkpoint@1": _checkpoint,
+        "mmcli/manifest@1": _manifest,
+        "mmcli/report@1": _report,
+        "mmcli/fitted@1": _fitted,
+    }[name]
+    return {"schema": name, "summary": {"sha256": provenance.sha256_file(path)} | summary(path)}
+
+
+def _archive(path: Path | str) -> str:
+    import zipfile
+
+    from mmcli.artifacts import npz
+
+    with npz.guarded(str(path)), zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+    if {"values.npy", "times.npy"} <= names:
+        return "mmcli/features@1"
+    if {"id.npy", "split.npy"} <= names:
+        return "mmcli/dataset@1"
+    if any(name.endswith("/data.pkl") for name in names):
+        return "mmcli/checkpoint@1"
+    raise InputError("is an archive, but no mmcli artifact", source=path)
+
+
+def _features(path: Path | str) -> dict[str, Any]:
+    from mmcli.artifacts import features
+
+    found = features.load(path)
+    return {
+        "frames": found.frames,
+        "shape": list(found.values.shape),
+        "start_s": float(found.times[0]),
+        "end_s": float(found.times[-1]),
+        "meta": found.meta,
+    }
+
+
+def _alignment(path: Path | str) -> dict[str, Any]:
+    from mmcli.artifacts import alignment
+
+    found = alignment.load(path)
+    return {
+        "model": found.model,
+        "offset_s": found.offset_s,
+        "rate": found.rate,
+        "ppm": found.ppm,
+        "knots": len(found.knots),
+        "breaks": len(found.breaks),
+        "path": None if found.path is None else len(found.path),
+        "quality": found.quality,
+        "method": found.method,
+        "reference": found.reference,
+        "query": found.query,
+        "sealed": jsonfile.SEAL in jsonfile.load(path),
+    }
+
+
+def _dataset(path: Path | str) -> dict[str, Any]:
+    from mmcli.artifacts import dataset
+
+    found = dataset.load(path)
+    splits = found.split.tolist()
+    streams = {
+        name: {
+            "rows": int(stream.offsets[-1]),
+            "shape": list(stream.values.shape[1:]),
+            "present": int(stream.present.sum()),
+            "kind": stream.meta.get("kind"),
+        }
+        for name, stream in found.streams.items()
+    }
+    return {
+        "items": found.items,
+        "splits": {split: splits.count(split) for split in sorted(set(splits))},
+        "task": found.meta["task"],
+        "classes": found.meta.get("classes"),
+        "groups": len(set(found.group.tolist())),
+        "streams": streams,
+        "meta": {key: value for key, value in found.meta.items() if key not in ("streams", "normalisers")},
+    }
+
+
+def _checkpoint(path: Path | str) -> dict[str, Any]:
+    from mmcli.artifacts import checkpoint
+
+    found = checkpoint.load(path)
+    return {
+        "task": found.config["task"],
+        "classes": found.config["classes"],
+        "modalities": sorted(found.config["modalities"]),
+        "tensors": len(found.tensors),
+        "parameters": sum(tensor.numel() for tensor in found.tensors.values()),
+        "model": found.config["model"],
+    }
+
+
+def _manifest(path: Path | str) -> dict[str, Any]:
+    from mmcli.artifacts import manifest
+
+    found = manifest.load(path)
+    splits = [row.split or "" for row in found.rows]
+    return {
+        "rows": len(found.rows),
+        "columns": found.columns,
+        "splits": {split: splits.count(split) for split in sorted(set(splits))},
+        "errors": sum(row.error is not None for row in found.rows),
+    }
+
+
+def _report(path: Path | str) -> dict[str, Any]:
+    from mmcli.artifacts import report
+
+    found = report.load(path)
+    verdict = found.get("verdict")
+    return {
+        "metrics": found["metrics"],
+        "verdict": None if verdict is None else verdict["text"],
+        "items": len(found.get("items", [])),
+    }
+
+
+def _fitted(path: Path | str) -> dict[str, Any]:
+    from mmcli.artifacts import fitted
+
+    found = fitted.load(path)
+    return {"extractor": found["extractor"], "config": found["config"], "state": sorted(found["state"])}
