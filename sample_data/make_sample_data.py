@@ -279,6 +279,7 @@ def write_truth(path: Path, folder: Path, model: str, knots: np.ndarray, query: 
     shift = float(knots[0, 0]) if model == "offset" else None
     truth: dict[str, Any] = {
         "schema": "mmcli/alignment@1",
+        "mmcli": "0.1.0",  # the version that the schema appeared with; these files do not change with the program
         "model": model,
         "offset_s": shift,
         "rate": None if shift is None else 1.0,

@@ -193,6 +193,17 @@ def test_shifted_copy_starts_where_its_truth_says() -> None:
     assert found == pytest.approx(truth["offset_s"], abs=1e-4)
 
 
+def test_truths_are_maps_that_mmcli_reads() -> None:
+    from mmcli.aligners.timemap import TimeMap
+    from mmcli.artifacts import alignment
+
+    knots = json.loads((READING / "truth.json").read_text(encoding="utf-8"))["knots"]
+    retimed = TimeMap(alignment.load(READING / "truth.json"))
+    assert retimed.to_query(np.array([knots[10][0]])) == pytest.approx([knots[10][1]], abs=1e-9)
+    shifted = TimeMap(alignment.load(READING / "truth_shifted.json"))
+    assert shifted.to_query(np.array([5.0])) == pytest.approx([5.0 - 1.37], abs=1e-9)
+
+
 @pytest.mark.parametrize("name", ["truth.json", "truth_shifted.json"])
 def test_truths_name_their_files_by_content(name: str) -> None:
     truth = json.loads((READING / name).read_text(encoding="utf-8"))
