@@ -31,4 +31,4 @@ class Blocks:
 
     def known(self, name: str) -> np.ndarray:
         """The rows of one block that are there, ``(k, width)``."""
-        return self.values[name][self.present[name]]
+        return np.asarray(self.values[name][self.present[name]])

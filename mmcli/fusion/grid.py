@@ -72,7 +72,7 @@ def _interpolate(flat: np.ndarray, times: np.ndarray, own: np.ndarray, inside: n
     share = np.clip((at - times[left]) / (times[right] - times[left]), 0.0, 1.0)[:, None]
     found = (1.0 - share) * flat[left] + share * flat[right]
     found[~inside] = 0.0
-    return found
+    return np.asarray(found)
 
 
 def _pool(

@@ -27,9 +27,7 @@ def read(labels: Sequence[str | None], kind: str = "auto") -> tuple[np.ndarray |
     if not given:
         return None, None, None
     if len(given) < len(labels) and kind != "sets":
-        raise InputError(
-            f"{len(labels) - len(given)} of {len(labels)} rows have no label", hint="label all or none"
-        )
+        raise InputError(f"{len(labels) - len(given)} of {len(labels)} rows have no label", hint="label all or none")
     numbers = [_number(text) for text in given]
     if kind == "auto":
         whole = all(n is not None and n == int(n) for n in numbers)

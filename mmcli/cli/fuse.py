@@ -1,0 +1,188 @@
+"""Bring modalities onto one clock and into one data set.
+
+MANIFEST (csv, jsonl or - for standard input) names features by item, as `mmcli extract` writes them. The data set keeps
+every modality apart and marks the missing ones; a strategy adds a stream named `fused`. Normalisation is fitted on the
+training split only. Without a split column the rows are divided 60/20/20 by a digest of their group or id.
+
+Several features files (npz) are the streams of one item: they are brought onto the clock of the first, through the maps
+given by --align, or sampled at --rate, and written as features. Frames at which a stream is undefined are left out.
+
+\b
+  mmcli extract digits/manifest.csv -o out | mmcli fuse - -o digits.npz
+  mmcli fuse slides.npz speech.npz --align map.json --rate 25 -o fused.npz
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmcli.cli import assign, console
+from mmcli.cli.options import JsonFlag, Set
+from mmcli.cli.options import command as mm_command
+from mmcli.errors import BatchFailedError, UsageError
+
+
+def configs(values: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of the strategy in force."""
+    strategy = values["strategy"] or ("concat" if _is_single(values["inputs"]) else "none")
+    if strategy == "none":
+        return {}
+    return {strategy: _config(strategy, values["weight"], values["set_"])}
+
+
+@mm_command(configs)
+def command(
+    inputs: Annotated[list[str], typer.Argument(metavar="MANIFEST|A.npz B.npz...", help="A manifest, or features.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.npz", help="Data set or features.")],
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="none, concat, mean, weighted. [default: none for a manifest, concat for features]"),
+    ] = None,
+    weight: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=W", help="Weight of a modality for `weighted`. Repeatable.")
+    ] = None,
+    normalise: Annotated[
+        str | None,
+        typer.Option(help="zscore, robust, l2, none. [default: zscore for a manifest, none for features]"),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(metavar="M", help="The modality whose clock counts. [default: the first modality column]"),
+    ] = None,
+    align: Annotated[
+        list[Path] | None, typer.Option(metavar="MAP.json", help="The map of one of the features files. Repeatable.")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(metavar="HZ", help="Frames per second of fused features.")] = None,
+    pool: Annotated[
+        str,
+        typer.Option(help="auto, linear, mean, max, last: how features reach a clock; auto pools where it is slower."),
+    ] = "auto",
+    label_type: Annotated[
+        str, typer.Option(help="auto, classes, numbers, sets (classes joined by |): what the label column means.")
+    ] = "auto",
+    json: JsonFlag = False,
+    set_: Set = None,
+) -> None:
+    """Fuse."""
+    if _is_single(inputs):
+        if reference is not None or label_type != "auto":
+            raise UsageError("--reference and --label-type are for manifests")
+        summary = _fuse_single(inputs, output, strategy or "concat", weight, normalise, align, rate, pool, set_)
+    else:
+        if align or rate is not None or pool != "auto":
+            raise UsageError(
+                "--align, --rate and --pool are for features files",
+                hint="in a manifest, column map.MODALITY names the map",
+            )
+        if len(inputs) > 1:
+            raise UsageError(f"{len(inputs)} manifests", hint="pass one manifest, or features files ending in .npz")
+        summary = _fuse_manifest(inputs[0], output, strategy or "none", weight, normalise, reference, label_type, set_)
+    if json:
+        console.emit(summary)
+    if summary.get("failed"):
+        raise BatchFailedError(f"{summary['failed']} rows could not be used and are left out of {output}")
+
+
+def _is_single(inputs: list[str]) -> bool:
+    return all(name.lower().endswith(".npz") for name in inputs)
+
+
+def _config(strategy: str, weight: list[str] | None, set_: list[str] | None) -> Any:
+    from mmcli.fusion import registry
+
+    module = registry.load(strategy)
+    assigned = assign.split(set_)
+    assign.refuse_unused(assigned, [strategy])
+    if not weight:
+        return assign.configure(module.Config, assigned.get(strategy), strategy)
+    if strategy != "weighted":
+        raise UsageError("--weight needs --strategy weighted")
+    weights = {}
+    for text in weight:
+        name, _, value = text.rpartition("=")
+        try:
+            weights[name] = float(value)
+        except ValueError:
+            raise UsageError(f"--weight {text!r} is not NAME=NUMBER") from None
+    return module.Config(weights=weights)
+
+
+def _fuse_single(
+    inputs: list[str],
+    output: Path,
+    strategy: str,
+    weight: list[str] | None,
+    normalise: str | None,
+    align: list[Path] | None,
+    rate: float | None,
+    pool: str,
+    set_: list[str] | None,
+) -> dict[str, Any]:
+    from mmcli.artifacts import features
+    from mmcli.fusion import single
+
+    if strategy == "none":
+        raise UsageError("--strategy none keeps streams apart, which needs a manifest", hint="use concat")
+    found, notes = single.fuse(
+        single.open_inputs([Path(name) for name in inputs]),
+        single.load_maps(align or []),
+        strategy=strategy,
+        config=_config(strategy, weight, set_),
+        rate_hz=rate,
+        normalisation=normalise or "none",
+        pool=pool,
+    )
+    for note in notes:
+        console.say(note)
+    features.save(output, found)
+    console.say(
+        f"{output}: {found.values.shape[0]} frames of width {found.values.shape[1]}, {strategy} of {len(inputs)}"
+    )
+    return {"schema": "mmcli/fuse@1", "output": str(output), "frames": len(found.times), "width": found.values.shape[1]}
+
+
+def _fuse_manifest(
+    source: str,
+    output: Path,
+    strategy: str,
+    weight: list[str] | None,
+    normalise: str | None,
+    reference: str | None,
+    label_type: str,
+    set_: list[str] | None,
+) -> dict[str, Any]:
+    from mmcli.artifacts import dataset, manifest
+    from mmcli.fusion import assemble
+
+    config = None if strategy == "none" else _config(strategy, weight, set_)
+    if strategy == "none" and weight:
+        raise UsageError("--weight needs --strategy weighted")
+    rows = manifest.load(source)
+    plan = assemble.Plan(strategy, config, normalise or "zscore", reference, label_type)
+    with console.progress("fuse", len(rows.rows)) as progress:
+        found = assemble.assemble(rows, plan, progress)
+    data = found.dataset
+    for item, reason in found.failed:
+        console.warn(f"{item}: left out: {reason}")
+    for note in found.notes:
+        console.say(note)
+    dataset.save(output, data)
+    streams = {
+        name: {"items": int(s.present.sum()), "frame": list(s.values.shape[1:]), "kind": s.meta["kind"]}
+        for name, s in data.streams.items()
+    }
+    shown = [(n, s["kind"], s["items"], " x ".join(map(str, s["frame"]))) for n, s in streams.items()]
+    splits = {name: int((data.split == name).sum()) for name in ("train", "val", "test")}
+    console.table(f"{output}: {data.items} items", ["stream", "kind", "items", "frame"], shown)
+    console.say("splits: " + ", ".join(f"{name} {n}" for name, n in splits.items()))
+    return {
+        "schema": "mmcli/fuse@1",
+        "output": str(output),
+        "items": data.items,
+        "splits": splits,
+        "streams": streams,
+        "failed": len(found.failed),
+    }

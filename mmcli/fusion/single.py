@@ -1,0 +1,151 @@
+"""One item: the streams of several feature files on one clock, fused into one features file.
+
+Only times at which every stream is defined are written; what is cut off is said, never filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcli.aligners.timemap import TimeMap
+from mmcli.artifacts import alignment, features, provenance
+from mmcli.artifacts.alignment import Alignment
+from mmcli.artifacts.features import Features
+from mmcli.errors import InputError, MismatchError, UsageError
+from mmcli.fusion import grid, normalise, registry
+from mmcli.fusion.blocks import Blocks
+
+
+@dataclass(frozen=True)
+class Input:
+    """A features file: its stream's name, the checked content and the file's digest."""
+
+    name: str
+    sha256: str
+    features: Features
+    path: Path
+
+    def is_source_of(self, end: dict[str, Any]) -> bool:
+        """Whether one end of a map (``reference`` or ``query``) is this file, or the media it was extracted from."""
+        source = (self.features.meta.get("source") or {}).get("sha256")
+        return end.get("sha256") in (self.sha256, source) and end.get("sha256") is not None
+
+
+def open_inputs(paths: Sequence[Path]) -> list[Input]:
+    """Load the files; a stream is called by its extractor, or by its file where two share one."""
+    loaded = [(path, features.load(path)) for path in paths]
+    names = [str(item.meta.get("extractor") or path.stem) for path, item in loaded]
+    if len(set(names)) < len(names):
+        names = [path.stem for path, _ in loaded]
+    if len(set(names)) < len(names):
+        raise UsageError("two inputs have the same name", hint="rename one of the files")
+    return [
+        Input(name, provenance.sha256_file(path), item, path) for name, (path, item) in zip(names, loaded, strict=True)
+    ]
+
+
+def fuse(
+    inputs: Sequence[Input],
+    maps: Sequence[tuple[Path, Alignment]] = (),
+    *,
+    strategy: str = "concat",
+    config: Any = None,
+    rate_hz: float | None = None,
+    normalisation: str = "none",
+    pool: str = "auto",
+) -> tuple[Features, list[str]]:
+    """The fused features on the clock of the first input (or at ``rate_hz`` over its span), and notes.
+
+    Raises :class:`MismatchError` where a map belongs to none of the inputs, and :class:`InputError` where no time is
+    defined in all streams.
+    """
+    first = inputs[0]
+    clocks = _clocks(inputs, maps)
+    for item in inputs:
+        if item.features.meta.get("kind") == "tokens":
+            raise InputError("token ids have no clock and cannot be mixed with numbers", source=item.path)
+    target = first.features.times
+    if rate_hz is not None:
+        target = grid.uniform(float(target[0]), float(target[-1]), rate_hz)
+    defined = np.ones(len(target), bool)
+    values: dict[str, np.ndarray] = {}
+    for item in inputs:
+        flat = item.features.values.reshape(len(item.features.values), -1)
+        rows, inside = grid.resample(flat, item.features.times, target, to_own_clock=clocks.get(item.name), pool=pool)
+        values[item.name] = np.asarray(normalise.apply(rows, normalise.fit(rows[inside], normalisation)), np.float64)
+        defined &= inside
+    if not defined.any():
+        raise InputError(
+            "at no time are all streams defined", hint="align the files first and pass the map with --align"
+        )
+    notes = []
+    if not defined.all():
+        notes.append(
+            f"{int((~defined).sum())} of {len(target)} frames lie where a stream is undefined and are left out"
+        )
+    kept = {name: rows[defined] for name, rows in values.items()}
+    blocks = Blocks(kept, {name: np.ones(int(defined.sum()), bool) for name in kept})
+    module = registry.load(strategy)
+    state = module.fit(blocks, config) if hasattr(module, "fit") else None
+    fused = module.fuse(blocks, config, state)
+    if isinstance(state, dict) and state.get("projection"):
+        notes.append(f"{strategy}: widths differ; projected onto {state['projection']['width']} principal components")
+    return Features(fused, target[defined], _meta(inputs, maps, strategy, config, rate_hz, normalisation, pool)), notes
+
+
+def _clocks(inputs: Sequence[Input], maps: Sequence[tuple[Path, Alignment]]) -> dict[str, grid.Clock]:
+    clocks: dict[str, grid.Clock] = {}
+    for path, found in maps:
+        owners = [item for item in inputs[1:] if item.is_source_of(found.query)]
+        if not owners:
+            raise MismatchError(
+                f"is a map for {found.query.get('name')!r}, which is none of the files after the first", source=path
+            )
+        if found.reference.get("sha256") is not None and not inputs[0].is_source_of(found.reference):
+            raise MismatchError(
+                f"is a map onto {found.reference.get('name')!r}, not onto {inputs[0].path.name!r}",
+                source=path,
+                hint="name the reference first",
+            )
+        for item in owners:
+            if item.name in clocks:
+                raise UsageError(f"two maps for {item.path.name}")
+            clocks[item.name] = TimeMap(found).to_query
+    return clocks
+
+
+def _meta(
+    inputs: Sequence[Input],
+    maps: Sequence[tuple[Path, Alignment]],
+    strategy: str,
+    config: Any,
+    rate_hz: float | None,
+    normalisation: str,
+    pool: str,
+) -> dict[str, Any]:
+    chosen: dict[str, Any] = {"strategy": strategy, "normalise": normalisation, "pool": pool, "rate_hz": rate_hz}
+    if config is not None:
+        chosen[strategy] = provenance.config_dict(config)
+    used = [{"name": item.path.name, "sha256": item.sha256} for item in inputs]
+    used += [{"name": path.name, "sha256": provenance.sha256_file(path)} for path, _ in maps]
+    meta: dict[str, Any] = {
+        "kind": "sequence",
+        "strategy": strategy,
+        "streams": [item.name for item in inputs],
+        "config": chosen,
+        "config_sha256": provenance.config_sha256(chosen),
+        "inputs": used,
+    }
+    if rate_hz is not None:
+        meta["rate_hz"] = rate_hz
+    return meta
+
+
+def load_maps(paths: Sequence[Path]) -> list[tuple[Path, Alignment]]:
+    """The maps of ``--align``, checked."""
+    return [(path, alignment.load(path)) for path in paths]
