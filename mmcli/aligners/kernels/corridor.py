@@ -1,0 +1,75 @@
+"""Corridors: the columns ``[lo, hi)`` that a warping path may use in each row, int64 (n, 2).
+
+The two builders return corridors that are monotone and connected: both bounds never fall, and each row shares a column
+with the next one or touches it, so that a path leads through.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mmcli.errors import InputError
+
+Corridor = NDArray[np.int64]
+
+
+def band(n: int, m: int, width: float) -> Corridor:
+    """The Sakoe-Chiba band of ``width`` columns in all, half on either side of the line from (0, 0) to (n - 1, m - 1).
+
+    Sakoe and Chiba 1978, section III, with the line in place of the diagonal so that lengths may differ. However small
+    the width, the line itself stays inside.
+
+    >>> band(4, 4, 2).tolist()
+    [[0, 2], [0, 3], [1, 4], [2, 4]]
+    """
+    if not width >= 0:
+        raise InputError(f"a band of {width} frames", hint="the width of the band must be 0 or more")
+    slope = (m - 1) / (n - 1) if n > 1 else 0.0
+    half = max(width / 2, 0.5, slope / 2) if n > 1 else float(m)
+    centre = np.arange(n) * slope
+    return _corridor(np.ceil(centre - half), np.floor(centre + half) + 1, m)
+
+
+def around(points: ArrayLike, n: int, m: int, radius: float) -> Corridor:
+    """The cells within ``radius`` columns, or within ``radius`` rows, of a line through ``points`` (k, 2).
+
+    Points (row, column) rise in both; between them the line is straight, before the first and after the last it goes on
+    to the corners (0, 0) and (n - 1, m - 1).
+
+    >>> around([[2, 2]], 5, 5, 1).tolist()
+    [[0, 2], [0, 3], [1, 4], [2, 5], [3, 5]]
+    """
+    p = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    if not (np.isfinite(p).all() and (np.diff(p, axis=0) >= 0).all()):
+        raise InputError("the points of a corridor must be finite and rise in rows and in columns")
+    if not radius >= 0:
+        raise InputError(f"a corridor of radius {radius}", hint="the radius must be 0 or more")
+    p = np.clip(p, 0, [n - 1, m - 1])
+    p = np.concatenate([[[0.0, 0.0]], p, [[n - 1.0, m - 1.0]]])
+    rows = np.arange(n, dtype=np.float64)
+    r = max(radius, 0.5)
+    lo = np.minimum(_line(p, rows, "left") - r, _line(p, rows - r, "left"))
+    hi = np.maximum(_line(p, rows + r, "right"), _line(p, rows, "right") + r)
+    return _corridor(np.ceil(lo), np.floor(hi) + 1, m)
+
+
+def _line(p: NDArray[Any], rows: NDArray[Any], side: str) -> NDArray[Any]:
+    """The column where the line crosses each row; where it runs along a row, its left or right end there."""
+    keep = np.ones(len(p), dtype=bool)
+    same = p[1:, 0] == p[:-1, 0]
+    if side == "left":
+        keep[1:] = ~same
+    else:
+        keep[:-1] = ~same
+    return np.asarray(np.interp(rows, p[keep, 0], p[keep, 1]))
+
+
+def _corridor(lo: NDArray[Any], hi: NDArray[Any], m: int) -> Corridor:
+    """Bounds clipped to the matrix, and neighbouring rows made to touch."""
+    a = np.maximum.accumulate(np.clip(lo, 0, m - 1))
+    b = np.maximum.accumulate(np.clip(hi, a + 1, m))
+    b[:-1] = np.maximum(b[:-1], a[1:])  # the next row's first column is at most one step to the right
+    return np.ascontiguousarray(np.stack([a, b], axis=1).astype(np.int64))

@@ -1,0 +1,18 @@
+// The lane kernel for avx512. The target is set here and not by compiler flags, so that any build system compiles it like the rest. Without
+// fused multiply-add: every instruction set gives the same bits.
+#include "pairs.h"
+#ifdef PAIRS_X86
+#include <immintrin.h>
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2"))), apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2")
+#endif
+#define KERNEL pairs_kernel_avx512
+#define KERNEL_NAME "avx512"
+#define LANES 8
+#include "pairs_lanes.h"
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#endif
