@@ -20,6 +20,8 @@ first time for a statistic of the whole (a dB floor, the tuning). ``whole``: nee
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -83,6 +85,19 @@ def run(module: ModuleType, clip: Any, config: Any, state: dict[str, Any] | None
             )
         return module.extract(clip, config, state)
     return module.extract(clip, config)
+
+
+def configured(module: ModuleType, fields: Mapping[str, Any]) -> Any:
+    """The Config of an extractor from the plain JSON that Features.meta["config"] and checkpoints hold.
+
+    >>> configured(load("mfcc"), {"coefficients": 20}).coefficients
+    20
+    """
+    known = {f.name for f in dataclasses.fields(module.Config)}
+    for name in fields:
+        if name not in known:
+            raise UsageError(f"{module.__name__.rpartition('.')[2]} has no field {name!r}", hint=nearest(name, known))
+    return module.Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -1,0 +1,110 @@
+"""What extractors learn from the training rows, before the rows are extracted: vocabularies, weights, scales."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmcli import extractors
+from mmcli.artifacts import fitted, provenance
+from mmcli.batch import run, task
+from mmcli.batch.plan import Plan, payload
+from mmcli.batch.streams import Stream, with_state
+from mmcli.batch.worker import Do
+from mmcli.errors import MismatchError, MmcliError, UsageError
+from mmcli.media import MediaOptions
+from mmcli.media.clips import Clip
+
+
+def prepare(setup: dict[str, Any]) -> Do:
+    """In a worker: learn a stream's state from all the cells of one payload."""
+
+    def do(work: dict[str, Any]) -> dict[str, Any]:
+        return {"sha256": learn(setup["stream"], work["cells"], setup["target"])}
+
+    return do
+
+
+def learn(stream: Mapping[str, Any], cells: Sequence[dict[str, Any]], target: str) -> str:
+    """Fit an extractor over cells and write the state; returns the file's SHA-256.
+
+    A cell that cannot be read teaches nothing; it fails when its row is extracted.
+    """
+    module = extractors.registry(stream["modality"]).load(stream["name"])
+    config = extractors.configured(module, stream["config"])
+    state = module.fit(_clips(cells), config)
+    return fitted.save(
+        target,
+        {
+            "extractor": stream["name"],
+            "modality": stream["modality"],
+            "config": provenance.config_dict(config),
+            "state": state,
+        },
+    )
+
+
+def _clips(cells: Sequence[dict[str, Any]]) -> Iterator[Clip]:
+    for cell in cells:
+        try:
+            clip = task.open_cell(cell, MediaOptions(start=cell["start"], end=cell["end"], row=cell["row"]))
+        except MmcliError:
+            continue
+        if clip is not None:
+            yield clip
+
+
+def states(
+    plan: Plan, streams: Mapping[str, Sequence[Stream]], files: Sequence[Path], folder: Path, *, may_fit: bool
+) -> tuple[dict[str, list[Stream]], list[str]]:
+    """The streams with their states, from ``files`` or fitted into ``folder``; and what the user should know.
+
+    Only streams that some task uses are fitted.
+    """
+    given = {_subject(path): path for path in files}
+    used = {s.key for t in plan.tasks for s in t.streams}
+    found: dict[str, list[Stream]] = {}
+    said: list[str] = []
+    for modality, ones in streams.items():
+        found[modality] = []
+        for one in ones:
+            if one.fitted and one.key in used:
+                if one.key in given:
+                    one = with_state(one, given.pop(one.key))
+                elif not may_fit:
+                    raise UsageError(
+                        f"{one.name} learns from all training rows, which a shard does not see",
+                        hint="fit once without --shard, then give every shard --fitted OUT/fitted/NAME.json",
+                    )
+                else:
+                    one = _fitted(plan, one, folder / f"{one.name}.json", said)
+            found[modality].append(one)
+    if given:
+        raise MismatchError(
+            f"was fitted for {next(iter(given))}, which is not in use here", source=next(iter(given.values()))
+        )
+    return found, said
+
+
+def _subject(path: Path) -> str:
+    content = fitted.load(path)
+    modality = content.get("modality")
+    return f"{modality}.{content['extractor']}" if modality else ".".join(extractors.modality_of(content["extractor"]))
+
+
+def _fitted(plan: Plan, one: Stream, target: Path, said: list[str]) -> Stream:
+    rows = [n for n, t in enumerate(plan.tasks) if one in t.streams]
+    if any(item.split for item in plan.items):
+        training = [n for n in rows if plan.items[plan.tasks[n].item].split == "train"]
+        if not training:
+            raise UsageError(f"{one.name} learns from the rows of the split 'train', and there are none of them")
+    else:
+        training = rows
+        said.append(f"{one.name}: there is no split, so it learns from all {len(rows)} rows, those of a later test too")
+    cells = [payload(plan, n, target.parent, None, force=True) for n in training]
+    work = run.Work("mmcli.batch.fitting:prepare", {"stream": one.setup(), "target": str(target)})
+    for outcome in run.run([(0, {"cells": cells})], work, 1, run.Limits(time_s=None)):
+        if outcome.error is not None:
+            raise run.rebuilt(outcome.error)
+    return with_state(one, target)

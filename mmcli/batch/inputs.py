@@ -1,0 +1,262 @@
+"""What the command line names, as items: files, folders and manifests become rows with one cell a modality."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mmcli.artifacts import manifest, paths
+from mmcli.errors import MediaError, MissingError, UsageError
+from mmcli.media.door import SUFFIXES, modality_of
+
+_MANIFESTS = (".jsonl", ".ndjson")
+_ARRAYS = (".npz", ".npy")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One modality of an item. ``column`` is its name in the manifest, ``modality`` what it is read as.
+
+    Besides the modalities of :mod:`mmcli.media` there are ``features`` (a file of ours, copied), ``map`` (an alignment,
+    copied) and ``table``, whose ``values`` are in the row.
+    """
+
+    column: str
+    modality: str
+    path: str | None = None
+    row: int | None = None
+    text: str | None = None
+    numbers: dict[str, str] = field(default_factory=dict)
+    categories: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row: what belongs together."""
+
+    id: str
+    cells: tuple[Cell, ...]
+    split: str | None = None
+    label: str | None = None
+    group: str | None = None
+    start: float | None = None
+    end: float | None = None
+    error: str | None = None
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Found:
+    """Items in order, and what was passed over in folders."""
+
+    items: list[Item]
+    ignored: list[str]
+
+
+def gather(inputs: Sequence[str | Path], modality: str = "auto", leave_out: Path | None = None) -> Found:
+    """The items of all inputs.
+
+    ``modality`` other than ``auto`` reads named files as that modality and passes over other files in folders.
+    ``leave_out`` is a folder that is not looked into: the output.
+
+    Raises :class:`MissingError` for an input that is not there, :class:`UsageError` where two files claim one place.
+    """
+    loose: dict[str, dict[str, Cell]] = {}
+    rows: list[Item] = []
+    ignored: list[str] = []
+    for given in inputs:
+        path = Path(given)
+        if str(given) == "-":
+            rows.extend(_rows("-"))
+        elif path.is_dir():
+            for identifier, cell in _folder(path, modality, leave_out, ignored):
+                _place(loose, identifier, cell)
+        elif is_manifest(path, modality):
+            rows.extend(_rows(path))
+        else:
+            _place(loose, path.stem, _cell(path, modality))
+    items = [Item(identifier, tuple(cells.values())) for identifier, cells in loose.items()]
+    items.extend(_only(row, modality) for row in rows)
+    _distinct(items)
+    return Found(items, ignored)
+
+
+def is_manifest(path: Path, modality: str = "auto") -> bool:
+    """NDJSON files are manifests; csv files are where their first line has a column ``id``."""
+    suffix = path.suffix.lower()
+    if suffix in _MANIFESTS:
+        return True
+    if suffix != ".csv" or modality == "series":
+        return False
+    try:
+        with path.open("rb") as file:
+            first = file.readline(1 << 16)
+    except OSError:
+        return False
+    return "id" in [c.strip().strip('"') for c in first.decode("utf-8-sig", "replace").rstrip("\r\n").split(",")]
+
+
+def _place(loose: dict[str, dict[str, Cell]], identifier: str, cell: Cell) -> None:
+    cells = loose.setdefault(identifier, {})
+    if cell.column in cells:
+        raise UsageError(
+            f"{cells[cell.column].path} and {cell.path} are both the {cell.column} of item {identifier!r}",
+            hint="rename one of them, or name the items in a manifest",
+        )
+    cells[cell.column] = cell
+
+
+def _cell(path: Path, modality: str) -> Cell:
+    """A file that was named on the command line."""
+    if not path.exists():
+        raise MissingError("no such file or folder", source=path)
+    if modality == "table":
+        raise UsageError("tables come as columns num.NAME and cat.NAME of a manifest", source=path)
+    found = SUFFIXES.get(path.suffix.lower()) or modality_of(path)
+    if found == "series" and path.suffix.lower() == ".npz":
+        found = modality_of(path)
+    if found == "features" and modality == "auto":
+        raise UsageError("holds features already", source=path)
+    return _as(path, found, modality)
+
+
+def _as(path: Path, found: str, modality: str) -> Cell:
+    if modality == "audio" and found == "video":
+        return Cell("video", "video", str(path))
+    wanted = found if modality == "auto" else modality
+    if wanted == "text" and found == "subtitle":
+        wanted = "subtitle"
+    return Cell("text" if wanted == "subtitle" else wanted, wanted, str(path))
+
+
+def _folder(folder: Path, modality: str, leave_out: Path | None, ignored: list[str]) -> Iterator[tuple[str, Cell]]:
+    outside = leave_out.resolve() if leave_out is not None else None
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            f for f in folders if not f.startswith(".") and (outside is None or Path(parent, f).resolve() != outside)
+        )
+        for name in sorted(names):
+            path = Path(parent, name)
+            if name.startswith("."):
+                continue
+            found = SUFFIXES.get(path.suffix.lower())
+            if found is None or path.suffix.lower() == ".npz":
+                try:
+                    found = modality_of(path)
+                except (MediaError, MissingError):
+                    found = None
+            if found is None or found == "features" or not _welcome(found, modality):
+                ignored.append(str(path))
+                continue
+            yield path.relative_to(folder).with_suffix("").as_posix(), _as(path, found, modality)
+
+
+def _welcome(found: str, modality: str) -> bool:
+    if modality == "auto" or found == modality:
+        return True
+    return (modality, found) in {("audio", "video"), ("text", "subtitle")}
+
+
+def _rows(source: Path | str) -> Iterator[Item]:
+    loaded = manifest.load(source)
+    for row in loaded.rows:
+        yield Item(
+            id=row.id,
+            cells=tuple(_cells(row.cells, loaded.root, row.id)),
+            split=row.split,
+            label=row.label,
+            group=row.group,
+            start=row.start,
+            end=row.end,
+            error=row.error,
+            extra=dict(row.extra),
+        )
+
+
+def _cells(written: dict[str, str], root: Path, identifier: str) -> Iterator[Cell]:
+    numbers: dict[str, str] = {}
+    categories: dict[str, str] = {}
+    columns: set[str] = set()
+    for column, value in written.items():
+        kind, _, name = column.partition(".")
+        if kind in ("num", "cat"):
+            # An empty cell is known to be missing: the column exists.
+            (numbers if kind == "num" else categories)[name] = value
+            continue
+        if not value:
+            continue
+        cell = _written(column, kind, name, value, root)
+        if cell.column in columns:
+            raise UsageError(f"item {identifier!r} has both text and text_value", hint="leave one of them empty")
+        columns.add(cell.column)
+        yield cell
+    if any((numbers | categories).values()):
+        yield Cell("table", "table", numbers=numbers, categories=categories)
+
+
+def _written(column: str, kind: str, name: str, value: str, root: Path) -> Cell:
+    if kind == "text_value":
+        return Cell("text" + ("." + name if name else ""), "text", text=value)
+    path, row = manifest.resolve(root, value)
+    if kind == "map":
+        return Cell(column, "map", str(path))
+    if kind == "table":
+        return Cell(column, "features", str(path), row)
+    if kind != "series" and (row is not None or path.suffix.lower() in _ARRAYS):
+        return Cell(column, "features", str(path), row)
+    if kind == "series" and row is None and path.suffix.lower() == ".npz" and path.exists():
+        return Cell(column, "features" if modality_of(path) == "features" else "series", str(path))
+    if kind == "text" and SUFFIXES.get(path.suffix.lower()) == "subtitle":
+        return Cell(column, "subtitle", str(path))
+    return Cell(column, kind, str(path), row)
+
+
+def _only(item: Item, modality: str) -> Item:
+    """The item with the cells that a chosen modality uses."""
+    if modality == "auto":
+        return item
+
+    def kept(cell: Cell) -> bool:
+        kind = cell.column.partition(".")[0]
+        return kind == modality or cell.modality == "map" or (modality == "audio" and kind == "video")
+
+    return replace(item, cells=tuple(c for c in item.cells if kept(c)))
+
+
+def _distinct(items: Iterable[Item]) -> None:
+    seen: set[str] = set()
+    folded: dict[str, str] = {}
+    for item in items:
+        problem = paths.id_problem(item.id)
+        if problem is not None:
+            raise UsageError(f"{item.id!r} cannot be an id: it {problem}", hint="name the items in a manifest")
+        if item.id in seen:
+            raise UsageError(f"two items are called {item.id!r}", hint="give them different ids in a manifest")
+        seen.add(item.id)
+        other = folded.setdefault(item.id.casefold(), item.id)
+        if other != item.id:
+            raise UsageError(
+                f"the ids {other!r} and {item.id!r} differ in case only, which not every file system keeps apart"
+            )
+
+
+def missing(items: Iterable[Item]) -> Iterator[tuple[Item, Cell]]:
+    """The cells whose file is not there."""
+    for item in items:
+        for cell in item.cells:
+            if cell.path is not None and not os.path.exists(cell.path):  # noqa: PTH110 - 100,000 times
+                yield item, cell
+
+
+def facts(cell: Cell) -> dict[str, Any] | None:
+    """Size and modification time of a cell's file, which say whether it changed; None where it has no file."""
+    if cell.path is None:
+        return None
+    try:
+        status = os.stat(cell.path)  # noqa: PTH116 - 100,000 times
+    except OSError:
+        return {"size": -1, "mtime_ns": -1}
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}

@@ -1,0 +1,188 @@
+"""Turn recordings, pictures, video, text, series and tables into features (npz).
+
+INPUT is a media file, a folder, or a manifest (csv with a column id, jsonl, or - for standard input). Into a folder,
+every item gives OUT/ID.MODALITY.EXTRACTOR.npz, and OUT/manifest.jsonl lists them; its rows also go to standard output
+where that is not a terminal. The same command continues what was interrupted and skips what is done. A bad input never
+ends a batch: it is marked in the manifest, written to OUT/failures.jsonl, and the exit code is 3.
+
+\b
+  mmcli extract talk.wav -o talk.npz
+  mmcli extract recordings/ -o features/ --audio logmel,mfcc --set mfcc.coefficients=20 --jobs 4
+  mmcli extract manifest.csv -o features/ | mmcli fuse - -o data.npz
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmcli.cli import assign, console
+from mmcli.cli.options import Jobs, JsonFlag, Set
+from mmcli.cli.options import command as mm_command
+from mmcli.errors import BatchFailedError, UsageError
+
+if TYPE_CHECKING:
+    from mmcli.batch.streams import Stream
+
+Names = Annotated[str | None, typer.Option(metavar="NAME,...", help="Extractors, separated by commas.")]
+
+
+def _named(values: dict[str, Any]) -> dict[str, list[str]]:
+    kinds = ("audio", "image", "video", "text", "series")
+    return {kind: [n.strip() for n in values[kind].split(",") if n.strip()] for kind in kinds if values.get(kind)}
+
+
+def _streams(values: dict[str, Any]) -> dict[str, list[Stream]]:
+    """The extractors in use, configured by --set NAME.FIELD=VALUE; where two share a name, MODALITY.NAME.FIELD."""
+    from mmcli import extractors
+    from mmcli.batch import streams
+
+    assigned = assign.split(values["set_"])
+    if values.get("rate") is not None:
+        assigned.setdefault("series.raw", {}).setdefault("rate", str(values["rate"]))
+    found: dict[str, list[Stream]] = {}
+    known: set[str] = set()
+    for modality, names in streams.chosen(_named(values), values["modality"]).items():
+        found[modality] = []
+        for name in names:
+            kind = extractors.registry(modality).load(name).Config
+            fields = {**assigned.get(f"{modality}.{name}", {})}
+            if modality != "table" or name != "raw":  # `raw.rate` is the series' one
+                fields = {**assigned.get(name, {}), **fields}
+            found[modality].append(streams.stream(modality, name, assign.configure(kind, fields, name)))
+            known |= {name, f"{modality}.{name}"}
+    assign.refuse_unused(assigned, known)
+    return found
+
+
+def configs(values: dict[str, Any]) -> dict[str, Any]:
+    """The configurations of the extractors in force."""
+    return {(s.key if s.name == "raw" else s.name): s.config for ones in _streams(values).values() for s in ones}
+
+
+@mm_command(configs)
+def command(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Media files, folders, manifests, or -.")],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="OUT", help="A folder, or X.npz for one stream.")],
+    modality: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, audio, image, video, text, series, table.")
+    ] = "auto",
+    audio: Names = None,
+    image: Names = None,
+    video: Names = None,
+    text: Names = None,
+    series: Names = None,
+    set_: Set = None,
+    fitted: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="What an extractor learned earlier. Repeatable.")
+    ] = None,
+    track: Annotated[int, typer.Option(min=0, metavar="N", help="Sound or video track, from 0.")] = 0,
+    channel: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Sound channel, from 0. [default: all, mixed]")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(metavar="HZ", help="Of series without a time column.")] = None,
+    missing: Annotated[str, typer.Option(metavar="HOW", help="Gaps in series: refuse or interpolate.")] = "refuse",
+    jobs: Jobs = None,
+    timeout: Annotated[float, typer.Option(min=0.0, metavar="S", help="Seconds an input may take; 0: any.")] = 3600.0,
+    memory: Annotated[
+        float | None, typer.Option(min=1.0, metavar="MB", help="Memory an input may take. [default: its share]")
+    ] = None,
+    recycle: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Inputs until a worker is replaced; 0: never.")
+    ] = 2000,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Do one of N parts; auto: by the Slurm array job.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try inputs again that failed before.")] = False,
+    verify_source: Annotated[
+        bool, typer.Option("--verify-source", help="Trust content, not size and time, of inputs done before.")
+    ] = False,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Count files that are not there as failed inputs.")
+    ] = False,
+    max_failures: Annotated[
+        str | None, typer.Option(metavar="N|P%", help="Stop beyond. [default: when the first 50 all fail]")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Translate the options, extract, say what came of it."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # as in the workers: the same bytes whoever computes
+    from mmcli.batch import extract, run
+    from mmcli.batch import shard as shards
+
+    named = {"audio": audio, "image": image, "video": video, "text": text, "series": series}
+    streams = _streams({**named, "modality": modality, "set_": set_, "rate": rate})
+    if missing not in ("refuse", "interpolate"):
+        raise UsageError(f"--missing {missing!r}", hint="refuse or interpolate")
+    options = extract.Options(
+        modality=modality,
+        media={"track": track, "channel": channel, "missing": missing},
+        fitted=tuple(fitted or ()),
+        sound_only=modality == "audio" or (audio is not None and video is None),
+        jobs=jobs,
+        limits=run.Limits(timeout or None, None if memory is None else int(memory * 1e6), recycle or None),
+        shard=None if shard is None else shards.parse(shard),
+        force=force,
+        retry_failed=retry_failed,
+        verify_source=verify_source,
+        allow_missing=allow_missing,
+        max_failures=max_failures,
+    )
+    if max_failures is not None:
+        extract.most_failures(max_failures, 1)
+    if output == "-" or output.endswith(".npz"):
+        _one(inputs, output, streams, options)
+    elif dry_run:
+        _dry(extract.dry(inputs, Path(output), streams, options), json)
+    else:
+        _many(inputs, Path(output), streams, options, json)
+
+
+def _one(inputs: list[str], output: str, streams: dict[str, list[Stream]], options: Any) -> None:
+    from mmcli.artifacts import features
+    from mmcli.batch import extract
+
+    if len(inputs) != 1:
+        raise UsageError(f"{len(inputs)} inputs do not go into one file", source=output, hint="name a folder with -o")
+    found = extract.extract_one(inputs[0], output, streams, options, console.say)
+    features.save(output, found)
+    shape = " x ".join(map(str, found.values.shape))
+    console.say(f"{output}: {found.meta['modality']}.{found.meta['extractor']}, {shape}")
+
+
+def _dry(plan: Any, json: bool) -> None:
+    counts = plan.counts()
+    todo = counts["new"] + counts["stale"]
+    if json:
+        listed = [
+            {"id": plan.items[t.item].id, "column": t.name, "state": s}
+            for t, s in zip(plan.tasks, plan.states, strict=True)
+        ]
+        console.emit({"schema": "mmcli/plan@1", "items": len(plan.items), "todo": todo, **counts, "inputs": listed})
+    console.say(
+        f"{len(plan.items):,} items, {len(plan.tasks):,} inputs: {todo:,} to do ({counts['stale']:,} of them changed), "
+        f"{counts['known']:,} done before, {counts['failed']:,} failed before"
+    )
+
+
+def _many(inputs: list[str], out: Path, streams: dict[str, list[Stream]], options: Any, json: bool) -> None:
+    from mmcli.batch import extract
+    from mmcli.cli.listening import Listening
+
+    with Listening(rows=not json, root=out) as listener:
+        summary = extract.extract(inputs, out, streams, options, listener)
+    counts = {"done": summary.made, "skipped": summary.kept, "failed": summary.failed}
+    if json:
+        console.emit({"schema": "mmcli/extracted@1", "out": str(out), **counts, "without_sound": summary.absent})
+    line = "  ".join(f"{name} {number:,}" for name, number in counts.items())
+    if summary.failed:
+        first = summary.errors[0]
+        console.say(f"{first['path'] or first['id']}: {first['message']}")
+        raise BatchFailedError(f"{line}  -> {out / 'failures.jsonl'}")
+    console.say(f"{line}  -> {out}")
