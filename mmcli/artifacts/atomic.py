@@ -234,7 +234,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _create(target: Path | str) -> tuple[Path, int]:
-    target = Path(target)
+    target = _followed(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.name:
         raise OutputError("is not a file name", source=target)
@@ -251,12 +251,18 @@ def _create(target: Path | str) -> tuple[Path, int]:
         return temporary, descriptor
 
 
+def _followed(target: Path | str) -> Path:
+    """Where a symbolic link leads: what is replaced is the file, as a shell's ``>`` does, not the link to it."""
+    return Path(os.path.realpath(target)) if Path(target).is_symlink() else Path(target)
+
+
 def _publish(temporary: Path, target: Path | str) -> None:
-    if Path(target).is_dir():
+    target = _followed(target)
+    if target.is_dir():
         raise OutputError("is a folder; name a file", source=target)
     temporary.replace(target)
     try:
-        folder = os.open(Path(target).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(folder)
         finally:

@@ -216,7 +216,8 @@ def _arrays(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
     if dataset.label is not None:
         arrays["label"] = dataset.label
     try:
-        arrays["meta"] = npz.text_scalar(provenance.canonical_json(dataset.meta))
+        meta = dataset.meta | {"streams": {name: stream.meta for name, stream in dataset.streams.items()}}
+        arrays["meta"] = npz.text_scalar(provenance.canonical_json(meta))
     except (ValueError, TypeError) as problem:
         raise ArtifactError(f"meta is no JSON ({problem})", source="data set") from problem
     return arrays

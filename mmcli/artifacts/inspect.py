@@ -5,29 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmcli.artifacts import jsonfile, provenance, reading
+from mmcli.artifacts import jsonfile, manifest_lines, provenance, reading
 from mmcli.errors import ArtifactError, InputError
 
 _JSON = ("mmcli/alignment@1", "mmcli/report@1", "mmcli/fitted@1")
 
 
 def recognise(path: Path | str) -> str:
-    """The schema of a file, from its first bytes and its index, without reading its values.
+    """The schema of a file, from its first line or its index, without reading its values.
 
     Raises :class:`InputError` where it is none of ours.
     """
     with reading.opened(path) as (stream, _):
-        start = stream.read(4096)
-        if start.startswith(b"PK"):
-            return _archive(path)
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text.startswith(b"{") and b'"id"' not in text.partition(b"\n")[0] and b'"mmcli":' not in text[:10]:
-        name = jsonfile.load(path).get("schema")
-        if name in _JSON:
-            return str(name)
-        raise ArtifactError(f"has schema {str(name)[:60]!r}; known: {', '.join(_JSON)}", source=path)
-    if text.startswith(b"{") or b"id" in text.partition(b"\n")[0]:
-        return "mmcli/manifest@1"
+        start = stream.readline(manifest_lines.MAX_LINE).removeprefix(b"\xef\xbb\xbf")
+    if start.startswith(b"PK"):
+        return _archive(path)
+    if start.lstrip().startswith(b"{"):
+        return _json(path, start)
+    if b"id" in [column.strip(b" \"'\r\n") for column in start.replace(b"\t", b",").split(b",")]:
+        return manifest_lines.SCHEMA
     raise InputError("is no mmcli artifact", source=path)
 
 
@@ -47,6 +43,20 @@ def validate(path: Path | str) -> dict[str, Any]:
         "mmcli/fitted@1": _fitted,
     }[name]
     return {"schema": name, "summary": {"sha256": provenance.sha256_file(path)} | summary(path)}
+
+
+def _json(path: Path | str, first_line: bytes) -> str:
+    """Rows of a manifest stand one a line; every other artifact is one object with a schema."""
+    try:
+        content = jsonfile.parse(first_line, str(path))
+    except ArtifactError:
+        content = jsonfile.load(path)
+    if "schema" not in content and ("id" in content or "mmcli" in content):
+        return manifest_lines.SCHEMA
+    if content.get("schema") not in _JSON:
+        found = str(content.get("schema"))[:60]
+        raise ArtifactError(f"has schema {found!r}; known: {', '.join(_JSON)}", source=path)
+    return str(content["schema"])
 
 
 def _archive(path: Path | str) -> str:

@@ -51,6 +51,7 @@ class Manifest:
     root: Path = field(default_factory=Path)
     source: str = "manifest"
     columns: list[str] = field(default_factory=list)
+    unterminated: bool = False  # the last line had no newline
 
     def resolve(self, cell: str) -> tuple[Path, int | None]:
         """The file that a cell of this manifest names and the row in it, see :func:`mmcli.artifacts.paths.resolve`."""
@@ -72,7 +73,7 @@ class Reader(Iterator[Row]):
         self._lines = manifest_lines.parsed(stream, source, suffix)
         self._ids: set[str] = set()
         self.root = Path(root)
-        named = self._lines.root()
+        named = self._lines.root
         if named is not None:
             if confined and named.resolve() != self.root.resolve():
                 hint = "move it there, or give it on standard input: ... - < MANIFEST"
@@ -83,6 +84,11 @@ class Reader(Iterator[Row]):
     def columns(self) -> list[str]:
         """The columns met so far, in order."""
         return list(self._lines.columns)
+
+    @property
+    def unterminated(self) -> bool:
+        """Whether the last line had no newline: a csv without one is usual, and cannot be told from one cut short."""
+        return self._lines.unterminated
 
     def __next__(self) -> Row:
         row = next(self._lines)
@@ -143,4 +149,4 @@ def _whole(reader: Reader) -> Manifest:
     rows = list(reader)
     if not rows:
         raise ArtifactError("holds no rows", source=reader.source)
-    return Manifest(rows, reader.root, reader.source, reader.columns)
+    return Manifest(rows, reader.root, reader.source, reader.columns, reader.unterminated)

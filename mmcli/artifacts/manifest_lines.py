@@ -6,8 +6,7 @@ import csv
 import math
 import re
 import sys
-from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -64,31 +63,68 @@ def checked(row: Row) -> dict[str, Any]:
     columns |= row.cells | row.extra
     if row.error is not None:
         columns["error"] = row.error
-    _row({column: _text(value, column) for column, value in columns.items()}, "row", "manifest")
+    _row({column: _text(value, column, "row") for column, value in columns.items()}, None)
     return columns
 
 
 def parsed(stream: BinaryIO, source: str, suffix: str) -> Lines:
     """The lines of a stream in the syntax that its suffix, or else its first line, says."""
-    first = _line(stream, source, 1).removeprefix(b"\xef\xbb\xbf")  # Excel starts UTF-8 with this mark
-    if suffix in (".csv", ".tsv") or (suffix not in (".jsonl", ".ndjson") and not first.lstrip().startswith(b"{")):
-        return _Csv(first, stream, source, "\t" if suffix == ".tsv" else ",")
-    return _Ndjson(first, stream, source)
+    lines = _Bytes(stream, source)
+    text = lines.first.lstrip()
+    if suffix in (".csv", ".tsv") or (suffix not in (".jsonl", ".ndjson") and not text.startswith(b"{")):
+        return _Csv(lines, source, "\t" if suffix == ".tsv" else ",")
+    return _Ndjson(lines, source)
+
+
+class _Bytes(Iterator[bytes]):
+    """The lines of a stream, of bounded length; ``unterminated`` once one came without its newline."""
+
+    def __init__(self, stream: BinaryIO, source: str) -> None:
+        self._stream = stream
+        self._source = source
+        self.number = 0
+        self.unterminated = False
+        self._again = False
+        self.first = next(self, b"").removeprefix(b"\xef\xbb\xbf")  # Excel starts UTF-8 with this mark
+        self._again = bool(self.first)
+
+    def __next__(self) -> bytes:
+        if self._again:
+            self._again = False
+            return self.first
+        try:
+            line = self._stream.readline(MAX_LINE + 1)
+        except OSError as problem:
+            raise ArtifactError(f"cannot be read ({problem.strerror})", source=self._source) from problem
+        if not line:
+            raise StopIteration
+        self.number += 1
+        if len(line) > MAX_LINE:
+            raise ArtifactError(f"line {self.number} is longer than {MAX_LINE:,} bytes", source=self._source)
+        self.unterminated = not line.endswith(b"\n")
+        return line
 
 
 class Lines(Iterator[Row]):
     """Rows as they are read, with the place that messages name and the columns met so far."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, lines: _Bytes, source: str) -> None:
         self.source = source
         self.columns: dict[str, None] = {}
-        self.where = "line 1"
+        self.root: Path | None = None  # that a header line names
+        self._lines = lines
 
-    @abstractmethod
-    def root(self) -> Path | None:
-        """The root that a header line names."""
+    @property
+    def where(self) -> str:
+        """The line read last."""
+        return f"line {self._lines.number}"
 
-    def _note(self, columns: Iterator[str]) -> None:
+    @property
+    def unterminated(self) -> bool:
+        """Whether the last line had no newline."""
+        return self._lines.unterminated
+
+    def _note(self, columns: Iterable[str]) -> None:
         for column in columns:
             if column not in self.columns:
                 _check_column(column, self.where, self.source)
@@ -98,104 +134,80 @@ class Lines(Iterator[Row]):
 
 
 class _Ndjson(Lines):
-    def __init__(self, first: bytes, stream: BinaryIO, source: str) -> None:
-        super().__init__(source)
-        self._pending: bytes | None = first
-        self._stream = stream
-        self._number = 0
-        self._root: Path | None = None
-        content = self._parse(first) if first.strip() else {}
-        if isinstance(content.get("mmcli"), dict) and "id" not in content:
-            header = schema.check(content["mmcli"], _HEADER, _HEADER_OPTIONAL, what="the header line", source=source)
-            self._pending = None
-            self._number = 1
+    def __init__(self, lines: _Bytes, source: str) -> None:
+        super().__init__(lines, source)
+        self._ahead = self._object()
+        if self._ahead is not None and isinstance(self._ahead.get("mmcli"), dict) and "id" not in self._ahead:
+            header = schema.check(
+                self._ahead["mmcli"], _HEADER, _HEADER_OPTIONAL, what="the header line", source=source
+            )
+            if self._ahead.keys() != {"mmcli"}:
+                raise ArtifactError("the header line has other keys beside mmcli", source=source)
+            self._ahead = None
             if header.get("root"):
-                self._root = Path(header["root"])
-
-    def root(self) -> Path | None:
-        return self._root
+                self.root = Path(header["root"])
 
     def __next__(self) -> Row:
-        while True:
-            self._number += 1
-            self.where = f"line {self._number}"
-            if self._pending is not None:
-                line, self._pending = self._pending, None
-            else:
-                line = _line(self._stream, self.source, self._number)
-            if not line:
-                raise StopIteration
-            if line.strip():
-                break
-        content = self._parse(line)
-        self._note(iter(content))
-        return _row({key: _text(value, self.where) for key, value in content.items()}, self.where, self.source)
+        content, self._ahead = self._ahead, None
+        if content is None:
+            content = self._object()
+        if content is None:
+            raise StopIteration
+        self._note(content)
+        return _row({key: _text(value, self.where, self.source) for key, value in content.items()}, self)
 
-    def _parse(self, line: bytes) -> dict[str, Any]:
-        try:
-            return jsonfile.parse(line, self.source)
-        except ArtifactError as problem:
-            torn = "" if line.endswith(b"\n") else "; it is the last and has no end, so the file was cut short"
-            raise ArtifactError(f"{self.where} {problem.what}{torn}", source=self.source) from problem
+    def _object(self) -> dict[str, Any] | None:
+        """The next line that is not empty."""
+        for line in self._lines:
+            if line.strip():
+                try:
+                    return jsonfile.parse(line, self.source)
+                except ArtifactError as problem:
+                    torn = "; it is the last and has no end: the file was cut short" if self.unterminated else ""
+                    raise ArtifactError(f"{self.where} {problem.what}{torn}", source=self.source) from problem
+        return None
 
 
 class _Csv(Lines):
-    def __init__(self, first: bytes, stream: BinaryIO, source: str, delimiter: str) -> None:
-        super().__init__(source)
-        self._table = csv.reader(self._decoded(first, stream), delimiter=delimiter, strict=True)
-        self._names = self._next()
-        if self._names is None or "id" not in self._names:
+    def __init__(self, lines: _Bytes, source: str, delimiter: str) -> None:
+        super().__init__(lines, source)
+        self._table = csv.reader(self._decoded(), delimiter=delimiter, strict=True)
+        names = self._cells() or []
+        if "id" not in names:
             hint = "a csv manifest starts with its column names; for NDJSON each line is an object with an id"
             raise ArtifactError("is no manifest: it has no column id", source=source, hint=hint)
-        if len(set(self._names)) < len(self._names):
+        if len(set(names)) < len(names):
             raise ArtifactError("line 1: a column stands twice", source=source)
-        self._note(iter(self._names))
-
-    def root(self) -> Path | None:
-        return None
+        self._note(names)
 
     def __next__(self) -> Row:
-        cells = self._next()
-        if cells is None or self._names is None:
+        cells = self._cells()
+        if cells is None:
             raise StopIteration
-        if len(cells) != len(self._names):
-            wrong = f"{self.where} has {len(cells)} cells for {len(self._names)} columns"
+        if len(cells) != len(self.columns):
+            wrong = f"{self.where} has {len(cells)} cells for {len(self.columns)} columns"
             raise ArtifactError(wrong, source=self.source)
-        return _row(dict(zip(self.columns, cells, strict=True)), self.where, self.source)
+        return _row(dict(zip(self.columns, cells, strict=True)), self)
 
-    def _next(self) -> list[str] | None:
+    def _cells(self) -> list[str] | None:
         """The next line that is not empty."""
         try:
             for cells in self._table:
-                self.where = f"line {self._table.line_num}"
                 if cells:
                     return cells
         except csv.Error as problem:
-            raise ArtifactError(f"line {self._table.line_num} is no csv ({problem})", source=self.source) from problem
+            raise ArtifactError(f"{self.where} is no csv ({problem})", source=self.source) from problem
         return None
 
-    def _decoded(self, first: bytes, stream: BinaryIO) -> Iterator[str]:
-        line, number = first, 1
-        while line:
+    def _decoded(self) -> Iterator[str]:
+        for line in self._lines:
             try:
                 yield line.decode("utf-8")
             except UnicodeError as problem:
-                raise ArtifactError(f"line {number} is not UTF-8 text", source=self.source) from problem
-            number += 1
-            line = _line(stream, self.source, number)
+                raise ArtifactError(f"{self.where} is not UTF-8 text", source=self.source) from problem
 
 
-def _line(stream: BinaryIO, source: str, number: int) -> bytes:
-    try:
-        line = stream.readline(MAX_LINE + 1)
-    except OSError as problem:
-        raise ArtifactError(f"cannot be read ({problem.strerror})", source=source) from problem
-    if len(line) > MAX_LINE:
-        raise ArtifactError(f"line {number} is longer than {MAX_LINE:,} bytes", source=source)
-    return line
-
-
-def _text(value: object, where: str) -> str:
+def _text(value: object, where: str, source: str) -> str:
     """A cell as text; NDJSON may write numbers as numbers."""
     if isinstance(value, str):
         return value
@@ -205,7 +217,7 @@ def _text(value: object, where: str) -> str:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return repr(value)
-    raise ArtifactError(f"{where}: a cell is text, a number or null, not {type(value).__name__}", source="manifest")
+    raise ArtifactError(f"{where}: a cell is text, a number or null, not {type(value).__name__}", source=source)
 
 
 def _check_column(column: str, where: str, source: str) -> None:
@@ -219,39 +231,51 @@ def _check_column(column: str, where: str, source: str) -> None:
         raise ArtifactError(f"{where}: the column {column[:60]!r} {problem}", source=source)
 
 
-def _row(columns: dict[str, str], where: str, source: str) -> Row:
+def _row(columns: dict[str, str], at: Lines | None) -> Row:
+    """The row of some cells, each checked; ``at`` is where it was read, for messages."""
     cells: dict[str, str] = {}
     extra: dict[str, str] = {}
     fixed: dict[str, str] = {}
     for column, text in columns.items():
         if text == "":
             continue
-        if "\0" in text:
-            raise ArtifactError(f"{where}: {column} holds the character U+0000", source=source)
         head = column.partition(".")[0]
+        problem = "holds the character U+0000" if "\0" in text else None
         if column in _FIXED:
+            problem = problem or _fixed_problem(column, text)
             fixed[column] = text
         elif head in _PATHS or head in _INLINE or column == "text_value":
-            problem = _cell_problem(head, text) if column != "text_value" else None
-            if problem is not None:
-                raise ArtifactError(f"{where}: {column} {text[:60]!r} {problem}", source=source)
+            if column != "text_value":
+                problem = problem or _cell_problem(head, text)
             cells[column] = text
         else:
             extra[column] = text
-    problem = id_problem(fixed.get("id", ""))
-    if problem is not None:
-        raise ArtifactError(f"{where}: the id {fixed.get('id', '')[:60]!r} {problem}", source=source)
-    for column in ("label", "group"):
-        if column in fixed and (problem := text_problem(fixed[column])) is not None:
-            raise ArtifactError(f"{where}: {column} {problem}", source=source)
-    if fixed.get("split", "train") not in schema.SPLITS:
-        wrong = f"{where}: split is {fixed['split'][:60]!r}; known: {', '.join(schema.SPLITS)}"
-        raise ArtifactError(wrong, source=source)
-    start, end = (_seconds(fixed.get(column), f"{where}: {column}", source) for column in ("start", "end"))
+        if problem is not None:
+            raise _at(f"{column} {text[:60]!r} {problem}", at)
+    if "id" not in fixed:
+        raise _at("has no id", at)
+    start, end = (float(fixed[column]) if column in fixed else None for column in ("start", "end"))
     if start is not None and end is not None and start >= end:
-        raise ArtifactError(f"{where}: end {end} is not after start {start}", source=source)
+        raise _at(f"end {end} is not after start {start}", at)
     split, label, group = (sys.intern(fixed[c]) if c in fixed else None for c in ("split", "label", "group"))
     return Row(fixed["id"], cells, split, label, group, start, end, fixed.get("error"), extra)
+
+
+def _at(what: str, at: Lines | None) -> ArtifactError:
+    return ArtifactError(f"row: {what}") if at is None else ArtifactError(f"{at.where}: {what}", source=at.source)
+
+
+def _fixed_problem(column: str, text: str) -> str | None:
+    if column == "id":
+        return id_problem(text)
+    if column == "split":
+        return None if text in schema.SPLITS else f"is none of {', '.join(schema.SPLITS)}"
+    if column in ("label", "group"):
+        return text_problem(text)
+    if column in ("start", "end"):
+        value = _number(text)
+        return None if value is not None and value >= 0 else "is no time of at least 0 seconds"
+    return None
 
 
 def _cell_problem(head: str, text: str) -> str | None:
@@ -260,15 +284,6 @@ def _cell_problem(head: str, text: str) -> str | None:
     if head == "cat":
         return text_problem(text)
     return path_problem(split_row(text)[0])
-
-
-def _seconds(text: str | None, what: str, source: str) -> float | None:
-    if text is None:
-        return None
-    value = _number(text)
-    if value is None or value < 0:
-        raise ArtifactError(f"{what} is {text[:60]!r}; seconds of at least 0 are needed", source=source)
-    return value
 
 
 def _number(text: str) -> float | None:
