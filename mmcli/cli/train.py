@@ -1,0 +1,117 @@
+"""Train a model on DATASET and write it as MODEL.
+
+Every stream gets the encoder that suits what it holds (a convolutional network for pictures and spectrograms, a
+bidirectional LSTM for tokens, a perceptron for vectors), a fusion block joins them, a head answers. Items may lack
+modalities, in training and later. Training stops when the validation split gets no better; the best weights are kept.
+The same data, options and seed give the same bytes. MODEL.history.ndjson holds the figures of every epoch.
+
+\b
+  mmcli train digits.npz -o digits.pt
+  mmcli train digits.npz -o pair.pt --modalities audio,text --fusion attention --seed 3
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmcli.cli import assign, console
+from mmcli.cli.options import JsonFlag, Seed, Set
+from mmcli.cli.options import command as mm_command
+from mmcli.errors import UsageError
+
+
+def configs(values: dict[str, Any]) -> dict[str, Any]:
+    """The configuration in force."""
+    return {"train": _config(values)}
+
+
+@mm_command(configs)
+def command(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET.npz", help="What `mmcli fuse` wrote.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL.pt", help="The model.")],
+    task: Annotated[str, typer.Option(help="auto, classify, regress, multilabel. auto: by the labels.")] = "auto",
+    fusion: Annotated[
+        str, typer.Option(metavar="NAME", help="concat, mean, weighted, gated, attention: how modalities are joined.")
+    ] = "concat",
+    modalities: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Streams to use. [default: all but `fused`]")
+    ] = None,
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STREAM=NAME", help="Encoder of a stream. Repeatable. [default: by what it holds]"),
+    ] = None,
+    epochs: Annotated[int, typer.Option(metavar="N", help="Passes over the training split, at most.")] = 60,
+    seed: Seed = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda. auto: CUDA where it is.")] = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from MODEL.resume.pt if a run was killed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the network that fits the data and stop.")] = False,
+    json: JsonFlag = False,
+    set_: Set = None,
+) -> None:
+    """Translate the options, train, print."""
+    config = _config(locals())
+    if not dry_run and str(output) == "-":
+        raise UsageError("a model with its history cannot go to standard output", hint="give -o a file name")
+    from mmcli.artifacts import dataset as datasets
+    from mmcli.artifacts import provenance
+    from mmcli.training import run
+
+    data = datasets.load(dataset)
+    if dry_run:
+        _show_plan(run.planned(data, config), json)
+        return
+    with console.progress("train", config.epochs, "epochs") as progress:
+
+        def report(row: dict[str, Any]) -> None:
+            progress.advance(1, ", ".join(f"{k} {row[k]:.4g}" for k in row if k.startswith(("train_", "val_"))))
+
+        inputs = [provenance.source_of(dataset)]
+        found = run.train(data, config, output, inputs=inputs, again=resume, report=report)
+    _show(found.config["training"], found.config, output, json)
+
+
+def _config(values: dict[str, Any]) -> Any:
+    from mmcli.models import fusion
+    from mmcli.registry import nearest
+    from mmcli.training.config import TrainConfig
+
+    if values["fusion"] not in fusion.registry.names():
+        hint = nearest(values["fusion"], fusion.registry.names())
+        raise UsageError(f"unknown fusion block {values['fusion']!r}", hint=hint)
+    assigned = assign.split(values["set_"])
+    assign.refuse_unused(assigned, ["train"])
+    chosen = assign.configure(TrainConfig, assigned.get("train"), "train")
+    names = tuple(name for name in (values["modalities"] or "").split(",") if name)
+    options = {k: values[k] for k in ("task", "fusion", "epochs", "seed", "device")}
+    return dataclasses.replace(chosen, modalities=names, encoders=tuple(values["encoder"] or ()), **options)
+
+
+def _show(facts: dict[str, Any], config: dict[str, Any], output: Path, json: bool) -> None:
+    best = facts["history"][facts["best_epoch"] - 1]
+    figures = ", ".join(f"{name.removeprefix('val_')} {best[name]:.4g}" for name in best if name.startswith("val_"))
+    console.say(
+        f"{output}: {config['task']}, {', '.join(config['modalities'])}; {facts['parameters']:,} parameters, "
+        f"best of {len(facts['history'])} epochs: {facts['best_epoch']}"
+        + (f"; validation: {figures}" if figures else "; no validation split, the last epoch is kept")
+    )
+    if json:
+        keep = {k: facts[k] for k in ("parameters", "best_epoch", "items")}
+        console.emit({"schema": "mmcli/train@1", "output": str(output), "task": config["task"], "best": best} | keep)
+
+
+def _show_plan(plan: dict[str, Any], json: bool) -> None:
+    if json:
+        console.emit({"schema": "mmcli/train-plan@1"} | plan)
+        return
+    parts = plan["model"]["modalities"]
+    rows = [(p["name"], p["encoder"], ", ".join(f"{k} {v}" for k, v in p["config"].items())) for p in parts]
+    console.table(f"{plan['items']['train']} training items", ["stream", "encoder", "sizes"], rows)
+    head = plan["model"]["head"]["outputs"]
+    console.say(
+        f"fusion {plan['model']['fusion']['name']}, {head} outputs, {plan['parameters']:,} parameters, "
+        f"{plan['batch']} items a step, {plan['steps']} steps"
+    )

@@ -1,0 +1,70 @@
+"""Bidirectional LSTM over token embeddings or a sequence of feature vectors.
+
+Reference: A. Graves and J. Schmidhuber, "Framewise phoneme classification with bidirectional LSTM and other neural
+network architectures", Neural Networks 18, 2005.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mmcli.models import masks
+from mmcli.models.dropout import Dropout
+from mmcli.models.encoders.base import Encoder
+from mmcli.models.inputs import InputLayer
+from mmcli.models.pooling import AttentionPool
+from mmcli.models.streams import StreamShape
+
+KINDS = ("tokens", "sequence", "spectrogram")
+
+
+@dataclass(frozen=True)
+class Config:
+    """``vocabulary`` 0 means real-valued input of ``inputs`` numbers a frame."""
+
+    inputs: int
+    vocabulary: int = 0
+    width: int = 64
+    embedding: int = 32
+    dropout: float = 0.3
+
+
+def sized(stream: StreamShape, items: int) -> Config:
+    """A wider embedding where there are thousands of items."""
+    return Config(stream.width, stream.vocabulary_size, embedding=32 if items < 1000 else 64)
+
+
+class BiLstm(Encoder):
+    """``(n, steps, inputs)`` to ``(n, steps, width)``: half the width reads forwards, half backwards.
+
+    The backward half reads each item from its own last step, so padding is never read before it.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        half = max(config.width // 2, 1)
+        self.width = 2 * half
+        self.input = InputLayer(config.inputs, config.vocabulary, config.embedding)
+        self.drop = Dropout(config.dropout)
+        self.forwards = nn.LSTM(config.embedding, half, batch_first=True)
+        self.backwards = nn.LSTM(config.embedding, half, batch_first=True)
+        self.pool = AttentionPool(self.width, config.dropout)
+
+    def forward(self, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Real steps stand first in every row."""
+        x = self.drop(self.input(values, mask))
+        steps = torch.arange(mask.shape[1], device=mask.device)
+        lengths = mask.sum(1, keepdim=True)
+        mirrored = torch.where(steps < lengths, lengths - 1 - steps, steps)[..., None]
+        ahead, _ = self.forwards(x)
+        back, _ = self.backwards(x.gather(1, mirrored.expand_as(x)))
+        back = back.gather(1, mirrored.expand_as(back))
+        return masks.zeroed(torch.cat([ahead, back], dim=-1), mask), mask
+
+
+def build(config: Config) -> Encoder:
+    """The network."""
+    return BiLstm(config)

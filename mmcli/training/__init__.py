@@ -1,0 +1,1 @@
+"""From a data set to a checkpoint, and from a checkpoint to predictions."""

@@ -1,0 +1,70 @@
+"""Everything that decides what a training run does, as plain values. The command line reads it, so: no torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from mmcli.errors import UsageError
+
+TASKS = ("auto", "classify", "regress", "multilabel")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Defaults suit some hundred to some thousand items.
+
+    References: AdamW: Loshchilov and Hutter 2019; warm-up and cosine: Loshchilov and Hutter 2017; label smoothing:
+    Szegedy et al. 2016; weight averaging: Polyak and Juditsky 1992, as an exponential average.
+    """
+
+    task: str = "auto"  # auto: from the labels
+    fusion: str = "concat"  # name of a fusion block
+    modalities: tuple[str, ...] = ()  # streams to use; none named: all
+    encoders: tuple[str, ...] = ()  # STREAM=ENCODER; others by what the stream holds
+    epochs: int = 60  # passes over the training split, at most
+    patience: int = 15  # epochs without a better validation loss before stopping; 0: never stop early
+    batch: int = 0  # items a step; 0: chosen from the number of training items
+    rate: float = 2e-3  # peak learning rate
+    warmup: float = 0.1  # part of all steps with a rising rate
+    decay: float = 0.02  # weight decay
+    clip: float = 1.0  # largest gradient norm; 0: no clipping
+    dropout: float = 0.3  # in encoders and heads
+    modality_dropout: float = 0.1  # probability that a present modality is hidden from a training item
+    auxiliary: float = 0.5  # weight of each modality's own loss beside the fused one; 0: none
+    smoothing: float = 0.05  # label smoothing
+    average: float = 0.98  # decay of the average over steps that is validated and kept; 0: the last weights
+    width: int = 0  # numbers an encoder gives; 0: chosen from the data
+    threads: int = 1  # threads of one process, fixed: another number may round differently
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "epochs": (1, 100_000),
+            "patience": (0, 100_000),
+            "batch": (0, 1 << 20),
+            "rate": (1e-8, 10.0),
+            "warmup": (0.0, 1.0),
+            "decay": (0.0, 10.0),
+            "clip": (0.0, 1e9),
+            "dropout": (0.0, 0.95),
+            "modality_dropout": (0.0, 0.95),
+            "auxiliary": (0.0, 100.0),
+            "smoothing": (0.0, 0.95),
+            "average": (0.0, 0.99999),
+            "width": (0, 4096),
+            "threads": (1, 1024),
+            "seed": (0, 2**31 - 1),
+        }
+        for field in fields(self):
+            if field.name in ranges:
+                low, high = ranges[field.name]
+                if not low <= getattr(self, field.name) <= high:
+                    raise UsageError(f"{field.name} must be between {low} and {high}, not {getattr(self, field.name)}")
+        if self.task not in TASKS:
+            raise UsageError(f"task must be one of {', '.join(TASKS)}, not {self.task!r}")
+        if self.device not in DEVICES:
+            raise UsageError(f"device must be one of {', '.join(DEVICES)}, not {self.device!r}")
+        if self.width % 8:
+            raise UsageError(f"width must be a multiple of 8, not {self.width}")

@@ -1,0 +1,112 @@
+"""A data set as tensors, and batches cut from them by index arithmetic: no Python for single items in the hot path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.models import masks
+from mmcli.models.network import Input
+from mmcli.models.streams import StreamShape
+
+
+def kind_of(stream: Stream) -> str:
+    """What the values are: the stored kind, else a vector (one frame an item) or a sequence."""
+    kind = str(stream.meta.get("kind") or "")
+    static = int(np.diff(stream.offsets).max(initial=1)) <= 1
+    if kind == "image" and stream.values.ndim == 4 and static:
+        return kind
+    if kind == "frames" and stream.values.ndim == 4:
+        return kind
+    if kind == "tokens" and stream.meta.get("vocabulary_size"):
+        return kind
+    if kind in ("spectrogram", "sequence") and not static:
+        return kind
+    return "vector" if static else "sequence"
+
+
+def shape_of(name: str, stream: Stream) -> StreamShape:
+    """The facts an encoder is sized by."""
+    kind = kind_of(stream)
+    shape = tuple(int(n) for n in stream.values.shape[1:]) or (1,)
+    vocabulary = int(stream.meta["vocabulary_size"]) if kind == "tokens" else 0
+    return StreamShape(name, kind, shape, int(np.diff(stream.offsets).max(initial=1)), vocabulary)
+
+
+@dataclass
+class Packed:
+    """One stream: all items' rows one after another on the device."""
+
+    values: Tensor
+    starts: Tensor
+    lengths: Tensor
+    present: Tensor
+
+    def cut(self, indices: Tensor, size: int) -> Input:
+        """Items ``indices`` padded with zeros to ``size`` steps."""
+        steps = torch.arange(size, device=indices.device)
+        rows = (self.starts[indices, None] + steps).clamp(max=max(len(self.values) - 1, 0))
+        present = self.present[indices]
+        mask = masks.from_lengths(self.lengths[indices], size) & present[:, None]
+        return Input(masks.zeroed(self.values[rows], mask), mask, present)
+
+
+class Data:
+    """The streams ``names`` of a data set on a device; a stream the data set lacks is absent from every item."""
+
+    def __init__(self, dataset: Dataset, shapes: Sequence[StreamShape], device: torch.device) -> None:
+        self.device = device
+        self.items = len(dataset.id)
+        self.names = [shape.name for shape in shapes]
+        self.streams = {s.name: self._pack(dataset.streams.get(s.name), s) for s in shapes}
+        self.lengths = np.stack([packed.lengths.cpu().numpy() for packed in self.streams.values()], axis=1)
+
+    def _pack(self, stream: Stream | None, shape: StreamShape) -> Packed:
+        if stream is None:
+            values = np.zeros((1, *shape.shape), np.float32)
+            starts = lengths = np.zeros(self.items, np.int64)
+            present = np.zeros(self.items, bool)
+        else:
+            values = stream.values if len(stream.values) else np.zeros((1, *shape.shape), np.float32)
+            starts, lengths = stream.offsets[:-1], np.diff(stream.offsets)
+            present = stream.present & (lengths > 0)
+        values = np.ascontiguousarray(values.reshape(len(values), *shape.shape), np.float32)
+        parts = (torch.from_numpy(np.array(a)).to(self.device) for a in (values, starts, lengths, present))
+        return Packed(*parts)
+
+    def sizes(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The longest item of every stream among ``indices``, at least one step."""
+        longest: NDArray[np.int64] = np.maximum(self.lengths[indices].max(0, initial=1), 1)
+        return longest
+
+    def batch(self, indices: NDArray[np.int64], sizes: NDArray[np.int64] | None = None) -> dict[str, Input]:
+        """The items, padded to the longest of them or to ``sizes`` (steps a stream)."""
+        sizes = self.sizes(indices) if sizes is None else sizes
+        chosen = torch.from_numpy(indices).to(self.device)
+        return {name: packed.cut(chosen, int(n)) for (name, packed), n in zip(self.streams.items(), sizes, strict=True)}
+
+
+def hide(batch: Mapping[str, Input], keep: Tensor) -> dict[str, Input]:
+    """The batch with the modalities absent where ``keep`` bool ``(n, modalities)`` is False."""
+    return {name: Input(x.values, x.mask, x.present & keep[:, i]) for i, (name, x) in enumerate(batch.items())}
+
+
+def order(data: Data, rows: NDArray[np.int64], size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """``rows`` in random batches of about ``size``, none smaller than half of it where there are several.
+
+    Where lengths differ, items of like length share a batch: rows are sorted by length inside shuffled pools of eight
+    batches, then the batches are shuffled.
+    """
+    rows = rng.permutation(rows)
+    longest = data.lengths[rows].max(1)
+    if longest.max(initial=1) > 1.25 * max(longest.mean() if len(longest) else 1.0, 1.0):
+        pools = np.array_split(np.arange(len(rows)), max(1, round(len(rows) / (8 * size))))
+        rows = np.concatenate([rows[pool[np.argsort(longest[pool], kind="stable")]] for pool in pools])
+    batches = np.array_split(rows, max(1, round(len(rows) / size)))
+    return [batches[i] for i in rng.permutation(len(batches))]

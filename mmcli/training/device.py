@@ -1,0 +1,15 @@
+"""Where to compute."""
+
+from __future__ import annotations
+
+import torch
+
+from mmcli.errors import MissingError
+
+
+def pick(name: str) -> torch.device:
+    """``auto`` takes CUDA where it is. Raises :class:`MissingError` where ``cuda`` is asked for and not there."""
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise MissingError("no CUDA device is visible to torch", hint="use --device cpu, or a torch built for CUDA")
+    return torch.device("cuda" if there and name != "cpu" else "cpu")

@@ -1,0 +1,74 @@
+"""From a data set and a configuration to a fitting network: encoders by what streams hold, sizes by the data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from mmcli.artifacts.dataset import Dataset
+from mmcli.errors import InputError, UsageError
+from mmcli.models import encoders, fusion
+from mmcli.models.configs import to_json
+from mmcli.models.streams import StreamShape, check, choose
+from mmcli.registry import nearest
+from mmcli.training.config import TrainConfig
+from mmcli.training.data import shape_of
+
+
+def shapes(dataset: Dataset, wanted: Sequence[str]) -> list[StreamShape]:
+    """The streams to train on: those named (a modality names all its streams), or all but ``fused``.
+
+    Raises :class:`UsageError`, naming the nearest, for a name that the data set lacks.
+    """
+    there = list(dataset.modalities)
+    names: list[str] = []
+    for name in wanted or there:
+        found = [name] if name in dataset.streams else [s for s in there if s.split(".")[0] == name]
+        if not found:
+            raise UsageError(f"the data set has no stream {name!r}", hint=nearest(name, dataset.streams))
+        names += [s for s in found if s not in names]
+    used = [name for name in names if dataset.streams[name].present.any()]
+    if not used:
+        raise InputError("no stream of the data set is present in any item")
+    return [shape_of(name, dataset.streams[name]) for name in used]
+
+
+def network(streams: Sequence[StreamShape], outputs: int, items: int, config: TrainConfig) -> dict[str, Any]:
+    """The configuration of a network for ``items`` training items, as :func:`mmcli.models.network.build` takes it."""
+    width = config.width or (48 if items < 1000 else 64)
+    named = dict(_pair(text) for text in config.encoders)
+    unknown = set(named) - {s.name for s in streams}
+    if unknown:
+        hint = nearest(min(unknown), [s.name for s in streams])
+        raise UsageError(f"an encoder is given for {min(unknown)!r}", hint=hint)
+    parts = []
+    for stream in streams:
+        encoder = named.get(stream.name) or choose(stream)
+        module = encoders.registry.load(encoder)
+        check(stream, encoder)
+        sized = dataclasses.replace(module.sized(stream, items), width=width, dropout=config.dropout)
+        parts.append({"name": stream.name, "encoder": encoder, "config": to_json(sized)})
+    block = fusion.registry.load(config.fusion)
+    fused = block.sized(len(streams), width, items)
+    if any(field.name == "outputs" for field in dataclasses.fields(fused)):
+        fused = dataclasses.replace(fused, outputs=outputs)
+    return {
+        "name": "network",
+        "modalities": parts,
+        "fusion": {"name": config.fusion, "config": to_json(fused)},
+        "head": {"outputs": outputs, "hidden": width if len(streams) > 1 else 0, "dropout": config.dropout},
+        "auxiliary": config.auxiliary > 0 and len(streams) > 1,
+    }
+
+
+def batch(items: int, config: TrainConfig) -> int:
+    """Items a step: as configured, else a twelfth of the training items between 8 and 64."""
+    return config.batch or max(8, min(64, items // 12))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    stream, equals, encoder = text.partition("=")
+    if not equals:
+        raise UsageError(f"an encoder is given as STREAM=NAME, not {text!r}")
+    return stream, encoder

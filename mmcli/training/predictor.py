@@ -1,0 +1,181 @@
+"""A trained model that answers: a checkpoint in, predictions out, whatever modalities an item has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmcli.artifacts import checkpoint
+from mmcli.artifacts.checkpoint import Checkpoint
+from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.errors import ArtifactError, MismatchError
+from mmcli.fusion import normalise
+from mmcli.models import network
+from mmcli.models.network import Network
+from mmcli.models.streams import KINDS, StreamShape
+from mmcli.training import seeding
+from mmcli.training.data import Data, kind_of
+from mmcli.training.device import pick
+from mmcli.training.loop import logits_of
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """``probabilities`` float64 ``(n, classes)``, or ``values`` float64 ``(n,)`` for regression; the other is None.
+
+    ``logits`` float64 ``(n, outputs)``; ``present`` has for each of the model's modalities bool ``(n,)``.
+    """
+
+    id: NDArray[np.str_]
+    task: str
+    classes: list[str] | None
+    logits: NDArray[np.float64]
+    probabilities: NDArray[np.float64] | None
+    values: NDArray[np.float64] | None
+    present: dict[str, NDArray[np.bool_]]
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """The answer for each item: class names, numbers, or a bool matrix ``(n, classes)`` for multilabel."""
+        if self.values is not None:
+            return self.values
+        assert self.probabilities is not None
+        if self.task == "multilabel":
+            chosen: NDArray[np.bool_] = self.probabilities >= 0.5
+            return chosen
+        return np.asarray(np.array(self.classes)[self.probabilities.argmax(1)])
+
+
+class Predictor:
+    """A model with its checkpoint's facts. ``classes`` are in the order of the logits; None for regression."""
+
+    def __init__(self, found: Checkpoint, name: str = "model", device: str = "cpu") -> None:
+        self.name = name
+        self.config = found.config
+        self.task = str(found.config["task"])
+        self.classes: list[str] | None = found.config["classes"]
+        self.modalities: dict[str, dict[str, Any]] = found.config["modalities"]
+        self.device = pick(device)
+        with torch.device("meta"):
+            net = network.build(found.config["model"])
+        net.load_state_dict(found.tensors, assign=True)
+        self.net = cast(Network, net.to(self.device).eval())
+        self.shapes = [_shape(n, self.modalities, name) for n in network.names(found.config["model"])]
+
+    @property
+    def parameters(self) -> int:
+        """Number of trained numbers."""
+        return sum(p.numel() for p in self.net.parameters())
+
+    def predict(self, dataset: Dataset, indices: NDArray[np.int64] | None = None) -> Predictions:
+        """Predictions for the items ``indices`` (default: all), in that order.
+
+        Streams are put on the scale the model was trained on. A modality that the data set lacks is absent; values of
+        absent modalities are never read. Raises :class:`MismatchError` where a stream is not what the model was
+        trained on.
+        """
+        rows = np.arange(len(dataset.id), dtype=np.int64) if indices is None else np.asarray(indices, np.int64)
+        streams = {shape.name: self._stream(dataset, shape) for shape in self.shapes}
+        if not any(streams.values()):
+            raise MismatchError(
+                f"the data set has none of the model's modalities ({', '.join(streams)})", source=self.name
+            )
+        given = {name: stream for name, stream in streams.items() if stream is not None}
+        chosen = Dataset(given, dataset.id, dataset.split, dataset.group)
+        data = Data(chosen, self.shapes, self.device)
+        with seeding.deterministic(1, self.device):
+            logits = logits_of(self.net, data, rows).double().cpu().numpy()
+        present = {name: packed.present.cpu().numpy()[rows] for name, packed in data.streams.items()}
+        probabilities, values = _meaning(self.task, logits, self.config["training"].get("target", {}))
+        return Predictions(dataset.id[rows], self.task, self.classes, logits, probabilities, values, present)
+
+    def _stream(self, dataset: Dataset, shape: StreamShape) -> Stream | None:
+        meta = self.modalities[shape.name]
+        name = _matching(dataset, shape.name, meta)
+        if name is None:
+            return None
+        stream = dataset.streams[name]
+        for key in ("extractor", "config_sha256", "fitted_sha256"):
+            ours, theirs = meta.get(key), stream.meta.get(key)
+            if ours is not None and theirs is not None and ours != theirs:
+                raise MismatchError(
+                    f"stream {name!r} has another {key} than the model was trained with",
+                    source=self.name,
+                    hint="extract with the model's configuration (mmcli info shows it)",
+                )
+        if stream.width != shape.width or (kind_of(stream) == "tokens") != (shape.kind == "tokens"):
+            raise MismatchError(
+                f"stream {name!r} holds {kind_of(stream)} frames of {stream.width} numbers; the model was trained on "
+                f"{shape.kind} frames of {shape.width}",
+                source=self.name,
+            )
+        return _rescaled(stream, stream.meta.get("normaliser"), meta.get("normaliser"), name, self.name)
+
+
+def load(path: Path | str, device: str = "cpu") -> Predictor:
+    """The model in a checkpoint file. Raises :class:`ArtifactError` where it is damaged or cannot be built."""
+    return Predictor(checkpoint.load(path, expected), str(path), device)
+
+
+def expected(config: dict[str, Any]) -> Mapping[str, tuple[int, ...]]:
+    """Name and shape of every tensor of the model that a checkpoint's config describes; nothing is allocated."""
+    with torch.device("meta"):
+        net = network.build(config["model"])
+    return {name: tuple(value.shape) for name, value in net.state_dict().items()}
+
+
+def _shape(name: str, modalities: Mapping[str, Any], source: str) -> StreamShape:
+    meta = modalities.get(name)
+    shape = meta.get("shape") if isinstance(meta, dict) else None
+    if meta is None or not isinstance(shape, list) or meta.get("kind") not in KINDS:
+        raise ArtifactError(f"does not say what its modality {name!r} holds", source=source)
+    if not all(type(n) is int and 0 < n < 1 << 24 for n in shape):
+        raise ArtifactError(f"modality {name!r} has shape {shape}", source=source)
+    return StreamShape(name, meta["kind"], tuple(shape), 1, int(meta.get("vocabulary_size") or 0))
+
+
+def _matching(dataset: Dataset, name: str, meta: Mapping[str, Any]) -> str | None:
+    """The data set's stream for one of the model's: by name, else the only one of its modality and extractor."""
+    if name in dataset.streams:
+        return name
+    wanted = (meta.get("modality"), meta.get("extractor"))
+    same = [n for n in dataset.modalities if wanted == tuple(dataset.streams[n].meta.get(k) for k in _IDENTITY)]
+    return same[0] if len(same) == 1 and all(wanted) else None
+
+
+_IDENTITY = ("modality", "extractor")
+
+
+def _rescaled(stream: Stream, from_: Any, to: Any, name: str, source: str) -> Stream:
+    """The stream on the scale ``to``; ``from_`` is the normaliser it stands on now."""
+    now, wanted = from_ or {"method": "none"}, to or {"method": "none"}
+    if now == wanted:
+        return stream
+    values = stream.values
+    if "center" in now:
+        values = np.asarray(values, np.float64) * np.asarray(now["scale"]) + np.asarray(now["center"])
+    elif now["method"] != "none":
+        raise MismatchError(
+            f"stream {name!r} was normalised by {now['method']}, the model's by {wanted['method']}",
+            source=source,
+            hint="run fuse on the features with the model's --normalise",
+        )
+    values = normalise.apply(values, wanted)
+    return Stream(values, stream.offsets, stream.times, stream.present, stream.made, stream.meta)
+
+
+def _meaning(
+    task: str, logits: NDArray[np.float64], target: Mapping[str, Any]
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    if task == "regress":
+        return None, logits[:, 0] * float(target.get("scale", 1.0)) + float(target.get("center", 0.0))
+    if task == "multilabel":
+        return 1.0 / (1.0 + np.exp(-np.clip(logits, -700, 700))), None
+    shifted = np.exp(logits - logits.max(1, keepdims=True))
+    return cast(NDArray[np.float64], shifted / shifted.sum(1, keepdims=True)), None

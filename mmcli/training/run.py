@@ -1,0 +1,125 @@
+"""One training run with its files: MODEL.pt, MODEL.history.ndjson, and MODEL.resume.pt while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mmcli.artifacts import atomic, checkpoint
+from mmcli.artifacts.append import Journal
+from mmcli.artifacts.checkpoint import Checkpoint
+from mmcli.artifacts.dataset import Dataset
+from mmcli.models import network
+from mmcli.training import plan, resume
+from mmcli.training.average import Average
+from mmcli.training.config import TrainConfig
+from mmcli.training.data import shape_of
+from mmcli.training.loop import Row, Run, State, fit
+from mmcli.training.target import read
+
+SAVE_EVERY_S = 2.0  # a kill costs at most this much work; the result does not depend on it
+
+
+def beside(output: Path, suffix: str) -> Path:
+    """The path of a companion of ``MODEL.pt``."""
+    return output.with_name((output.stem if output.suffix == ".pt" else output.name) + suffix)
+
+
+def train(
+    dataset: Dataset,
+    config: TrainConfig,
+    output: Path,
+    *,
+    inputs: Sequence[dict[str, Any]] = (),
+    again: bool = False,
+    report: Callable[[Row], None] | None = None,
+    save_every_s: float = SAVE_EVERY_S,
+) -> Checkpoint:
+    """Train and write ``output``; ``again`` continues from MODEL.resume.pt where it is there.
+
+    ``inputs`` names the files the data came from ({name, size, sha256}); ``report`` sees every epoch's figures.
+    """
+    saved, journal_path = beside(output, ".resume.pt"), beside(output, ".history.ndjson")
+    facts = {"config": _plain(config), "inputs": list(inputs)}
+    found = resume.load(saved, facts) if again and saved.exists() else None
+    earlier: list[Row] = list(found.config["training"]["history"]) if found else []
+    atomic.write_text(journal_path, "")
+    last = time.monotonic()
+    with Journal(journal_path) as journal:
+        for row in earlier:
+            journal.append(row)
+
+        def restore(state: State, net: nn.Module, optimizer: torch.optim.Optimizer, average: Average) -> None:
+            if found is not None:
+                resume.restore(found, state, net, optimizer, average)
+
+        def after_epoch(state: State, net: nn.Module, optimizer: torch.optim.Optimizer, average: Average) -> None:
+            nonlocal last
+            journal.append(state.history[-1])
+            if report is not None:
+                report(state.history[-1])
+            if time.monotonic() - last >= save_every_s:
+                resume.save(saved, facts, state, net, optimizer, average)
+                last = time.monotonic()
+
+        run = fit(dataset, config, restore=restore, after_epoch=after_epoch)
+    result = Checkpoint(run.tensors, describe(dataset, config, run, inputs))
+    checkpoint.save(output, result)
+    saved.unlink(missing_ok=True)
+    return result
+
+
+def describe(dataset: Dataset, config: TrainConfig, run: Run, inputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The JSON object of a checkpoint."""
+    modalities = {}
+    for shape in plan.shapes(dataset, config.modalities):
+        meta = {k: v for k, v in dataset.streams[shape.name].meta.items() if k not in ("schema", "mmcli", "inputs")}
+        modalities[shape.name] = meta | {
+            "kind": shape_of(shape.name, dataset.streams[shape.name]).kind,
+            "shape": list(shape.shape),
+        }
+    return {
+        "task": run.target.task,
+        "model": run.model,
+        "classes": run.target.classes,
+        "modalities": modalities,
+        "inputs": list(inputs),
+        "training": {
+            "config": _plain(config),
+            "items": {split: len(dataset.rows(split)) for split in ("train", "val")},
+            "target": run.target.facts(),
+            "parameters": run.parameters,
+            "best_epoch": run.best_epoch,
+            "history": run.history,
+        },
+    }
+
+
+def planned(dataset: Dataset, config: TrainConfig) -> dict[str, Any]:
+    """What :func:`train` would build: the network's configuration, its size, and the steps. Nothing is trained."""
+    train = dataset.rows("train")
+    target = read(dataset, config.task, train, torch.device("cpu"))
+    train = train[target.known[train]]
+    streams = plan.shapes(dataset, config.modalities)
+    model = plan.network(streams, target.outputs, len(train), config)
+    with torch.device("meta"):
+        parameters = sum(p.numel() for p in network.build(model).parameters())
+    size = plan.batch(len(train), config)
+    return {
+        "model": model,
+        "parameters": parameters,
+        "batch": size,
+        "steps": config.epochs * max(1, round(len(train) / size)),
+        "items": {split: len(dataset.rows(split)) for split in ("train", "val")},
+    }
+
+
+def _plain(config: TrainConfig) -> dict[str, Any]:
+    """The configuration as JSON; the device is left out, it decides where and not what."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items() if k != "device"}
