@@ -7,25 +7,21 @@ from setuptools import Extension, setup
 CSRC = "mmcli/aligners/kernels/csrc"
 
 
-def kernel(name: str) -> list[Extension]:
-    """The extension ``mmcli.aligners.kernels._NAME`` from ``csrc/NAME*.c``; none where there are no sources."""
-    sources = sorted(str(p) for p in Path(CSRC).glob(f"{name}*.c"))
-    if not sources:
-        return []
-    return [
-        Extension(
-            f"mmcli.aligners.kernels._{name}",
-            sources,
-            depends=sorted(str(p) for p in Path(CSRC).glob("*.h")),
-            # No -march: each kernel file sets its own target, chosen at run time. No -ffast-math: it would flush
-            # denormals in the whole process.
-            extra_compile_args=["-O3", "-fno-math-errno", "-Wno-psabi", "-pthread"],
-            extra_link_args=["-pthread"],
-            define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            py_limited_api=True,
-            optional=True,  # without a compiler the package installs and the numpy/numba twin serves
-        )
-    ]
+def kernel(name: str) -> Extension:
+    """The extension ``mmcli.aligners.kernels._NAME``, from all of ``csrc/NAME_*.c``."""
+    return Extension(
+        f"mmcli.aligners.kernels._{name}",
+        sorted(str(p) for p in Path(CSRC).glob(f"{name}_*.c")),
+        depends=sorted(str(p) for p in Path(CSRC).glob("*.h")),
+        # No -march: each kernel file sets its own target, chosen at run time. No -ffast-math: it would flush denormals
+        # in the whole process.
+        extra_compile_args=["-O3", "-fno-math-errno", "-Wno-psabi", "-pthread"],
+        extra_link_args=["-pthread"],
+        define_macros=[("Py_LIMITED_API", "0x030B0000")],
+        py_limited_api=True,
+        optional=True,  # without a compiler the package installs and the numpy/numba twin serves
+    )
 
 
-setup(ext_modules=kernel("dtw") + kernel("hmm"), options={"bdist_wheel": {"py_limited_api": "cp311"}})
+names = sorted(p.name.removesuffix("_module.c") for p in Path(CSRC).glob("*_module.c"))
+setup(ext_modules=[kernel(name) for name in names], options={"bdist_wheel": {"py_limited_api": "cp311"}})

@@ -33,8 +33,8 @@ def band(n: int, m: int, width: float) -> Corridor:
     return _corridor(np.ceil(centre - half), np.floor(centre + half) + 1, m)
 
 
-def around(points: ArrayLike, n: int, m: int, radius: float) -> Corridor:
-    """The cells within ``radius`` columns, or within ``radius`` rows, of a line through ``points`` (k, 2).
+def around(points: ArrayLike, n: int, m: int, radius: float, rows: float | None = None) -> Corridor:
+    """The cells within ``radius`` columns, or ``rows`` rows (the same number), of a line through ``points`` (k, 2).
 
     Points (row, column) rise in both; between them the line is straight, before the first and after the last it goes on
     to the corners (0, 0) and (n - 1, m - 1).
@@ -45,14 +45,15 @@ def around(points: ArrayLike, n: int, m: int, radius: float) -> Corridor:
     p = np.asarray(points, dtype=np.float64).reshape(-1, 2)
     if not (np.isfinite(p).all() and (np.diff(p, axis=0) >= 0).all()):
         raise InputError("the points of a corridor must be finite and rise in rows and in columns")
-    if not radius >= 0:
-        raise InputError(f"a corridor of radius {radius}", hint="the radius must be 0 or more")
+    rows = radius if rows is None else rows
+    if not (radius >= 0 and rows >= 0):
+        raise InputError(f"a corridor of radius {min(radius, rows)}", hint="the radius must be 0 or more")
     p = np.clip(p, 0, [n - 1, m - 1])
     p = np.concatenate([[[0.0, 0.0]], p, [[n - 1.0, m - 1.0]]])
-    rows = np.arange(n, dtype=np.float64)
-    r = max(radius, 0.5)
-    lo = np.minimum(_line(p, rows, "left") - r, _line(p, rows - r, "left"))
-    hi = np.maximum(_line(p, rows + r, "right"), _line(p, rows, "right") + r)
+    at = np.arange(n, dtype=np.float64)
+    right, down = max(radius, 0.5), max(rows, 0.5)
+    lo = np.minimum(_line(p, at, "left") - right, _line(p, at - down, "left"))
+    hi = np.maximum(_line(p, at, "right") + right, _line(p, at + down, "right"))
     return _corridor(np.ceil(lo), np.floor(hi) + 1, m)
 
 
