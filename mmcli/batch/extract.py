@@ -7,6 +7,7 @@ absent, the journal has a line for each input that is done, and nothing needs to
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 
 from mmcli.artifacts import append, atomic, manifest
 from mmcli.artifacts.features import Features
-from mmcli.batch import fitting, inputs, journal, plan, run, task
+from mmcli.batch import executor, fitting, inputs, journal, plan, run, task
 from mmcli.batch.inputs import Item
 from mmcli.batch.shard import Shard
 from mmcli.batch.streams import Stream, with_state
@@ -32,6 +33,7 @@ class Options:
     fitted: Sequence[Path] = ()
     sound_only: bool = False  # a video whose item has no other sound gives its sound and no pictures
     jobs: int | None = None
+    executor: Executor | None = None  # in place of our own workers; see mmcli.batch.executor
     limits: run.Limits = field(default_factory=run.Limits)
     shard: Shard | None = None
     force: bool = False
@@ -133,7 +135,7 @@ def extract(
     with append.Journal(log) as entries, append.Journal(journal.path_of(out, "failures", options.shard)) as failures:
         _sweep(out, found)
         fitted_streams, said = fitting.states(
-            found, streams, options.fitted, out / "fitted", may_fit=options.shard is None
+            found, streams, options.fitted, out / "fitted", may_fit=options.shard is None, on=options.executor
         )
         for message in said:
             listener.say(message)
@@ -228,11 +230,14 @@ class _Batch:
         }
         jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
         work = run.Work("mmcli.batch.task:prepare", setup)
-        with closing(run.run(((n, self._payload(n)) for n in waiting), work, jobs, self.options.limits)) as outcomes:
+        tasks = ((n, self._payload(n)) for n in waiting)
+        on = self.options.executor
+        running = executor.run(tasks, work, on) if on else run.run(tasks, work, jobs, self.options.limits)
+        with closing(running) as outcomes:
             for outcome in outcomes:
                 self._heard(outcome)
                 self._rows()
-                self._enough(len(waiting))
+                self._enough(len(self.plan.tasks))
 
     def _payload(self, number: int) -> dict[str, Any]:
         known = None

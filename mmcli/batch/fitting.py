@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 from mmcli import extractors
 from mmcli.artifacts import fitted, provenance
-from mmcli.batch import run, task
+from mmcli.batch import executor, run, task
 from mmcli.batch.plan import Plan, payload
 from mmcli.batch.streams import Stream, with_state
 from mmcli.batch.worker import Do
@@ -56,7 +57,13 @@ def _clips(cells: Sequence[dict[str, Any]]) -> Iterator[Clip]:
 
 
 def states(
-    plan: Plan, streams: Mapping[str, Sequence[Stream]], files: Sequence[Path], folder: Path, *, may_fit: bool
+    plan: Plan,
+    streams: Mapping[str, Sequence[Stream]],
+    files: Sequence[Path],
+    folder: Path,
+    *,
+    may_fit: bool,
+    on: Executor | None = None,
 ) -> tuple[dict[str, list[Stream]], list[str]]:
     """The streams with their states, from ``files`` or fitted into ``folder``; and what the user should know.
 
@@ -78,7 +85,7 @@ def states(
                         hint="fit once without --shard, then give every shard --fitted OUT/fitted/NAME.json",
                     )
                 else:
-                    one = _fitted(plan, one, folder / f"{one.name}.json", said)
+                    one = _fitted(plan, one, folder / f"{one.name}.json", said, on)
             found[modality].append(one)
     if given:
         raise MismatchError(
@@ -93,7 +100,7 @@ def _subject(path: Path) -> str:
     return f"{modality}.{content['extractor']}" if modality else ".".join(extractors.modality_of(content["extractor"]))
 
 
-def _fitted(plan: Plan, one: Stream, target: Path, said: list[str]) -> Stream:
+def _fitted(plan: Plan, one: Stream, target: Path, said: list[str], on: Executor | None) -> Stream:
     rows = [n for n, t in enumerate(plan.tasks) if one in t.streams]
     if any(item.split for item in plan.items):
         training = [n for n in rows if plan.items[plan.tasks[n].item].split == "train"]
@@ -104,7 +111,8 @@ def _fitted(plan: Plan, one: Stream, target: Path, said: list[str]) -> Stream:
         said.append(f"{one.name}: there is no split, so it learns from all {len(rows)} rows, those of a later test too")
     cells = [payload(plan, n, target.parent, None, force=True) for n in training]
     work = run.Work("mmcli.batch.fitting:prepare", {"stream": one.setup(), "target": str(target)})
-    for outcome in run.run([(0, {"cells": cells})], work, 1, run.Limits(time_s=None)):
+    tasks = [(0, {"cells": cells})]
+    for outcome in executor.run(tasks, work, on) if on else run.run(tasks, work, 1, run.Limits(time_s=None)):
         if outcome.error is not None:
             raise run.rebuilt(outcome.error)
     return with_state(one, target)

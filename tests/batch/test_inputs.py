@@ -1,0 +1,114 @@
+"""What the command line names becomes items, and what cannot be meant is refused before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mmcli.batch import inputs
+from mmcli.errors import MissingError, MmcliError, UsageError
+
+
+def made(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return root
+
+
+def shape(items: list[inputs.Item]) -> dict[str, list[str]]:
+    return {i.id: [f"{c.column}={c.modality}" for c in i.cells] for i in items}
+
+
+def test_a_folder_gives_relative_ids_and_joins_kinds(tmp_path: Path) -> None:
+    made(tmp_path, "a/1.wav", "a/1.png", "a/1.txt", "b.mp4", "notes.unknown", ".hidden/c.wav", ".d.wav")
+    found = inputs.gather([tmp_path])
+    assert shape(found.items) == {
+        "b": ["video=video"],
+        "a/1": ["image=image", "text=text", "audio=audio"],
+    }
+    assert [Path(p).name for p in found.ignored] == ["notes.unknown"]
+
+
+def test_the_output_folder_is_not_an_input(tmp_path: Path) -> None:
+    made(tmp_path, "a.wav", "out/b.wav")
+    assert shape(inputs.gather([tmp_path], leave_out=tmp_path / "out").items) == {"a": ["audio=audio"]}
+
+
+@pytest.mark.parametrize("names", [("a.wav", "a.flac"), ("a.txt", "a.srt")])
+def test_two_files_of_one_kind_under_one_id_are_refused(tmp_path: Path, names: tuple[str, str]) -> None:
+    made(tmp_path, *names)
+    with pytest.raises(UsageError, match="both the"):
+        inputs.gather([tmp_path])
+
+
+def test_equal_stems_from_two_folders_are_refused(tmp_path: Path) -> None:
+    made(tmp_path, "x/a.wav", "y/a.wav")
+    with pytest.raises(UsageError, match="both the audio"):
+        inputs.gather([tmp_path / "x" / "a.wav", tmp_path / "y" / "a.wav"])
+
+
+def test_ids_that_differ_in_case_only_are_refused(tmp_path: Path) -> None:
+    made(tmp_path, "x/a.wav", "y/A.wav")
+    with pytest.raises(UsageError, match="case"):
+        inputs.gather([tmp_path / "x" / "a.wav", tmp_path / "y" / "A.wav"])
+
+
+def test_a_modality_filters_a_folder_and_reads_a_named_file(tmp_path: Path) -> None:
+    made(tmp_path, "a.wav", "a.png", "b.mp4", "data.wav.bin")
+    assert shape(inputs.gather([tmp_path], "audio").items) == {"a": ["audio=audio"], "b": ["video=video"]}
+    assert shape(inputs.gather([tmp_path], "image").items) == {"a": ["image=image"]}
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="no such file"):
+        inputs.gather([tmp_path / "gone.wav"])
+
+
+def test_a_manifest_row_gives_a_cell_a_modality(tmp_path: Path) -> None:
+    made(tmp_path, "a.wav", "b.png", "c.srt", "m.json")
+    (tmp_path / "m.csv").write_text(
+        "id,split,label,audio.mic,image,text,num.age,cat.sex,map.image,note,start\n"
+        "one,train,yes,a.wav,b.png,c.srt,3,f,m.json,hello,0.5\n"
+        "two,test,no,,,,,,,,\n"
+    )
+    found = inputs.gather([tmp_path / "m.csv"])
+    assert shape(found.items) == {
+        "one": ["audio.mic=audio", "image=image", "text=subtitle", "map.image=map", "table=table"],
+        "two": [],
+    }
+    first = found.items[0]
+    assert (first.split, first.label, first.start, first.extra) == ("train", "yes", 0.5, {"note": "hello"})
+    assert first.cells[-1].numbers == {"age": "3"}
+    assert first.cells[-1].categories == {"sex": "f"}
+
+
+def test_a_csv_without_an_id_is_a_series(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("time,x\n0,1\n1,2\n")
+    assert shape(inputs.gather([tmp_path / "s.csv"]).items) == {"s": ["series=series"]}
+
+
+def test_rows_of_arrays_are_features_of_ones_own(tmp_path: Path) -> None:
+    made(tmp_path, "all.npy")
+    (tmp_path / "m.jsonl").write_text('{"id": "a", "audio.mine": "all.npy#3", "series.fac": "all.npy#4"}\n')
+    cells = inputs.gather([tmp_path / "m.jsonl"]).items[0].cells
+    assert [(c.column, c.modality, c.row) for c in cells] == [
+        ("audio.mine", "features", 3),
+        ("series.fac", "series", 4),
+    ]
+
+
+@pytest.mark.parametrize("bad", ['{"id": "../x", "audio": "a.wav"}', '{"id": "x", "audio": "../a.wav"}', '{"id": 3'])
+def test_a_manifest_cannot_lead_out_of_its_folder(tmp_path: Path, bad: str) -> None:
+    (tmp_path / "m.jsonl").write_text(bad + "\n")
+    with pytest.raises(MmcliError):
+        inputs.gather([tmp_path / "m.jsonl"])
+
+
+def test_text_twice_in_a_row_is_refused(tmp_path: Path) -> None:
+    made(tmp_path, "a.txt")
+    (tmp_path / "m.jsonl").write_text('{"id": "x", "text": "a.txt", "text_value": "hello"}\n')
+    with pytest.raises(UsageError, match="both text and text_value"):
+        inputs.gather([tmp_path / "m.jsonl"])
