@@ -64,7 +64,7 @@ def data(line: str) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on standard error; numbers stand to the right."""
+    """A table on standard error; numbers stand to the right. Columns without names make a table without a head."""
     if settings.quiet:
         return
     from rich.box import SIMPLE_HEAD
@@ -72,7 +72,10 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=printable(title), box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    drawn = Table(
+        title=printable(title), box=SIMPLE_HEAD if any(columns) else None, title_justify="left", title_style="bold"
+    )
+    drawn.show_header = any(columns)
     for i, column in enumerate(columns):
         numeric = all(isinstance(row[i], int | float) for row in rows) and bool(rows)
         drawn.add_column(column, justify="right" if numeric else "left")
