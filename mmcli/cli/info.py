@@ -1,0 +1,140 @@
+"""Show what a file holds, and check it: features, maps, data sets, models, reports, manifests, and media.
+
+\b
+  mmcli info talk.npz map.json model.pt talk.wav
+  mmcli info data.npz --validate
+  mmcli info talk.npz --to talk.csv
+  mmcli info --engine
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmcli.cli import console
+from mmcli.cli.options import JsonFlag
+from mmcli.cli.options import command as mm_command
+from mmcli.errors import InputError, MmcliError, UsageError
+
+
+@mm_command()
+def command(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE...]", help="Artifacts or media files.")] = None,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Check every byte; media are decoded to the end.")
+    ] = False,
+    engine: Annotated[bool, typer.Option("--engine", help="Which alignment engine runs on this machine.")] = False,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE.csv", help="Write one features file as a table.")
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Describe every file; one that is unusable is named, and the rest is shown all the same."""
+    if not files and not engine:
+        raise UsageError("nothing to show", hint="name a file, or say --engine")
+    if to is not None and len(files or ()) != 1:
+        raise UsageError("--to writes one file", source=to)
+    shown: dict[str, Any] = {"schema": "mmcli/info@1"}
+    bad: list[str] = []
+    if engine:
+        from mmcli.aligners.kernels import engine as kernels
+
+        shown["engine"] = kernels.describe()
+    if files:
+        shown["files"] = []
+        for path in files:
+            try:
+                shown["files"].append({"file": str(path), **describe(path, validate=validate)})
+            except MmcliError as error:
+                if len(files) == 1:
+                    raise
+                bad.append(str(path))
+                console.warn_lines(f"mmcli info: {error}")
+                shown["files"].append({"file": str(path), "error": error.what})
+    if to is not None and files:
+        _table(files[0], to)
+    if json:
+        console.emit(shown)
+    else:
+        for line in _lines({k: v for k, v in shown.items() if k != "schema"}):
+            console.data(line)
+    if bad:
+        raise InputError(f"{len(bad)} of {len(files or ())} files are unusable", source=bad[0])
+
+
+def describe(path: Path, *, validate: bool = False) -> dict[str, Any]:
+    """What a file holds, as plain JSON. Raises the error that says why it is unusable."""
+    from mmcli.artifacts import inspect
+    from mmcli.errors import ArtifactError, MissingError
+
+    try:
+        schema = inspect.recognise(path)
+    except (ArtifactError, MissingError):
+        raise
+    except InputError:
+        schema = None  # not one of ours
+    if schema is not None:
+        found = inspect.validate(path)
+        summary = dict(found["summary"])
+        checks = ["valid"] + (["without content_sha256"] if summary.get("sealed") is False else [])
+        return {"schema": found["schema"], **summary, **({"check": ", ".join(checks)} if validate else {})}
+    from mmcli.media import probe
+
+    facts = probe.describe(path)
+    if validate:
+        facts["check"] = _decoded(path, facts["modality"])
+    return facts
+
+
+def _decoded(path: Path, modality: str) -> str:
+    """Decode a media file to its end; what it takes is thrown away."""
+    from mmcli.media import AudioClip, VideoClip, open_clip
+
+    clip = open_clip(path, modality)
+    if isinstance(clip, AudioClip):
+        return f"valid, {sum(map(len, clip.blocks()))} samples"
+    if isinstance(clip, VideoClip):
+        return f"valid, {sum(1 for _ in clip.frames())} frames"
+    return "valid"
+
+
+def _table(path: Path, target: Path) -> None:
+    """A features file as csv: a column for the time, one for each value of a frame."""
+    from mmcli.artifacts import features, table
+
+    found = features.load(path)
+    names = found.meta.get("columns") or [f"v{i}" for i in range(found.width)]
+    flat = found.flat()
+    rows = ([repr(float(t)), *map(str, row)] for t, row in zip(found.times, flat, strict=True))
+    table.write_csv(target, ["time", *names], rows)
+    console.say(f"{target}: {found.frames} rows, {found.width + 1} columns")
+
+
+def _lines(value: Any, indent: str = "") -> list[str]:
+    """Plain JSON as indented ``name: value`` lines for people."""
+    found: list[str] = []
+    items = value.items() if isinstance(value, dict) else ((None, v) for v in value)
+    for name, inner in items:
+        start = f"{indent}{name}:" if name is not None else f"{indent}-"
+        if isinstance(inner, dict) and inner:
+            found += [start, *_lines(inner, indent + "  ")]
+        elif isinstance(inner, list) and inner and all(isinstance(i, dict) for i in inner):
+            if name != "files":
+                found.append(start)
+            for one in inner:
+                found += [*_lines(one, indent + ("  " if name != "files" else "")), ""]
+        else:
+            found.append(f"{start} {_short(inner)}")
+    return found
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    if isinstance(value, list):
+        text = ", ".join(map(_short, value[:12]))
+        return text + (f", ... ({len(value)})" if len(value) > 12 else "")
+    return "none" if value is None or value == {} else str(value)
