@@ -84,6 +84,8 @@ def track(container: Any, kind: str, number: int, name: object) -> Any:
         raise MediaError(f"has no {kind} track", source=name)
     if number >= len(streams):
         raise MediaError(f"has {len(streams)} {kind} track(s), counted from 0: there is no track {number}", source=name)
+    if streams[number].codec_context is None:
+        raise MediaError(f"has a {kind} track in a codec that cannot be decoded", source=name)
     return streams[number]
 
 

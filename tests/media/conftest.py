@@ -59,8 +59,10 @@ def sound_stream(container: Any, samples: np.ndarray, rate: int, codec: str) -> 
     return stream
 
 
-def add_sound(container: Any, stream: Any, samples: np.ndarray, rate: int, *, delay: int = 0) -> None:
-    """Encodes the samples ``(n, channels)``, beginning ``delay`` samples late."""
+def add_sound(
+    container: Any, stream: Any, samples: np.ndarray, rate: int, *, delay: int = 0, last: bool = True
+) -> None:
+    """Encodes the samples ``(n, channels)``, beginning ``delay`` samples late; ``last``: no more will follow."""
     import av
 
     layout, form = stream.layout.name, stream.codec_context.format.name
@@ -70,14 +72,16 @@ def add_sound(container: Any, stream: Any, samples: np.ndarray, rate: int, *, de
     for frame in av.AudioResampler(format=form, layout=layout, rate=rate).resample(whole):
         frame.pts = None
         fifo.write(frame)
-    stream.codec_context.open(strict=False)
+    if not stream.codec_context.is_open:
+        stream.codec_context.open()
     step = stream.codec_context.frame_size or 960
     at = delay
     while (frame := fifo.read(step, partial=True)) is not None:
         frame.pts, frame.time_base = at, Fraction(1, rate)
         at += frame.samples
         container.mux(stream.encode(frame))
-    container.mux(stream.encode(None))
+    if last:
+        container.mux(stream.encode(None))
 
 
 def numbered_frames(count: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
