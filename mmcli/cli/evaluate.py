@@ -1,0 +1,153 @@
+"""Score MODEL on a split of DATASET: every figure with its interval, what it confuses, and whether the split is clean.
+
+REPORT.json holds all of it; a table of the main figures goes to standard error. --plot draws the confusion matrix (or
+the scatter of a regression) into a png or svg file, or every figure into a folder.
+
+\b
+  mmcli evaluate model.pt digits.npz -o report.json --plot confusion.png
+  mmcli evaluate model.pt digits.npz --split val -o val.json --predictions val.csv
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmcli.cli import assign, console
+from mmcli.cli.options import JsonFlag, Seed, Set
+from mmcli.cli.options import command as mm_command
+
+
+def configs(values: dict[str, Any]) -> dict[str, Any]:
+    """How intervals are made."""
+    return {"intervals": _intervals(values["set_"], values["seed"])}
+
+
+@mm_command(configs)
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.pt", help="The model, as `mmcli train` writes it.")],
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET.npz", help="The data set, as `mmcli fuse` writes it.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="REPORT.json", help="The report; - for standard output.")
+    ],
+    split: Annotated[str, typer.Option(help="test, val, train, or all.")] = "test",
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png|FOLDER", help="Draw the main figure, or all into a folder.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Write every prediction as a table.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a data set with leaks between its splits.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "cpu",
+    seed: Seed = 0,
+    set_: Set = None,
+    json: JsonFlag = False,
+) -> None:
+    """Translate the options, evaluate, write, print."""
+    from mmcli.artifacts import dataset as datasets
+    from mmcli.artifacts import provenance, table
+    from mmcli.artifacts import report as reports
+    from mmcli.evaluation import plots, report
+    from mmcli.training import predictor
+
+    if plot is not None:
+        plots.is_file(plot)  # a wrong name is said before the work and not after it
+    data = datasets.load(dataset)
+    found = predictor.load(model, device)
+    request = report.Request(
+        split=split,
+        strict=strict,
+        intervals=_intervals(set_, seed),
+        inputs=(provenance.source_of(model), provenance.source_of(dataset)),
+        reproduce=_reproduce(model, dataset, output, split, seed, strict, set_),
+    )
+    result = report.evaluate(_model(found), data, request)
+    reports.save(output, result)
+    if predictions is not None:
+        table.write_csv(predictions, *report.predictions_table(result))
+    drawn = [] if plot is None else plots.save(result, plot)
+    _show(result, output)
+    for path in drawn:
+        console.note(f"drawn: {path}")
+    if json:
+        console.emit(
+            {
+                "schema": "mmcli/evaluate@1",
+                "output": str(output),
+                "split": split,
+                "items": len(result["items"]),
+                "metrics": result["metrics"],
+                "verdict": result["verdict"],
+                "clean": result["integrity"]["clean"],
+            }
+        )
+
+
+def _intervals(assignments: list[str] | None, seed: int) -> Any:
+    from mmcli.evaluation import interval
+
+    assigned = assign.split(assignments)
+    assign.refuse_unused(assigned, ["intervals"])
+    return assign.configure(interval.Config, {"seed": str(seed)} | (assigned.get("intervals") or {}), "intervals")
+
+
+def _model(found: Any) -> Any:
+    """The trained model as evaluation sees it: evaluation knows nothing of training."""
+    from mmcli.evaluation.report import Model
+
+    facts = {"parameters": found.parameters, "modalities": list(found.modalities)}
+    return Model(
+        predict=lambda data, rows: found.predict(data.select(rows)),
+        task=found.task,
+        classes=found.classes,
+        facts=facts,
+    )
+
+
+def _reproduce(
+    model: Path, dataset: Path, output: Path, split: str, seed: int, strict: bool, assignments: list[str] | None
+) -> str:
+    """The command that makes this report again, with names and no folders."""
+    words = ["mmcli", "evaluate", model.name, dataset.name, "--split", split, "--seed", str(seed)]
+    words += [word for value in assignments or [] for word in ("--set", value)]
+    words += ["--strict"] if strict else []
+    return shlex.join([*words, "-o", output.name or "-"])
+
+
+# Above this many, the classes are in the report and the plots alone.
+MOST_CLASSES = 20
+
+SHOWN = {
+    "classify": ("accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "auroc_macro", "log_loss", "brier", "ece"),
+    "multilabel": ("f1_samples", "f1_micro", "f1_macro", "exact_match", "hamming_loss", "average_precision_macro"),
+    "regress": ("mae", "rmse", "r2", "pearson", "spearman", "acc2_nonnegative", "acc2_positive", "acc7"),
+}
+
+
+def _show(result: dict[str, Any], output: Path) -> None:
+    """The verdict, the main figures, and what deserves a second look."""
+    console.say(result["verdict"]["text"])
+    metrics = result["metrics"]
+    rows = [(name, *_figure(metrics[name])) for name in SHOWN[result["task"]] if name in metrics]
+    level = f"{100 * result['config']['intervals']['level']:g} % interval"
+    console.table(f"{output}: {result['split']}", ["", "value", level, "n"], rows)
+    classes = [
+        (name, entry["precision"]["value"], entry["recall"]["value"], *_figure(entry["f1"]))
+        for name, entry in result["per_class"].items()
+    ]
+    if classes and len(classes) <= MOST_CLASSES:
+        console.table("by class", ["class", "precision", "recall", "F1", level, "n"], classes)
+    for name, entry in result["baselines"].items():
+        figure = "accuracy" if "accuracy" in entry else "mae"
+        console.say(f"without looking ({name.replace('_', ' ')}): {figure} {entry[figure]:.3f}")
+    for note in result["notes"]:
+        console.warn(f"note: {note}")
+
+
+def _figure(entry: dict[str, Any]) -> tuple[str, str, str]:
+    value = "-" if entry["value"] is None else f"{entry['value']:.3f}"
+    bounds = entry["interval"]
+    return value, "" if bounds is None else f"{bounds[0]:.3f} to {bounds[1]:.3f}", str(entry["n"])

@@ -1,0 +1,177 @@
+"""Everything about one model on one data set, as one JSON object: ``mmcli/report@1``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.artifacts import provenance
+from mmcli.artifacts.dataset import Dataset
+from mmcli.errors import InputError, UsageError
+from mmcli.evaluation import classification, integrity, interval
+from mmcli.evaluation.outcome import PRIMARY, Outcome, outcome_of, truth_of
+from mmcli.evaluation.protocol import Indices, Predict
+
+NOT_COMPARED = "not compared: no other model was given (--against) or kept in the checkpoint (train --fusion auto)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What a report needs of a model: how it predicts, for which task, and facts worth keeping (JSON-able)."""
+
+    predict: Predict
+    task: str
+    classes: list[str] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to evaluate and how."""
+
+    split: str = "test"  # train, val or test; "all" takes every item
+    strict: bool = False  # refuse leaks between splits
+    intervals: interval.Config = field(default_factory=interval.Config)
+    inputs: tuple[dict[str, Any], ...] = ()  # {name, size, sha256} of model and data set
+    reproduce: str | None = None  # the command, without folders
+
+
+def evaluate(model: Model, dataset: Dataset, request: Request | None = None) -> dict[str, Any]:
+    """The report of a model on the items of a split that have a label.
+
+    Raises :class:`UsageError` for a split without items, :class:`InputError` for leaks with ``strict`` and for
+    predictions that are no figures, :class:`MismatchError` where model and data set do not belong together.
+    """
+    request = request or Request()
+    checked = integrity.check(dataset)
+    if request.strict:
+        integrity.refuse(checked, "data set")
+    wanted = chosen_rows(dataset, request.split)
+    truth, rows = truth_of(dataset, wanted, model.task, model.classes)
+    found = outcome_of(model.predict, dataset, rows, truth, model.task, model.classes)
+    groups = groups_of(dataset, rows)
+    figures = found.metrics(groups, request.intervals)
+    notes = []
+    if len(rows) < len(wanted):
+        notes.append(f"{len(wanted) - len(rows)} of {len(wanted)} items have no label and are left out")
+    if not checked["clean"]:
+        notes.append("the splits are not clean: see integrity")
+    report: dict[str, Any] = {
+        "task": model.task,
+        "split": request.split,
+        "classes": found.classes,
+        "metrics": {name: entry for name, entry in figures.items() if "/" not in name},
+        "per_class": per_class(figures, found.classes),
+        "verdict": {"text": NOT_COMPARED, "compared": False},
+        "baselines": baselines(dataset, found, model),
+        "modalities": presence(dataset, rows),
+        "items": items_of(dataset, rows, found),
+        "integrity": checked,
+        "config": {"primary": PRIMARY[model.task], "intervals": provenance.config_dict(request.intervals)},
+        "seed": request.intervals.seed,
+        "inputs": list(request.inputs),
+        "model": model.facts,
+        "notes": notes,
+    }
+    report["config_sha256"] = provenance.config_sha256(report["config"])
+    if model.task == "classify" and found.table is not None:
+        names = found.classes or []
+        counts = classification.confusion(found.truth, found.guess, len(names))
+        report["confusion"] = {"classes": names, "counts": counts.tolist()}
+        report["calibration"] = {"bins": classification.reliability(found.truth, found.table)}
+    if request.reproduce:
+        report["reproduce"] = request.reproduce
+    return report
+
+
+def chosen_rows(dataset: Dataset, split: str) -> Indices:
+    """The items of a split, or all of them for ``all``. Raises :class:`UsageError` where there are none."""
+    rows = np.arange(dataset.items, dtype=np.int64) if split == "all" else dataset.rows(split)
+    if len(rows) == 0:
+        there = ", ".join(sorted({s for s in dataset.split.tolist() if s})) or "no splits"
+        raise UsageError(f"no item is in the split {split!r}", hint=f"the data set has {there}; 'all' takes every item")
+    return rows
+
+
+def groups_of(dataset: Dataset, rows: Indices) -> NDArray[np.str_] | None:
+    """The groups of the items, or None where some have none."""
+    groups = dataset.group[rows]
+    return groups if (groups != "").all() else None
+
+
+def per_class(figures: dict[str, dict[str, Any]], classes: list[str] | None) -> dict[str, Any]:
+    """The figures named ``precision/CLASS`` and so on, gathered by class."""
+    gathered: dict[str, Any] = {name: {} for name in classes or []}
+    for key, entry in figures.items():
+        kind, slash, name = key.partition("/")
+        if slash:
+            gathered[name][kind] = entry
+    return gathered
+
+
+def baselines(dataset: Dataset, found: Outcome, model: Model) -> dict[str, Any]:
+    """What guessing without looking would reach: always the training split's commonest class, or its mean."""
+    train = dataset.rows("train")
+    if model.task == "multilabel" or len(train) == 0:
+        return {}
+    try:
+        seen, _ = truth_of(dataset, train, model.task, model.classes)
+    except InputError:
+        return {}  # training items without labels, or with labels the model does not know: nothing to guess from
+    if model.task == "regress":
+        guess = np.full(len(found.truth), float(seen.mean()))
+        return {"mean": {"value": float(seen.mean()), "mae": float(np.abs(found.truth - guess).mean())}}
+    commonest = int(np.bincount(seen, minlength=len(found.classes or [])).argmax())
+    share = float((found.truth == commonest).mean())
+    return {"commonest_class": {"class": (found.classes or [])[commonest], "accuracy": share}}
+
+
+def presence(dataset: Dataset, rows: Indices) -> dict[str, Any]:
+    """How many of the items have each modality."""
+    return {
+        name: {"present": int(dataset.streams[name].present[rows].sum()), "n": len(rows)} for name in dataset.modalities
+    }
+
+
+def items_of(dataset: Dataset, rows: Indices, found: Outcome) -> list[dict[str, Any]]:
+    """One object per item: id, group, which modalities were present, label, prediction, probabilities, loss."""
+    losses = found.losses()
+    items = []
+    for k, row in enumerate(rows):
+        item: dict[str, Any] = {
+            "id": str(dataset.id[row]),
+            "group": str(dataset.group[row]) or None,
+            "present": [name for name in dataset.modalities if dataset.streams[name].present[row]],
+            "label": found.named(found.truth, k),
+            "prediction": found.named(found.guess, k),
+            "loss": float(losses[k]),
+        }
+        if found.table is not None:
+            # Six digits: enough to tell, and the same from one machine's last bit to the next.
+            item["probabilities"] = [round(float(p), 6) for p in found.table[k]]
+        if found.task != "regress":
+            item["correct"] = bool(np.array_equal(found.truth[k], found.guess[k]))
+        items.append(item)
+    return items
+
+
+def predictions_table(report: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
+    """Columns and rows of the predictions as a plain table, for ``--predictions FILE.csv``."""
+    classes = report.get("classes") or []
+    columns = ["id", "group", "label", "prediction", "correct", "loss", "present", *(f"p.{name}" for name in classes)]
+    rows: list[list[object]] = []
+    for item in report["items"]:
+        row: list[object] = [item["id"], item["group"], _cell(item["label"]), _cell(item["prediction"])]
+        row += [item.get("correct"), item["loss"], "+".join(item["present"]), *item.get("probabilities", [])]
+        rows.append(row)
+    if report["task"] == "regress":
+        columns.remove("correct")
+        rows = [[*row[:4], *row[5:]] for row in rows]
+    return columns, rows
+
+
+def _cell(value: object) -> object:
+    return "|".join(map(str, value)) if isinstance(value, list) else value

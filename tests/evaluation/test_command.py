@@ -1,0 +1,77 @@
+"""`mmcli evaluate`, from a trained model to files, through the command line itself."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from mmcli.artifacts import dataset as datasets
+from mmcli.artifacts import report as reports
+from mmcli.cli.app import run
+
+from .conftest import made
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with data.npz and the model.pt trained on it."""
+    folder = tmp_path_factory.mktemp("trained")
+    datasets.save(folder / "data.npz", made(120, missing=0.2))
+    assert run(["train", str(folder / "data.npz"), "-o", str(folder / "model.pt"), "--epochs", "8", "-q"]) == 0
+    return folder
+
+
+def test_report_plot_and_predictions_are_written_and_the_main_figures_printed(trained, tmp_path, capsys):
+    paths = [str(trained / "model.pt"), str(trained / "data.npz")]
+    options = ["-o", str(tmp_path / "r.json"), "--plot", str(tmp_path / "c.png"), "--json"]
+    code = run(["evaluate", *paths, *options, "--predictions", str(tmp_path / "p.csv")])
+    out, err = capsys.readouterr()
+    found = reports.load(tmp_path / "r.json")
+
+    assert code == 0
+    assert json.loads(out)["metrics"] == found["metrics"]
+    assert "accuracy" in err
+    assert "not compared" in err
+    assert found["reproduce"] == "mmcli evaluate model.pt data.npz --split test --seed 0 -o r.json"
+    assert [entry["name"] for entry in found["inputs"]] == ["model.pt", "data.npz"]
+    assert str(trained) not in (tmp_path / "r.json").read_text()
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+    with (tmp_path / "p.csv").open() as file:
+        assert [row["id"] for row in csv.DictReader(file)] == [item["id"] for item in found["items"]]
+
+
+def test_the_same_command_gives_the_same_bytes(trained, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        arguments = ["evaluate", str(trained / "model.pt"), str(trained / "data.npz"), "-q"]
+        assert run([*arguments, "-o", str(tmp_path / name / "r.json")]) == 0
+
+    assert (tmp_path / "a" / "r.json").read_bytes() == (tmp_path / "b" / "r.json").read_bytes()
+
+
+def test_wrong_calls_end_with_their_exit_codes(trained, tmp_path, capsys):
+    model, data, out = str(trained / "model.pt"), str(trained / "data.npz"), str(tmp_path / "r.json")
+    for arguments, code, said in (
+        ([model, str(tmp_path / "absent.npz"), "-o", out], 2, "absent.npz"),
+        ([data, data, "-o", out], 4, "data.npz"),
+        ([model, data, "-o", out, "--split", "exam"], 2, "no item is in the split 'exam'"),
+        ([model, data, "-o", out, "--set", "intervals.level=2"], 2, "level 2"),
+        ([model, data, "-o", out, "--plot", str(tmp_path / "x.bmp")], 2, "png or svg"),
+        ([model, data, "-o", str(trained / "model.pt" / "r.json")], 5, "cannot be written"),
+    ):
+        assert run(["evaluate", *arguments]) == code
+        assert said in capsys.readouterr().err
+
+
+def test_strict_refuses_leaks(trained, tmp_path, capsys):
+    data = made(120, missing=0.2)
+    data.group[data.rows("test")[0]] = data.group[data.rows("train")[0]]
+    datasets.save(tmp_path / "leak.npz", data)
+    arguments = ["evaluate", str(trained / "model.pt"), str(tmp_path / "leak.npz"), "-o", str(tmp_path / "r.json")]
+
+    assert run(arguments) == 0
+    assert "the splits are not clean" in capsys.readouterr().err
+    assert run([*arguments, "--strict"]) == 4
+    assert "leaks between splits" in capsys.readouterr().err
