@@ -81,19 +81,26 @@ class Predictor:
         trained on.
         """
         rows = np.arange(len(dataset.id), dtype=np.int64) if indices is None else np.asarray(indices, np.int64)
+        data = self.packed(dataset)
+        with seeding.deterministic(1, self.device):
+            logits = logits_of(self.net, data, rows).double().cpu().numpy()
+        present = {name: packed.present.cpu().numpy()[rows] for name, packed in data.streams.items()}
+        probabilities, values = self.meaning(logits)
+        return Predictions(dataset.id[rows], self.task, self.classes, logits, probabilities, values, present)
+
+    def packed(self, dataset: Dataset) -> Data:
+        """The model's streams of a data set as tensors, on the scale the model was trained on."""
         streams = {shape.name: self._stream(dataset, shape) for shape in self.shapes}
         if not any(streams.values()):
             raise MismatchError(
                 f"the data set has none of the model's modalities ({', '.join(streams)})", source=self.name
             )
         given = {name: stream for name, stream in streams.items() if stream is not None}
-        chosen = Dataset(given, dataset.id, dataset.split, dataset.group)
-        data = Data(chosen, self.shapes, self.device)
-        with seeding.deterministic(1, self.device):
-            logits = logits_of(self.net, data, rows).double().cpu().numpy()
-        present = {name: packed.present.cpu().numpy()[rows] for name, packed in data.streams.items()}
-        probabilities, values = _meaning(self.task, logits, self.config["training"].get("target", {}))
-        return Predictions(dataset.id[rows], self.task, self.classes, logits, probabilities, values, present)
+        return Data(Dataset(given, dataset.id, dataset.split, dataset.group), self.shapes, self.device)
+
+    def meaning(self, logits: NDArray[np.float64]) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+        """Probabilities ``(n, classes)`` or values ``(n,)`` of logits ``(n, outputs)``; the other is None."""
+        return _meaning(self.task, logits, self.config["training"].get("target", {}))
 
     def _stream(self, dataset: Dataset, shape: StreamShape) -> Stream | None:
         meta = self.modalities[shape.name]
