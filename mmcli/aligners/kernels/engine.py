@@ -58,6 +58,8 @@ class Options(TypedDict, total=False):
     open_begin: tuple[bool, bool]  # whether frames of x, of y may be left out at the beginning
     open_end: tuple[bool, bool]  # the same at the end
     upper: float | None  # skip what only paths dearer than this reach
+    rest: NDArray[np.float64] | None  # (n,): never more than a path costs behind each row; `upper` skips more
+    most: float | None  # give up, with a cost of NaN, after so many cells (the twin never does)
     jobs: int  # threads; they change nothing but the time
     memory: int | None  # bytes that the run may take, path included
     kernel: str | None  # one of kernels() in place of the best
@@ -172,6 +174,8 @@ class _Problem:
     open_begin: tuple[bool, bool] = (False, False)
     open_end: tuple[bool, bool] = (False, False)
     upper: float | None = None
+    rest: NDArray[np.float64] | None = None
+    most: float | None = None
     jobs: int = 1
     memory: int | None = None
     kernel: str | None = None
@@ -184,7 +188,9 @@ class _Problem:
         codes = METRICS.index(self.metric), PATTERNS.index(self.pattern), int(self.precision == "float64")
         ends = sum(bool(flag) << k for k, flag in enumerate((*self.open_begin, *self.open_end)))
         upper = float("inf") if self.upper is None else self.upper
-        return self.x, self.y, path, self.corridor, *codes, ends, upper, self.jobs, self.memory or 0, self.kernel
+        head = self.x, self.y, path, self.corridor, *codes, ends, upper
+        tiles = 0, 0, 0  # as the plan has it
+        return *head, self.jobs, self.memory or 0, self.kernel, *tiles, self.rest, self.most or 0.0
 
     def run(self, path: NDArray[np.int64] | None) -> tuple[float, int]:
         assert self.extension is not None

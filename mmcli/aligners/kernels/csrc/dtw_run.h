@@ -45,7 +45,7 @@ int RUN(const dtw_problem *p, const dtw_plan *g, const dtw_options *opt, double 
   corner_t corner;
   virtual_borders(&s, &row, &col, first_cost, &corner);
   sweep_t w = {.b0 = 0, .b1 = g->nb, .c0 = 0, .c1 = g->mb, .row = &row, .col = &col, .corner = corner, .gr = g->gr, .gc = g->gc,
-               .krow = path ? &krow : NULL, .kcol = path ? &kcol : NULL, .end = p->x_end ? &end : NULL, .complete = 1};
+               .krow = path ? &krow : NULL, .kcol = path ? &kcol : NULL, .end = p->x_end ? &end : NULL, .complete = 1, .most = p->most};
   if ((code = wave(&s, &w))) goto out;
   idx i = p->n - 1, j = p->m - 1;
   double best = w.last;

@@ -57,7 +57,8 @@ static double run_tile(const run_t *s, scratch_t *c, idx bi, idx bj, border_t to
   double base = RUN_MIN(corner.near, RUN_MIN(corner.left, corner.up));
   for (int q = 0; q < s->hr && top.v; q++) base = RUN_MIN(base, top.base + least(top.v + q * g->kc, nc));
   for (int q = 0; q < s->hc && left.v; q++) base = RUN_MIN(base, left.base + least(left.v + q * g->kr, nr));
-  if (base == INFINITY || base > s->upper) return INFINITY;
+  const double rest = s->p->rest ? s->p->rest[bi * g->kr + nr - 1] * s->cost_scale : 0;
+  if (base == INFINITY || base + rest > s->upper) return INFINITY;
   REAL *t[2] = {c->top, c->top2}, *l[2] = {c->left, c->left2};
   for (int q = 0; q < s->hr; q++) enter(t[q], top.v ? top.v + q * g->kc : NULL, top.base - base, nc);
   for (int q = 0; q < s->hc; q++) {
@@ -85,6 +86,8 @@ typedef struct {
   double last;                 // the value of the last cell
   // several threads, see dtw_wave.h
   idx next_row, *done;         // done[r]: tile columns below it are final in tile row r
+  double most;                 // gives up after so many cells; 0: never. As many are run in any order, so threads agree on it
+  idx cells;
   int code;
   const run_t *run;
 } sweep_t;
@@ -132,6 +135,7 @@ static int sweep_row(sweep_t *w, scratch_t *s, idx r, int is_main) {
       memcpy(s->keep, s->left, sizeof(REAL) * (size_t)g->kr);
       if (run->hc > 1) memcpy(s->keep + g->kr, s->left2, sizeof(REAL) * (size_t)g->kr);
     }
+    if (w->most > 0 && base != INFINITY && (double)__atomic_add_fetch(&w->cells, nr * nc, __ATOMIC_RELAXED) > w->most) return DTW_GAVE_UP;
     row->base[at] = base;
     left = base == INFINITY ? dead : (border_t){s->keep, base};
     corner = next;

@@ -49,6 +49,7 @@ static int wave(const run_t *s, sweep_t *w) {
   w->run = s;
   w->last = INFINITY;
   w->next_row = 0;
+  w->cells = 0;
   w->code = DTW_OK;
   w->done = NULL;
   if (rows * (w->c1 - w->c0) < 8) others = 0;
