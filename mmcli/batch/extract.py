@@ -21,6 +21,7 @@ from mmcli.batch.shard import Shard
 from mmcli.batch.streams import Stream, with_state
 from mmcli.errors import BatchFailedError, MissingError, UsageError
 
+TASK = "mmcli.batch.task:prepare"
 FIRST_ALL_FAIL = 50  # a batch whose first inputs all fail has something wrong with it, not with them
 
 
@@ -229,7 +230,7 @@ class _Batch:
             "media": dict(self.options.media),
         }
         jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
-        work = run.Work("mmcli.batch.task:prepare", setup)
+        work = run.Work(TASK, setup)
         tasks = ((n, self._payload(n)) for n in waiting)
         on = self.options.executor
         running = executor.run(tasks, work, on) if on else run.run(tasks, work, jobs, self.options.limits)

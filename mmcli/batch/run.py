@@ -27,6 +27,8 @@ from mmcli.errors import MmcliError, OutputError
 AHEAD = 8  # tasks a worker is given beyond the one it is at, so that it never waits for us
 AHEAD_BYTES = 1 << 16  # and how much of them: less than a socket holds, so that we never wait for it
 MAX_ANSWER = 1 << 24
+FALSE_STARTS = 3
+HINT = "MMCLI_WORKER_STDERR=1 shows what the workers say"
 FAREWELL_S = 10.0  # for a worker that has been told to end
 START_S = 300.0  # a cold file system can take minutes for the first imports
 _BOOT = (
@@ -116,6 +118,7 @@ class _Supervisor:
         self.alone: deque[_Task] = deque()  # was with a worker when it died
         self.selector = selectors.DefaultSelector()
         self.exhausted = False
+        self.false_starts = 0
 
     def outcomes(self, tasks: Iterator[tuple[int, dict[str, Any]]]) -> Iterator[Outcome]:
         """The loop: hire, give, listen, until nothing is left."""
@@ -276,15 +279,23 @@ class _Supervisor:
         self.selector.unregister(worker.socket)
         worker.socket.close()
         self.workers.remove(worker)
-        if not worker.ready and worker.queue and why is None and code not in (-signal.SIGKILL, -signal.SIGTERM):
-            raise MmcliError(f"a worker ended with {_ending(code)} before it was ready", hint="--debug shows more")
         tasks = [task for task, _ in worker.queue]
         if not tasks:
             return
-        guilty, *rest = tasks
+        if worker.ready:
+            self.false_starts = 0
+            guilty, rest = tasks[0], tasks[1:]
+        else:  # not the doing of a task: none was begun
+            self.false_starts += 1
+            if self.false_starts >= FALSE_STARTS:
+                ending = why or f"ended with {_ending(code)}"
+                raise MmcliError(f"{FALSE_STARTS} workers in a row {ending} before they were ready", hint=HINT)
+            guilty, rest = None, tasks
         for task in reversed(rest):
             task.attempts -= 1
             self.again.appendleft(task)
+        if guilty is None:
+            return
         if why is None and not worker.alone:
             self.alone.append(guilty)
             return
