@@ -39,10 +39,14 @@ def command(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.npz", help="Data set or features.")],
     strategy: Annotated[
         str | None,
-        typer.Option(help="none, concat, mean, weighted. [default: none for a manifest, concat for features]"),
+        typer.Option(
+            help="none, concat, block, mean, max, weighted, cca, attention. [default: none for a manifest, concat for "
+            "features]"
+        ),
     ] = None,
     weight: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=W", help="Weight of a modality for `weighted`. Repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME=W|auto", help="Weight of a modality for `weighted`; auto learns them. Repeatable."),
     ] = None,
     normalise: Annotated[
         str | None,
@@ -100,6 +104,8 @@ def _config(strategy: str, weight: list[str] | None, set_: list[str] | None) -> 
         return assign.configure(module.Config, assigned.get(strategy), strategy)
     if strategy != "weighted":
         raise UsageError("--weight needs --strategy weighted")
+    if weight == ["auto"]:
+        return module.Config(auto=True)
     weights = {}
     for text in weight:
         name, _, value = text.rpartition("=")

@@ -22,6 +22,7 @@ _SUPPORT = (
     "fused",
     "grid",
     "labels",
+    "learned",
     "normalise",
     "single",
     "splits",

@@ -11,11 +11,14 @@ import numpy as np
 class Blocks:
     """``values[m]`` is float64 ``(n, width of m)``; ``present[m]`` is bool ``(n,)``.
 
-    Rows of ``values`` where ``present`` is false hold nothing: strategies must not let them matter.
+    Rows of ``values`` where ``present`` is false hold nothing: strategies must not let them matter. ``labels`` and
+    ``groups`` ``(n,)`` are there for strategies that learn from them.
     """
 
     values: dict[str, np.ndarray]
     present: dict[str, np.ndarray]
+    labels: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -27,6 +30,8 @@ class Blocks:
         return Blocks(
             {name: values[rows] for name, values in self.values.items()},
             {name: present[rows] for name, present in self.present.items()},
+            None if self.labels is None else self.labels[rows],
+            None if self.groups is None else self.groups[rows],
         )
 
     def known(self, name: str) -> np.ndarray:

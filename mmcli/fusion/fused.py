@@ -34,8 +34,11 @@ def add(dataset: Dataset, strategy: str, config: Any, reference: str) -> list[st
     values, present = {}, {}
     for name in names:
         values[name], present[name] = _rows(dataset.streams[name], times, clocked)
-    blocks = Blocks(values, present)
-    train = np.repeat(np.asarray(dataset.split) == "train", np.diff(offsets))
+    counts = np.diff(offsets)
+    labels = None if dataset.label is None else np.repeat(dataset.label, counts, axis=0)
+    groups = np.where(dataset.group == "", dataset.id, dataset.group)
+    blocks = Blocks(values, present, labels, np.repeat(groups, counts))
+    train = np.repeat(np.asarray(dataset.split) == "train", counts)
     if not train.any():
         raise InputError("no training rows to fit the fusion on")
     state = module.fit(blocks.select(np.flatnonzero(train)), config) if hasattr(module, "fit") else None
@@ -90,6 +93,12 @@ def _say(strategy: str, state: Any, blocks: Blocks) -> list[str]:
         notes.append(
             f"{strategy}: widths differ ({widths}); projected onto {state['projection']['width']} principal components "
             "fitted on the training split"
+        )
+    if isinstance(state, dict) and state.get("score") is not None:
+        shares = ", ".join(f"{name} {weight:g}" for name, weight in state["weights"].items())
+        notes.append(
+            f"{strategy}: learned weights {shares}; {state['measure']} {state['score']:.3f} in nested cross-validation "
+            f"on the training split, {state['equal']:.3f} with equal weights"
         )
     gaps = {name: int((~there).sum()) for name, there in blocks.present.items() if not there.all()}
     if gaps:

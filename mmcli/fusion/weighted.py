@@ -12,16 +12,19 @@ from typing import Any
 import numpy as np
 
 from mmcli.errors import UsageError
-from mmcli.fusion import width
+from mmcli.fusion import learned, width
 from mmcli.fusion.blocks import Blocks
 from mmcli.registry import nearest
 
 
 @dataclass(frozen=True)
 class Config:
-    """``weights``: modality name to weight, zero or more; a modality that is not named has weight 1."""
+    """``weights``: modality name to weight, zero or more; a modality that is not named has weight 1. ``auto``: learn
+    them from the labels of the training rows instead (:mod:`mmcli.fusion.learned`).
+    """
 
     weights: dict[str, float] = field(default_factory=dict)
+    auto: bool = False
 
     def __post_init__(self) -> None:
         """Refuse weights that cannot be averaged with."""
@@ -31,7 +34,9 @@ class Config:
 
 
 def fit(blocks: Blocks, config: Config) -> dict[str, Any]:
-    """The weights in force, and the projection where widths differ."""
+    """The weights in force, and the projection where widths differ; with ``auto`` also how well they did."""
+    if config.auto:
+        return learned.fit(blocks)
     for name in config.weights:
         if name not in blocks.values:
             raise UsageError(f"--weight {name}: no such modality", hint=nearest(name, blocks.values))
@@ -50,9 +55,7 @@ def fuse(blocks: Blocks, config: Config, state: dict[str, Any]) -> np.ndarray:
     """
     total: np.ndarray | float = 0.0
     weight = np.zeros((blocks.rows, 1))
-    for name, values in blocks.values.items():
-        if state["projection"] is not None:
-            values = width.apply(values, state["projection"]["blocks"][name])
+    for name, values in width.common(blocks, state["projection"]).items():
         share = state["weights"][name] * blocks.present[name][:, None]
         total = total + np.where(share > 0, values, 0.0) * share
         weight = weight + share

@@ -40,6 +40,13 @@ def apply(values: np.ndarray, state: dict[str, Any]) -> np.ndarray:
     return np.asarray((values - np.asarray(state["center"])) @ components.T / state["scale"])
 
 
+def common(blocks: Blocks, state: dict[str, Any] | None) -> dict[str, np.ndarray]:
+    """Every block in the common space; as it is where ``state`` is None."""
+    if state is None:
+        return blocks.values
+    return {name: apply(values, state["blocks"][name]) for name, values in blocks.values.items()}
+
+
 def _components(rows: np.ndarray, width: int) -> dict[str, Any]:
     center = rows.mean(axis=0)
     _, singular, axes = np.linalg.svd(rows - center, full_matrices=False)
