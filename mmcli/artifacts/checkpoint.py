@@ -1,9 +1,11 @@
 """A trained model: tensors and one JSON object. Schema ``mmcli/checkpoint@1``, pt.
 
 The file is ``torch.save({"config": JSON text, "tensors": {name: tensor}})``, read with ``weights_only=True``, always.
-Before torch sees it the archive's CRCs are compared (torch does not: a flipped bit in a weight loads silently), its
-index has to be the only one, and its pickle may hold dicts, text, numbers and tensor rebuilding, nothing else. After,
-each tensor has to be dense, contiguous, finite and alone in its storage, so that nothing is larger than its file.
+torch does not compare checksums (a flipped bit in a weight loads silently) and reads archives by rules of its own (a
+member marked as a folder leaves its tensor as it was in memory). So it never sees the file: the members are read here,
+their checksums compared, the pickle looked through for anything but dicts, text, numbers and tensors, and torch gets a
+fresh archive of them. Afterwards each tensor has to be dense, finite and alone in its storage, so that nothing is
+larger than the file it came from.
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ import io
 import math
 import pickle
 import pickletools
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mmcli.artifacts import atomic, jsonfile, npz, provenance, reading, schema
 from mmcli.artifacts.dataset import STREAM_META
@@ -29,7 +32,11 @@ SCHEMA = "mmcli/checkpoint@1"
 MAX_BYTES = 8 << 30
 MAX_PICKLE = 64 << 20
 MAX_MEMBERS = 100_000
-_END_OF_ARCHIVE = b"PK\x05\x06"
+_PICKLE, _VERSION, _BYTE_ORDER = "archive/data.pkl", "archive/version", "archive/byteorder"
+_MEMBER = re.compile(
+    r"archive/(data\.pkl|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id|data/[0-9]+)"
+)
+_HINT = "mmcli train DATASET.npz -o MODEL.pt makes one"
 
 _REQUIRED = {
     "schema": schema.exactly(SCHEMA),
@@ -86,24 +93,15 @@ def load(path: Path | str, expected: Expected | None = None) -> Checkpoint:
     ``expected`` is given the config and names the tensors and shapes that the model of that config has; a file with
     other ones is refused.
     """
-    return loads(reading.read_bytes(path, MAX_BYTES), reading.named(path), expected)
+    if str(path) == reading.STDIN:
+        return loads(reading.read_bytes(path, MAX_BYTES), reading.named(path), expected)
+    with reading.opened(path) as (stream, size):
+        return _read(stream, size, str(path), expected)
 
 
 def loads(data: bytes, name: str, expected: Expected | None = None) -> Checkpoint:
     """The checkpoint in the bytes of a file; ``name`` is for messages."""
-    _check_archive(data, name)
-    content = _unpickled(data, name)
-    if not isinstance(content, dict) or content.keys() != {"config", "tensors"}:
-        hint = "train one with: mmcli train DATASET.npz -o MODEL.pt"
-        raise ArtifactError("is no mmcli checkpoint", source=name, hint=hint)
-    if type(content["config"]) is not str or type(content["tensors"]) is not dict:
-        raise ArtifactError("is no mmcli checkpoint: config or tensors of another type", source=name)
-    config = jsonfile.parse(content["config"], name)
-    _check_config(config, name)
-    _check_tensors(content["tensors"], name)
-    if expected is not None:
-        _check_shapes(content["tensors"], expected(config), name)
-    return Checkpoint(content["tensors"], config)
+    return _read(io.BytesIO(data), len(data), name, expected)
 
 
 def save(path: Path | str, checkpoint: Checkpoint) -> str:
@@ -127,25 +125,41 @@ def dumps(checkpoint: Checkpoint) -> bytes:
     return memory.getvalue()
 
 
-def _check_archive(data: bytes, name: str) -> None:
-    """Everything that can be known without torch."""
-    if data.rfind(_END_OF_ARCHIVE) != len(data) - 22 or data[-2:] != b"\0\0":
-        raise ArtifactError("is damaged or no checkpoint (it does not end as an archive does)", source=name)
-    with npz.guarded(name), zipfile.ZipFile(io.BytesIO(data)) as archive:
-        entries = archive.infolist()
-        if len(entries) > MAX_MEMBERS or len({entry.filename for entry in entries}) < len(entries):
-            raise ArtifactError("holds too many members, or one twice", source=name)
-        if any(e.compress_type != zipfile.ZIP_STORED or e.file_size != e.compress_size for e in entries):
-            raise ArtifactError("holds compressed members; checkpoints are stored", source=name)
-        if sum(entry.file_size for entry in entries) > len(data):
-            raise ArtifactError("declares more than it holds", source=name)
-        damaged = archive.testzip()
-        if damaged is not None:
-            raise ArtifactError(f"is damaged: {damaged[:100]!r} does not match its checksum", source=name)
-        pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
-        if [entry.filename for entry in pickles] != ["archive/data.pkl"] or pickles[0].file_size > MAX_PICKLE:
-            raise ArtifactError("is no mmcli checkpoint", source=name)
-        _check_pickle(archive.read(pickles[0]), name)
+def _read(stream: BinaryIO, size: int, name: str, expected: Expected | None) -> Checkpoint:
+    if size > MAX_BYTES:
+        raise ArtifactError(f"holds {size:,} bytes; at most {MAX_BYTES:,} are read", source=name)
+    content = _unpickled(_fresh_archive(stream, size, name), name)
+    if not isinstance(content, dict) or content.keys() != {"config", "tensors"}:
+        raise ArtifactError("is no mmcli checkpoint", source=name, hint=_HINT)
+    if type(content["config"]) is not str or type(content["tensors"]) is not dict:
+        raise ArtifactError("is no mmcli checkpoint: config or tensors of another type", source=name, hint=_HINT)
+    config = jsonfile.parse(content["config"], name)
+    _check_config(config, name)
+    _check_tensors(content["tensors"], name)
+    if expected is not None:
+        _check_shapes(content["tensors"], expected(config), name)
+    return Checkpoint(content["tensors"], config)
+
+
+def _fresh_archive(stream: BinaryIO, size: int, name: str) -> io.BytesIO:
+    """A new archive of the members whose checksums hold."""
+    fresh = io.BytesIO()
+    with npz.guarded(name), zipfile.ZipFile(stream) as archive, zipfile.ZipFile(fresh, "w") as copy:
+        members = npz.stored_members(archive, size, name, MAX_MEMBERS)
+        for member, entry in members.items():
+            if not _MEMBER.fullmatch(member) or (member == _PICKLE and entry.file_size > MAX_PICKLE):
+                raise ArtifactError(f"holds {member[:100]!r}: no mmcli checkpoint", source=name, hint=_HINT)
+        if not {_PICKLE, _VERSION, _BYTE_ORDER} <= members.keys():
+            raise ArtifactError("is no mmcli checkpoint", source=name, hint=_HINT)
+        if archive.read(_BYTE_ORDER) != b"little":
+            raise ArtifactError("was written on a machine of the other byte order", source=name)
+        for member, entry in members.items():
+            content = archive.read(entry)  # compares the checksum
+            if member == _PICKLE:
+                _check_pickle(content, name)
+            copy.writestr(zipfile.ZipInfo(member), content)
+    fresh.seek(0)
+    return fresh
 
 
 def _check_pickle(data: bytes, name: str) -> None:
@@ -155,12 +169,12 @@ def _check_pickle(data: bytes, name: str) -> None:
             raise ArtifactError(f"holds {what[:100]}, which is not for weights", source=name)
 
 
-def _unpickled(data: bytes, name: str) -> Any:
+def _unpickled(stream: BinaryIO, name: str) -> Any:
     import torch
 
     damage = (*npz.DAMAGE, pickle.UnpicklingError, AttributeError, AssertionError, MemoryError, RecursionError)
     try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        return torch.load(stream, map_location="cpu", weights_only=True)
     except damage as problem:
         first = (str(problem) or type(problem).__name__).splitlines()[0][:200]
         raise ArtifactError(f"is damaged or no checkpoint ({first})", source=name) from problem

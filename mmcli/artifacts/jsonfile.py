@@ -47,8 +47,10 @@ def parse(data: bytes | str, name: str) -> dict[str, Any]:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except _RefusedError as problem:
         raise ArtifactError(str(problem), source=name) from problem
-    except UnicodeError as problem:
+    except UnicodeDecodeError as problem:
         raise ArtifactError("is not UTF-8 text", source=name) from problem
+    except UnicodeEncodeError as problem:
+        raise ArtifactError("holds half a character (a lone surrogate)", source=name) from problem
     except RecursionError as problem:
         raise ArtifactError(f"is nested more than {MAX_DEPTH} levels deep", source=name) from problem
     except (ValueError, MemoryError) as problem:

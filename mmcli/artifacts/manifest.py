@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 from mmcli.artifacts import atomic, jsonfile, manifest_lines, reading, table
 from mmcli.artifacts.manifest_lines import MODALITIES, SCHEMA, Row, split_column
-from mmcli.artifacts.paths import resolve
+from mmcli.artifacts.paths import Resolver, resolve
 from mmcli.errors import ArtifactError
 
 __all__ = [
@@ -53,9 +53,12 @@ class Manifest:
     columns: list[str] = field(default_factory=list)
     unterminated: bool = False  # the last line had no newline
 
+    def __post_init__(self) -> None:
+        self._resolver = Resolver(self.root)
+
     def resolve(self, cell: str) -> tuple[Path, int | None]:
-        """The file that a cell of this manifest names and the row in it, see :func:`mmcli.artifacts.paths.resolve`."""
-        return resolve(self.root, cell)
+        """The file that a cell names and the row in it, see :class:`mmcli.artifacts.paths.Resolver`."""
+        return self._resolver(cell)
 
 
 class Reader(Iterator[Row]):

@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from mmcli.errors import ArtifactError
 
@@ -33,7 +34,7 @@ MAX_DIMENSION = 1 << 40
 _BLOCK = 1 << 20
 _SOUND_FLAGS = 0x8 | 0x800  # sizes after the data, names in UTF-8; anything else is encryption or patching
 _HEADER = re.compile(
-    rb"\{ ?'descr': ?'([<|]?[a-zA-Z][0-9]{1,9})', ?'fortran_order': ?(True|False), ?"
+    rb"\{ ?'descr': ?'([<>|=]?[a-zA-Z][0-9]{0,9})', ?'fortran_order': ?(True|False), ?"
     rb"'shape': ?\(((?:[0-9]{1,18}, ?)*(?:(?<=, )[0-9]{1,18}|(?<=,)[0-9]{1,18})?)\),? ?\} *\n?"
 )
 DAMAGE = (
@@ -69,7 +70,7 @@ def read(
     max_bytes: int,
     max_members: int = MAX_MEMBERS,
     only: Collection[str] | None = None,
-) -> dict[str, np.ndarray[Any, Any]]:
+) -> dict[str, npt.NDArray[Any]]:
     """The arrays of an archive of ``size`` bytes.
 
     ``specs_of`` is given the member keys and says what each must be, or raises. ``only`` reads some of the members.
@@ -78,7 +79,7 @@ def read(
     if size > max_bytes:
         raise ArtifactError(f"holds {size:,} bytes; at most {max_bytes:,} are read", source=name)
     with guarded(name), zipfile.ZipFile(stream) as archive:
-        members = _members(archive, size, name, max_members)
+        members = _arrays_in(archive, size, name, max_members)
         specs = specs_of(members.keys())
         if specs.keys() != members.keys():
             missing = sorted(specs.keys() - members.keys())
@@ -89,7 +90,7 @@ def read(
         return {key: _array(archive, members[key], key, specs[key], name) for key in wanted}
 
 
-def write(stream: BinaryIO, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+def write(stream: BinaryIO, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write an archive as ``numpy.savez`` does: stored, one ``.npy`` a member, constant dates, no pickles.
 
     ``numpy.savez`` itself takes a key called ``file`` for its argument and, before numpy 2.2, pickles object arrays.
@@ -100,14 +101,14 @@ def write(stream: BinaryIO, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
                 np.lib.format.write_array(member, _little_endian(array), version=(1, 0), allow_pickle=False)
 
 
-def dumps(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
+def dumps(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
     """The archive as bytes."""
     memory = io.BytesIO()
     write(memory, arrays)
     return memory.getvalue()
 
 
-def text_scalar(text: str) -> np.ndarray[Any, Any]:
+def text_scalar(text: str) -> npt.NDArray[Any]:
     """A string as the array without axes that holds it."""
     return np.array(text, dtype=f"<U{max(1, len(text))}")
 
@@ -118,7 +119,7 @@ def guarded(name: str) -> Iterator[None]:
     try:
         yield
     except DAMAGE as problem:
-        raise ArtifactError(f"is damaged or no such archive ({_first_line(problem)})", source=name) from problem
+        raise ArtifactError(f"is damaged or no archive ({_first_line(problem)})", source=name) from problem
     except MemoryError as problem:
         raise ArtifactError("does not fit into memory", source=name) from problem
 
@@ -128,65 +129,67 @@ def _first_line(problem: BaseException) -> str:
     return text.splitlines()[0][:200]
 
 
-def _members(archive: zipfile.ZipFile, size: int, name: str, max_members: int) -> dict[str, zipfile.ZipInfo]:
+def stored_members(archive: zipfile.ZipFile, size: int, name: str, most: int) -> dict[str, zipfile.ZipInfo]:
+    """The members of an archive by name: each once, stored, not encrypted, together no larger than the file."""
     entries = archive.infolist()
-    if len(entries) > max_members:
-        raise ArtifactError(f"holds {len(entries)} members; at most {max_members} are read", source=name)
+    if len(entries) > most:
+        raise ArtifactError(f"holds {len(entries)} members; at most {most} are read", source=name)
     members: dict[str, zipfile.ZipInfo] = {}
-    total = 0
     for entry in entries:
-        if not entry.filename.endswith(".npy"):
-            raise ArtifactError(f"holds {entry.filename[:100]!r}, which is no array", source=name)
-        key = entry.filename[:-4]
-        if key in members:
-            raise ArtifactError(f"holds {key[:100]!r} twice", source=name)
+        shown = repr(entry.filename[:100])
+        if entry.filename in members:
+            raise ArtifactError(f"holds {shown} twice", source=name)
         if entry.flag_bits & ~_SOUND_FLAGS:
-            raise ArtifactError(f"{key[:100]!r} is encrypted or patched", source=name)
+            raise ArtifactError(f"{shown} is encrypted or patched", source=name)
         if entry.compress_type != zipfile.ZIP_STORED:
-            hint = "write it with numpy.savez, not savez_compressed"
-            raise ArtifactError(f"{key[:100]!r} is compressed; arrays are stored", source=name, hint=hint)
+            hint = "numpy.savez writes such files, savez_compressed does not" if shown.endswith(".npy'") else None
+            raise ArtifactError(f"{shown} is compressed; members are stored here", source=name, hint=hint)
         if entry.compress_size != entry.file_size:
-            raise ArtifactError(f"{key[:100]!r} declares two sizes", source=name)
-        total += entry.file_size
-        members[key] = entry
-    if total > size:
+            raise ArtifactError(f"{shown} declares two sizes", source=name)
+        members[entry.filename] = entry
+    if (total := sum(entry.file_size for entry in entries)) > size:
         raise ArtifactError(f"declares {total:,} bytes in a file of {size:,}", source=name)
     return members
 
 
-def _array(
-    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, key: str, spec: Spec, name: str
-) -> np.ndarray[Any, Any]:
+def _arrays_in(archive: zipfile.ZipFile, size: int, name: str, most: int) -> dict[str, zipfile.ZipInfo]:
+    members = stored_members(archive, size, name, most)
+    for member in members:
+        if not member.endswith(".npy"):
+            raise ArtifactError(f"holds {member[:100]!r}, which is no array", source=name)
+    return {member[:-4]: entry for member, entry in members.items()}
+
+
+def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, key: str, spec: Spec, name: str) -> npt.NDArray[Any]:
     with archive.open(entry) as member:
-        dtype, shape, fortran, header = _header(member, key, spec, name)
+        start = member.read(min(entry.file_size, MAX_HEADER + 12))
+        dtype, shape, fortran, header = _header(start, key, spec, name)
         count = math.prod(shape)
         if header + count * dtype.itemsize != entry.file_size:
             raise ArtifactError(f"{key!r} of shape {shape} does not have its size", source=name)
-        array = np.empty(count, dtype)
-        _fill(member, array)
+        array: npt.NDArray[Any] = np.empty(count, dtype)
+        if count:
+            _fill(array, start[header:], member)
         if member.read(1):  # reaches the end, where the CRC is compared
             raise ArtifactError(f"{key!r} goes on after its end", source=name)
-    if dtype.kind == "b" and array.size and int(array.view(np.uint8).max()) > 1:
+    if dtype.kind == "b" and count and int(array.view(np.uint8).max()) > 1:
         raise ArtifactError(f"{key!r} holds bytes that are neither true nor false", source=name)
-    if dtype.kind == "U":
-        _sound_text(array, key, name)
+    if dtype.kind == "U" and count:
+        _check_text(array, key, name)
     if fortran:
         return np.ascontiguousarray(array.reshape(shape[::-1]).T)
     return array.reshape(shape)
 
 
-def _header(
-    member: IO[bytes], key: str, spec: Spec, name: str
-) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
-    """Type, shape, order and length of the header."""
-    start = member.read(8)
-    if len(start) != 8 or start[:6] != b"\x93NUMPY" or start[6:] not in (b"\x01\x00", b"\x02\x00"):
+def _header(start: bytes, key: str, spec: Spec, name: str) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
+    """Type, shape, order and length of the header that these first bytes of a member hold."""
+    if start[:6] != b"\x93NUMPY" or start[6:8] not in (b"\x01\x00", b"\x02\x00"):
         raise ArtifactError(f"{key!r} is no array", source=name)
-    width = 2 if start[6] == 1 else 4
-    length = int.from_bytes(member.read(width), "little")
+    text = 10 if start[6] == 1 else 12
+    length = int.from_bytes(start[8:text], "little")
     if length > MAX_HEADER:
         raise ArtifactError(f"{key!r} declares a header of {length:,} bytes", source=name)
-    match = _HEADER.fullmatch(member.read(length))
+    match = _HEADER.fullmatch(start, text, text + length)
     if match is None:
         raise ArtifactError(f"{key!r} has a header that no array writer makes", source=name)
     descr, order, axes = match[1].decode("ascii"), match[2], match[3].decode("ascii")
@@ -200,31 +203,30 @@ def _header(
     dtype = np.dtype(descr)
     if dtype.kind == "U" and not 0 < dtype.itemsize <= (MAX_TEXT_ITEM if shape else MAX_META):
         raise ArtifactError(f"{key!r} holds strings of {dtype.itemsize:,} bytes", source=name)
-    return dtype, shape, order == b"True", 8 + width + length
+    return dtype, shape, order == b"True", text + length
 
 
-def _fill(member: IO[bytes], array: np.ndarray[Any, Any]) -> None:
-    if array.nbytes == 0:
-        return
+def _fill(array: npt.NDArray[Any], block: bytes, member: IO[bytes]) -> None:
     rest = memoryview(array.view(np.uint8).data)
-    while rest:
+    while True:
+        rest[: len(block)] = block
+        rest = rest[len(block) :]
+        if not rest:
+            return
         block = member.read(min(len(rest), _BLOCK))
         if not block:
             raise EOFError("the file ends within an array")
-        rest[: len(block)] = block
-        rest = rest[len(block) :]
 
 
-def _sound_text(array: np.ndarray[Any, Any], key: str, name: str) -> None:
+def _check_text(array: npt.NDArray[Any], key: str, name: str) -> None:
     """Numpy keeps any 32-bit number as a character and fails later, when the string is made."""
-    if array.nbytes == 0:
-        return
     codes = array.view("<u4")
-    if int(codes.max()) > 0x10FFFF or bool(np.any((codes >= 0xD800) & (codes <= 0xDFFF))):
+    top = int(codes.max())
+    if top > 0x10FFFF or (top >= 0xD800 and bool(np.any((codes >= 0xD800) & (codes <= 0xDFFF)))):
         raise ArtifactError(f"{key!r} holds text that is not Unicode", source=name)
 
 
-def _little_endian(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _little_endian(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if sys.byteorder == "little" and array.dtype.byteorder in "=|<":
         return array
     return array.astype(array.dtype.newbyteorder("<"))

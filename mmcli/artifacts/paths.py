@@ -72,21 +72,47 @@ def split_row(cell: str) -> tuple[str, int | None]:
     return (match[1], int(match[2])) if match else (cell, None)
 
 
-def resolve(root: Path | str, cell: str) -> tuple[Path, int | None]:
-    """The file a cell names and the row in it, confined below ``root``: symbolic links may not lead out either.
+class Resolver:
+    """Turns the cells of a manifest into files below its root; folders are followed once each.
 
-    Whether the file exists is not asked. Raises :class:`InputError`.
+    >>> import tempfile
+    >>> Resolver(tempfile.mkdtemp())("../secret")
+    Traceback (most recent call last):
+    mmcli.errors.InputError: ../secret: the path has a part '..'
+    paths in a manifest are relative and stay below its folder
     """
-    text, row = split_row(cell)
-    problem = path_problem(text)
-    if problem is not None:
-        hint = "paths in a manifest are relative and stay below its folder"
-        raise InputError(f"the path {problem}", source=cell, hint=hint)
-    base = Path(os.path.realpath(root))
-    if not Path(os.path.realpath(base / text)).is_relative_to(base):
-        raise InputError(
-            "leads out of the manifest's folder through a symbolic link",
-            source=cell,
-            hint="put the files, or the manifest, where the one is below the other",
-        )
-    return Path(root) / text, row
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+        self._base = os.path.realpath(root)
+        self._inside: dict[str, bool] = {}
+
+    def __call__(self, cell: str) -> tuple[Path, int | None]:
+        """The file a cell names and the row in it; whether the file exists is not asked.
+
+        Raises :class:`InputError` where the path would leave the root, through a symbolic link too.
+        """
+        text, row = split_row(cell)
+        problem = path_problem(text)
+        if problem is not None:
+            hint = "paths in a manifest are relative and stay below its folder"
+            raise InputError(f"the path {problem}", source=cell, hint=hint)
+        path = self.root / text
+        folder = text.rpartition("/")[0]
+        if folder not in self._inside:
+            self._inside[folder] = self._holds(folder)
+        if not self._inside[folder] or (path.is_symlink() and not self._holds(text)):
+            raise InputError(
+                "leads out of the manifest's folder through a symbolic link",
+                source=cell,
+                hint="put the files, or the manifest, where the one is below the other",
+            )
+        return path, row
+
+    def _holds(self, text: str) -> bool:
+        return Path(os.path.realpath(Path(self._base) / text)).is_relative_to(self._base)
+
+
+def resolve(root: Path | str, cell: str) -> tuple[Path, int | None]:
+    """One cell below ``root``, see :class:`Resolver`."""
+    return Resolver(root)(cell)
