@@ -1,4 +1,4 @@
-"""The compiled kernels and the twin find the same thing: metrics, patterns, corridors, open ends, precisions, tilings."""
+"""The compiled kernels and the twin find the same: metrics, patterns, corridors, open ends, precisions, tilings."""
 
 from __future__ import annotations
 
