@@ -11,6 +11,7 @@ the scatter of a regression) into a png or svg file, or every figure into a fold
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,13 @@ def command(
     predictions: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Write every prediction as a table.")
     ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="A.pt", help="Compare with another model on the same items. Repeatable."),
+    ] = None,
+    explain: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Explain the N most wrong items: seconds, regions, words.")
+    ] = 10,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a data set with leaks between its splits.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "cpu",
     seed: Seed = 0,
@@ -57,14 +65,19 @@ def command(
         plots.is_file(plot)  # a wrong name is said before the work and not after it
     data = datasets.load(dataset)
     found = predictor.load(model, device)
+    rivals = [_model(predictor.load(path, device)) for path in against or []]
+    if not against:
+        rivals = [_model(kept) for kept in getattr(found, "candidates", list)()]
+    options = {"split": split, "seed": seed, "explain": explain, "strict": strict, "against": against, "set": set_}
     request = report.Request(
         split=split,
         strict=strict,
+        explain=explain,
         intervals=_intervals(set_, seed),
-        inputs=(provenance.source_of(model), provenance.source_of(dataset)),
-        reproduce=_reproduce(model, dataset, output, split, seed, strict, set_),
+        inputs=tuple(provenance.source_of(path) for path in (model, dataset, *(against or []))),
+        reproduce=_reproduce(model, dataset, output, options),
     )
-    result = report.evaluate(_model(found), data, request)
+    result = report.evaluate(_model(found), data, request, opponents=rivals)
     reports.save(output, result)
     if predictions is not None:
         table.write_csv(predictions, *report.predictions_table(result))
@@ -96,26 +109,45 @@ def _intervals(assignments: list[str] | None, seed: int) -> Any:
 
 def _model(found: Any) -> Any:
     """The trained model as evaluation sees it: evaluation knows nothing of training."""
+    from mmcli.evaluation.mixing import Access
     from mmcli.evaluation.report import Model
 
-    facts = {"parameters": found.parameters, "modalities": list(found.modalities)}
+    def batches(data: Any, rows: Any) -> Iterator[Any]:
+        packed = found.packed(data.select(rows))
+        for start in range(0, len(rows), BATCH):
+            inside = range(start, min(start + BATCH, len(rows)))
+            yield packed.batch(_indices(inside))
+
     return Model(
         predict=lambda data, rows: found.predict(data.select(rows)),
         task=found.task,
         classes=found.classes,
-        facts=facts,
+        name=Path(found.name).name,
+        modalities=tuple(found.modalities),
+        fusion=found.config["model"]["fusion"]["name"],
+        access=Access(found.net, batches, found.meaning),
+        facts={"parameters": found.parameters},
     )
 
 
-def _reproduce(
-    model: Path, dataset: Path, output: Path, split: str, seed: int, strict: bool, assignments: list[str] | None
-) -> str:
+def _indices(inside: range) -> Any:
+    import numpy as np
+
+    return np.arange(inside.start, inside.stop, dtype=np.int64)
+
+
+def _reproduce(model: Path, dataset: Path, output: Path, options: dict[str, Any]) -> str:
     """The command that makes this report again, with names and no folders."""
-    words = ["mmcli", "evaluate", model.name, dataset.name, "--split", split, "--seed", str(seed)]
-    words += [word for value in assignments or [] for word in ("--set", value)]
-    words += ["--strict"] if strict else []
+    words = ["mmcli", "evaluate", model.name, dataset.name, "--split", options["split"], "--seed", str(options["seed"])]
+    words += ["--explain", str(options["explain"])]
+    words += [word for path in options["against"] or [] for word in ("--against", path.name)]
+    words += [word for value in options["set"] or [] for word in ("--set", value)]
+    words += ["--strict"] if options["strict"] else []
     return shlex.join([*words, "-o", output.name or "-"])
 
+
+# Items that are encoded or explained at once.
+BATCH = 64
 
 # Above this many, the classes are in the report and the plots alone.
 MOST_CLASSES = 20
@@ -140,6 +172,14 @@ def _show(result: dict[str, Any], output: Path) -> None:
     ]
     if classes and len(classes) <= MOST_CLASSES:
         console.table("by class", ["class", "precision", "recall", "F1", level, "n"], classes)
+    each = {name: entry["shapley"] for name, entry in result["modalities"]["each"].items() if "shapley" in entry}
+    if len(each) > 1:
+        adds = [(name, *_figure(entry)[:2], entry["alone"], entry["without"]) for name, entry in each.items()]
+        title = f"what each modality adds to {result['modalities']['primary']} (Shapley)"
+        console.table(title, ["modality", "adds", level, "alone", "without it"], adds)
+    if result["slices"]:
+        lines = [(f"{s['by']}: {s['slice']}", s["value"], s["rest"], s["n"], s["p"]) for s in result["slices"][:5]]
+        console.table("worst slices", ["slice", result["config"]["primary"], "elsewhere", "n", "p"], lines)
     for name, entry in result["baselines"].items():
         figure = "accuracy" if "accuracy" in entry else "mae"
         console.say(f"without looking ({name.replace('_', ' ')}): {figure} {entry[figure]:.3f}")

@@ -77,6 +77,28 @@ class Outcome:
             return names[int(values[row])]
         return [names[int(c)] for c in np.flatnonzero(values[row])]
 
+    def answered(self, scores: Array) -> Outcome:
+        """The same items with other answers: probabilities ``(n, classes)``, or values ``(n, 1)``."""
+        if self.task == "regress":
+            return Outcome(self.task, None, self.truth, scores[:, 0], None)
+        guess = scores.argmax(axis=1) if self.task == "classify" else scores >= multilabel.THRESHOLD
+        return Outcome(self.task, self.classes, self.truth, guess, scores)
+
+    def agreement(self, scores: Array) -> Array:
+        """How far other answers speak for what was predicted here ``(n,)``: its probability, or the value itself."""
+        if self.task == "regress":
+            return np.asarray(scores[:, 0], np.float64)
+        if self.task == "classify":
+            return np.asarray(scores[np.arange(len(scores)), self.guess], np.float64)
+        return np.asarray(np.where(self.guess, scores, 1 - scores).mean(axis=1), np.float64)
+
+    def prior(self) -> Array:
+        """What to say without looking, from these items' labels ``(outputs,)``: shares of the classes, or the mean."""
+        if self.task == "classify":
+            counts = np.bincount(self.truth, minlength=len(self.classes or []))
+            return np.asarray(counts / counts.sum(), np.float64)
+        return np.atleast_1d(np.asarray(self.truth, np.float64).mean(axis=0))
+
 
 def truth_of(dataset: Dataset, rows: Indices, task: str, classes: list[str] | None) -> tuple[NDArray[Any], Indices]:
     """The labels of the rows that have one, and those rows.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 
 from mmcli.artifacts import provenance
 from mmcli.artifacts.dataset import Dataset
-from mmcli.errors import InputError, UsageError
-from mmcli.evaluation import classification, integrity, interval
+from mmcli.errors import InputError, MismatchError, UsageError
+from mmcli.evaluation import classification, explanation, integrity, interval, slices, verdict
+from mmcli.evaluation.mixing import Access
 from mmcli.evaluation.outcome import PRIMARY, Outcome, outcome_of, truth_of
 from mmcli.evaluation.protocol import Indices, Predict
 
@@ -20,11 +22,19 @@ NOT_COMPARED = "not compared: no other model was given (--against) or kept in th
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What a report needs of a model: how it predicts, for which task, and facts worth keeping (JSON-able)."""
+    """What a report needs of a model: how it predicts, for which task, and facts worth keeping (JSON-able).
+
+    ``modalities`` are those it reads (empty: all of a data set), ``fusion`` the name of its fusion block; ``access``
+    opens the inside of one of our own networks, without it there are no gradients and mixing is slower.
+    """
 
     predict: Predict
     task: str
     classes: list[str] | None = None
+    name: str = "model"
+    modalities: tuple[str, ...] = ()
+    fusion: str | None = None
+    access: Access | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -34,13 +44,17 @@ class Request:
 
     split: str = "test"  # train, val or test; "all" takes every item
     strict: bool = False  # refuse leaks between splits
+    explain: int = 10  # items explained by gradients: the most wrong ones
+    robustness: bool = False  # curves under damage, calibration by temperature, speed
     intervals: interval.Config = field(default_factory=interval.Config)
-    inputs: tuple[dict[str, Any], ...] = ()  # {name, size, sha256} of model and data set
+    inputs: tuple[dict[str, Any], ...] = ()  # {name, size, sha256} of model, data set and opponents
     reproduce: str | None = None  # the command, without folders
 
 
-def evaluate(model: Model, dataset: Dataset, request: Request | None = None) -> dict[str, Any]:
-    """The report of a model on the items of a split that have a label.
+def evaluate(
+    model: Model, dataset: Dataset, request: Request | None = None, *, opponents: Sequence[Model] = ()
+) -> dict[str, Any]:
+    """The report of a model on the items of a split that have a label, compared with its opponents.
 
     Raises :class:`UsageError` for a split without items, :class:`InputError` for leaks with ``strict`` and for
     predictions that are no figures, :class:`MismatchError` where model and data set do not belong together.
@@ -65,15 +79,18 @@ def evaluate(model: Model, dataset: Dataset, request: Request | None = None) -> 
         "classes": found.classes,
         "metrics": {name: entry for name, entry in figures.items() if "/" not in name},
         "per_class": per_class(figures, found.classes),
-        "verdict": {"text": NOT_COMPARED, "compared": False},
         "baselines": baselines(dataset, found, model),
-        "modalities": presence(dataset, rows),
+        "slices": slices.worst(dataset, rows, found, config=request.intervals),
         "items": items_of(dataset, rows, found),
         "integrity": checked,
-        "config": {"primary": PRIMARY[model.task], "intervals": provenance.config_dict(request.intervals)},
+        "config": {
+            "primary": PRIMARY[model.task],
+            "intervals": provenance.config_dict(request.intervals),
+            "explain": request.explain,
+        },
         "seed": request.intervals.seed,
         "inputs": list(request.inputs),
-        "model": model.facts,
+        "model": {"name": model.name, "modalities": list(model.modalities), "fusion": model.fusion} | model.facts,
         "notes": notes,
     }
     report["config_sha256"] = provenance.config_sha256(report["config"])
@@ -82,9 +99,56 @@ def evaluate(model: Model, dataset: Dataset, request: Request | None = None) -> 
         counts = classification.confusion(found.truth, found.guess, len(names))
         report["confusion"] = {"classes": names, "counts": counts.tolist()}
         report["calibration"] = {"bins": classification.reliability(found.truth, found.table)}
+    understanding = explanation.Explained(model, dataset, rows, found, groups, request.intervals)
+    report["modalities"] = understanding.modalities(report["items"], notes)
+    understanding.inputs(report["items"], request.explain)
+    report["verdict"] = judged(model, dataset, rows, found, opponents, understanding.emap(), groups, request)
     if request.reproduce:
         report["reproduce"] = request.reproduce
     return report
+
+
+def judged(
+    model: Model,
+    dataset: Dataset,
+    rows: Indices,
+    found: Outcome,
+    opponents: Sequence[Model],
+    emap: dict[str, Any] | None,
+    groups: NDArray[np.str_] | None,
+    request: Request,
+) -> dict[str, Any]:
+    """The verdict against the opponents' answers for the same items; the best of each kind is chosen on validation."""
+    val = dataset.rows("val")
+    if request.split in ("val", "all"):
+        val = val[:0]  # the items that would choose are the items that judge
+    if not opponents:
+        return {"text": NOT_COMPARED, "compared": False, "emap": emap}
+    rivals = []
+    for other in opponents:
+        if (other.task, other.classes) != (model.task, model.classes):
+            raise MismatchError("is for another task or other classes than the model", source=other.name)
+        reads = list(other.modalities or dataset.modalities)
+        kind = verdict.kind_of(reads, other.fusion, list(model.modalities or dataset.modalities))
+        answers = outcome_of(other.predict, dataset, rows, found.truth, model.task, model.classes)
+        chooses = outcome_on(other, dataset, val)
+        rivals.append(verdict.Opponent(other.name, kind, tuple(reads), answers, chooses))
+    own = outcome_on(model, dataset, val)
+    reads = list(model.modalities or dataset.modalities)
+    return verdict.verdict(found, rivals, modalities=reads, val=own, emap=emap, groups=groups, config=request.intervals)
+
+
+def outcome_on(model: Model, dataset: Dataset, rows: Indices) -> Outcome | None:
+    """The model on other items, or None where none of them has a label."""
+    if len(rows) == 0:
+        return None
+    try:
+        truth, known = truth_of(dataset, rows, model.task, model.classes)
+    except MismatchError:
+        raise
+    except InputError:
+        return None  # no labels there: nothing to choose by
+    return outcome_of(model.predict, dataset, known, truth, model.task, model.classes)
 
 
 def chosen_rows(dataset: Dataset, split: str) -> Indices:
@@ -114,26 +178,15 @@ def per_class(figures: dict[str, dict[str, Any]], classes: list[str] | None) -> 
 
 def baselines(dataset: Dataset, found: Outcome, model: Model) -> dict[str, Any]:
     """What guessing without looking would reach: always the training split's commonest class, or its mean."""
-    train = dataset.rows("train")
-    if model.task == "multilabel" or len(train) == 0:
+    seen = explanation.training_labels(dataset, model.task, model.classes)
+    if seen is None or model.task == "multilabel":
         return {}
-    try:
-        seen, _ = truth_of(dataset, train, model.task, model.classes)
-    except InputError:
-        return {}  # training items without labels, or with labels the model does not know: nothing to guess from
     if model.task == "regress":
         guess = np.full(len(found.truth), float(seen.mean()))
         return {"mean": {"value": float(seen.mean()), "mae": float(np.abs(found.truth - guess).mean())}}
     commonest = int(np.bincount(seen, minlength=len(found.classes or [])).argmax())
     share = float((found.truth == commonest).mean())
     return {"commonest_class": {"class": (found.classes or [])[commonest], "accuracy": share}}
-
-
-def presence(dataset: Dataset, rows: Indices) -> dict[str, Any]:
-    """How many of the items have each modality."""
-    return {
-        name: {"present": int(dataset.streams[name].present[rows].sum()), "n": len(rows)} for name in dataset.modalities
-    }
 
 
 def items_of(dataset: Dataset, rows: Indices, found: Outcome) -> list[dict[str, Any]]:

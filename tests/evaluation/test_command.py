@@ -34,12 +34,28 @@ def test_report_plot_and_predictions_are_written_and_the_main_figures_printed(tr
     assert json.loads(out)["metrics"] == found["metrics"]
     assert "accuracy" in err
     assert "not compared" in err
-    assert found["reproduce"] == "mmcli evaluate model.pt data.npz --split test --seed 0 -o r.json"
+    assert found["reproduce"] == "mmcli evaluate model.pt data.npz --split test --seed 0 --explain 10 -o r.json"
     assert [entry["name"] for entry in found["inputs"]] == ["model.pt", "data.npz"]
     assert str(trained) not in (tmp_path / "r.json").read_text()
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
     with (tmp_path / "p.csv").open() as file:
         assert [row["id"] for row in csv.DictReader(file)] == [item["id"] for item in found["items"]]
+
+
+def test_another_model_is_compared_and_the_verdict_is_printed_first(trained, tmp_path, capsys):
+    single = str(tmp_path / "x.pt")
+    model, data, out = str(trained / "model.pt"), str(trained / "data.npz"), str(tmp_path / "r.json")
+    assert run(["train", data, "-o", single, "--modalities", "x", "--epochs", "3", "-q"]) == 0
+    capsys.readouterr()
+
+    assert run(["evaluate", model, data, "-o", out, "--against", single]) == 0
+    found = reports.load(tmp_path / "r.json")
+    assert capsys.readouterr().err.splitlines()[0] == found["verdict"]["text"]
+    assert found["verdict"]["against"][0]["kind"] == "single"
+    assert found["verdict"]["untried"] == ["y"]
+    assert "--against x.pt" in found["reproduce"]
+    explained = [item for item in found["items"] if "explanation" in item]
+    assert len(explained) == 10
 
 
 def test_the_same_command_gives_the_same_bytes(trained, tmp_path):

@@ -1,0 +1,207 @@
+"""Does fusion help here? The model against opponents on the same items, said in one sentence with its numbers.
+
+Differences are paired: the interval is the bootstrap of the items' (or groups') own differences, and for classes
+McNemar's exact test looks at the items that only one of the two gets right (Q. McNemar, Psychometrika 12, 1947).
+"Helps" needs an interval above zero against *every* single modality: picking the best of them on validation and
+comparing with that one alone would call chance a help whenever the pick was unlucky.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.evaluation import interval
+from mmcli.evaluation.outcome import PRIMARY, Outcome
+
+Array = NDArray[np.float64]
+
+SINGLE, SUBSET, CONCAT, OTHER = "single", "subset", "concat", "other"
+
+
+@dataclass(frozen=True, eq=False)
+class Opponent:
+    """Another model's answers: ``test`` for the model's items, ``val`` for choosing, where there are any."""
+
+    name: str
+    kind: str  # single, subset, concat or other
+    modalities: tuple[str, ...]
+    test: Outcome
+    val: Outcome | None = None
+
+
+def kind_of(modalities: list[str], fusion: str | None, of_the_model: list[str]) -> str:
+    """What an opponent is, from its modalities and its fusion block.
+
+    >>> kind_of(["audio"], "concat", ["audio", "text"]), kind_of(["audio", "text"], "concat", ["audio", "text"])
+    ('single', 'concat')
+    """
+    if len(modalities) == 1:
+        return SINGLE
+    if set(modalities) < set(of_the_model):
+        return SUBSET
+    return CONCAT if fusion == "concat" else OTHER
+
+
+def compare(
+    ours: Outcome, theirs: Outcome, *, groups: Any = None, config: interval.Config | None = None
+) -> dict[str, Any]:
+    """``{difference, interval, method, p_mcnemar, ours, theirs}`` on the same items; above zero ours is better.
+
+    The difference is of the primary figure, turned so that more is better; ``only_ours`` and ``only_theirs`` count the
+    items that one of the two alone gets right (classes only).
+    """
+    mine, other = ours.gains(), theirs.gains()
+    differences = mine - other
+    found = interval.measured(
+        lambda weights: {"difference": weights @ differences / weights.sum(axis=1)},
+        len(differences),
+        groups=groups,
+        config=config,
+    )["difference"]
+    sign = -1.0 if ours.task == "regress" else 1.0
+    result: dict[str, Any] = {
+        "difference": found["value"],
+        "interval": found["interval"],
+        "method": found["method"],
+        "n": len(differences),
+        "ours": sign * float(mine.mean()),
+        "theirs": sign * float(other.mean()),
+    }
+    if ours.task == "classify":
+        a, b = int(((mine > 0) & (other == 0)).sum()), int(((mine == 0) & (other > 0)).sum())
+        result |= {"only_ours": a, "only_theirs": b, "p_mcnemar": mcnemar(a, b)}
+    return result
+
+
+def mcnemar(only_ours: int, only_theirs: int) -> float:
+    """The exact two-sided p-value of McNemar's test.
+
+    >>> round(mcnemar(8, 1), 6), mcnemar(0, 0)
+    (0.039062, 1.0)
+    """
+    if only_ours + only_theirs == 0:
+        return 1.0
+    from scipy.stats import binomtest
+
+    return float(binomtest(only_ours, only_ours + only_theirs, 0.5).pvalue)
+
+
+def verdict(
+    ours: Outcome,
+    opponents: list[Opponent],
+    *,
+    modalities: list[str] | None = None,
+    val: Outcome | None = None,
+    emap: dict[str, Any] | None = None,
+    groups: Any = None,
+    config: interval.Config | None = None,
+) -> dict[str, Any]:
+    """The sentence and its numbers: ``{text, compared, helps, against: [...], emap}``.
+
+    ``helps`` is ``yes``, ``no`` (some single modality is better), ``not shown``, or ``unknown`` where no opponent is a
+    single modality. ``untried`` names those of the model's ``modalities`` that no opponent stands for alone.
+    """
+    config = config or interval.Config()
+    rows = []
+    for opponent in opponents:
+        row = compare(ours, opponent.test, groups=groups, config=config)
+        row |= {"name": opponent.name, "kind": opponent.kind, "modalities": list(opponent.modalities)}
+        row["validation"] = None if opponent.val is None else float(opponent.val.gains().mean())
+        rows.append(row)
+    best = {kind: _best(rows, kind) for kind in (SINGLE, SUBSET, CONCAT)}
+    singles = [row for row in rows if row["kind"] == SINGLE]
+    helps = _helps(singles)
+    untried = sorted(set(modalities or []) - {name for row in singles for name in row["modalities"]})
+    for name, chosen in best.items():
+        if chosen is not None:
+            chosen["chosen"] = name
+    result = {
+        "compared": bool(rows),
+        "helps": helps,
+        "untried": untried,
+        "primary": PRIMARY[ours.task],
+        "level": config.level,
+        "against": rows,
+        "emap": emap,
+        "validation": None if val is None else float(val.gains().mean()),
+    }
+    result["text"] = sentence(result, ours.task)
+    return result
+
+
+def _best(rows: list[dict[str, Any]], kind: str) -> dict[str, Any] | None:
+    """The opponent of a kind that is best on validation; without validation, on the test items, against the model."""
+    there = [row for row in rows if row["kind"] == kind]
+    if not there:
+        return None
+    if all(row["validation"] is not None for row in there):
+        return max(there, key=lambda row: float(row["validation"]))
+    return min(there, key=lambda row: float(row["difference"]))
+
+
+def _helps(singles: list[dict[str, Any]]) -> str:
+    if not singles:
+        return "unknown"
+    bounds = [row["interval"] or [-np.inf, np.inf] for row in singles]
+    if all(low > 0 for low, _ in bounds):
+        return "yes"
+    return "no" if any(high < 0 for _, high in bounds) else "not shown"
+
+
+def sentence(found: dict[str, Any], task: str) -> str:
+    """The verdict in plain words."""
+    chosen = {row["chosen"]: row for row in found["against"] if "chosen" in row}
+    single = chosen.get(SINGLE)
+    if single is None:
+        if not found["against"]:
+            return "not compared"
+        parts = [_words(row, task, found) for row in found["against"][:3]]
+        return "Fusion was not compared with a single modality; " + "; ".join(parts) + "."
+    opening = {
+        "yes": "Fusion helps",
+        "no": "Fusion does not help: a single modality is better",
+        "not shown": "Fusion is not shown to help",
+    }[found["helps"]]
+    text = f"{opening}: {_words(single, task, found)}"
+    if found["untried"]:
+        text += f" (alone untried: {', '.join(found['untried'])})"
+    for kind, name in ((SUBSET, "the best subset"), (CONCAT, "plain concatenation")):
+        if kind in chosen:
+            text += f"; against {name} ({chosen[kind]['name']}) {_difference(chosen[kind], task)}"
+    emap = found["emap"]
+    if emap is not None and emap["interval"] is not None:
+        if emap["interval"][0] > 0:
+            text += "; the modalities interact: an additive model would do worse"
+        else:
+            text += "; no interaction shown: an additive model would do as well"
+    return text + "."
+
+
+def _words(row: dict[str, Any], task: str, found: dict[str, Any]) -> str:
+    figure = {"classify": "accuracy", "regress": "mean absolute error", "multilabel": "F1"}[task]
+    level = f"{100 * found['level']:g} % interval"
+    name = " + ".join(row["modalities"]) if row["kind"] == SINGLE else row["name"]
+    which = "the best single modality, " if row.get("chosen") == SINGLE else ""
+    text = f"{figure} {_number(row['ours'], task)} against {_number(row['theirs'], task)} of {which}{name}"
+    text += f": {_difference(row, task, level)}"
+    if "p_mcnemar" in row:
+        text += f", McNemar p {'below 0.001' if row['p_mcnemar'] < 0.001 else format(row['p_mcnemar'], '.3f')}"
+    return text
+
+
+def _number(value: float, task: str) -> str:
+    return f"{value:.3g}" if task == "regress" else f"{100 * value:.1f} %"
+
+
+def _difference(row: dict[str, Any], task: str, level: str = "") -> str:
+    scale, unit = (1.0, "") if task == "regress" else (100.0, " points")
+    form = "+.3g" if task == "regress" else "+.1f"
+    text = f"{scale * row['difference']:{form}}{unit}"
+    if row["interval"] is not None:
+        low, high = (f"{scale * bound:{form}}" for bound in row["interval"])
+        text += f" ({level + ' ' if level else ''}{low} to {high})"
+    return text

@@ -1,0 +1,130 @@
+"""Does fusion help: the paired comparison, the sentence, and how often it would be wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmcli.evaluation import interval, verdict
+from mmcli.evaluation.outcome import Outcome
+from mmcli.evaluation.verdict import Opponent
+
+CLASSES = ["a", "b"]
+
+
+def right(hits: np.ndarray) -> Outcome:
+    """A two-class outcome that is right where ``hits`` says so."""
+    truth = np.zeros(len(hits), int)
+    return Outcome("classify", CLASSES, truth, np.where(hits, 0, 1), None)
+
+
+def opponent(hits: np.ndarray, kind: str = "single", name: str = "x", val: float | None = None) -> Opponent:
+    chosen = None if val is None else right(np.arange(100) < 100 * val)
+    return Opponent(name, kind, (name,), right(hits), chosen)
+
+
+@given(b=st.integers(0, 60), c=st.integers(0, 60))
+def test_mcnemar_is_the_exact_binomial(b, c):
+    assert verdict.mcnemar(b, c) == pytest.approx(
+        1.0 if b + c == 0 else scipy.stats.binomtest(b, b + c).pvalue, abs=1e-12
+    )
+    assert verdict.mcnemar(b, c) == verdict.mcnemar(c, b)
+
+
+def test_a_clear_gain_a_clear_loss_and_a_draw_are_told_apart():
+    n = np.arange(200)
+    for ours, theirs, helps, opening in (
+        (n < 180, n < 120, "yes", "Fusion helps"),
+        (n < 120, n < 180, "no", "Fusion does not help: a single modality is better"),
+        (n % 2 == 0, n % 2 == 1, "not shown", "Fusion is not shown to help"),
+    ):
+        found = verdict.verdict(right(ours), [opponent(theirs)])
+        assert found["helps"] == helps
+        assert found["text"].startswith(opening)
+        assert "of the best single modality, x" in found["text"]
+
+
+def test_the_numbers_of_the_sentence_are_those_of_the_comparison():
+    n = np.arange(200)
+    found = verdict.verdict(right(n < 180), [opponent(n < 120)])
+    row = found["against"][0]
+
+    assert row["difference"] == pytest.approx(0.3)
+    assert (row["ours"], row["theirs"]) == (0.9, 0.6)
+    assert (row["only_ours"], row["only_theirs"]) == (60, 0)
+    assert "accuracy 90.0 % against 60.0 %" in found["text"]
+    assert "+30.0 points" in found["text"]
+
+
+def test_the_best_of_a_kind_is_chosen_on_validation_but_help_needs_all_singles():
+    """``y`` looks better on validation; ``x`` is the one that beats the model on the test items."""
+    n = np.arange(200)
+    found = verdict.verdict(
+        right(n < 150),
+        [opponent(n < 190, name="x", val=0.6), opponent(n < 90, name="y", val=0.7)],
+        modalities=["x", "y"],
+    )
+
+    assert "the best single modality, y" in found["text"]
+    assert found["helps"] == "no"
+    assert found["untried"] == []
+
+
+def test_modalities_that_no_opponent_stands_for_are_named():
+    n = np.arange(200)
+    found = verdict.verdict(right(n < 180), [opponent(n < 120)], modalities=["x", "z"])
+
+    assert found["untried"] == ["z"]
+    assert "(alone untried: z)" in found["text"]
+
+
+def test_without_a_single_modality_the_question_is_left_open():
+    n = np.arange(200)
+    found = verdict.verdict(right(n < 180), [opponent(n < 120, kind="concat")])
+
+    assert found["helps"] == "unknown"
+    assert "was not compared with a single modality" in found["text"]
+
+
+def test_regression_differences_are_turned_so_that_more_is_better():
+    truth = np.linspace(-2, 2, 80)
+    good = Outcome("regress", None, truth, truth + 0.1, None)
+    poor = Outcome("regress", None, truth, truth + 0.5, None)
+    found = verdict.verdict(good, [Opponent("p", "single", ("p",), poor)])
+
+    assert found["against"][0]["difference"] == pytest.approx(0.4)
+    assert found["against"][0]["ours"] == pytest.approx(0.1)
+    assert found["helps"] == "yes"
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.7])
+def test_help_is_claimed_in_at_most_5_percent_of_500_runs_where_there_is_none(correlation):
+    """The model is as good as the best of two single modalities, 75 %, on 200 items; the second has 70 %."""
+    rng = np.random.default_rng(7)
+    weights = np.concatenate(list(interval.draws(200, None, interval.Config(resamples=400))))
+    claimed = 0
+    for _ in range(500):
+        shared = rng.normal(size=200) * np.sqrt(correlation)
+        hits = [
+            shared + rng.normal(size=200) * np.sqrt(1 - correlation) < scipy.stats.norm.ppf(p)
+            for p in (0.75, 0.75, 0.7)
+        ]
+        bounds = []
+        for single in hits[1:]:
+            differences = hits[0].astype(float) - single
+            bounds.append(interval.percentile(weights @ differences / 200, 0.95))
+        claimed += verdict._helps([{"interval": b} for b in bounds]) == "yes"
+
+    assert claimed <= 25
+
+
+def test_kinds_of_opponents():
+    ours = ["audio", "image", "text"]
+
+    assert verdict.kind_of(["audio"], "concat", ours) == "single"
+    assert verdict.kind_of(["audio", "text"], "concat", ours) == "subset"
+    assert verdict.kind_of(ours, "concat", ours) == "concat"
+    assert verdict.kind_of(ours, "attention", ours) == "other"
