@@ -161,7 +161,7 @@ def payload(plan: Plan, number: int, out: Path, known: str | None, *, force: boo
         "known": known,
         "size": plan.facts[number].get("size") if plan.facts else None,
         "force": force,
-        "outputs": {key: str(out / path) for key, (_, path) in task.outputs(item.id).items()},
+        "outputs": {key: f"{out}/{path}" for key, (_, path) in task.outputs(item.id).items()},
     }
 
 

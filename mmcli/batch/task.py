@@ -7,6 +7,7 @@ configuration by this version.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ from mmcli.media.clips import Clip, SeriesClip, SubtitleClip, TableClip, TextCli
 
 
 def prepare(setup: dict[str, Any]) -> Do:
-    """Load the extractors and their states once; the setup is as :func:`mmcli.batch.plan.setup` makes it."""
+    """Load the extractors and their states once; the setup is as :mod:`mmcli.batch.extract` makes it."""
     streams: dict[str, _Loaded] = {}
     for key, one in setup["streams"].items():
         module = extractors.registry(one["modality"]).load(one["name"])
@@ -47,6 +48,7 @@ class _Loaded:
     state: dict[str, Any] | None
     state_sha256: str | None
 
+    @functools.cached_property
     def config_sha256(self) -> str:
         return provenance.config_sha256(provenance.config_dict(self.config))
 
@@ -78,7 +80,9 @@ def _extracted(payload: dict[str, Any], media: dict[str, Any], streams: dict[str
         if clip is None:
             with stage("decode"):
                 clip = open_cell(payload, options)
-            if clip is None:
+            if clip is not None:
+                clip.__dict__["source"] = source  # known: not to be read a second time
+            else:
                 return {"status": "absent", "source": source, "seconds": 0.0}
         with stage("extract"):
             found = extractors.run(stream.module, clip, stream.config, stream.state)
@@ -176,14 +180,16 @@ def table_clip(payload: dict[str, Any]) -> TableClip:
 def _with_origin(
     found: Features, stream: _Loaded, source: dict[str, Any], payload: dict[str, Any], notes: list[str]
 ) -> Features:
-    meta = {**found.meta, "source": source}
+    """The features with what they were made from in their meta, which ``save`` checks."""
+    meta = found.meta
+    meta["source"] = source
     if stream.state_sha256 is not None:
         meta["fitted_sha256"] = stream.state_sha256
     if (segment := _segment(payload)) is not None:
         meta["segment"] = segment
     if notes:
-        meta["notes"] = [*found.meta.get("notes", []), *notes]
-    return Features(found.values, found.times, meta)
+        meta["notes"] = [*meta.get("notes", []), *notes]
+    return found
 
 
 def _segment(payload: dict[str, Any]) -> dict[str, float] | None:
@@ -203,7 +209,7 @@ def _is_current(
     return (
         old.meta["mmcli"] == __version__
         and old.meta.get("extractor") == stream.module.__name__.rpartition(".")[2]
-        and old.meta.get("config_sha256") == stream.config_sha256()
+        and old.meta.get("config_sha256") == stream.config_sha256
         and old.meta.get("fitted_sha256") == stream.state_sha256
         and (old.meta.get("source") or {}).get("sha256") == source["sha256"]
         and old.meta.get("segment") == _segment(payload)

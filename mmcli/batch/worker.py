@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from mmcli.artifacts import atomic
 from mmcli.errors import MmcliError, OutputError
 
 LOST = 70  # exit code of a worker whose socket is gone
@@ -35,6 +36,7 @@ def main(descriptor: int, parent: int) -> None:
     first = line.read()
     if first is None:
         return
+    atomic.without_flushing()
     try:
         do = prepared(first["call"], first["setup"])
     except Exception as error:  # noqa: BLE001 - every error goes to the supervisor, which decides

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,15 @@ def features(clip: Any, values: np.ndarray, times: np.ndarray, config: Any, *, k
     that are None are left out.
     """
     *_, modality, extractor = type(config).__module__.split(".")
-    canonical = provenance.config_dict(config)
+    canonical, digest = _canonical(config)
     found = {
         "schema": "mmcli/features@1",
         "mmcli": __version__,
         "modality": modality,
         "extractor": extractor,
         "kind": kind,
-        "config": canonical,
-        "config_sha256": provenance.config_sha256(canonical),
+        "config": dict(canonical),
+        "config_sha256": digest,
         "source": getattr(clip, "source", None),
         **meta,
     }
@@ -35,6 +36,13 @@ def features(clip: Any, values: np.ndarray, times: np.ndarray, config: Any, *, k
         times=np.ascontiguousarray(times, dtype=np.float64),
         meta={k: v for k, v in found.items() if v is not None},
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _canonical(config: Any) -> tuple[dict[str, Any], str]:
+    """The configuration as plain JSON and its hash; a batch asks thousands of times for the same."""
+    found = provenance.config_dict(config)
+    return found, provenance.config_sha256(found)
 
 
 def still(clip: Any, values: np.ndarray, config: Any, *, kind: str, **meta: Any) -> Features:
