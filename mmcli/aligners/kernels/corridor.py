@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from mmcli.errors import InputError
 
 Corridor = NDArray[np.int64]
+ROUNDING = 1e-6  # of a frame: what a width in seconds may lose on its way to frames
 
 
 def band(n: int, m: int, width: float) -> Corridor:
@@ -30,7 +31,7 @@ def band(n: int, m: int, width: float) -> Corridor:
     slope = (m - 1) / (n - 1) if n > 1 else 0.0
     half = max(width / 2, 0.5, slope / 2) if n > 1 else float(m)
     centre = np.arange(n) * slope
-    return _corridor(np.ceil(centre - half), np.floor(centre + half) + 1, m)
+    return _corridor(centre - half, centre + half, m)
 
 
 def around(points: ArrayLike, n: int, m: int, radius: float, rows: float | None = None) -> Corridor:
@@ -54,7 +55,7 @@ def around(points: ArrayLike, n: int, m: int, radius: float, rows: float | None 
     right, down = max(radius, 0.5), max(rows, 0.5)
     lo = np.minimum(_line(p, at, "left") - right, _line(p, at - down, "left"))
     hi = np.maximum(_line(p, at, "right") + right, _line(p, at + down, "right"))
-    return _corridor(np.ceil(lo), np.floor(hi) + 1, m)
+    return _corridor(lo, hi, m)
 
 
 def _line(p: NDArray[Any], rows: NDArray[Any], side: str) -> NDArray[Any]:
@@ -69,8 +70,8 @@ def _line(p: NDArray[Any], rows: NDArray[Any], side: str) -> NDArray[Any]:
 
 
 def _corridor(lo: NDArray[Any], hi: NDArray[Any], m: int) -> Corridor:
-    """Bounds clipped to the matrix, and neighbouring rows made to touch."""
-    a = np.maximum.accumulate(np.clip(lo, 0, m - 1))
-    b = np.maximum.accumulate(np.clip(hi, a + 1, m))
+    """The columns from ``lo`` to ``hi``, both included, clipped to the matrix, and neighbouring rows made to touch."""
+    a = np.maximum.accumulate(np.clip(np.ceil(lo - ROUNDING), 0, m - 1))
+    b = np.maximum.accumulate(np.clip(np.floor(hi + ROUNDING) + 1, a + 1, m))
     b[:-1] = np.maximum(b[:-1], a[1:])  # the next row's first column is at most one step to the right
     return np.ascontiguousarray(np.stack([a, b], axis=1).astype(np.int64))

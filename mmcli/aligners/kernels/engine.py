@@ -125,6 +125,23 @@ def distance(x: ArrayLike, y: ArrayLike, **options: Unpack[Options]) -> float:
     return float("inf") if p.is_too_dear(cost) else cost
 
 
+def lowest(x: ArrayLike, y: ArrayLike, **options: Unpack[Options]) -> NDArray[np.float64]:
+    """What every path has cost at least once it is through with each row of ``x``: float64 (n,), never falling.
+
+    At some rows it is the least cost that reaches the row, at others less; with ``upper`` nothing above that is told
+    apart, and all are 0 where the run gave up after ``most`` cells or there is no compiled kernel.
+
+    >>> bool((lowest(np.zeros((2, 1)), np.ones((3, 1))) <= [1, 3]).all())
+    True
+    """
+    p = _problem(x, y, options)
+    low = np.zeros(len(p.x))
+    if p.extension is not None:
+        p.run(None, low)
+    ceiling = np.inf if p.upper is None else p.upper
+    return np.minimum(np.maximum.accumulate(low), ceiling) * (1 - ROUNDING)
+
+
 def plan(x: ArrayLike, y: ArrayLike, *, path: bool = True, **options: Unpack[Options]) -> Plan:
     """What ``align`` (without ``path``: ``distance``) would allocate with these arguments; nothing is run.
 
@@ -192,9 +209,9 @@ class _Problem:
         tiles = 0, 0, 0  # as the plan has it
         return *head, self.jobs, self.memory or 0, self.kernel, *tiles, self.rest, self.most or 0.0
 
-    def run(self, path: NDArray[np.int64] | None) -> tuple[float, int]:
+    def run(self, path: NDArray[np.int64] | None, low: NDArray[np.float64] | None = None) -> tuple[float, int]:
         assert self.extension is not None
-        arguments = self.arguments(path)
+        arguments = (*self.arguments(path), low)
         try:
             cost, length = self.extension.align(*arguments)
         except MemoryError:
@@ -230,8 +247,8 @@ def _problem(x: ArrayLike, y: ArrayLike, options: Options) -> _Problem:
 
 
 def _too_large(size: int, memory: int | None) -> NoReturn:
-    allowed = "the machine has" if memory is None else f"the {memory / 1e6:.0f} MB allowed"
+    allowed = "the machine has" if memory is None else f"the {memory / 1e6:.1f} MB allowed"
     raise InputError(
-        f"this alignment needs {size / 1e6:.0f} MB, more than {allowed}",
+        f"this alignment needs {size / 1e6:.1f} MB, more than {allowed}",
         hint="allow more memory, or align shorter pieces",
     )

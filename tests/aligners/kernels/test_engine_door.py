@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,27 +78,29 @@ def test_memory_is_known_before_the_run_and_refused_where_it_does_not_fit() -> N
     assert tight.kept > free.kept
     assert engine.plan(x, x, path=False).memory < tight.memory
     for run in (engine.plan, engine.align):
-        with pytest.raises(InputError, match=r"needs [0-9.]+ MB, more than the 1 MB allowed"):
+        with pytest.raises(InputError, match=r"needs [0-9.]+ MB, more than the 1.0 MB allowed"):
             run(x, x, memory=1_000_000)
 
 
 @needs_extension
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads a process's peak as Linux tells it")
 @pytest.mark.parametrize("memory", [None, 4_000_000])
 def test_a_run_takes_what_its_plan_says(memory: int | None) -> None:
+    """Elsewhere, and for children of Linux's processes, the peak that rusage tells is the parent's too."""
     code = f"""
-        import resource
         import numpy as np
         from mmcli.aligners.kernels import engine
+        def peak():
+            with open("/proc/self/status") as f:
+                return int(next(line for line in f if line.startswith("VmHWM")).split()[1]) * 1024
         x = np.random.default_rng(0).random((12000, 2), dtype=np.float32)
         engine.align(x[:300], x[:300])
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak()
         engine.align(x, x, memory={memory})
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        unit = 1 if __import__("sys").platform == "darwin" else 1024
-        print((after - before) * unit, engine.plan(x, x, memory={memory}).memory)
+        print(peak() - before, engine.plan(x, x, memory={memory}).memory)
     """
     taken, planned = map(int, _python(code).stdout.split())
-    assert taken < planned + 1_500_000  # the allocator's own pages
+    assert planned / 4 < taken < planned + 1_500_000  # more by the allocator's own pages
 
 
 @needs_extension
