@@ -44,15 +44,17 @@ class Journal:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         except OSError as problem:
             raise self._failure(problem) from problem
+        self._size = 0
+        self._torn = True  # something may stand after the last whole line
         try:
             self._claim()
             self._size = _end_of_last_line(self._descriptor)
-            os.ftruncate(self._descriptor, self._size)
-        except OSError as problem:
-            os.close(self._descriptor)
-            raise self._failure(problem) from problem
-        except OutputError:
-            os.close(self._descriptor)
+            self._cut()
+        except BaseException as problem:
+            with suppress(OSError):
+                os.close(self._descriptor)
+            if isinstance(problem, OSError):
+                raise self._failure(problem) from problem
             raise
 
     def append(self, entry: Mapping[str, Any]) -> None:
@@ -60,14 +62,24 @@ class Journal:
         line = jsonfile.one_line(entry).encode("utf-8")
         with self._lock:
             try:
-                written = os.write(self._descriptor, line)
-                if written < len(line):  # the disk is nearly full: the next call says why
-                    os.write(self._descriptor, line[written:])
-            except OSError as problem:
+                self._cut()
+                self._torn = True
+                rest = memoryview(line)
+                while rest:  # once, but for a disk that is nearly full: the next write says why
+                    rest = rest[os.write(self._descriptor, rest) :]
+                self._size += len(line)
+                self._torn = False
+            except BaseException as problem:
                 with suppress(OSError):
-                    os.ftruncate(self._descriptor, self._size)
-                raise self._failure(problem) from problem
-            self._size += len(line)
+                    self._cut()
+                if isinstance(problem, OSError):
+                    raise self._failure(problem) from problem
+                raise
+
+    def _cut(self) -> None:
+        if self._torn:
+            os.ftruncate(self._descriptor, self._size)
+            self._torn = False
 
     def sync(self) -> None:
         """Flush to the disk: what was appended survives a power cut."""
@@ -81,11 +93,12 @@ class Journal:
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             try:
-                os.fsync(descriptor)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
             except OSError as problem:
                 raise self._failure(problem) from problem
-            finally:
-                os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self
