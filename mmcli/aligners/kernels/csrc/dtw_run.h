@@ -19,6 +19,7 @@
 
 int RUN(const dtw_problem *p, const dtw_plan *g, const dtw_options *opt, double *cost, int64_t *path, idx *length) {
   run_t s = {.p = p, .g = g, .opt = opt, .upper = INFINITY};
+  double *low = NULL;
   lines_t row = {0}, col = {0}, krow = {0}, kcol = {0}, end = {0};
   int code = DTW_NO_MEMORY;
   *cost = INFINITY;
@@ -38,6 +39,7 @@ int RUN(const dtw_problem *p, const dtw_plan *g, const dtw_options *opt, double 
     for (idx k = 0; k < kcol.count; k++) lines_range(&kcol, k, g->r0[k * g->gc], g->r1[k * g->gc] - g->r0[k * g->gc]);
     if (lines_alloc(&krow) || lines_alloc(&kcol)) goto out;
   }
+  if (p->low && !(low = malloc(sizeof(double) * (size_t)g->nb))) goto out;
   double *two_rows = malloc(2 * sizeof(double) * (size_t)p->d);
   if (!two_rows) goto out;
   const double first_cost = dtw_local_cost(p, 0, 0, two_rows) * s.cost_scale;
@@ -45,8 +47,12 @@ int RUN(const dtw_problem *p, const dtw_plan *g, const dtw_options *opt, double 
   corner_t corner;
   virtual_borders(&s, &row, &col, first_cost, &corner);
   sweep_t w = {.b0 = 0, .b1 = g->nb, .c0 = 0, .c1 = g->mb, .row = &row, .col = &col, .corner = corner, .gr = g->gr, .gc = g->gc,
-               .krow = path ? &krow : NULL, .kcol = path ? &kcol : NULL, .end = p->x_end ? &end : NULL, .complete = 1, .most = p->most};
+               .krow = path ? &krow : NULL, .kcol = path ? &kcol : NULL, .end = p->x_end ? &end : NULL, .complete = 1, .most = p->most, .low = low};
   if ((code = wave(&s, &w))) goto out;
+  for (idx q = 0; low && q < p->n; q++) {   // values never fall from row to row, and are known where a tile ends
+    const idx b = (q + 1) / g->kr;
+    p->low[q] = b ? low[b - 1] / s.cost_scale : 0;
+  }
   idx i = p->n - 1, j = p->m - 1;
   double best = w.last;
   if (p->y_end || p->x_end) best = open_end(&s, &row, &end, best, &i, &j);
@@ -57,5 +63,6 @@ int RUN(const dtw_problem *p, const dtw_plan *g, const dtw_options *opt, double 
 out:
   lines_free(&row); lines_free(&col); lines_free(&krow); lines_free(&kcol); lines_free(&end);
   unpack(&s);
+  free(low);
   return code;
 }

@@ -88,6 +88,7 @@ typedef struct {
   idx next_row, *done;         // done[r]: tile columns below it are final in tile row r
   double most;                 // gives up after so many cells; 0: never. As many are run in any order, so threads agree on it
   idx cells;
+  double *low;                 // the least value on the border below each tile row; or NULL
   int code;
   const run_t *run;
 } sweep_t;
@@ -102,6 +103,11 @@ static corner_t row_corner(const run_t *s, const lines_t *l, idx k, idx seg) {
 static corner_t col_corner(const run_t *s, const lines_t *l, idx k, idx seg) {
   return corner_of(lines_get(l, k, seg), s->g->kr, s->hr > 1, s->hc > 1, 0);
 }
+static double border_least(const run_t *s, border_t b, idx nc) {   // of a row border, both rows where it has two
+  double m = INFINITY;
+  for (int q = 0; q < s->hr && b.v; q++) m = RUN_MIN(m, b.base + least(b.v + q * s->g->kc, nc));
+  return m;
+}
 static void bury(lines_t *l, idx from, idx to) {
   for (idx c = from; c < to; c++) l->base[lines_at(l, 0, c)] = INFINITY;
 }
@@ -115,6 +121,7 @@ static int sweep_row(sweep_t *w, scratch_t *s, idx r, int is_main) {
   lines_t *row = w->row;
   lines_t *krow = w->krow && r % w->gr == 0 ? w->krow : NULL, *kcol = w->kcol;
   border_t left = c0 == w->c0 ? lines_get(w->col, 0, bi) : dead;
+  double low = INFINITY;
   int code = DTW_OK;
   if (r && (code = wait_for(w, r - 1, c0, is_main))) return code;
   corner_t corner = c0 > w->c0 ? row_corner(run, row, 0, c0 - 1) : r ? col_corner(run, w->col, 0, bi - 1) : w->corner;
@@ -137,11 +144,13 @@ static int sweep_row(sweep_t *w, scratch_t *s, idx r, int is_main) {
     }
     if (w->most > 0 && base != INFINITY && (double)__atomic_add_fetch(&w->cells, nr * nc, __ATOMIC_RELAXED) > w->most) return DTW_GAVE_UP;
     row->base[at] = base;
+    if (w->low) low = RUN_MIN(low, border_least(run, lines_get(row, 0, bj), nc));
     left = base == INFINITY ? dead : (border_t){s->keep, base};
     corner = next;
     report(w, r, bj + 1);
     if ((code = stopped(w, is_main))) return code;
   }
+  if (w->low) w->low[bi] = low;
   if (kcol && c1 < w->c1 && (c1 - w->c0) % w->gc == 0) lines_put(kcol, (c1 - w->c0) / w->gc, bi, left);
   if (w->end && c1 == w->c1) lines_put(w->end, 0, bi, left);
   if (bi + 1 == w->b1) w->last = c1 == w->c1 && left.v ? left.base + left.v[nr - 1] : INFINITY;
