@@ -95,7 +95,8 @@ def planned(
                 source=cell.path,
                 hint="--allow-missing records such inputs as failed and goes on",
             )
-    return plan.Plan(items, plan.tasks(items, streams, sound_only=options.sound_only))
+    used = {one.key: one for ones in streams.values() for one in ones}
+    return plan.Plan(items, plan.tasks(items, streams, sound_only=options.sound_only), used)
 
 
 def dry(
@@ -103,14 +104,10 @@ def dry(
 ) -> plan.Plan:
     """The plan with what is known of each input; fitted states are those that lie in the output folder already."""
     found = planned(sources, out, streams, options)
-    guessed = {
-        modality: [
-            with_state(s, path) if s.fitted and (path := out / "fitted" / f"{s.name}.json").exists() else s
-            for s in ones
-        ]
-        for modality, ones in streams.items()
-    }
-    found = plan.Plan(found.items, plan.tasks(found.items, guessed, sound_only=options.sound_only))
+    for key, one in found.streams.items():
+        path = out / "fitted" / f"{one.name}.json"
+        if one.fitted and path.exists():
+            found.streams[key] = with_state(one, path)
     before = journal.read(out) if out.exists() else {}
     plan.compare(found, before, options.media, force=options.force, retry_failed=options.retry_failed)
     plan.check_space(found, out)
@@ -135,18 +132,15 @@ def extract(
     log = journal.path_of(out, "journal", options.shard)
     with append.Journal(log) as entries, append.Journal(journal.path_of(out, "failures", options.shard)) as failures:
         _sweep(out, found)
-        fitted_streams, said = fitting.states(
-            found, streams, options.fitted, out / "fitted", may_fit=options.shard is None, on=options.executor
-        )
-        for message in said:
+        may_fit = options.shard is None
+        for message in fitting.states(found, options.fitted, out / "fitted", may_fit=may_fit, on=options.executor):
             listener.say(message)
-        found = plan.Plan(found.items, plan.tasks(found.items, fitted_streams, sound_only=options.sound_only))
         before = journal.read(out)
         plan.compare(found, before, options.media, force=options.force, retry_failed=options.retry_failed)
         plan.check_space(found, out)
         batch = _Batch(found, before, out, options, listener, entries, failures)
         try:
-            batch.go(fitted_streams)
+            batch.go()
         finally:
             _sweep(out, found)
     return batch.finish()
@@ -172,7 +166,7 @@ def extract_one(
     payload = plan.payload(found, number, Path(), None, force=True)
     if not key:
         raise UsageError("is no raw input: there is nothing to extract", source=source)
-    one = next(s for s in found.tasks[number].streams if s.key == key)
+    one = found.streams[key]
     if one.fitted:
         one = _state_of_one(one, payload, target, options, say)
     return task.one({**payload, "optional": False}, dict(options.media), one.setup())
@@ -212,7 +206,7 @@ class _Batch:
         self.counts = dict.fromkeys(("done", "kept", "failed", "absent"), 0)
         self.over = 0
 
-    def go(self, streams: Mapping[str, Sequence[Stream]]) -> None:
+    def go(self) -> None:
         """Run every task that is not known to have failed before."""
         waiting = [n for n, state in enumerate(self.plan.states) if state != "failed"]
         self.listener.begin(len(waiting), sum(self.plan.facts[n].get("size", 0) for n in waiting))
@@ -224,9 +218,7 @@ class _Batch:
         if not waiting:
             return
         setup = {
-            "streams": {
-                s.key: s.setup() for ones in streams.values() for s in ones if not (s.fitted and not s.state_path)
-            },
+            "streams": {key: s.setup() for key, s in self.plan.streams.items() if s.state_path or not s.fitted},
             "media": dict(self.options.media),
         }
         jobs = min(self.options.jobs or run.default_jobs(), len(waiting))

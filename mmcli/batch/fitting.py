@@ -56,42 +56,30 @@ def _clips(cells: Sequence[dict[str, Any]]) -> Iterator[Clip]:
             yield clip
 
 
-def states(
-    plan: Plan,
-    streams: Mapping[str, Sequence[Stream]],
-    files: Sequence[Path],
-    folder: Path,
-    *,
-    may_fit: bool,
-    on: Executor | None = None,
-) -> tuple[dict[str, list[Stream]], list[str]]:
-    """The streams with their states, from ``files`` or fitted into ``folder``; and what the user should know.
+def states(plan: Plan, files: Sequence[Path], folder: Path, *, may_fit: bool, on: Executor | None = None) -> list[str]:
+    """Give the plan's streams their states, from ``files`` or fitted into ``folder``; returns what to tell the user.
 
     Only streams that some task uses are fitted.
     """
     given = {_subject(path): path for path in files}
-    used = {s.key for t in plan.tasks for s in t.streams}
-    found: dict[str, list[Stream]] = {}
+    used = {key for t in plan.tasks for key in t.streams}
     said: list[str] = []
-    for modality, ones in streams.items():
-        found[modality] = []
-        for one in ones:
-            if one.fitted and one.key in used:
-                if one.key in given:
-                    one = with_state(one, given.pop(one.key))
-                elif not may_fit:
-                    raise UsageError(
-                        f"{one.name} learns from all training rows, which a shard does not see",
-                        hint="fit once without --shard, then give every shard --fitted OUT/fitted/NAME.json",
-                    )
-                else:
-                    one = _fitted(plan, one, folder / f"{one.name}.json", said, on)
-            found[modality].append(one)
+    for key, one in plan.streams.items():
+        if not one.fitted or key not in used:
+            continue
+        if key in given:
+            plan.streams[key] = with_state(one, given.pop(key))
+        elif may_fit:
+            plan.streams[key] = _fitted(plan, one, folder / f"{one.name}.json", said, on)
+        else:
+            raise UsageError(
+                f"{one.name} learns from all training rows, which a shard does not see",
+                hint="fit once without --shard, then give every shard --fitted OUT/fitted/NAME.json",
+            )
     if given:
-        raise MismatchError(
-            f"was fitted for {next(iter(given))}, which is not in use here", source=next(iter(given.values()))
-        )
-    return found, said
+        name, path = next(iter(given.items()))
+        raise MismatchError(f"was fitted for {name}, which is not in use here", source=path)
+    return said
 
 
 def _subject(path: Path) -> str:
@@ -101,7 +89,7 @@ def _subject(path: Path) -> str:
 
 
 def _fitted(plan: Plan, one: Stream, target: Path, said: list[str], on: Executor | None) -> Stream:
-    rows = [n for n, t in enumerate(plan.tasks) if one in t.streams]
+    rows = [n for n, t in enumerate(plan.tasks) if one.key in t.streams]
     if any(item.split for item in plan.items):
         training = [n for n in rows if plan.items[plan.tasks[n].item].split == "train"]
         if not training:

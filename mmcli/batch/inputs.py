@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from mmcli.artifacts import manifest, paths
 from mmcli.errors import MediaError, MissingError, UsageError
@@ -27,6 +27,7 @@ class Cell:
     column: str
     modality: str
     path: str | None = None
+    facts: tuple[int, int] | None = None  # size and mtime_ns of the file; None where it is not there
     row: int | None = None
     text: str | None = None
     numbers: dict[str, str] = field(default_factory=dict)
@@ -125,11 +126,11 @@ def _cell(path: Path, modality: str) -> Cell:
 
 def _as(path: Path, found: str, modality: str) -> Cell:
     if modality == "audio" and found == "video":
-        return Cell("video", "video", str(path))
+        return Cell("video", "video", str(path), _facts(str(path)))
     wanted = found if modality == "auto" else modality
     if wanted == "text" and found == "subtitle":
         wanted = "subtitle"
-    return Cell("text" if wanted == "subtitle" else wanted, wanted, str(path))
+    return Cell("text" if wanted == "subtitle" else wanted, wanted, str(path), _facts(str(path)))
 
 
 def _folder(folder: Path, modality: str, leave_out: Path | None, ignored: list[str]) -> Iterator[tuple[str, Cell]]:
@@ -162,21 +163,56 @@ def _welcome(found: str, modality: str) -> bool:
 
 def _rows(source: Path | str) -> Iterator[Item]:
     loaded = manifest.load(source)
+    root = _Root(loaded.root)
     for row in loaded.rows:
         yield Item(
             id=row.id,
-            cells=tuple(_cells(row.cells, loaded.root, row.id)),
+            cells=tuple(_cells(row.cells, root, row.id)),
             split=row.split,
             label=row.label,
             group=row.group,
             start=row.start,
             end=row.end,
             error=row.error,
-            extra=dict(row.extra),
+            extra=row.extra,
         )
 
 
-def _cells(written: dict[str, str], root: Path, identifier: str) -> Iterator[Cell]:
+class _Root:
+    """The folder of a manifest. A file in a folder that was looked at before costs one call of the system."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.confined: set[str] = set()
+
+    def file(self, value: str) -> tuple[str, tuple[int, int] | None, int | None]:
+        """Path, facts and row of what a cell names, confined below the root. Raises InputError."""
+        text, row = paths.split_row(value)
+        folder = text.rpartition("/")[0]
+        path = os.path.join(self.root, text)  # noqa: PTH118 - 100,000 times
+        if folder not in self.confined or paths.path_problem(text) is not None:
+            manifest.resolve(self.root, value)
+            manifest.resolve(self.root, f"{folder}/." if folder else ".")
+            self.confined.add(folder)
+        try:
+            status = os.lstat(path)
+        except OSError:
+            return path, None, row
+        if stat.S_ISLNK(status.st_mode):
+            manifest.resolve(self.root, value)
+            return path, _facts(path), row
+        return path, (status.st_size, status.st_mtime_ns), row
+
+
+def _facts(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - 100,000 times
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _cells(written: dict[str, str], root: _Root, identifier: str) -> Iterator[Cell]:
     numbers: dict[str, str] = {}
     categories: dict[str, str] = {}
     columns: set[str] = set()
@@ -197,21 +233,19 @@ def _cells(written: dict[str, str], root: Path, identifier: str) -> Iterator[Cel
         yield Cell("table", "table", numbers=numbers, categories=categories)
 
 
-def _written(column: str, kind: str, name: str, value: str, root: Path) -> Cell:
+def _written(column: str, kind: str, name: str, value: str, root: _Root) -> Cell:
     if kind == "text_value":
         return Cell("text" + ("." + name if name else ""), "text", text=value)
-    path, row = manifest.resolve(root, value)
-    if kind == "map":
-        return Cell(column, "map", str(path))
-    if kind == "table":
-        return Cell(column, "features", str(path), row)
-    if kind != "series" and (row is not None or path.suffix.lower() in _ARRAYS):
-        return Cell(column, "features", str(path), row)
-    if kind == "series" and row is None and path.suffix.lower() == ".npz" and path.exists():
-        return Cell(column, "features" if modality_of(path) == "features" else "series", str(path))
-    if kind == "text" and SUFFIXES.get(path.suffix.lower()) == "subtitle":
-        return Cell(column, "subtitle", str(path))
-    return Cell(column, kind, str(path), row)
+    path, facts, row = root.file(value)
+    suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 - 100,000 times
+    modality = kind
+    if kind == "table" or (kind not in ("series", "map") and (row is not None or suffix in _ARRAYS)):
+        modality = "features"
+    elif kind == "series" and row is None and suffix == ".npz" and facts is not None:
+        modality = "features" if modality_of(path) == "features" else "series"
+    elif kind == "text" and SUFFIXES.get(suffix) == "subtitle":
+        modality = "subtitle"
+    return Cell(column, modality, path, facts, row)
 
 
 def _only(item: Item, modality: str) -> Item:
@@ -247,16 +281,5 @@ def missing(items: Iterable[Item]) -> Iterator[tuple[Item, Cell]]:
     """The cells whose file is not there."""
     for item in items:
         for cell in item.cells:
-            if cell.path is not None and not os.path.exists(cell.path):  # noqa: PTH110 - 100,000 times
+            if cell.path is not None and cell.facts is None:
                 yield item, cell
-
-
-def facts(cell: Cell) -> dict[str, Any] | None:
-    """Size and modification time of a cell's file, which say whether it changed; None where it has no file."""
-    if cell.path is None:
-        return None
-    try:
-        status = os.stat(cell.path)  # noqa: PTH116 - 100,000 times
-    except OSError:
-        return {"size": -1, "mtime_ns": -1}
-    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}

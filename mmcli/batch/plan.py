@@ -10,7 +10,6 @@ from typing import Any
 
 from mmcli._version import __version__
 from mmcli.artifacts import provenance
-from mmcli.batch import inputs
 from mmcli.batch.inputs import Cell, Item
 from mmcli.batch.journal import Key
 from mmcli.batch.streams import Stream
@@ -27,7 +26,7 @@ class Task:
     name: str
     cell: Cell
     read_as: str
-    streams: tuple[Stream, ...]
+    streams: tuple[str, ...]  # keys into Plan.streams
     optional: bool  # no sound in a video is no failure where sound was not asked for by name
 
     def outputs(self, identifier: str) -> dict[str, tuple[str, str]]:
@@ -37,8 +36,8 @@ class Task:
         if self.read_as == "features":
             column = self.name if "." in self.name else f"{self.name}.features"
             return {"": (column, f"{identifier}.{column}.npz")}
-        columns = {s.key: f"{self.name}.{s.name}" for s in self.streams}
-        return {key: (column, f"{identifier}.{column}.npz") for key, column in columns.items()}
+        columns = [f"{self.name}.{key.partition('.')[2]}" for key in self.streams]
+        return {k: (column, f"{identifier}.{column}.npz") for k, column in zip(self.streams, columns, strict=True)}
 
 
 @dataclass
@@ -47,6 +46,7 @@ class Plan:
 
     items: list[Item]
     tasks: list[Task]
+    streams: dict[str, Stream]
     states: list[str] = field(default_factory=list)
     facts: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -84,8 +84,8 @@ def _of_item(index: int, item: Item, streams: Mapping[str, Sequence[Stream]], so
         if kind in COPIED:
             yield Task(index, cell.column, cell, kind, (), False)
             continue
-        own = tuple(streams.get(kind, ()))
-        sound = tuple(streams.get("audio", ())) if kind == "video" and not has_sound else ()
+        own = tuple(s.key for s in streams.get(kind, ()))
+        sound = tuple(s.key for s in streams.get("audio", ())) if kind == "video" and not has_sound else ()
         if sound:
             name = "audio" + cell.column[len("video") :]
             yield Task(index, name, cell, "audio", sound, optional=not sound_only and bool(own))
@@ -102,7 +102,7 @@ def compare(
         item = plan.items[task.item]
         facts = facts_of(task.cell)
         place = (task.read_as, task.streams, item.start, item.end, task.cell.row)
-        key = cache.get(place) or cache.setdefault(place, _key(task, item, media))
+        key = cache.get(place) or cache.setdefault(place, _key(plan, task, media))
         entry = before.get((item.id, task.name))
         plan.facts.append(facts)
         plan.keys.append(key)
@@ -122,17 +122,18 @@ def _state(entry: dict[str, Any] | None, facts: dict[str, Any], key: str, force:
 
 def facts_of(cell: Cell) -> dict[str, Any]:
     """What tells a changed input: size and time of a file, the digest of what stands in the row itself."""
-    found = inputs.facts(cell)
-    if found is not None:
-        return found
+    if cell.path is not None:
+        size, mtime_ns = cell.facts or (-1, -1)
+        return {"size": size, "mtime_ns": mtime_ns}
     content = {"text": cell.text, "num": cell.numbers, "cat": cell.categories}
     return {"digest": provenance.config_sha256(content)[:16]}
 
 
-def _key(task: Task, item: Item, media: Mapping[str, Any]) -> str:
+def _key(plan: Plan, task: Task, media: Mapping[str, Any]) -> str:
+    item = plan.items[task.item]
     content = {
         "as": task.read_as,
-        "streams": [s.identity() for s in task.streams],
+        "streams": [plan.streams[key].identity() for key in task.streams],
         "media": dict(media),
         "segment": [item.start, item.end],
         "row": task.cell.row,

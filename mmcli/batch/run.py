@@ -247,9 +247,8 @@ class _Supervisor:
         try:
             if len(rest) > MAX_ANSWER:
                 raise ValueError("endless answer")
-            messages = [json.loads(line) for line in lines]
-            for message in messages:
-                yield from self._hear(worker, message)
+            for line in lines:  # what comes before garbage counts
+                yield from self._hear(worker, json.loads(line))
         except (ValueError, KeyError, TypeError):  # not our protocol: something else writes to the socket
             worker.process.kill()
             yield from self._bury(worker)
