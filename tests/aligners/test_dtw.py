@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_refused_before_the_run() -> None:
     x = np.zeros((5000, 4))
     assert dtw.plan(x, x).memory > 300_000
     for run in (dtw.plan, dtw.align):
-        with pytest.raises(InputError, match="more than the 0.3 MB allowed"):
+        with pytest.raises(InputError, match=r"more than the 0\.3 MB allowed"):
             run(x, x, dtw.Config(memory_mb=0.3))
 
 

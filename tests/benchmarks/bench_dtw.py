@@ -81,17 +81,19 @@ def growth(name: str, n: int, d: int) -> float:
     run = engine.align if name == "ours" else dtw_peers.present()[name]()
     x, y = curves(n, d)
     run(x[:50], y[:50])
-    before = peak()
+    before = memory("VmRSS", reset=True)
     run(x, y)
-    return peak() - before
+    return memory("VmHWM") - before
 
 
-def peak() -> float:
-    """Of this process's memory, in megabytes. Linux hands a parent's ru_maxrss down; VmHWM starts afresh."""
+def memory(kind: str, *, reset: bool = False) -> float:
+    """Of this process in megabytes, now or at its peak (VmHWM), which ``reset`` starts afresh."""
     status = Path("/proc/self/status")
-    if not status.exists():
+    if not status.exists():  # not Linux: the peak since the process began
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    line = next(line for line in status.read_text().splitlines() if line.startswith(kind))
     return int(line.split()[1]) * 1024 / 1e6
 
 

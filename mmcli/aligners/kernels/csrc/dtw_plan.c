@@ -76,7 +76,11 @@ int dtw_plan_make(dtw_plan *g, const dtw_problem *p, const dtw_options *opt, int
   g->kc = opt->tile_cols;
   if (!g->kc) {
     // Wider tiles waste less on the skew but re-run more; a panel should stay in the second-level cache.
-    g->kc = p->n > 8192 && p->m > 8192 ? 1024 : 512;
+    double cells = (double)p->n * (double)p->m;
+    if (p->corridor) cells = 0;
+    for (idx i = 0; p->corridor && i < p->n; i++) cells += (double)(p->corridor[2 * i + 1] - p->corridor[2 * i]);
+    const double columns = cells / (double)p->n;
+    g->kc = columns < 3000 && p->corridor ? 256 : p->n > 8192 && columns > 8192 ? 1024 : 512;
     while (g->kc > 256 && (double)g->kc * g->width * (p->use_double ? 8 : 4) > 512e3) g->kc /= 2;
   }
   g->nb = ceil_div(p->n, g->kr);
