@@ -51,3 +51,10 @@ def shared(root: Path) -> Path:
     if not (path / "data").is_dir():
         pytest.skip("needs the shared benchmark data beside the checkout")
     return path
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """The examples of docstrings are run in the package only; generators and benchmarks here are not imported."""
+    if collection_path.suffix == ".py" and not collection_path.name.startswith(("test_", "conftest")):
+        return ROOT / "tests" in collection_path.parents or None
+    return None

@@ -73,7 +73,7 @@ def test_from_a_data_set_to_a_scored_report(sh, ready, tmp_path):
     assert report["metrics"]["accuracy"]["n"] == 8
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     assert len(lines) == 40
-    assert all(abs(sum(line["probabilities"].values()) - 1) < 1e-6 for line in lines)
+    assert all(abs(sum(line["probabilities"].values()) - 1) < 1e-5 for line in lines)
     assert (tmp_path / "confusion.png").read_bytes().startswith(b"\x89PNG")
     assert len((tmp_path / "p.csv").read_text().splitlines()) == 9
 
@@ -115,7 +115,9 @@ def test_a_reader_that_leaves_ends_the_writer_quietly(sh, tmp_path):
 
     assert done.stdout.strip() in ("141", "0")  # 0 where all rows were written before the reader left
     assert done.stderr == ""
-    done = sh("mmcli info out/*.npz --json | head -c 1 > /dev/null; echo ${PIPESTATUS[0]}")
+    for i in range(200):
+        npz(tmp_path / f"f{i}.npz", 2, i)
+    done = sh("mmcli info f*.npz --json | head -c 1 > /dev/null; echo ${PIPESTATUS[0]}")
     assert done.stdout.strip() in ("141", "0")
     assert "Traceback" not in done.stderr
 

@@ -127,7 +127,8 @@ def test_every_media_file_decodes(suffix: str) -> None:
     for path in paths:
         if suffix == ".png":
             with Image.open(path) as image:
-                assert (image.size, image.mode) == ((32, 32), "L")
+                if path.parent.name == "image":
+                    assert (image.size, image.mode) == ((32, 32), "L")
                 assert np.asarray(image).std() > 0
         elif suffix == ".mp4":
             with av.open(str(path)) as container:
