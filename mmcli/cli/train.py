@@ -44,7 +44,7 @@ def command(
         list[str] | None,
         typer.Option(metavar="STREAM=NAME", help="Encoder of a stream. Repeatable. [default: by what it holds]"),
     ] = None,
-    epochs: Annotated[int, typer.Option(metavar="N", help="Passes over the training split, at most.")] = 60,
+    epochs: Annotated[int, typer.Option(metavar="N", help="Passes over the training split, at most.")] = 50,
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda. auto: CUDA where it is.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from MODEL.resume.pt if a run was killed.")] = False,

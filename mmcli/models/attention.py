@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmcli.models.dropout import Dropout
+
 
 class Attention(nn.Module):
     """Queries ``(n, q, width)`` look at ``(n, k, width)``; one that may see nothing gets the last map of zeros."""
@@ -29,6 +31,28 @@ class Attention(nn.Module):
         y = functional.scaled_dot_product_attention(q, k, v, attn_mask=visible)
         y = y.transpose(1, 2).flatten(2)
         return self.out(y.masked_fill(~some[:, None, None], 0.0))  # type: ignore[no-any-return]
+
+
+class SelfLayer(nn.Module):
+    """Attention of a sequence to itself and a feed-forward map of twice the width, pre-norm, each beside a residual
+    path.
+
+    Pre-norm: R. Xiong et al., "On layer normalization in the transformer architecture", ICML 2020.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.before = nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.between = nn.LayerNorm(width)
+        self.feed = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
+        self.drop = Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``(n, steps, width)`` and bool ``(n, steps)`` to the same shape."""
+        y = self.before(x)
+        x = x + self.drop(self.attention(y, y, mask))
+        return x + self.drop(self.feed(self.between(x)))  # type: ignore[no-any-return]
 
 
 def positions(steps: int, width: int, device: torch.device) -> Tensor:

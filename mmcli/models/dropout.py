@@ -37,13 +37,14 @@ def rows(start: int, stop: int, total: int) -> Iterator[None]:
         _rows.start, _rows.stop, _rows.total = before
 
 
-def uniform(shape: tuple[int, ...], device: torch.device) -> Tensor:
-    """Uniform noise in [0, 1) of ``shape``, whose first axis is this process's items (or a multiple of them)."""
+def coins(shape: tuple[int, ...], p: float, device: torch.device) -> Tensor:
+    """Ones with probability ``p``, else zeros, float32 of ``shape``, whose first axis is this process's items (or a
+    multiple of them)."""
     held = _rows.stop - _rows.start
     if not _rows.total or not held:
-        return torch.rand(shape, device=device)
+        return torch.empty(shape, device=device).bernoulli_(p)
     each = shape[0] // held
-    noise = torch.rand((_rows.total * each, *shape[1:]), device=device)
+    noise = torch.empty((_rows.total * each, *shape[1:]), device=device).bernoulli_(p)
     return noise[_rows.start * each : _rows.stop * each]
 
 
@@ -64,5 +65,5 @@ class Dropout(nn.Module):
             return x
         kept = x.dim() - self.shared
         shape = (*x.shape[:kept], *(1 for _ in range(self.shared)))
-        keep = uniform(shape, x.device) >= self.p
-        return x * (keep.to(x.dtype) / (1.0 - self.p))
+        keep = 1.0 - self.p
+        return x * (coins(shape, keep, x.device) / keep).to(x.dtype)

@@ -32,7 +32,7 @@ def softmax(scores: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
     [[1.0, 0.0], [0.0, 0.0]]
     """
     low = torch.finfo(scores.dtype).min
-    return torch.softmax(scores.masked_fill(~mask, low), dim) * mask
+    return torch.softmax(scores.masked_fill(~mask, low), dim).masked_fill(~mask, 0.0)
 
 
 def mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -22,10 +22,10 @@ class TrainConfig:
     fusion: str = "concat"  # name of a fusion block
     modalities: tuple[str, ...] = ()  # streams to use; none named: all
     encoders: tuple[str, ...] = ()  # STREAM=ENCODER; others by what the stream holds
-    epochs: int = 60  # passes over the training split, at most
-    patience: int = 15  # epochs without a better validation loss before stopping; 0: never stop early
+    epochs: int = 50  # passes over the training split, at most
+    patience: int = 12  # epochs without a better validation loss before stopping; 0: never stop early
     batch: int = 0  # items a step; 0: chosen from the number of training items
-    rate: float = 2e-3  # peak learning rate
+    rate: float = 3e-3  # peak learning rate
     warmup: float = 0.1  # part of all steps with a rising rate
     decay: float = 0.02  # weight decay
     clip: float = 1.0  # largest gradient norm; 0: no clipping

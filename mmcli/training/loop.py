@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from mmcli.artifacts.dataset import Dataset
 from mmcli.errors import InputError
 from mmcli.models import network
+from mmcli.models.dropout import coins
 from mmcli.models.dropout import rows as shard
-from mmcli.models.dropout import uniform
 from mmcli.models.network import Network
 from mmcli.training import plan, seeding
 from mmcli.training.average import Average
@@ -95,7 +95,7 @@ def fit(
         assert isinstance(net, Network)
         _set_output_bias(net, target, train)
         parameters = [p for p in net.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(_decay_groups(net, config.decay), lr=config.rate)
+        optimizer = torch.optim.AdamW(_decay_groups(net, config.decay), lr=config.rate, fused=True)
         average = Average(net, config.average)
         size = plan.batch(len(train), config)
         steps = config.epochs * max(1, round(len(train) / size))
@@ -197,7 +197,7 @@ def _loss(net: Network, batch: network.Batch, target: Target, rows: NDArray[np.i
 def _kept(batch: network.Batch, p: float) -> Tensor:
     """Which modalities stay visible: each present one is hidden with probability ``p``, never all of an item's."""
     present = torch.stack([given.present for given in batch.values()], dim=1)
-    keep = uniform(tuple(present.shape), present.device) >= p
+    keep = coins(tuple(present.shape), 1.0 - p, present.device) > 0
     return keep | ~(keep & present).any(1, keepdim=True)
 
 

@@ -63,8 +63,8 @@ def network(streams: Sequence[StreamShape], outputs: int, items: int, config: Tr
 
 
 def batch(items: int, config: TrainConfig) -> int:
-    """Items a step: as configured, else a twelfth of the training items between 8 and 64."""
-    return config.batch or max(8, min(64, items // 12))
+    """Items a step: as configured, else an eighth of the training items between 8 and 64."""
+    return config.batch or max(8, min(64, items // 8))
 
 
 def _pair(text: str) -> tuple[str, str]:

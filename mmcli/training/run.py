@@ -53,7 +53,7 @@ def train(
     last = time.monotonic()
     with Journal(journal_path) as journal:
         for row in earlier:
-            journal.append(row)
+            journal.append(_sorted(row))
 
         def restore(state: State, net: nn.Module, optimizer: torch.optim.Optimizer, average: Average) -> None:
             if found is not None:
@@ -61,7 +61,7 @@ def train(
 
         def after_epoch(state: State, net: nn.Module, optimizer: torch.optim.Optimizer, average: Average) -> None:
             nonlocal last
-            journal.append(state.history[-1])
+            journal.append(_sorted(state.history[-1]))
             if report is not None:
                 report(state.history[-1])
             if time.monotonic() - last >= save_every_s:
@@ -73,6 +73,11 @@ def train(
     checkpoint.save(output, result)
     saved.unlink(missing_ok=True)
     return result
+
+
+def _sorted(row: Row) -> Row:
+    """A row reads the same whether it comes from this process or from a saved state."""
+    return {key: row[key] for key in sorted(row)}
 
 
 def describe(dataset: Dataset, config: TrainConfig, run: Run, inputs: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
-from mmcli.models.attention import Attention
-from mmcli.models.dropout import Dropout
+from mmcli.models.attention import SelfLayer
 from mmcli.models.fusion.base import Block
 from mmcli.models.fusion.mean import Maps
 
@@ -37,26 +36,6 @@ def sized(modalities: int, width: int, items: int) -> Config:
     return Config(modalities, width, heads=4 if width % 4 == 0 else 1, layers=1 if items < 4000 else 2)
 
 
-class _Layer(nn.Module):
-    """Pre-norm attention and feed-forward, each with a residual path."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.before = nn.LayerNorm(config.width)
-        self.attention = Attention(config.width, config.heads)
-        self.between = nn.LayerNorm(config.width)
-        self.feed = nn.Sequential(
-            nn.Linear(config.width, 2 * config.width), nn.ReLU(), nn.Linear(2 * config.width, config.width)
-        )
-        self.drop = Dropout(config.dropout)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Same shape."""
-        y = self.before(x)
-        x = x + self.drop(self.attention(y, y, mask))
-        return x + self.drop(self.feed(self.between(x)))  # type: ignore[no-any-return]
-
-
 class AttentionFusion(Block):
     """``(n, modalities, width)`` to ``(n, width)``: tokens plus a modality embedding, attention, the query's token."""
 
@@ -65,7 +44,7 @@ class AttentionFusion(Block):
         self.maps = Maps(config.modalities, config.width)
         self.modality = nn.Parameter(torch.randn(config.modalities, config.width) * 0.02)
         self.query = nn.Parameter(torch.randn(config.width) * 0.02)
-        self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
+        self.layers = nn.ModuleList(SelfLayer(config.width, config.heads, config.dropout) for _ in range(config.layers))
         self.width = config.width
 
     def forward(self, vectors: Tensor, present: Tensor) -> Tensor:

@@ -1,0 +1,62 @@
+"""Small data sets whose answer is known by construction."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmcli.artifacts.dataset import Dataset, Stream
+
+
+def stream(items: list[np.ndarray | None], **meta: object) -> Stream:
+    """A stream from one array ``(frames, ...)`` an item; None is an absent item."""
+    there = [np.asarray(a, np.float32) for a in items if a is not None]
+    lengths = [0 if a is None else len(a) for a in items]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    times = np.concatenate([np.arange(n) * 0.01 for n in lengths])
+    present = np.array([a is not None for a in items])
+    return Stream(np.concatenate(there), offsets, times, present, None, dict(meta))
+
+
+def splits(items: int) -> np.ndarray:
+    """Half to train on, a quarter each for validation and test."""
+    return np.array(["train", "train", "val", "test"])[np.arange(items) % 4]
+
+
+def dataset(streams: dict[str, Stream], label: np.ndarray, task: str = "classify", classes: object = None) -> Dataset:
+    """With the usual splits."""
+    names = [f"item{i}" for i in range(len(label))]
+    meta = {"task": task, "classes": classes}
+    return Dataset(streams, names, splits(len(label)), [""] * len(label), label, meta=meta)
+
+
+def pair(items: int = 320, holes: bool = True) -> Dataset:
+    """The label is the exclusive or of a sign in ``left`` and one in ``right``: neither alone knows anything."""
+    rng = np.random.default_rng(1)
+    sign = rng.integers(0, 2, (items, 2))
+    rows = rng.normal(0, 0.3, (items, 2, 1, 6)) + np.where(sign, 1.0, -1.0)[:, :, None, None]
+    label = np.where(sign[:, 0] ^ sign[:, 1], "differ", "agree")
+    left = [None if holes and i % 19 == 0 else row for i, row in enumerate(rows[:, 0])]
+    streams = {"left": stream(left, kind="vector"), "right": stream(list(rows[:, 1]), kind="vector")}
+    return dataset(streams, label, classes=["agree", "differ"])
+
+
+def noise_beside_signal(items: int = 240) -> Dataset:
+    """Three classes that ``good`` shows clearly; ``bad`` is noise of varying length."""
+    rng = np.random.default_rng(2)
+    label = rng.integers(0, 3, items)
+    centers = rng.normal(0, 1.5, (3, 8))
+    good = [centers[c][None] + rng.normal(0, 0.5, (1, 8)) for c in label]
+    bad = [rng.normal(size=(int(rng.integers(5, 40)), 4)) for _ in label]
+    streams = {"good": stream(good, kind="vector"), "bad": stream(bad, kind="sequence")}
+    return dataset(streams, np.array(list("abc"))[label], classes=["c", "a", "b"])
+
+
+def slope(items: int = 240) -> Dataset:
+    """Regression on a number of which each of two sequences tells a part."""
+    rng = np.random.default_rng(3)
+    parts = rng.normal(size=(items, 2))
+    columns = {}
+    for m, name in enumerate(("first", "second")):
+        rows = [parts[i, m] + rng.normal(0, 0.3, (int(rng.integers(4, 12)), 3)) for i in range(items)]
+        columns[name] = stream(rows, kind="sequence")
+    return dataset(columns, 100.0 + 20.0 * parts.sum(1), task="regress")
