@@ -1,10 +1,12 @@
 """Score MODEL on a split of DATASET: every figure with its interval, what it confuses, and whether the split is clean.
 
 REPORT.json holds all of it; a table of the main figures goes to standard error. --plot draws the confusion matrix (or
-the scatter of a regression) into a png or svg file, or every figure into a folder.
+the scatter of a regression) into a png or svg file, or every figure into a folder; --html writes the report as one
+page. With --against (or candidates kept by `train --fusion auto`) the report says whether fusion helps.
 
 \b
   mmcli evaluate model.pt digits.npz -o report.json --plot confusion.png
+  mmcli evaluate fused.pt digits.npz --against image.pt --against text.pt -o report.json --html report.html
   mmcli evaluate model.pt digits.npz --split val -o val.json --predictions val.csv
 """
 
@@ -20,6 +22,7 @@ import typer
 from mmcli.cli import assign, console
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
+from mmcli.errors import UsageError
 
 
 def configs(values: dict[str, Any]) -> dict[str, Any]:
@@ -41,6 +44,12 @@ def command(
     predictions: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Write every prediction as a table.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="REPORT.html", help="Write the report as one page that needs nothing else.")
+    ] = None,
+    media: Annotated[
+        Path | None, typer.Option(metavar="MANIFEST", help="Show pictures and sounds of this manifest in the page.")
+    ] = None,
     against: Annotated[
         list[Path] | None,
         typer.Option(metavar="A.pt", help="Compare with another model on the same items. Repeatable."),
@@ -61,6 +70,8 @@ def command(
     from mmcli.evaluation import plots, report
     from mmcli.training import predictor
 
+    if media is not None and html is None:
+        raise UsageError("--media is for the page", hint="name it: --html REPORT.html")
     if plot is not None:
         plots.is_file(plot)  # a wrong name is said before the work and not after it
     data = datasets.load(dataset)
@@ -81,6 +92,8 @@ def command(
     reports.save(output, result)
     if predictions is not None:
         table.write_csv(predictions, *report.predictions_table(result))
+    if html is not None:
+        _write_page(html, media, reports.load(output) if str(output) != "-" else result)
     drawn = [] if plot is None else plots.save(result, plot)
     _show(result, output)
     for path in drawn:
@@ -97,6 +110,16 @@ def command(
                 "clean": result["integrity"]["clean"],
             }
         )
+
+
+def _write_page(html: Path, media: Path | None, result: dict[str, Any]) -> None:
+    from mmcli.artifacts import atomic
+    from mmcli.evaluation import page, showing
+
+    shown, left_out = ({}, []) if media is None else showing.gather(media, result)
+    for line in left_out:
+        console.warn(f"not shown: {line}")
+    atomic.write_text(html, page.render(result, shown))
 
 
 def _intervals(assignments: list[str] | None, seed: int) -> Any:

@@ -96,7 +96,9 @@ class Explained:
             return
         order = np.argsort(-self._found.losses(), kind="stable")[:count]
         rows = self._rows[order]
-        spoken = gradients.explain(access, self._dataset, rows, self._targets(order))
+        train = self._dataset.rows("train")
+        references = train if len(train) else None
+        spoken = gradients.explain(access, self._dataset, rows, self._targets(order), references)
         looked = attention.export(access, self._dataset, rows)
         classes = self._found.classes
         for k, entry, weights in zip(order, spoken, looked, strict=True):

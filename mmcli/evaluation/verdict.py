@@ -102,8 +102,8 @@ def verdict(
 ) -> dict[str, Any]:
     """The sentence and its numbers: ``{text, compared, helps, against: [...], emap}``.
 
-    ``helps`` is ``yes``, ``no`` (some single modality is better), ``not shown``, or ``unknown`` where no opponent is a
-    single modality. ``untried`` names those of the model's ``modalities`` that no opponent stands for alone.
+    ``helps`` is ``yes``, ``no`` (some single modality is better), ``not shown``, or ``unknown`` where nothing was worse
+    but not every one of the model's ``modalities`` was tried alone; ``untried`` names those.
     """
     config = config or interval.Config()
     rows = []
@@ -116,6 +116,8 @@ def verdict(
     singles = [row for row in rows if row["kind"] == SINGLE]
     helps = _helps(singles)
     untried = sorted(set(modalities or []) - {name for row in singles for name in row["modalities"]})
+    if untried and helps == "yes":
+        helps = "unknown"
     for name, chosen in best.items():
         if chosen is not None:
             chosen["chosen"] = name
@@ -165,6 +167,7 @@ def sentence(found: dict[str, Any], task: str) -> str:
         "yes": "Fusion helps",
         "no": "Fusion does not help: a single modality is better",
         "not shown": "Fusion is not shown to help",
+        "unknown": "The model is better than each single modality that was tried",
     }[found["helps"]]
     text = f"{opening}: {_words(single, task, found)}"
     if found["untried"]:

@@ -78,6 +78,8 @@ def test_modalities_that_no_opponent_stands_for_are_named():
     found = verdict.verdict(right(n < 180), [opponent(n < 120)], modalities=["x", "z"])
 
     assert found["untried"] == ["z"]
+    assert found["helps"] == "unknown"
+    assert found["text"].startswith("The model is better than each single modality that was tried")
     assert "(alone untried: z)" in found["text"]
 
 

@@ -1,0 +1,238 @@
+"""The report as one page that needs nothing else: drawn from the JSON alone, verdict first.
+
+With media (``{item id: {modality: data URI or text}}``) the most wrong items show their pictures, sounds and words
+beside what of them spoke for the prediction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+from markupsafe import Markup
+
+from mmcli.evaluation import marks, plots
+
+MOST_ROWS = 200
+CHIPS = {
+    "classify": ("accuracy", "balanced_accuracy", "f1_macro", "ece"),
+    "multilabel": ("f1_samples", "f1_macro", "exact_match", "average_precision_macro"),
+    "regress": ("mae", "r2", "pearson", "acc2_nonnegative"),
+}
+WORDS = {
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R²",
+    "ece": "calibration error",
+    "auroc": "AUROC",
+    "auroc_macro": "AUROC",
+    "average_precision_macro": "average precision",
+    "brier": "Brier score",
+    "f1": "F1",
+    "f1_samples": "F1 by item",
+    "pearson": "Pearson correlation",
+    "spearman": "Spearman correlation",
+    "acc7": "Acc-7",
+    "acc2_nonnegative": "Acc-2 (negative or not)",
+    "acc2_positive": "Acc-2 (negative or positive)",
+}
+CURVES = ("robustness",)
+
+Media = Mapping[str, Mapping[str, str]]
+
+
+def render(report: dict[str, Any], media: Media | None = None) -> str:
+    """The page of a report, HTML with everything inside it; the same report gives the same page."""
+    import jinja2
+
+    where = resources.files("mmcli.evaluation") / "templates"
+
+    def read(name: str) -> str:
+        return (where / name).read_text(encoding="utf-8")
+
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.ChainableUndefined)
+    template = environment.from_string(read("report.html.j2"))
+    return template.render(_values(report, media or {}, Markup(read("report.css")), Markup(read("report.js"))))
+
+
+def _values(report: dict[str, Any], media: Media, style: Markup, script: Markup) -> dict[str, Any]:
+    items = sorted(report["items"], key=lambda item: -item["loss"])
+    each = (report.get("modalities") or {}).get("each", {})
+    shapley = sorted(
+        ((name, entry) for name, entry in each.items() if "shapley" in entry), key=lambda e: -e[1]["shapley"]["value"]
+    )
+    against = report["verdict"].get("against") or []
+    cards = [_card(item, report, media.get(item["id"], {})) for item in items if "explanation" in item]
+    explained = "What spoke for the prediction is blue, what spoke against it red (integrated gradients, in logits)."
+    drawn = {name: draw for name, draw in plots.available(report).items() if name not in CURVES}
+    return {
+        "report": report,
+        "style": style,
+        "script": script,
+        "title": f"{report['model'].get('name', 'model')}: {report['split']}",
+        "dataset_name": report["inputs"][1]["name"] if len(report["inputs"]) > 1 else "a data set",
+        "level": f"{100 * report['config']['intervals']['level']:g} %",
+        "chips": _chips(report),
+        "clean_line": _clean(report["integrity"]),
+        "shapley": shapley if len(shapley) > 1 else [],
+        "shapley_names": [name for name in each if "shapley" in each[name]],
+        "shapley_scale": _scale([entry["shapley"] for _, entry in shapley]),
+        "forest_scale": _scale([{"value": r["difference"], "interval": r["interval"]} for r in against]),
+        "plots": [(name, Markup(_own_ids(plots.svg(draw, report), name))) for name, draw in drawn.items()],
+        "curves": [
+            (name, Markup(_own_ids(plots.svg(plots.available(report)[name], report), name)))
+            for name in CURVES
+            if name in plots.available(report)
+        ],
+        "class_columns": _class_columns(report),
+        "cards": cards,
+        "card_words": explained,
+        "rows": items[:MOST_ROWS],
+        "rows_left": len(items) > MOST_ROWS,
+        "number": number,
+        "signed": signed,
+        "bounds": bounds,
+        "words": words,
+        "chance": chance,
+        "shown": shown,
+        "forest": marks.forest,
+        "gauge": lambda name, entry: marks.gauge(entry),
+    }
+
+
+def number(value: Any) -> str:
+    """A number in four digits, anything else as it is.
+
+    >>> number(0.123456), number(12345.6), number(None), number("x")
+    ('0.1235', '12350', '', 'x')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        return str(value)
+    text = f"{value:.4g}"
+    return f"{float(text):.0f}" if "e+" in text else text
+
+
+def signed(value: Any) -> str:
+    """A difference with its sign, in three digits.
+
+    >>> signed(0.25), signed(-0.00004), signed(0.0)
+    ('+0.25', '−4e-05', '0')
+    """
+    if value is None:
+        return ""
+    return "0" if value == 0 else f"{value:+.3g}".replace("-", "−", 1)
+
+
+def bounds(interval: Any, plus: bool = False) -> str:
+    """An interval in words.
+
+    >>> bounds([0.1, 0.25]), bounds([-0.1, 0.25], plus=True), bounds(None)
+    ('0.1 to 0.25', '−0.1 to +0.25', '')
+    """
+    if interval is None:
+        return ""
+    form = signed if plus else (lambda v: f"{v:.3g}")
+    return f"{form(interval[0])} to {form(interval[1])}"
+
+
+def chance(p: float) -> str:
+    """A p-value.
+
+    >>> chance(0.04213), chance(1e-9)
+    ('0.042', 'below 0.001')
+    """
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def words(name: str) -> str:
+    """The name of a figure for people."""
+    return WORDS.get(name, str(name).replace("_", " ").replace("f1", "F1"))
+
+
+def shown(value: Any) -> str:
+    """A label or prediction for people."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "(none)"
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def _chips(report: dict[str, Any]) -> list[dict[str, str]]:
+    chips = []
+    for name in CHIPS[report["task"]]:
+        entry = report["metrics"].get(name)
+        if entry and entry["value"] is not None:
+            chips.append({"name": words(name), "value": f"{entry['value']:.3f}", "interval": bounds(entry["interval"])})
+    return chips
+
+
+def _clean(found: dict[str, Any]) -> str:
+    if found["clean"]:
+        return "No item and no group is on both sides of a split."
+    duplicates, groups = found["duplicates"]["between_splits"], found["group_leaks"]["groups"]
+    return f"Not clean: {duplicates} item(s) and {groups} group(s) are on both sides of a split."
+
+
+def _class_columns(report: dict[str, Any]) -> list[str]:
+    first: dict[str, Any] = next(iter((report.get("per_class") or {}).values()), {})
+    return [c for c in ("precision", "recall", "f1", "auroc", "average_precision") if c in first]
+
+
+def _scale(entries: list[dict[str, Any]]) -> tuple[float, float]:
+    """An axis that holds all values, their intervals and zero."""
+    ends = [0.0]
+    for entry in entries:
+        ends += [entry["value"], *(entry["interval"] or [])]
+    return min(ends), max(ends)
+
+
+def _card(item: dict[str, Any], report: dict[str, Any], media: Mapping[str, str]) -> dict[str, Any]:
+    found = item["explanation"]
+    parts = []
+    for name in item["present"]:
+        part = found["modalities"].get(name)
+        share = found["share"].get(name)
+        body = _body(part or {}, media.get(name))
+        if body:
+            parts.append({"name": name, "share": share, "body": body})
+    chance = None
+    if report["task"] == "classify" and "probabilities" in item:
+        chance = item["probabilities"][report["classes"].index(item["label"])]
+    return {
+        "id": item["id"],
+        "group": item["group"],
+        "label": shown(item["label"]),
+        "prediction": shown(item["prediction"]),
+        "chance": chance,
+        "parts": parts,
+        "missing": [name for name in report["modalities"]["each"] if name not in item["present"]],
+    }
+
+
+def _body(part: dict[str, Any], medium: str | None) -> Markup:
+    """The picture, player or words of a modality with its explanation."""
+    is_picture, is_sound = (medium or "").startswith("data:image"), (medium or "").startswith("data:audio")
+    if "grid" in part:
+        return marks.cells(part["grid"], medium if is_picture else None)
+    body = marks.player(medium) if is_sound and medium else Markup("")
+    if is_picture and medium:
+        body += marks.cells([], medium)
+    if "words" in part:
+        return body + marks.shaded(part["words"], part["values"])
+    if "times" in part:
+        return body + marks.curve(part["times"], part["values"])
+    if medium and not is_picture and not is_sound:
+        return Markup('<p class="words">{}</p>').format(medium)
+    return body
+
+
+def _own_ids(svg: str, name: str) -> str:
+    """The drawing with ids of its own, so that several fit on one page."""
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
+    return re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', svg)

@@ -1,0 +1,240 @@
+"""The page: whole in itself, escaped, the same bytes twice; sorting, players and themes in a real browser."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import time
+import urllib.request
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmcli.artifacts import report as reports
+from mmcli.evaluation import page, showing
+from mmcli.evaluation.report import Model, Request, evaluate
+
+from .conftest import made, predict
+from .test_explanation import access_to, net, predict_with
+
+
+def report_of(task: str = "classify", classes: tuple[str, ...] = ("a", "b", "c"), **options) -> dict:
+    """A report as a reader gets it, through the file format."""
+    data = made(200, task=task, classes=classes, missing=0.2)
+    names = None if task == "regress" else list(classes)
+    model = Model(predict=predict, task=task, classes=names, name="model.pt", **options)
+    digest = {"size": 1, "sha256": "0" * 64}
+    request = Request(
+        inputs=({"name": "model.pt", **digest}, {"name": "data.npz", **digest}), reproduce="mmcli evaluate"
+    )
+    rivals = (
+        []
+        if task == "multilabel"
+        else [Model(predict=predict, task=task, classes=names, name="x.pt", modalities=("x",))]
+    )
+    return reports.loads(reports.dumps(evaluate(model, data, request, opponents=rivals)), "r.json")
+
+
+def explained_report() -> dict:
+    """A report whose most wrong items are explained."""
+    data = made(60, missing=0.2)
+    access = access_to(net())
+    call = predict_with(access)
+    model = Model(predict=call, task="classify", classes=["a", "b", "c"], modalities=("x", "y"), access=access)
+    return reports.loads(reports.dumps(evaluate(model, data, Request(explain=4))), "r.json")
+
+
+class Checker(HTMLParser):
+    """Counts elements, collects ids and everything a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.fetched: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "img", "br", "link", "input"):
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("src", "href", "xlink:href") and value and not value.startswith(("#", "data:")):
+                self.fetched.append(value)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in ("meta", "img", "br", "link", "input"):
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_needs_nothing_else_and_is_well_formed(task):
+    html = page.render(report_of(task))
+    checker = Checker()
+    checker.feed(html)
+
+    assert checker.open == []
+    assert checker.fetched == []
+    assert len(set(checker.ids)) == len(checker.ids)
+    assert "@import" not in html
+    assert not re.search(r"url\((?!#)", html)
+    assert html == page.render(report_of(task))
+
+
+def test_the_verdict_comes_first_and_the_figures_are_there():
+    found = report_of()
+    html = page.render(found)
+
+    assert html.index(found["verdict"]["text"][:20]) < html.index("All figures")
+    assert f"{found['metrics']['accuracy']['value']:.3f}" in html
+
+
+def test_names_from_a_data_set_cannot_become_markup():
+    evil = "<script>alert(1)</script>"
+    found = report_of(classes=(evil, "b&c", 'd"e'))
+    found["items"][0]["id"] = "<img src=x onerror=alert(1)>"
+    html = page.render(found)
+
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+    assert "&lt;script&gt;alert(1)" in html
+
+
+def test_ten_thousand_items_stay_under_three_megabytes():
+    found = report_of()
+    found["items"] = [item | {"id": f"{item['id']}-{k}"} for k in range(400) for item in found["items"]][:10_000]
+
+    assert len(found["items"]) == 10_000
+    assert len(page.render(found)) < 3_000_000
+
+
+def media_for(found: dict, folder: Path) -> Path:
+    """A manifest with a picture and a sound of every item."""
+    import soundfile
+    from PIL import Image
+
+    Image.new("RGB", (16, 16), "red").save(folder / "a.png")
+    soundfile.write(folder / "a.wav", np.sin(np.arange(4000) / 5), 8000)
+    lines = ["id,image.x,audio.y,text_value"]
+    lines += [f"{item['id']},a.png,{'a.wav' if k else 'gone.wav'},some words" for k, item in enumerate(found["items"])]
+    (folder / "m.csv").write_text("\n".join(lines))
+    return folder / "m.csv"
+
+
+def test_media_of_the_explained_items_are_found_and_gaps_are_told(tmp_path):
+    found = explained_report()
+    found["items"].sort(key=lambda item: -item["loss"])
+    media, left_out = showing.gather(media_for(found, tmp_path), found)
+
+    assert len(media) == 4
+    assert [line.endswith("no such file") for line in left_out] == [True]
+    assert all(shown["image"].startswith("data:image/png") for shown in media.values())
+    assert all(shown["text"] == "some words" for shown in media.values())
+
+
+class Browser:
+    """The few WebDriver commands that the test needs (W3C WebDriver, over chromedriver)."""
+
+    def __init__(self, port: int) -> None:
+        self.base = f"http://127.0.0.1:{port}"
+        options = {
+            "args": ["--headless", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
+        }
+        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        value = self._call("/session", {"capabilities": {"alwaysMatch": wanted}})
+        self.session = f"/session/{value['sessionId']}"
+
+    def _call(self, path: str, body: dict | None = None, method: str | None = None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + path, data, {"Content-Type": "application/json"}, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)["value"]
+
+    def get(self, path: Path) -> None:
+        self._call(f"{self.session}/url", {"url": path.as_uri()})
+
+    def run(self, script: str):
+        return self._call(f"{self.session}/execute/sync", {"script": script, "args": []})
+
+    def wait(self, script: str):
+        """The value of a promise."""
+        return self._call(
+            f"{self.session}/execute/async", {"script": f"const done = arguments[0]; {script}", "args": []}
+        )
+
+    def errors(self) -> list[str]:
+        return [entry["message"] for entry in self._call(f"{self.session}/se/log", {"type": "browser"})]
+
+    def close(self) -> None:
+        self._call(self.session, method="DELETE")
+
+
+@contextlib.contextmanager
+def browser():
+    driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
+    try:
+        for line in driver.stdout:
+            if (match := re.search(r"started successfully on port (\d+)", line)) is not None:
+                break
+        time.sleep(0.1)
+        opened = Browser(int(match[1]))
+        yield opened
+        opened.close()
+    finally:
+        driver.terminate()
+        driver.wait(20)
+        driver.stdout.close()
+
+
+@pytest.mark.needs("chromedriver")
+def test_in_a_real_browser_tables_sort_players_play_and_nothing_complains(tmp_path):
+    found = explained_report()
+    found["items"].sort(key=lambda item: -item["loss"])
+    media, _ = showing.gather(media_for(found, tmp_path), found)
+    shown = {key: {"x": value["image"], "y": value.get("audio", "")} for key, value in media.items()}
+    (tmp_path / "r.html").write_text(page.render(found, shown), encoding="utf-8")
+    column = "[...arguments_.querySelectorAll('tbody tr')].map(r => r.cells[K].textContent)"
+    with browser() as chrome:
+        chrome.get(tmp_path / "r.html")
+        table = "[...document.querySelectorAll('.sortable')].find(t => t.tHead.textContent.includes('made by'))"
+
+        def values(k: int) -> list[str]:
+            return chrome.run(f"const arguments_ = {table}; return {column.replace('K', str(k))}")
+
+        before = values(1)
+        chrome.run(f"{table}.tHead.rows[0].cells[1].click()")
+        falling = [float(v) for v in values(1) if v]
+        chrome.run(f"{table}.tHead.rows[0].cells[1].click()")
+        rising = [float(v) for v in values(1) if v]
+        chrome.run(f"{table}.tHead.rows[0].cells[0].click()")
+        names = values(0)
+        assert falling == sorted(falling, reverse=True)
+        assert rising == sorted(rising)
+        assert names == sorted(names, key=str.lower)
+        assert sorted(before) == sorted(values(1))
+
+        players = chrome.run("return document.querySelectorAll('audio').length")
+        played = chrome.wait(
+            "const a = document.querySelector('audio'); a.addEventListener('ended', () => done(a.currentTime)); "
+            "a.addEventListener('error', () => done('error')); a.play().catch(e => done(String(e)));"
+        )
+        pictures = chrome.run("return [...document.images].map(i => i.naturalWidth)")
+        assert players == sum("y" in item["present"] for item in found["items"][1:4])  # the first has lost its sound
+        assert played == pytest.approx(0.5, abs=0.05)
+        assert pictures
+        assert all(width == 16 for width in pictures)
+
+        light = chrome.run("return getComputedStyle(document.body).backgroundColor")
+        chrome.run("document.getElementById('theme').click()")
+        assert chrome.run("return getComputedStyle(document.body).backgroundColor") != light
+        overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        chrome._call(f"{chrome.session}/window/rect", {"width": 500, "height": 900})
+        assert chrome.run(overflow) <= 0
+        assert chrome.errors() == []
