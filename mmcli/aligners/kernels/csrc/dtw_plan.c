@@ -66,11 +66,8 @@ int dtw_plan_make(dtw_plan *g, const dtw_problem *p, const dtw_options *opt, int
   g->strip = p->use_double ? g->kernel->f64->rows : g->kernel->f32->rows;
   g->width = p->d;
   if (p->metric == DTW_COS) {   // a feature in which only zero rows are not zero: see dtw_rows.c
-    double *row = malloc(sizeof(double) * (size_t)p->d);
-    if (!row) return DTW_NO_MEMORY;
-    for (idx i = 0; i < p->n && g->width == p->d; i++) g->width += dtw_row(p, 0, i, row);
-    for (idx j = 0; j < p->m && g->width == p->d; j++) g->width += dtw_row(p, 1, j, row);
-    free(row);
+    for (idx i = 0; i < p->n && g->width == p->d; i++) g->width += dtw_zero_row(p, 0, i);
+    for (idx j = 0; j < p->m && g->width == p->d; j++) g->width += dtw_zero_row(p, 1, j);
   }
   g->kr = opt->tile_rows ? opt->tile_rows : 256;
   g->kc = opt->tile_cols;

@@ -21,6 +21,13 @@ int dtw_row(const dtw_problem *p, int of_y, idx i, double *to) {
   return 0;
 }
 
+int dtw_zero_row(const dtw_problem *p, int of_y, idx i) {
+  const void *from = of_y ? p->y : p->x;
+  for (int f = 0; f < p->d; f++)
+    if ((p->is_float ? ((const float *)from)[i * p->d + f] : ((const double *)from)[i * p->d + f]) != 0) return 0;
+  return 1;
+}
+
 double dtw_local_cost(const dtw_problem *p, idx i, idx j, double *a) {
   double *b = a + p->d, t = 0;
   const int zero_x = dtw_row(p, 0, i, a), zero_y = dtw_row(p, 1, j, b);

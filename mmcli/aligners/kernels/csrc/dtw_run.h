@@ -27,7 +27,8 @@ int RUN(const dtw_problem *p, const dtw_plan *g, const dtw_options *opt, double 
   s.hr = 1 << p->pattern & DTW_ROWS_DEEP ? 2 : 1;
   s.hc = 1 << p->pattern & DTW_COLS_DEEP ? 2 : 1;
   const idx row_seg = s.hr * g->kc, col_seg = s.hc * g->kr;
-  if (pack(&s)) goto out;
+  if ((code = pack(&s))) goto out;
+  code = DTW_NO_MEMORY;
   if (lines_dense(&row, 1, g->mb, 0, row_seg) || lines_dense(&col, 1, g->nb, 0, col_seg)) goto out;
   if (p->x_end && lines_dense(&end, 1, g->nb, 0, col_seg)) goto out;
   if (path) {
