@@ -13,7 +13,7 @@ An extractor module has the same shape everywhere::
 first time for a statistic of the whole (a dB floor, the tuning). ``whole``: needs all of it at once, up to a length.
 
 >>> registry("audio").names()[:2]
-['chroma', 'logmel']
+['chroma', 'f0']
 >>> load("logmel").KIND
 'spectrogram'
 """

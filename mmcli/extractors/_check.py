@@ -46,3 +46,13 @@ def nonempty(length: int, name: str, what: str) -> None:
     """Refuse a clip that holds nothing. Raises :class:`InputError`."""
     if length <= 0:
         raise InputError(f"holds no {what}", source=name)
+
+
+def at_most(seconds: float, most: float, name: str) -> None:
+    """Refuse a clip that is too long to be held whole. Raises :class:`InputError`."""
+    if seconds > most:
+        raise InputError(
+            f"{seconds:.0f} s is longer than the {most:.0f} s that are held whole here",
+            source=name,
+            hint="cut it into segments (start, end in a manifest), or use an extractor that streams",
+        )

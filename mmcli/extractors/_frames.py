@@ -18,12 +18,16 @@ GROUP = 512  # frames at a time: few enough to stay in the cache
 
 @dataclass(frozen=True)
 class Clock:
-    """Window and hop of a clip in samples: ``rate`` Hz, ``window`` within ``n_fft`` (a power of two), ``hop``."""
+    """Window and hop of a sound in samples: ``rate`` Hz, ``window`` within ``n_fft`` (a power of two), ``hop``.
+
+    ``offset_s`` is the time of the first sample.
+    """
 
     rate: int
     window: int
     n_fft: int
     hop: int
+    offset_s: float = 0.0
 
     @property
     def meta(self) -> dict[str, float]:
@@ -36,21 +40,23 @@ class Clock:
 
     def times(self, frames: int) -> np.ndarray:
         """The centre of each frame in seconds, float64 (frames,)."""
-        return np.arange(frames) * (self.hop / self.rate)
+        return self.offset_s + np.arange(frames) * (self.hop / self.rate)
 
 
-def clock(rate: int, window_s: float, hop_s: float) -> Clock:
+def clock(rate: int, window_s: float, hop_s: float, offset_s: float = 0.0) -> Clock:
     """The clock for a window and hop in seconds, rounded to whole samples.
 
     >>> clock(8000, window_s=0.025, hop_s=0.010)
-    Clock(rate=8000, window=200, n_fft=256, hop=80)
+    Clock(rate=8000, window=200, n_fft=256, hop=80, offset_s=0.0)
     """
     window, hop = max(2, round(window_s * rate)), max(1, round(hop_s * rate))
-    return Clock(rate=rate, window=window, n_fft=1 << (window - 1).bit_length(), hop=hop)
+    return Clock(rate=rate, window=window, n_fft=1 << (window - 1).bit_length(), hop=hop, offset_s=offset_s)
 
 
-def frames(samples: Iterable[np.ndarray], n_fft: int, hop: int, group: int = GROUP) -> Iterator[np.ndarray]:
-    """Centred frames, (frames, n_fft) views: do not write into them.
+def frames(
+    samples: Iterable[np.ndarray], n_fft: int, hop: int, group: int = GROUP, *, pad: Literal["zero", "edge"] = "zero"
+) -> Iterator[np.ndarray]:
+    """Centred frames, (frames, n_fft) views: do not write into them. Both ends are padded with zeros or repeated.
 
     They come in groups of exactly ``group`` frames, the last one smaller, wherever the blocks of samples end: matrix
     products, whose rounding depends on their size, then give the same bits for any block size.
@@ -58,18 +64,22 @@ def frames(samples: Iterable[np.ndarray], n_fft: int, hop: int, group: int = GRO
     >>> [f.shape for f in frames([np.ones(5), np.ones(3)], n_fft=4, hop=2, group=2)]
     [(2, 4), (2, 4), (1, 4)]
     """
-    edge = np.zeros(n_fft // 2, np.float32)
-    held, count = [edge], len(edge)
+    half = n_fft // 2
+    held: list[np.ndarray] = []
+    count, last = half, np.float32(0)
     need = n_fft + (group - 1) * hop
     for block in samples:
+        if not held:
+            held.append(np.full(half, block[0] if pad == "edge" else 0, np.float32))
+        last = block[-1]
         held.append(block)
         count += len(block)
-        while count >= need:
+        while count >= max(need, group * hop):  # a hop may be longer than the frame
             whole = np.concatenate(held)
             yield _cut(whole[:need], n_fft, hop)
             held = [whole[group * hop :]]
             count = len(held[0])
-    whole = np.concatenate([*held, edge])
+    whole = np.concatenate([*held, np.full(half, last if pad == "edge" else 0, np.float32)])
     while len(whole) >= n_fft:
         yield _cut(whole[:need], n_fft, hop)
         whole = whole[group * hop :]

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.errors import UsageError
 from mmcli.extractors import _check, _frames, _sound, _spectrum
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
 
 
 @dataclass(frozen=True)
@@ -32,20 +28,14 @@ class MelConfig(_sound.SoundConfig):
             _check.within(self, high_hz=(self.low_hz + 1.0, 96_000.0))
 
 
-def clock(clip: AudioClip, config: MelConfig) -> _frames.Clock:
-    """Window and hop in samples."""
-    return _frames.clock(_sound.rate_of(clip, config), config.window_s, config.hop_s)
-
-
-def powers(clip: AudioClip, config: MelConfig) -> Iterator[np.ndarray]:
+def powers(sound: _sound.Sound, clock: _frames.Clock, config: MelConfig) -> Iterator[np.ndarray]:
     """Mel power of centred frames, float32 (frames, bands) a block."""
-    ticks = clock(clip, config)
-    high = ticks.rate / 2 if config.high_hz is None else config.high_hz
-    if not config.low_hz < high <= ticks.rate / 2:
+    high = clock.rate / 2 if config.high_hz is None else config.high_hz
+    if not config.low_hz < high <= clock.rate / 2:
         raise UsageError(
-            f"{_check.name_of(config)}: bands from {config.low_hz:g} to {high:g} Hz at {ticks.rate} samples a second",
-            hint=f"high_hz must lie above low_hz and at most at {ticks.rate / 2:g} Hz",
+            f"{_check.name_of(config)}: bands from {config.low_hz:g} to {high:g} Hz at {clock.rate} samples a second",
+            hint=f"high_hz must lie above low_hz and at most at {clock.rate / 2:g} Hz",
         )
-    filters = _spectrum.mel_filters(ticks.rate, ticks.n_fft, config.bands, config.low_hz, high)
-    for power in _spectrum.powers(_sound.blocks(clip, config), ticks):
+    filters = _spectrum.mel_filters(clock.rate, clock.n_fft, config.bands, config.low_hz, high)
+    for power in _spectrum.powers(sound.blocks(), clock):
         yield power @ filters

@@ -85,7 +85,7 @@ def outcomes(
     stub: str, hows: list[str], jobs: int, limits: run.Limits | None = None, **extra: Any
 ) -> list[run.Outcome]:
     tasks = [(i, {"n": i, "how": how, **extra}) for i, how in enumerate(hows)]
-    limits = limits or run.Limits(time_s=1.5, memory=256 << 20)
+    limits = limits or run.Limits(time_s=4.0, memory=128 << 20)
     found = list(run.run(tasks, run.Work(stub, {}), jobs, limits))
     return sorted(found, key=lambda o: o.index)
 

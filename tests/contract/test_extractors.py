@@ -63,6 +63,18 @@ def shortest(modality: str) -> Any:
     }[modality]()
 
 
+def uniform(modality: str) -> Any:
+    """Silence, black, the same word or number again and again."""
+    return {
+        "audio": lambda: AudioClip.from_array(np.zeros(9000), 16000),
+        "image": lambda: ImageClip.from_array(np.zeros((30, 30, 3))),
+        "video": lambda: VideoClip.from_array(np.zeros((5, 8, 8, 3), np.uint8), 25.0),
+        "text": lambda: TextClip(name="one", text="a a a a"),
+        "series": lambda: SeriesClip.from_array(np.ones((9, 2)), 1.0),
+        "table": lambda: TableClip(name="one", numbers={"age": 0.0}),
+    }[modality]()
+
+
 def content(clip: Any) -> Any:
     """What a clip holds, as values that can be compared."""
     if isinstance(clip, AudioClip):
@@ -128,6 +140,10 @@ def test_all_clips_get_the_same_width(module: ModuleType) -> None:
 
 def test_takes_the_shortest_input(module: ModuleType) -> None:
     assert run(module, shortest(modality_of(module))).frames >= 1
+
+
+def test_takes_an_input_without_any_change_in_it(module: ModuleType) -> None:
+    assert np.isfinite(run(module, uniform(modality_of(module))).values).all()
 
 
 def test_leaves_its_input_as_it_was(module: ModuleType) -> None:

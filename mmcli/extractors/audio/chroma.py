@@ -28,6 +28,7 @@ KIND = "sequence"
 FITTED = False
 
 CLASSES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"]
+WHOLE_S = 1800.0  # seconds of sound that cqt and cens take
 KEEP = 4_096  # frames whose spectra are remembered between the passes
 TUNING_S = 600.0  # seconds of sound that the tuning is estimated from
 _TINY = float(np.finfo(np.float32).tiny)
@@ -40,10 +41,12 @@ class Config(_sound.SoundConfig):
     sample_rate: _frames.Rate = 22_050  # Hz, 1,000 to 192,000; "native": the rate of each file
     window_s: float = 0.09  # seconds, 0.01 to 2: long enough to part semitones
     hop_s: float = 0.02  # seconds, 0.0005 to 2
+    kind: str = "stft"  # stft; cqt (constant-Q) and cens (smoothed over 41 frames) are held whole, up to WHOLE_S
     tuning: float | None = None  # semitones above 440 Hz for A, -0.5 to 0.5; None: estimated
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _check.one_of(self, "kind", ("stft", "cqt", "cens"))
         _check.within(self, window_s=(0.01, 2.0), hop_s=(0.0005, 2.0))
         if self.tuning is not None:
             _check.within(self, tuning=(-0.5, 0.5))
@@ -57,15 +60,29 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     >>> CLASSES[extract(AudioClip.from_array(tone, 22050)).values.mean(axis=0).argmax()]
     'A'
     """
-    clock = _frames.clock(_sound.rate_of(clip, config), config.window_s, config.hop_s)
+    sound = _sound.prepare(clip, config)
+    clock = sound.clock(config.window_s, config.hop_s)
+    if config.kind != "stft":
+        values = _constant_q(sound, config, clock, clip.name)
+        return features(clip, values, clock.times(len(values)), config, kind=KIND, columns=CLASSES, **clock.meta)
 
     def powers() -> Iterator[np.ndarray]:
-        return _spectrum.powers(_sound.blocks(clip, config), clock)
+        return _spectrum.powers(sound.blocks(), clock)
 
     tuning, again = (config.tuning, powers()) if config.tuning is not None else _tuned(powers, clock)
     filters = chroma_filters(clock.rate, clock.n_fft, tuning)
-    values = _frames.gather((_scaled(p @ filters) for p in again), clock.frames_of(clip.duration_s))
+    values = _frames.gather((_scaled(p @ filters) for p in again), clock.frames_of(sound.duration_s))
     return features(clip, values, clock.times(len(values)), config, kind=KIND, columns=CLASSES, **clock.meta)
+
+
+def _constant_q(sound: _sound.Sound, config: Config, clock: _frames.Clock, name: str) -> np.ndarray:
+    """The chroma of a constant-Q transform, by librosa."""
+    import librosa
+
+    call = librosa.feature.chroma_cqt if config.kind == "cqt" else librosa.feature.chroma_cens
+    samples = sound.whole(name, WHOLE_S)
+    found: np.ndarray = call(y=samples, sr=sound.rate, hop_length=clock.hop, tuning=config.tuning).T
+    return found
 
 
 def _tuned(powers: Callable[[], Iterable[np.ndarray]], clock: _frames.Clock) -> tuple[float, Iterator[np.ndarray]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmcli.artifacts.features import Features
-from mmcli.extractors import _frames, _mel, _spectrum
+from mmcli.extractors import _frames, _mel, _sound, _spectrum
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     >>> found.values.shape, found.meta["rate_hz"], int(found.values.mean(axis=0).argmax())
     ((101, 64), 100.0, 9)
     """
-    clock = _mel.clock(clip, config)
-    parts = (_spectrum.decibels(power) for power in _mel.powers(clip, config))
-    values = _frames.gather(parts, clock.frames_of(clip.duration_s))
+    sound = _sound.prepare(clip, config)
+    clock = sound.clock(config.window_s, config.hop_s)
+    parts = (_spectrum.decibels(power) for power in _mel.powers(sound, clock, config))
+    values = _frames.gather(parts, clock.frames_of(sound.duration_s))
     return features(clip, values, clock.times(len(values)), config, kind=KIND, **clock.meta)

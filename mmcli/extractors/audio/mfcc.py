@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmcli.artifacts.features import Features
-from mmcli.extractors import _check, _delta, _frames, _mel, _spectrum
+from mmcli.extractors import _check, _delta, _frames, _mel, _sound, _spectrum
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -53,21 +53,22 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     >>> extract(AudioClip.from_array(noise, 8000), Config(deltas=2)).values.shape
     (101, 39)
     """
-    clock = _mel.clock(clip, config)
-    values = _frames.gather(_coefficients(clip, config), clock.frames_of(clip.duration_s))
+    sound = _sound.prepare(clip, config)
+    clock = sound.clock(config.window_s, config.hop_s)
+    values = _frames.gather(_coefficients(sound, clock, config), clock.frames_of(sound.duration_s))
     orders = [values, *(_delta.delta(values, order) for order in range(1, config.deltas + 1))]
     if config.deltas:
         values = np.concatenate(orders, axis=1)
     return features(clip, values, clock.times(len(values)), config, kind=KIND, **clock.meta)
 
 
-def _coefficients(clip: AudioClip, config: Config) -> Iterator[np.ndarray]:
+def _coefficients(sound: _sound.Sound, clock: _frames.Clock, config: Config) -> Iterator[np.ndarray]:
     basis = cosines(config.bands, config.coefficients)
     if config.top_db is None:
-        for power in _mel.powers(clip, config):
+        for power in _mel.powers(sound, clock, config):
             yield _spectrum.decibels(power) @ basis
         return
-    peak, powers = _spectrum.with_peak(lambda: _mel.powers(clip, config))
+    peak, powers = _spectrum.with_peak(lambda: _mel.powers(sound, clock, config))
     floor = _spectrum.floor_db(peak, config.top_db)
     for power in powers:
         yield np.maximum(_spectrum.decibels(power), floor) @ basis

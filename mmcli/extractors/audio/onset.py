@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmcli.artifacts.features import Features
-from mmcli.extractors import _check, _frames, _mel, _spectrum
+from mmcli.extractors import _check, _frames, _mel, _sound, _spectrum
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -50,11 +50,12 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     >>> float(found.times[found.values.argmax()])
     0.51
     """
-    clock = _mel.clock(clip, config)
-    peak, powers = _spectrum.with_peak(lambda: _mel.powers(clip, config))
+    sound = _sound.prepare(clip, config)
+    clock = sound.clock(config.window_s, config.hop_s)
+    peak, powers = _spectrum.with_peak(lambda: _mel.powers(sound, clock, config))
     floor = _spectrum.floor_db(peak, config.top_db)
     levels = (np.maximum(_spectrum.decibels(power), floor) for power in powers)
-    rises = _frames.gather(_rises(levels), clock.frames_of(clip.duration_s))
+    rises = _frames.gather(_rises(levels), clock.frames_of(sound.duration_s))
     shift = clock.n_fft // (2 * clock.hop)
     values = np.zeros((len(rises), 1), np.float32)
     values[shift:] = rises[: len(rises) - shift]

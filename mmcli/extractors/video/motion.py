@@ -1,7 +1,11 @@
-"""Motion: how much the picture changes from frame to frame, over a grid.
+"""Motion: how much the picture changes from frame to frame, or where it moves, over a grid.
 
-Axes: frames, cells of the grid from top left to bottom right. Unit: mean absolute change of luma, in [0, 1], from the
-frame before; the first frame has 0. Times are the frames' own presentation times.
+Axes: frames, cells of the grid from top left to bottom right; for the flow first all movements to the right, then all
+downwards. Unit: mean absolute change of luma, in [0, 1], from the frame before; for the flow widths and heights of the
+picture a frame. The first frame has 0. Times are the frames' own presentation times.
+
+Reference for the flow: B. Lucas and T. Kanade, An iterative image registration technique, IJCAI 1981, one least-squares
+step a cell; movements of more than a cell's detail are underestimated.
 """
 
 from __future__ import annotations
@@ -33,15 +37,17 @@ class Config:
 
     rate: float | None = 10.0  # Hz, 0.001 to 1000: frames a second that are compared; None: all of them
     grid: int = 4  # 1 to 32: cells across and down
+    method: str = "difference"  # difference, or flow
 
     def __post_init__(self) -> None:
         _check.within(self, grid=(1, 32))
+        _check.one_of(self, "method", ("difference", "flow"))
         if self.rate is not None:
             _check.within(self, rate=(0.001, 1000.0))
 
 
 def extract(clip: VideoClip, config: Config = Config()) -> Features:
-    """The motion in a video, float32 (frames, grid * grid).
+    """The motion in a video, float32 (frames, grid * grid), for the flow twice as many columns.
 
     >>> from mmcli.media.clips import VideoClip
     >>> flash = np.zeros((3, 8, 8, 3), np.uint8)
@@ -56,7 +62,11 @@ def extract(clip: VideoClip, config: Config = Config()) -> Features:
         for time, pixels in clip.frames(config.rate):
             luma = _luma(pixels)
             times.append(time)
-            yield _cells(np.abs(luma - (luma if before is None else before)), config.grid)[np.newaxis]
+            earlier = luma if before is None else before
+            if config.method == "flow":
+                yield _flow(earlier, luma, config.grid)[np.newaxis]
+            else:
+                yield _cells(np.abs(luma - earlier), config.grid)[np.newaxis]
             before = luma
 
     rate = config.rate or clip.rate_hz
@@ -85,3 +95,19 @@ def _cells(change: np.ndarray, grid: int) -> np.ndarray:
         ],
         np.float32,
     )
+
+
+def _flow(earlier: np.ndarray, later: np.ndarray, grid: int) -> np.ndarray:
+    """Movement of each cell, to the right and downwards, in widths and heights of the picture."""
+    height, width = later.shape
+    if min(height, width) < 2:
+        return np.zeros(2 * grid * grid, np.float32)
+    middle = (earlier + later) / 2
+    dy, dx = np.gradient(middle)
+    dt = later - earlier
+    xx, yy, xy, xt, yt = (_cells(p, grid).astype(np.float64) for p in (dx * dx, dy * dy, dx * dy, dx * dt, dy * dt))
+    floor = 1e-4  # where there is next to no detail, next to no movement is seen
+    determinant = (xx + floor) * (yy + floor) - xy * xy
+    right = -((yy + floor) * xt - xy * yt) / determinant
+    down = -((xx + floor) * yt - xy * xt) / determinant
+    return np.concatenate([right / width, down / height]).astype(np.float32)

@@ -39,6 +39,12 @@ FIELDS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "chroma": ("chroma", {}),
     "onset": ("onset", {"sample_rate": "native"}),
+    "cqt": ("chroma", {"kind": "cqt"}),
+    "cens": ("chroma", {"kind": "cens"}),
+    "rms": ("rms", {"sample_rate": "native"}),
+    "spectral": ("spectral", {"sample_rate": "native"}),
+    "f0": ("f0", {"sample_rate": "native"}),
+    "trimmed": ("logmel", {"sample_rate": "native", "trim_db": 30.0, "pre_emphasis": 0.97}),
 }
 
 
@@ -60,7 +66,30 @@ def calls() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         curve = librosa.onset.onset_strength(y=y, sr=RATE, n_fft=2048, win_length=1411, hop_length=220, n_mels=128)
         return curve[:, None]
 
+    def spectral(y: np.ndarray) -> np.ndarray:
+        same = {"y": y, "sr": RATE, "n_fft": 2048, "win_length": 1411, "hop_length": 220}
+        flat = {k: v for k, v in same.items() if k != "sr"}
+        parts = [
+            feature.spectral_centroid(**same),
+            feature.spectral_bandwidth(**same),
+            feature.spectral_rolloff(**same),
+            feature.spectral_flatness(**flat),
+            feature.spectral_contrast(**same),
+        ]
+        crossings = feature.zero_crossing_rate(y, frame_length=1411, hop_length=220)
+        return np.concatenate([*parts, crossings[:, : parts[0].shape[1]]]).T
+
+    def trimmed(y: np.ndarray) -> np.ndarray:
+        kept, _ = librosa.effects.trim(y, top_db=30)
+        return logmel(librosa.effects.preemphasis(kept, coef=0.97, zi=np.zeros(1, np.float32)))
+
     return {
+        "cqt": lambda y: feature.chroma_cqt(y=y, sr=RATE, hop_length=441).T,
+        "cens": lambda y: feature.chroma_cens(y=y, sr=RATE, hop_length=441).T,
+        "rms": lambda y: feature.rms(y=y, frame_length=1411, hop_length=220).T,
+        "spectral": spectral,
+        "f0": lambda y: librosa.yin(y, fmin=65, fmax=1000, sr=RATE, frame_length=1411, hop_length=220)[:, None],
+        "trimmed": trimmed,
         "logmel": logmel,
         "mfcc": deltas,
         "mfcc_plain": lambda y: feature.mfcc(y=y, sr=RATE, n_mfcc=20, n_mels=40, fmin=60, fmax=7000, **stft).T,

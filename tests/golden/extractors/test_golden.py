@@ -34,12 +34,27 @@ def close(found: np.ndarray, golden: np.ndarray) -> None:
     assert np.abs(found - golden).max() <= TOLERANCE * max(1.0, float(np.abs(golden).max()))
 
 
-@pytest.mark.parametrize("case", sorted(FIELDS))
+SLOW = ("cens", "cqt")  # call librosa, which compiles for 20 s in a fresh installation
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, marks=[pytest.mark.hunt] if c in SLOW else []) for c in sorted(FIELDS)]
+)
 def test_equals_the_library(case: str) -> None:
     name, fields = FIELDS[case]
     module = extractors.load(name)
     clip = AudioClip.from_array(SOUND["samples"].astype(np.float32) / np.float32(32768), 22_050)
-    close(module.extract(clip, module.Config(**fields)).values, SOUND[case])
+    found = module.extract(clip, module.Config(**fields)).values
+    golden = SOUND[case]
+    if case == "f0":  # the pitch where there is one: elsewhere the smallest of many equal dips is a matter of rounding
+        clear = found[:, 1] < 0.1
+        assert clear.sum() > 30
+        found, golden = found[clear, :1], golden[clear]
+    if case == "spectral":  # each measure on its own scale
+        for column, wanted in zip(found.T, golden.T, strict=True):
+            close(column, wanted)
+        return
+    close(found, golden)
 
 
 def test_tfidf_equals_scikit_learn() -> None:

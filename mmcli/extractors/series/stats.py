@@ -1,0 +1,41 @@
+"""Statistics of a series over time, one vector a series.
+
+Axes: one frame, statistics of all columns in the order of ``statistics``. Unit: that of the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mmcli.artifacts.features import Features
+from mmcli.extractors import _statistics
+from mmcli.extractors._features import still
+
+if TYPE_CHECKING:
+    from mmcli.media.clips import SeriesClip
+
+LONG = "whole"
+KIND = "vector"
+FITTED = False
+
+
+@dataclass(frozen=True)
+class Config:
+    """Which statistics."""
+
+    statistics: str = "mean,std,min,max"  # of mean std min max median p5 p25 p75 p95 range slope (per second)
+
+    def __post_init__(self) -> None:
+        _statistics.check(self.statistics, "stats.statistics")
+
+
+def extract(clip: SeriesClip, config: Config = Config()) -> Features:
+    """The statistics of a series, float32 (1, statistics * columns).
+
+    >>> from mmcli.media.clips import SeriesClip
+    >>> extract(SeriesClip.from_array([1.0, 3.0], rate_hz=1), Config(statistics="mean,max")).values.tolist()
+    [[2.0, 3.0]]
+    """
+    values, columns = _statistics.over_time(clip.values, clip.times, list(clip.columns), config.statistics)
+    return still(clip, values, config, kind=KIND, columns=columns)
