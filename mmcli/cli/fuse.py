@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 
 from mmcli.cli import assign, console
-from mmcli.cli.options import JsonFlag, Set
+from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
 
@@ -67,13 +67,18 @@ def command(
     label_type: Annotated[
         str, typer.Option(help="auto, classes, numbers, sets (classes joined by |): what the label column means.")
     ] = "auto",
+    balance: Annotated[
+        str,
+        typer.Option(help="none, weight, augment, match: mend scarce classes or modalities in the training split."),
+    ] = "none",
+    seed: Seed = 0,
     json: JsonFlag = False,
     set_: Set = None,
 ) -> None:
     """Fuse."""
     if _is_single(inputs):
-        if reference is not None or label_type != "auto":
-            raise UsageError("--reference and --label-type are for manifests")
+        if reference is not None or label_type != "auto" or balance != "none":
+            raise UsageError("--reference, --label-type and --balance are for manifests")
         summary = _fuse_single(inputs, output, strategy or "concat", weight, normalise, align, rate, pool, set_)
     else:
         if align or rate is not None or pool != "auto":
@@ -83,7 +88,14 @@ def command(
             )
         if len(inputs) > 1:
             raise UsageError(f"{len(inputs)} manifests", hint="pass one manifest, or features files ending in .npz")
-        summary = _fuse_manifest(inputs[0], output, strategy or "none", weight, normalise, reference, label_type, set_)
+        from mmcli.fusion.assemble import Plan
+
+        strategy = strategy or "none"
+        if strategy == "none" and weight:
+            raise UsageError("--weight needs --strategy weighted")
+        config = None if strategy == "none" else _config(strategy, weight, set_)
+        plan = Plan(strategy, config, normalise or "zscore", reference, label_type, balance, seed)
+        summary = _fuse_manifest(inputs[0], output, plan)
     if json:
         console.emit(summary)
     if summary.get("failed"):
@@ -150,24 +162,11 @@ def _fuse_single(
     return {"schema": "mmcli/fuse@1", "output": str(output), "frames": len(found.times), "width": found.values.shape[1]}
 
 
-def _fuse_manifest(
-    source: str,
-    output: Path,
-    strategy: str,
-    weight: list[str] | None,
-    normalise: str | None,
-    reference: str | None,
-    label_type: str,
-    set_: list[str] | None,
-) -> dict[str, Any]:
+def _fuse_manifest(source: str, output: Path, plan: Any) -> dict[str, Any]:
     from mmcli.artifacts import dataset, manifest
     from mmcli.fusion import assemble
 
-    config = None if strategy == "none" else _config(strategy, weight, set_)
-    if strategy == "none" and weight:
-        raise UsageError("--weight needs --strategy weighted")
     rows = manifest.load(source)
-    plan = assemble.Plan(strategy, config, normalise or "zscore", reference, label_type)
     with console.progress("fuse", len(rows.rows)) as progress:
         found = assemble.assemble(rows, plan, progress)
     data = found.dataset

@@ -17,6 +17,7 @@ from mmcli.registry import Registry
 
 _SUPPORT = (
     "assemble",
+    "augment",
     "balance",
     "blocks",
     "fused",

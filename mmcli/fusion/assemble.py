@@ -16,7 +16,7 @@ from mmcli.artifacts import alignment, fitted, manifest, provenance
 from mmcli.artifacts.dataset import Dataset, Stream
 from mmcli.artifacts.features import Features
 from mmcli.errors import InputError, MismatchError, MmcliError, UsageError
-from mmcli.fusion import fused, labels, normalise, splits, streams
+from mmcli.fusion import balance, fused, labels, normalise, splits, streams
 from mmcli.registry import nearest
 
 
@@ -29,6 +29,8 @@ class Plan:
     normalise: str = "zscore"
     reference: str | None = None  # None: the first modality column
     label_type: str = "auto"
+    balance: str = "none"
+    seed: int = 0
 
 
 @dataclass
@@ -75,7 +77,13 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None) -> Assem
     data = found.dataset
     _normalise(data, plan.normalise)
     _attach_fitted(rows.root, data, found.notes)
-    config = {"strategy": plan.strategy, "normalise": plan.normalise, "reference": reference}
+    config = {
+        "strategy": plan.strategy,
+        "normalise": plan.normalise,
+        "reference": reference,
+        "balance": plan.balance,
+        "seed": plan.seed,
+    }
     data.meta.update(
         task=task,
         classes=classes,
@@ -89,8 +97,10 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None) -> Assem
         found.notes.append(f"no split column: {rule}")
     if earlier:
         found.notes.append(f"{earlier} rows failed in an earlier stage and are left out")
+    found.dataset, said = balance.apply(data, plan.balance, plan.seed)
+    found.notes += said
     if plan.strategy != "none":
-        found.notes += fused.add(data, plan.strategy, plan.strategy_config, reference)
+        found.notes += fused.add(found.dataset, plan.strategy, plan.strategy_config, reference)
     return found
 
 

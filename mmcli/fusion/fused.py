@@ -37,6 +37,9 @@ def add(dataset: Dataset, strategy: str, config: Any, reference: str) -> list[st
     counts = np.diff(offsets)
     labels = None if dataset.label is None else np.repeat(dataset.label, counts, axis=0)
     groups = np.where(dataset.group == "", dataset.id, dataset.group)
+    weights = {name: dataset.streams[name].meta["weight"] for name in names if "weight" in dataset.streams[name].meta}
+    if strategy == "weighted" and weights and config == module.Config():
+        config = module.Config(weights=weights)
     blocks = Blocks(values, present, labels, np.repeat(groups, counts))
     train = np.repeat(np.asarray(dataset.split) == "train", counts)
     if not train.any():

@@ -75,6 +75,22 @@ def fit(blocks: Blocks) -> dict[str, Any]:
     }
 
 
+def reliability(rows: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> float:
+    """How much of the way from guessing to knowing a linear model goes on ``rows`` ``(n, width)``, cross-validated.
+
+    For classes (accuracy - majority) / (1 - majority), for numbers R2; below zero where it is worse than guessing.
+    """
+    if len(set(groups.tolist())) < FOLDS:
+        return 0.0
+    there, values = np.ones((1, len(rows)), bool), rows[None]
+    folds = _folds(labels, groups)
+    score = float(np.mean([_score(values, there, labels, train, test, (1.0,)) for train, test in folds]))
+    if labels.dtype.kind == "f":
+        return score
+    guess = float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+    return (score - guess) / (1 - guess) if guess < 1 else 0.0
+
+
 def average(values: np.ndarray, there: np.ndarray, weights: tuple[float, ...]) -> np.ndarray:
     """The average of ``values`` ``(modalities, n, width)`` over what is ``there``, ``(n, width)``."""
     share = np.asarray(weights)[:, None] * there

@@ -1,0 +1,166 @@
+"""Imbalance between classes and between modalities, mended in the training split and marked as made.
+
+``weight``   nothing is made: each modality's weight is how much better than guessing it answers alone, cross-validated
+             on the training rows, times the share of training items that have it; in its meta, for ``weighted``
+``augment``  scarce classes get new items, changed copies of their own (:mod:`mmcli.fusion.augment`), up to the size of
+             the largest class, at most three for each real one
+``match``    a training item that lacks a modality borrows it from one of the same class, drawn anew for each, for a
+             regression from the one with the nearest label
+
+Validation and test are never touched, and ``made`` says for every stream which items are not real there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.errors import InputError, UsageError
+from mmcli.fusion import augment, learned
+from mmcli.fusion.summary import summarise
+
+METHODS = ("none", "weight", "augment", "match")
+MOST = 3  # made items for each real one
+
+
+def apply(dataset: Dataset, method: str, seed: int) -> tuple[Dataset, list[str]]:
+    """The balanced data set and what should be said about it.
+
+    Raises :class:`InputError` where the labels do not allow it.
+    """
+    if method not in METHODS:
+        raise UsageError(f"unknown balance {method!r}", hint="one of: " + ", ".join(METHODS))
+    if method == "none":
+        return dataset, []
+    if dataset.label is None or dataset.label.ndim != 1:
+        raise InputError(f"--balance {method} needs one label an item")
+    rng = np.random.default_rng(seed)
+    balanced, notes, record = {"weight": _weigh, "augment": _augment, "match": _match}[method](dataset, rng)
+    balanced.meta["balance"] = {"method": method, "seed": seed, **record}
+    return balanced, notes
+
+
+def _weigh(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[str], dict[str, Any]]:
+    train = dataset.rows("train")
+    weights = {}
+    for name in dataset.modalities:
+        stream = dataset.streams[name]
+        rows = train[stream.present[train]]
+        values = np.stack([summarise(stream.item(int(i)).values, stream.meta) for i in rows])
+        groups = np.where(dataset.group[rows] == "", dataset.id[rows], dataset.group[rows])
+        assert dataset.label is not None
+        gain = learned.reliability(values, dataset.label[rows], groups)
+        weights[name] = round(max(0.0, gain) * len(rows) / len(train), 4)
+    if not any(weights.values()):
+        raise InputError("no modality answers better than guessing, so there is nothing to weigh")
+    for name, weight in weights.items():
+        dataset.streams[name].meta["weight"] = weight
+    listed = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
+    return dataset, [f"weights by reliability and amount: {listed}"], {"weights": weights}
+
+
+def _augment(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[str], dict[str, Any]]:
+    label = dataset.label
+    assert label is not None
+    if label.dtype.kind != "U":
+        raise InputError("--balance augment fills scarce classes, and these labels are numbers")
+    train = dataset.rows("train")
+    classes, counts = np.unique(label[train], return_counts=True)
+    parents: list[int] = []
+    for name, count in zip(classes, counts, strict=True):
+        members = train[label[train] == name]
+        wanted = min(int(counts.max() - count), MOST * int(count))
+        parents += [int(members[i % count]) for i in rng.permutation(int(count)).tolist() * (MOST + 1)][:wanted]
+    if not parents:
+        return dataset, ["balance: all classes have as many training items"], {"made": 0}
+    streams = {
+        name: _extended(stream, parents, label, train, rng)
+        for name, stream in dataset.streams.items()
+        if name in dataset.modalities
+    }
+    made = np.array(parents)
+    taken = set(dataset.id.tolist())
+    names = [_fresh(f"{dataset.id[p]}~{k}", taken) for k, p in enumerate(parents)]
+    balanced = Dataset(
+        streams,
+        np.concatenate([dataset.id, np.array(names)]),
+        np.concatenate([dataset.split, dataset.split[made]]),
+        np.concatenate([dataset.group, dataset.group[made]]),
+        np.concatenate([label, label[made]]),
+        [*dataset.source, *(_digest(dataset.source[p], n) for p, n in zip(parents, names, strict=True))],
+        dataset.meta,
+    )
+    return balanced, [f"balance: {len(parents)} training items made for scarce classes"], {"made": len(parents)}
+
+
+def _extended(
+    stream: Stream, parents: list[int], label: np.ndarray, train: np.ndarray, rng: np.random.Generator
+) -> Stream:
+    rows, times, lengths = [stream.values], [stream.times], [0]
+    for parent in parents:
+        item = stream.item(parent)
+        lengths.append(len(item.values))
+        if len(item.values) == 0:
+            continue
+        mates = train[(label[train] == label[parent]) & stream.present[train]]
+        partner = stream.item(int(rng.choice(mates))).values
+        rows.append(augment.sample(item.values, stream.meta.get("kind", "sequence"), partner, rng))
+        times.append(item.times)
+    count = len(stream.present)
+    present = np.concatenate([stream.present, stream.present[parents]])
+    made = np.zeros(len(present), bool)
+    made[:count] = False if stream.made is None else stream.made
+    made[count:] = present[count:]
+    offsets = np.concatenate([stream.offsets, stream.offsets[-1] + np.cumsum(lengths[1:])]).astype(np.int64)
+    return dataclasses.replace(
+        stream, values=np.concatenate(rows), times=np.concatenate(times), offsets=offsets, present=present, made=made
+    )
+
+
+def _match(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[str], dict[str, Any]]:
+    label = dataset.label
+    assert label is not None
+    train = dataset.rows("train")
+    streams, borrowed = {}, {}
+    for name in dataset.modalities:
+        stream = dataset.streams[name]
+        owners, needy = train[stream.present[train]], train[~stream.present[train]]
+        partner = {int(i): p for i in needy if (p := _partner(int(i), owners, label, rng)) is not None}
+        streams[name] = _borrowed(stream, partner)
+        borrowed[name] = len(partner)
+    balanced = dataclasses.replace(dataset, streams=streams)
+    listed = ", ".join(f"{name} {count}" for name, count in borrowed.items())
+    return balanced, [f"balance: training items that borrowed a modality: {listed}"], {"borrowed": borrowed}
+
+
+def _partner(item: int, owners: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> int | None:
+    if len(owners) == 0:
+        return None
+    if label.dtype.kind == "f":
+        return int(owners[np.abs(label[owners] - label[item]).argmin()])
+    same = owners[label[owners] == label[item]]
+    return int(rng.choice(same)) if len(same) else None
+
+
+def _borrowed(stream: Stream, partner: dict[int, int]) -> Stream:
+    count = len(stream.present)
+    source = np.array([partner.get(i, i) for i in range(count)])
+    moved = stream.select(source)
+    made = np.zeros(count, bool) if stream.made is None else stream.made.copy()
+    made[list(partner)] = True
+    return dataclasses.replace(moved, made=made)
+
+
+def _digest(source: str, name: str) -> str:
+    return hashlib.sha256(f"{source} {name}".encode()).hexdigest()
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "~"
+    taken.add(name)
+    return name
