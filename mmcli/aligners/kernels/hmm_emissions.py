@@ -36,8 +36,12 @@ class Gaussians:
         """Log-likelihoods float64 (t1 - t0, s1 - s0)."""
         x, mu, p = self._x[t0:t1], self._mu[s0:s1], self._precision[s0:s1]
         weighted = mu * p
-        squares = (x * x) @ p.T - 2.0 * (x @ weighted.T) + (mu * weighted).sum(axis=1)
-        return np.asarray(self._constant[s0:s1] - 0.5 * np.maximum(squares, 0.0))
+        out = (x * x) @ (-0.5 * p.T)
+        out += x @ weighted.T
+        out -= 0.5 * (mu * weighted).sum(axis=1)
+        np.minimum(out, 0.0, out=out)  # a squared distance that rounding made negative
+        out += self._constant[s0:s1]
+        return np.asarray(out)
 
 
 def gaussian(frames: NDArray[Any], means: NDArray[Any], variances: ArrayLike) -> Gaussians:
@@ -68,9 +72,14 @@ class Costs:
         if self._metric == "manhattan":
             cost = np.abs(x[:, None] - y[None]).sum(axis=2)
         else:
-            squares = np.maximum(self._xx[t0:t1, None] + self._yy[s0:s1] - 2.0 * (x @ y.T), 0.0)
-            cost = np.sqrt(squares) if self._metric == "euclidean" else squares / (2 if self._metric == "cosine" else 1)
-        return np.asarray(cost / -self._scale)
+            cost = x @ (-2.0 * y.T)
+            cost += self._xx[t0:t1, None]
+            cost += self._yy[s0:s1]
+            np.maximum(cost, 0.0, out=cost)
+            if self._metric == "euclidean":
+                np.sqrt(cost, out=cost)
+        cost *= (-0.5 if self._metric == "cosine" else -1.0) / self._scale
+        return np.asarray(cost)
 
 
 def costs(x: NDArray[Any], y: NDArray[Any], metric: str = "cosine", scale: float = 1.0) -> Costs:

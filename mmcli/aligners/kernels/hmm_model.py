@@ -15,6 +15,7 @@ from mmcli.errors import InputError
 Array = NDArray[np.float64]
 Ranges = NDArray[np.int64]
 Emission = Callable[[int, int, int, int], Array]
+PIECE = 32_768  # cells of emissions asked for at once
 CELLS = 4_000_000  # of a block at most: some 130 MB of emissions, stored rows and posteriors
 
 
@@ -84,6 +85,7 @@ class Model:
         self.end = self._end_values(log_end, self.states - 1)
         self.lo, self.hi = self._ranges(ranges)
         self.blocks = self._cut()
+        self._room = np.empty(max((b.t1 - b.t0) * (b.s1 - b.s0) for b in self.blocks))
 
     def _per_state(self, value: ArrayLike, what: str) -> Array:
         v = np.asarray(value, dtype=np.float64)
@@ -142,14 +144,25 @@ class Model:
         return self.end[b.s0 : b.s1] if b.t1 == self.frames else np.empty(0)
 
     def emission(self, b: Block) -> Array:
-        """The checked emissions of a block, float64 (frames, states of the block)."""
-        e = np.ascontiguousarray(self._emission(b.t0, b.t1, b.s0, b.s1), dtype=np.float64)
-        if e.shape != (b.t1 - b.t0, b.s1 - b.s0):
-            raise InputError(f"a block of emissions of shape {e.shape}, asked for {(b.t1 - b.t0, b.s1 - b.s0)}")
-        if not e.max() < np.inf:  # NaN compares false
-            raise InputError(
-                "log-likelihoods hold NaN or plus infinity", hint="look for zero variances and empty frames"
-            )
+        """The checked emissions of a block, float64 (frames, states of the block), until the next call.
+
+        They are asked for a few frames at a time, so that what a function works with stays in the cache. Outside the
+        corridor nothing is filled in.
+        """
+        width = b.s1 - b.s0
+        e = self._room[: (b.t1 - b.t0) * width].reshape(b.t1 - b.t0, width)
+        step = max(1, PIECE // width)
+        for t in range(0, len(e), step):
+            last = min(t + step, len(e))
+            lo, hi = int(b.lo[t:last].min()), int(b.hi[t:last].max())
+            piece = np.asarray(self._emission(b.t0 + t, b.t0 + last, b.s0 + lo, b.s0 + hi), dtype=np.float64)
+            if piece.shape != (last - t, hi - lo):
+                raise InputError(f"a block of emissions of shape {piece.shape}, asked for {(last - t, hi - lo)}")
+            if not piece.max() < np.inf:  # NaN compares false
+                raise InputError(
+                    "log-likelihoods hold NaN or plus infinity", hint="look for zero variances and empty frames"
+                )
+            e[t:last, lo:hi] = piece
         return e
 
 
