@@ -25,12 +25,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners import _inputs, _result, timemap
-from mmcli.aligners.kernels import corridor, engine
+from mmcli.aligners.kernels import coarse, corridor, engine
+from mmcli.aligners.kernels import matches as places
 from mmcli.artifacts import alignment, provenance
 from mmcli.artifacts.alignment import Alignment
 from mmcli.errors import MismatchError, UsageError
 
 INPUTS = ("features",)
+Times = NDArray[np.float64]
+Values = NDArray[Any]
 Side = Literal["none", "reference", "query", "both"]
 
 
@@ -48,6 +51,8 @@ class Config:
     within_s: float = 0.5  # how near, seconds on either side, 0 or more
     open_begin: Side = "none"  # of which side frames may be left out at the beginning
     open_end: Side = "none"  # and at the end
+    fast: bool = False  # coarse to fine; the map says whether the path was proved the best, or how far off it may be
+    matches: int = 0  # find the query in so many places of the reference that do not overlap; the map is of the best
     jobs: int = 1  # threads; they change nothing but the time
     memory_mb: float | None = None  # what the run may take; more is refused before it starts
 
@@ -60,22 +65,45 @@ class Config:
             raise UsageError("within_s must be 0 or more, jobs 1 or more")
         if sum(v is not None for v in (self.band, self.band_s, self.around)) > 1:
             raise UsageError("only one of band, band_s and around can hold")
+        if self.matches < 0:
+            raise UsageError("matches must be 0 or more")
+        limited = any(v is not None for v in (self.band, self.band_s, self.around))
+        if (self.fast or self.matches) and (limited or self.open_begin != "none" or self.open_end != "none"):
+            raise UsageError("fast and matches go without bands, corridors and open ends")
+        if self.fast and self.matches:
+            raise UsageError("fast and matches do not go together")
 
 
 def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     """The cheapest warping path between ``x`` (the reference) and ``y``: arrays (frames, dims) or Features.
 
     ``path`` int64 (k, 2) leads from (0, 0) to the last pair, unless an end is open; ``cost`` is summed in float64 from
-    the values given, float64 included. Raises InputError for NaN, Inf, empty input, for what does not fit the memory,
-    and where no path exists; MismatchError for differing widths.
+    the values given, float64 included. With ``fast`` the result says whether it is ``exact``, else by how much the
+    optimum may be below the cost (``bound``); with ``matches`` it lists the places found in the reference.
+
+    Raises InputError for NaN, Inf, empty input, for what does not fit the memory, and where no path exists;
+    MismatchError for differing widths.
 
     >>> found = align(np.array([[0.0], [1.0], [2.0]]), np.array([[0.0], [2.0]]))
     >>> found.cost, found.path.tolist()
     (1.0, [[0, 0], [1, 0], [2, 1]])
     """
     (xv, xt), (yv, yt) = _inputs.checked(x, y)
-    cost, path = engine.align(xv, yv, **_options(config, xt, yt))
-    return _result.warped(x, y, path, _reported(cost, path, config.report), name="dtw", config=_recorded(config))
+    options = _options(config, xt, yt)
+    more: dict[str, Any] = {}
+    if config.matches:
+        found = _found_in_reference(xv, yv, config.matches, options)
+        cost, path = found[0]
+        more["matches"] = [_place(cost, path, xt, config.report) for cost, path in found]
+    elif config.fast:
+        quick = coarse.align(xv, yv, **options)
+        cost, path = quick.cost, quick.path
+        lowest = _reported(cost - quick.bound, path, config.report)
+        more = {"exact": quick.exact, "bound": _reported(cost, path, config.report) - lowest}
+    else:
+        cost, path = engine.align(xv, yv, **options)
+    result = _result.warped(x, y, path, _reported(cost, path, config.report), name="dtw", config=_recorded(config))
+    return dataclasses.replace(result, **more)
 
 
 def plan(x: Any, y: Any, config: Config = Config()) -> engine.Plan:
@@ -101,20 +129,39 @@ def distance(x: Any, y: Any, config: Config = Config()) -> float:
     return float(np.sqrt(cost)) if config.report == "root" else cost
 
 
-def _options(config: Config, xt: NDArray[np.float64], yt: NDArray[np.float64]) -> engine.Options:
-    return engine.Options(
+def _options(config: Config, xt: Times, yt: Times) -> engine.Options:
+    options = engine.Options(
         metric=config.metric,
         pattern=config.pattern,
         precision=config.precision,
-        corridor=_corridor(config, xt, yt),
-        open_begin=(config.open_begin in ("reference", "both"), config.open_begin in ("query", "both")),
-        open_end=(config.open_end in ("reference", "both"), config.open_end in ("query", "both")),
         jobs=config.jobs,
         memory=None if config.memory_mb is None else int(config.memory_mb * 1e6),
     )
+    allowed = _corridor(config, xt, yt)
+    if allowed is not None:
+        options["corridor"] = allowed
+    if config.open_begin != "none":
+        options["open_begin"] = (config.open_begin in ("reference", "both"), config.open_begin in ("query", "both"))
+    if config.open_end != "none":
+        options["open_end"] = (config.open_end in ("reference", "both"), config.open_end in ("query", "both"))
+    return options
 
 
-def _corridor(config: Config, xt: NDArray[np.float64], yt: NDArray[np.float64]) -> corridor.Corridor | None:
+def _found_in_reference(x: Values, y: Values, count: int, options: engine.Options) -> list[engine.Found]:
+    """The best places of the query in the reference, best first."""
+    found = places.matches(y, x, count, **options)
+    if not found:
+        raise MismatchError("the query is found nowhere in the reference", hint="is the query the shorter of the two?")
+    return [engine.Found(match.cost, np.ascontiguousarray(match.path[:, ::-1])) for match in found]
+
+
+def _place(cost: float, path: NDArray[np.int64], xt: Times, report: str) -> dict[str, float]:
+    """A match as the map states it: seconds of the reference, from the first frame to the last."""
+    start, end = xt[path[0, 0]], xt[path[-1, 0]]
+    return {"start": float(start), "end": float(end), "cost": _reported(cost, path, report)}
+
+
+def _corridor(config: Config, xt: Times, yt: Times) -> corridor.Corridor | None:
     n, m = len(xt), len(yt)
     hop_x, hop_y = _inputs.hop_of(xt), _inputs.hop_of(yt)
     if config.band is not None:

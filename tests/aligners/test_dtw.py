@@ -113,6 +113,36 @@ def test_open_ends_find_a_piece_in_the_whole() -> None:
     np.testing.assert_array_equal(overlap.path, np.column_stack([np.arange(150, 250), np.arange(100)]))
 
 
+@pytest.mark.parametrize("report", ["sum", "root", "mean"])
+def test_fast_says_what_is_known_of_the_optimum(report: Any) -> None:
+    x = RNG.normal(size=(4200, 2)).cumsum(axis=0)
+    y = x[np.clip(np.arange(4300) - 50, 0, 4199)] + RNG.normal(0, 0.1, (4300, 2))
+    found = dtw.align(x, y, dtw.Config(fast=True, report=report))
+    best = dtw.align(x, y, dtw.Config(report=report))
+    assert found.cost - found.bound <= best.cost * (1 + 1e-9)
+    assert best.cost <= found.cost * (1 + 1e-9)
+    assert found.exact == (found.bound == 0)
+    assert best.exact is None
+    assert best.bound is None
+
+
+def test_matches_are_the_places_of_the_query_in_the_reference() -> None:
+    clip = RNG.normal(size=(40, 3))
+    reference = RNG.normal(size=(500, 3))
+    reference[100:140] = clip
+    reference[300:340] = clip + 0.01
+    found = dtw.align(features(reference, 10.0), features(clip, 10.0), dtw.Config(matches=2))
+    assert [(m["start"], m["end"]) for m in found.matches] == [(10.0, 13.9), (30.0, 33.9)]
+    assert found.matches[0]["cost"] == found.cost == 0.0
+    np.testing.assert_array_equal(found.path, np.column_stack([np.arange(100, 140), np.arange(40)]))
+    assert alignment.loads(alignment.dumps(found), "map").matches == found.matches
+
+
+def test_a_query_that_fits_nowhere_is_a_mismatch() -> None:
+    with pytest.raises(MismatchError, match="nowhere"):
+        dtw.align(CURVE[:10], CURVE, dtw.Config(matches=1))
+
+
 def test_threads_and_memory_change_no_byte_of_the_map() -> None:
     x, y = RNG.random((2100, 2)), RNG.random((2000, 2))
     one = dtw.align(x, y, dtw.Config(jobs=1))
@@ -128,7 +158,18 @@ def test_what_does_not_fit_is_refused_before_the_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"band": 0.0}, {"band_s": -1.0}, {"jobs": 0}, {"within_s": -0.1}, {"band": 0.1, "band_s": 2.0}]
+    "fields",
+    [
+        {"band": 0.0},
+        {"band_s": -1.0},
+        {"jobs": 0},
+        {"within_s": -0.1},
+        {"band": 0.1, "band_s": 2.0},
+        {"matches": -1},
+        {"matches": 2, "fast": True},
+        {"fast": True, "band": 0.1},
+        {"matches": 2, "open_end": "both"},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(UsageError):

@@ -207,10 +207,11 @@ def whole_process(n: int = 4_000, d: int = 12) -> None:
             meta = {"schema": "mmcli/features@1", "mmcli": "0"}
             frames = features.Features(v.astype(np.float32), np.arange(n) / 50, meta)
             features.save(f"{folder}/{name}.npz", frames)
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # as installed
         for _ in range(7):
             for name, command in commands.items():
                 before = resource.getrusage(resource.RUSAGE_CHILDREN)
-                subprocess.run([sys.executable, *command], cwd=folder, check=True, capture_output=True)
+                subprocess.run([sys.executable, *command], cwd=folder, check=True, capture_output=True, env=environment)
                 after = resource.getrusage(resource.RUSAGE_CHILDREN)
                 taken[name].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     said = [f"{name} {statistics.median(cpu):.3f}" for name, cpu in taken.items()]
