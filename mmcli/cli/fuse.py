@@ -64,6 +64,10 @@ def command(
         str,
         typer.Option(help="auto, linear, mean, max, last: how features reach a clock; auto pools where it is slower."),
     ] = "auto",
+    spans: Annotated[
+        Path | None, typer.Option(metavar="MAP.json", help="Frames are the words of this transcript alignment.")
+    ] = None,
+    span_kind: Annotated[str, typer.Option(help="word or line, with --spans.")] = "word",
     label_type: Annotated[
         str, typer.Option(help="auto, classes, numbers, sets (classes joined by |): what the label column means.")
     ] = "auto",
@@ -79,7 +83,14 @@ def command(
     if _is_single(inputs):
         if reference is not None or label_type != "auto" or balance != "none":
             raise UsageError("--reference, --label-type and --balance are for manifests")
-        summary = _fuse_single(inputs, output, strategy or "concat", weight, normalise, align, rate, pool, set_)
+        from mmcli.fusion import single
+
+        strategy = strategy or "concat"
+        if strategy == "none":
+            raise UsageError("--strategy none keeps streams apart, which needs a manifest", hint="use concat")
+        config = _config(strategy, weight, set_)
+        how = single.Plan(strategy, config, rate, normalise or "none", pool, spans, span_kind)
+        summary = _fuse_single(inputs, output, align or [], how)
     else:
         if align or rate is not None or pool != "auto":
             raise UsageError(
@@ -128,38 +139,17 @@ def _config(strategy: str, weight: list[str] | None, set_: list[str] | None) -> 
     return module.Config(weights=weights)
 
 
-def _fuse_single(
-    inputs: list[str],
-    output: Path,
-    strategy: str,
-    weight: list[str] | None,
-    normalise: str | None,
-    align: list[Path] | None,
-    rate: float | None,
-    pool: str,
-    set_: list[str] | None,
-) -> dict[str, Any]:
+def _fuse_single(inputs: list[str], output: Path, maps: list[Path], plan: Any) -> dict[str, Any]:
     from mmcli.artifacts import features
     from mmcli.fusion import single
 
-    if strategy == "none":
-        raise UsageError("--strategy none keeps streams apart, which needs a manifest", hint="use concat")
-    found, notes = single.fuse(
-        single.open_inputs([Path(name) for name in inputs]),
-        single.load_maps(align or []),
-        strategy=strategy,
-        config=_config(strategy, weight, set_),
-        rate_hz=rate,
-        normalisation=normalise or "none",
-        pool=pool,
-    )
+    found, notes = single.fuse(single.open_inputs([Path(name) for name in inputs]), single.load_maps(maps), plan)
     for note in notes:
         console.say(note)
     features.save(output, found)
-    console.say(
-        f"{output}: {found.values.shape[0]} frames of width {found.values.shape[1]}, {strategy} of {len(inputs)}"
-    )
-    return {"schema": "mmcli/fuse@1", "output": str(output), "frames": len(found.times), "width": found.values.shape[1]}
+    frames, width = found.values.shape
+    console.say(f"{output}: {frames} frames of width {width}, {plan.strategy} of {len(inputs)} streams")
+    return {"schema": "mmcli/fuse@1", "output": str(output), "frames": frames, "width": width}
 
 
 def _fuse_manifest(source: str, output: Path, plan: Any) -> dict[str, Any]:

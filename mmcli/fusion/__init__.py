@@ -26,6 +26,7 @@ _SUPPORT = (
     "learned",
     "normalise",
     "single",
+    "spans",
     "splits",
     "streams",
     "summary",

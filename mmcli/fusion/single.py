@@ -5,7 +5,7 @@ Only times at which every stream is defined are written; what is cut off is said
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from mmcli.artifacts import alignment, features, provenance
 from mmcli.artifacts.alignment import Alignment
 from mmcli.artifacts.features import Features
 from mmcli.errors import InputError, MismatchError, UsageError
-from mmcli.fusion import grid, normalise, registry
+from mmcli.fusion import grid, normalise, registry, spans
 from mmcli.fusion.blocks import Blocks
 
 
@@ -36,6 +36,19 @@ class Input:
         return end.get("sha256") in (self.sha256, source) and end.get("sha256") is not None
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How the streams of one item meet; every field is an option of ``mmcli fuse``."""
+
+    strategy: str = "concat"
+    strategy_config: Any = None
+    rate_hz: float | None = None  # None: the clock of the first file
+    normalise: str = "none"
+    pool: str = "auto"
+    spans: Path | None = None  # an alignment whose segments are the frames
+    span_kind: str = "word"
+
+
 def open_inputs(paths: Sequence[Path]) -> list[Input]:
     """Load the files; a stream is called by its extractor, or by its file where two share one."""
     loaded = [(path, features.load(path)) for path in paths]
@@ -50,52 +63,63 @@ def open_inputs(paths: Sequence[Path]) -> list[Input]:
 
 
 def fuse(
-    inputs: Sequence[Input],
-    maps: Sequence[tuple[Path, Alignment]] = (),
-    *,
-    strategy: str = "concat",
-    config: Any = None,
-    rate_hz: float | None = None,
-    normalisation: str = "none",
-    pool: str = "auto",
+    inputs: Sequence[Input], maps: Sequence[tuple[Path, Alignment]] = (), plan: Plan | None = None
 ) -> tuple[Features, list[str]]:
-    """The fused features on the clock of the first input (or at ``rate_hz`` over its span), and notes.
+    """The fused features on the clock of the first input, at a rate over its span, or over spans; and notes.
 
     Raises :class:`MismatchError` where a map belongs to none of the inputs, and :class:`InputError` where no time is
     defined in all streams.
     """
-    first = inputs[0]
+    plan = plan or Plan()
     clocks = _clocks(inputs, maps)
-    for item in inputs:
-        if item.features.meta.get("kind") == "tokens":
-            raise InputError("token ids have no clock and cannot be mixed with numbers", source=item.path)
-    target = first.features.times
-    if rate_hz is not None:
-        target = grid.uniform(float(target[0]), float(target[-1]), rate_hz)
+    target, read = _target(inputs[0], plan)
     defined = np.ones(len(target), bool)
     values: dict[str, np.ndarray] = {}
     for item in inputs:
-        flat = item.features.values.reshape(len(item.features.values), -1)
-        rows, inside = grid.resample(flat, item.features.times, target, to_own_clock=clocks.get(item.name), pool=pool)
-        values[item.name] = np.asarray(normalise.apply(rows, normalise.fit(rows[inside], normalisation)), np.float64)
+        if item.features.meta.get("kind") == "tokens":
+            raise InputError("token ids have no clock and cannot be mixed with numbers", source=item.path)
+        rows, inside = read(item.features, clocks.get(item.name))
+        values[item.name] = np.asarray(normalise.apply(rows, normalise.fit(rows[inside], plan.normalise)), np.float64)
         defined &= inside
     if not defined.any():
-        raise InputError(
-            "at no time are all streams defined", hint="align the files first and pass the map with --align"
-        )
+        raise InputError("at no time are all streams defined", hint="align the files and pass the map with --align")
     notes = []
     if not defined.all():
-        notes.append(
-            f"{int((~defined).sum())} of {len(target)} frames lie where a stream is undefined and are left out"
-        )
+        gone = int((~defined).sum())
+        notes.append(f"{gone} of {len(target)} frames lie where a stream is undefined and are left out")
     kept = {name: rows[defined] for name, rows in values.items()}
     blocks = Blocks(kept, {name: np.ones(int(defined.sum()), bool) for name in kept})
-    module = registry.load(strategy)
+    module = registry.load(plan.strategy)
+    config = plan.strategy_config if plan.strategy_config is not None else module.Config()
     state = module.fit(blocks, config) if hasattr(module, "fit") else None
     fused = module.fuse(blocks, config, state)
     if isinstance(state, dict) and state.get("projection"):
-        notes.append(f"{strategy}: widths differ; projected onto {state['projection']['width']} principal components")
-    return Features(fused, target[defined], _meta(inputs, maps, strategy, config, rate_hz, normalisation, pool)), notes
+        width = state["projection"]["width"]
+        notes.append(f"{plan.strategy}: widths differ; projected onto {width} principal components")
+    return Features(fused, target[defined], _meta(inputs, maps, plan)), notes
+
+
+Read = Callable[[Features, grid.Clock | None], tuple[np.ndarray, np.ndarray]]
+
+
+def _target(first: Input, plan: Plan) -> tuple[np.ndarray, Read]:
+    """The times of the fused frames, and how a stream is read at them."""
+    if plan.spans is not None:
+        windows = spans.of(alignment.load(plan.spans), plan.span_kind, plan.spans)
+        how = "mean" if plan.pool in ("auto", "linear") else plan.pool
+
+        def over(found: Features, clock: grid.Clock | None) -> tuple[np.ndarray, np.ndarray]:
+            return spans.pool(found.flat(), found.times, windows, to_own_clock=clock, how=how)
+
+        return windows.mean(axis=1), over
+    target = first.features.times
+    if plan.rate_hz is not None:
+        target = grid.uniform(float(target[0]), float(target[-1]), plan.rate_hz)
+
+    def at(found: Features, clock: grid.Clock | None) -> tuple[np.ndarray, np.ndarray]:
+        return grid.resample(found.flat(), found.times, target, to_own_clock=clock, pool=plan.pool)
+
+    return target, at
 
 
 def _clocks(inputs: Sequence[Input], maps: Sequence[tuple[Path, Alignment]]) -> dict[str, grid.Clock]:
@@ -119,30 +143,30 @@ def _clocks(inputs: Sequence[Input], maps: Sequence[tuple[Path, Alignment]]) -> 
     return clocks
 
 
-def _meta(
-    inputs: Sequence[Input],
-    maps: Sequence[tuple[Path, Alignment]],
-    strategy: str,
-    config: Any,
-    rate_hz: float | None,
-    normalisation: str,
-    pool: str,
-) -> dict[str, Any]:
-    chosen: dict[str, Any] = {"strategy": strategy, "normalise": normalisation, "pool": pool, "rate_hz": rate_hz}
-    if config is not None:
-        chosen[strategy] = provenance.config_dict(config)
+def _meta(inputs: Sequence[Input], maps: Sequence[tuple[Path, Alignment]], plan: Plan) -> dict[str, Any]:
+    chosen: dict[str, Any] = {
+        "strategy": plan.strategy,
+        "normalise": plan.normalise,
+        "pool": plan.pool,
+        "rate_hz": plan.rate_hz,
+    }
+    if plan.spans is not None:
+        chosen["spans"] = plan.span_kind
+    if plan.strategy_config is not None:
+        chosen[plan.strategy] = provenance.config_dict(plan.strategy_config)
     used = [{"name": item.path.name, "sha256": item.sha256} for item in inputs]
-    used += [{"name": path.name, "sha256": provenance.sha256_file(path)} for path, _ in maps]
+    others = [path for path, _ in maps] + ([plan.spans] if plan.spans is not None else [])
+    used += [{"name": path.name, "sha256": provenance.sha256_file(path)} for path in others]
     meta: dict[str, Any] = {
         "kind": "sequence",
-        "strategy": strategy,
+        "strategy": plan.strategy,
         "streams": [item.name for item in inputs],
         "config": chosen,
         "config_sha256": provenance.config_sha256(chosen),
         "inputs": used,
     }
-    if rate_hz is not None:
-        meta["rate_hz"] = rate_hz
+    if plan.rate_hz is not None:
+        meta["rate_hz"] = plan.rate_hz
     return meta
 
 

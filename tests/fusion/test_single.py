@@ -66,9 +66,31 @@ def test_a_map_moves_the_second_file(tmp_path):
 def test_a_rate_gives_a_clock_of_its_own(tmp_path):
     a, b = ramp(tmp_path / "a.npz", 0.0, 20, 0.1), ramp(tmp_path / "b.npz", 0.0, 20, 0.1)
 
-    found, _ = single.fuse(single.open_inputs([a, b]), rate_hz=20.0)
+    found, _ = single.fuse(single.open_inputs([a, b]), plan=single.Plan(rate_hz=20.0))
 
     assert np.allclose(np.diff(found.times), 0.05)
+
+
+def test_words_are_frames_and_every_stream_is_pooled_over_them(tmp_path):
+    a, b = ramp(tmp_path / "a.npz", 0.0, 100, 0.1), ramp(tmp_path / "b.npz", 0.0, 100, 0.1, sha="b")
+    said = [("word", 1.0, 2.0, True), ("word", 4.0, 4.4, True), ("word", 5.0, 6.0, False), ("line", 1.0, 4.4, True)]
+    transcript = Alignment(
+        model="warp",
+        knots=np.zeros((0, 2)),
+        segments=[{"kind": k, "text": "x", "start": s, "end": e, "score": 0.0, "spoken": sp} for k, s, e, sp in said],
+        quality={"ratio": None, "verdict": "match", "reason": "by hand"},
+        method={"name": "hand", "config": {}},
+    )
+    alignment.save(tmp_path / "t.json", transcript)
+    shifted = shift(tmp_path / "map.json", 0.5, "a", "b")
+
+    found, _ = single.fuse(
+        single.open_inputs([a, b]), single.load_maps([shifted]), single.Plan(spans=tmp_path / "t.json")
+    )
+
+    assert np.allclose(found.times, [1.5, 4.2])
+    assert np.allclose(found.values[:, 0], [1.5, 4.2], atol=0.06)
+    assert np.allclose(found.values[:, 1], [1.0, 3.7], atol=0.06)
 
 
 def test_a_map_of_other_files_is_refused(tmp_path):
