@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -67,6 +69,36 @@ def test_describe_names_the_engine_that_runs() -> None:
     said = engine.describe()
     assert set(said) == {"name", "instruction_set", "compiled", "fallback"}
     assert said["instruction_set"] == (engine.kernels()[0] if said["compiled"] else None)
+
+
+def test_without_the_extension_the_twin_serves_with_the_same_results() -> None:
+    code = """
+        import sys
+        sys.modules["mmcli.aligners.kernels._dtw"] = None
+        import numpy as np
+        from mmcli.aligners.kernels import engine
+        r = np.random.default_rng(0)
+        found = engine.align(r.random((60, 2)), r.random((50, 2)), pattern="symmetric2", jobs=2)
+        print(engine.describe()["name"], engine.kernels(), repr(found.cost), len(found.path))
+    """
+    r = np.random.default_rng(0)
+    found = engine.align(r.random((60, 2)), r.random((50, 2)), pattern="symmetric2")
+    name, kernels, cost, length = _python(code).stdout.split()
+    assert (name, kernels, int(length)) == ("twin", "['twin']", len(found.path))
+    assert float(cost) == pytest.approx(found.cost, rel=1e-12)
+
+
+@pytest.mark.hunt
+def test_without_a_compiler_the_package_still_builds(root: Path, tmp_path: Path) -> None:
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, tmp_path)
+    shutil.copytree(root / "mmcli", tmp_path / "mmcli", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    command = [sys.executable, "setup.py", "build"]
+    environment = {**os.environ, "CC": "no-such-compiler"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    built = [p.name for p in (tmp_path / "build").rglob("*") if p.name in ("engine.py", "_dtw.abi3.so")]
+    assert built == ["engine.py"]
 
 
 @needs_extension
