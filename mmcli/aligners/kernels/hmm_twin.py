@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mmcli.aligners.kernels import jit
 
 Array = NDArray[np.float64]
 Ranges = NDArray[np.int64]
@@ -145,16 +148,5 @@ def backward_rows(
 @lru_cache(maxsize=1)
 def compiled() -> Any:
     """The three recurrences with the attributes of this module, compiled by numba where it imports."""
-    from types import SimpleNamespace
-
-    plain: dict[str, Any] = {
-        "viterbi_rows": viterbi_rows,
-        "forward_rows": forward_rows,
-        "backward_rows": backward_rows,
-    }
-    try:
-        import numba
-    except ImportError:
-        return SimpleNamespace(PLANES=PLANES, EMPTY=EMPTY, logs=logs, **plain)
-    jit = numba.njit(cache=True, nogil=True)
-    return SimpleNamespace(PLANES=PLANES, EMPTY=EMPTY, logs=logs, **{name: jit(f) for name, f in plain.items()})
+    functions = {f.__name__: jit.compiled(f) or f for f in (viterbi_rows, forward_rows, backward_rows)}
+    return SimpleNamespace(PLANES=PLANES, EMPTY=EMPTY, logs=logs, **functions)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.kernels import twin
+from mmcli.aligners.kernels import jit, twin
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -52,13 +52,8 @@ def _distance(x: Array, y: Array, metric: int, steps: Array, lo: Indices, hi: In
 
 
 @lru_cache(maxsize=1)
-def _compiled() -> Callable[..., float]:
-    try:
-        import numba
-    except ImportError:
-        return _distance
-    jitted: Callable[..., float] = numba.njit(cache=True, nogil=True)(_distance)
-    return jitted
+def _fastest() -> Callable[..., float]:
+    return jit.compiled(_distance) or _distance
 
 
 def _pair(
@@ -78,7 +73,7 @@ def _pair(
             lo, hi = np.zeros(len(a), dtype=np.int64), np.full(len(a), len(b), dtype=np.int64)
         else:
             lo, hi = np.ascontiguousarray(ranges[:, 0]), np.ascontiguousarray(ranges[:, 1])
-        return _compiled()(a, b, metric, steps, lo, hi, upper)
+        return _fastest()(a, b, metric, steps, lo, hi, upper)
 
     return distance
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmcli.aligners.kernels import twin
+from mmcli.aligners.kernels import twin, twin_sweep
 
 
 def local_cost(a, b, metric):
@@ -82,7 +82,10 @@ def test_cost_is_the_optimum_and_the_path_has_it(case):
 def test_the_three_sweeps_agree_to_the_bit(case):
     x, y, metric, pattern, corridor, open_begin, open_end = case
     kw = {"metric": metric, "pattern": pattern, "corridor": corridor, "open_begin": open_begin, "open_end": open_end}
-    found = [twin.align(x, y, sweep=s, **kw) for s in (twin._sweep, twin.sweep_by_diagonals, twin.fastest_sweep())]
+    found = [
+        twin.align(x, y, sweep=s, **kw)
+        for s in (twin_sweep.sweep, twin_sweep.sweep_by_diagonals, twin_sweep.fastest_sweep())
+    ]
     assert len({cost for cost, _ in found}) == 1
     assert len({path.tobytes() for _, path in found}) == 1
 
