@@ -7,6 +7,7 @@ page. With --against (or candidates kept by `train --fusion auto`) the report sa
 \b
   mmcli evaluate model.pt digits.npz -o report.json --plot confusion.png
   mmcli evaluate fused.pt digits.npz --against image.pt --against text.pt -o report.json --html report.html
+  mmcli evaluate --compare fused.json text.json
   mmcli evaluate model.pt digits.npz --split val -o val.json --predictions val.csv
 """
 
@@ -32,11 +33,19 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
 
 @mm_command(configs)
 def command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.pt", help="The model, as `mmcli train` writes it.")],
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET.npz", help="The data set, as `mmcli fuse` writes it.")],
+    model: Annotated[
+        Path | None, typer.Argument(metavar="MODEL.pt", help="The model, as `mmcli train` writes it.")
+    ] = None,
+    dataset: Annotated[
+        Path | None, typer.Argument(metavar="DATASET.npz", help="The data set, as `mmcli fuse` writes it.")
+    ] = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="REPORT.json", help="The report; - for standard output.")
-    ],
+        Path | None, typer.Option("-o", "--output", metavar="REPORT.json", help="The report; - for standard output.")
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="A.json B.json", help="Compare two reports on the same items instead."),
+    ] = None,
     split: Annotated[str, typer.Option(help="test, val, train, or all.")] = "test",
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png|FOLDER", help="Draw the main figure, or all into a folder.")
@@ -57,6 +66,9 @@ def command(
     explain: Annotated[
         int, typer.Option(min=0, metavar="N", help="Explain the N most wrong items: seconds, regions, words.")
     ] = 10,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Add curves under damage, temperature scaling, and timings.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a data set with leaks between its splits.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "cpu",
     seed: Seed = 0,
@@ -64,6 +76,11 @@ def command(
     json: JsonFlag = False,
 ) -> None:
     """Translate the options, evaluate, write, print."""
+    if compare is not None:
+        _compare(compare, model, output, _intervals(set_, seed), json)
+        return
+    if model is None or dataset is None or output is None:
+        raise UsageError("MODEL.pt, DATASET.npz and -o REPORT.json are needed", hint="or --compare A.json B.json")
     from mmcli.artifacts import dataset as datasets
     from mmcli.artifacts import provenance, table
     from mmcli.artifacts import report as reports
@@ -80,10 +97,12 @@ def command(
     if not against:
         rivals = [_model(kept) for kept in getattr(found, "candidates", list)()]
     options = {"split": split, "seed": seed, "explain": explain, "strict": strict, "against": against, "set": set_}
+    options["robustness"] = robustness
     request = report.Request(
         split=split,
         strict=strict,
         explain=explain,
+        robustness=robustness,
         intervals=_intervals(set_, seed),
         inputs=tuple(provenance.source_of(path) for path in (model, dataset, *(against or []))),
         reproduce=_reproduce(model, dataset, output, options),
@@ -110,6 +129,22 @@ def command(
                 "clean": result["integrity"]["clean"],
             }
         )
+
+
+def _compare(pair: tuple[Path, Path], model: Path | None, output: Path | None, config: Any, json: bool) -> None:
+    """Two reports, one sentence; with -o also a report of the comparison."""
+    from mmcli.artifacts import report as reports
+    from mmcli.evaluation import comparing
+
+    if model is not None:
+        raise UsageError("--compare takes two reports and no model")
+    names = (pair[0].name, pair[1].name) if pair[0].name != pair[1].name else (str(pair[0]), str(pair[1]))
+    result = comparing.compare(reports.load(pair[0]), reports.load(pair[1]), config, names)
+    console.say(result["verdict"]["text"])
+    if output is not None:
+        reports.save(output, result)
+    if json:
+        console.emit({"schema": "mmcli/evaluate@1", "compare": result["compare"], "verdict": result["verdict"]})
 
 
 def _write_page(html: Path, media: Path | None, result: dict[str, Any]) -> None:
@@ -165,7 +200,7 @@ def _reproduce(model: Path, dataset: Path, output: Path, options: dict[str, Any]
     words += ["--explain", str(options["explain"])]
     words += [word for path in options["against"] or [] for word in ("--against", path.name)]
     words += [word for value in options["set"] or [] for word in ("--set", value)]
-    words += ["--strict"] if options["strict"] else []
+    words += [f"--{name}" for name in ("robustness", "strict") if options[name]]
     return shlex.join([*words, "-o", output.name or "-"])
 
 

@@ -17,6 +17,7 @@ from mmcli.artifacts import atomic
 from mmcli.errors import UsageError
 
 INK, BAR, RULE, WARN = "#1f2933", "#2f6f9f", "#9aa5b1", "#b4471f"
+LINES = ("#2f6f9f", "#b4471f", "#1d7a46", "#7a4fa3", "#8a6d1a", "#3f3f46")
 # Text in SVG stays text, ids stay the same from run to run, and no date is written: same report, same bytes.
 STYLE: Any = {
     "figure.dpi": 120,
@@ -44,6 +45,8 @@ def available(report: dict[str, Any]) -> dict[str, Callable[[Any, dict[str, Any]
         found["reliability"] = reliability
     if report.get("per_class"):
         found["per_class"] = per_class
+    if (report.get("robustness") or {}).get("curves"):
+        found["robustness"] = robustness
     return found
 
 
@@ -202,6 +205,33 @@ def per_class(figure: Any, report: dict[str, Any]) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("F1, with its interval (in brackets: items)")
     axes.set_title("classes, worst first")
+
+
+def robustness(figure: Any, report: dict[str, Any]) -> None:
+    """The primary figure over the level of damage, one panel per kind, one line per modality."""
+    curves = report["robustness"]["curves"]
+    kinds = list(dict.fromkeys(curve["kind"] for curve in curves))
+    names = list(dict.fromkeys(curve["modality"] for curve in curves))
+    figure.set_size_inches(2.9 * len(kinds) + 1.0, 3.2)
+    panels = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
+    titles = {"noise": "noise", "blur": "blur", "loss": "tokens lost", "absence": "modality absent"}
+    for panel, kind in zip(panels, kinds, strict=True):
+        units = []
+        for curve in (c for c in curves if c["kind"] == kind):
+            place = names.index(curve["modality"])
+            colour, mark = LINES[place % len(LINES)], "os^Dv*"[place % 6]
+            panel.plot(
+                curve["levels"], curve["values"], color=colour, marker=mark, markersize=4, label=curve["modality"]
+            )
+            if all(curve["intervals"]):
+                low, high = zip(*curve["intervals"], strict=True)
+                panel.fill_between(curve["levels"], low, high, color=colour, alpha=0.12, linewidth=0)
+            units.append(curve["unit"])
+        panel.set_xlabel(" or ".join(dict.fromkeys(units)))
+        panel.set_title(titles.get(kind, kind))
+        panel.legend(frameon=False, fontsize=8)
+    primary = report["robustness"]["primary"]
+    panels[0].set_ylabel("MAE" if primary == "mae" else primary.replace("_", " "))
 
 
 def _title(report: dict[str, Any], name: str) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mmcli.artifacts import provenance
 from mmcli.artifacts.dataset import Dataset
 from mmcli.errors import InputError, MismatchError, UsageError
-from mmcli.evaluation import classification, explanation, integrity, interval, slices, verdict
+from mmcli.evaluation import classification, explanation, integrity, interval, robustness, slices, verdict
 from mmcli.evaluation.mixing import Access
 from mmcli.evaluation.outcome import PRIMARY, Outcome, outcome_of, truth_of
 from mmcli.evaluation.protocol import Indices, Predict
@@ -103,6 +103,12 @@ def evaluate(
     report["modalities"] = understanding.modalities(report["items"], notes)
     understanding.inputs(report["items"], request.explain)
     report["verdict"] = judged(model, dataset, rows, found, opponents, understanding.emap(), groups, request)
+    if request.robustness:
+        report["robustness"] = robustness.curves(model, dataset, rows, found, request.intervals)
+        val = None if request.split in ("val", "all") else outcome_on(model, dataset, dataset.rows("val"))
+        if (scaled := robustness.temperature(val, found)) is not None:
+            report["robustness"]["temperature"] = scaled
+        report["cost"] = robustness.cost(model, dataset, rows)
     if request.reproduce:
         report["reproduce"] = request.reproduce
     return report

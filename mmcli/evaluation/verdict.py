@@ -49,12 +49,18 @@ def kind_of(modalities: list[str], fusion: str | None, of_the_model: list[str]) 
 def compare(
     ours: Outcome, theirs: Outcome, *, groups: Any = None, config: interval.Config | None = None
 ) -> dict[str, Any]:
-    """``{difference, interval, method, p_mcnemar, ours, theirs}`` on the same items; above zero ours is better.
+    """:func:`paired` of two models' answers for the same items."""
+    return paired(ours.gains(), theirs.gains(), ours.task, groups=groups, config=config)
 
-    The difference is of the primary figure, turned so that more is better; ``only_ours`` and ``only_theirs`` count the
-    items that one of the two alone gets right (classes only).
+
+def paired(
+    mine: Array, other: Array, task: str, *, groups: Any = None, config: interval.Config | None = None
+) -> dict[str, Any]:
+    """``{difference, interval, method, n, ours, theirs}`` of the items' gains ``(n,)``; above zero ours is better.
+
+    The difference is of the primary figure, turned so that more is better. For classes also ``only_ours`` and
+    ``only_theirs``, the items that one of the two alone gets right, and ``p_mcnemar``.
     """
-    mine, other = ours.gains(), theirs.gains()
     differences = mine - other
     found = interval.measured(
         lambda weights: {"difference": weights @ differences / weights.sum(axis=1)},
@@ -62,7 +68,7 @@ def compare(
         groups=groups,
         config=config,
     )["difference"]
-    sign = -1.0 if ours.task == "regress" else 1.0
+    sign = -1.0 if task == "regress" else 1.0
     result: dict[str, Any] = {
         "difference": found["value"],
         "interval": found["interval"],
@@ -71,7 +77,7 @@ def compare(
         "ours": sign * float(mine.mean()),
         "theirs": sign * float(other.mean()),
     }
-    if ours.task == "classify":
+    if task == "classify":
         a, b = int(((mine > 0) & (other == 0)).sum()), int(((mine == 0) & (other > 0)).sum())
         result |= {"only_ours": a, "only_theirs": b, "p_mcnemar": mcnemar(a, b)}
     return result

@@ -58,6 +58,22 @@ def test_another_model_is_compared_and_the_verdict_is_printed_first(trained, tmp
     assert len(explained) == 10
 
 
+def test_two_reports_are_compared(trained, tmp_path, capsys):
+    paths = []
+    for seed in ("0", "1"):
+        paths.append(str(tmp_path / f"r{seed}.json"))
+        arguments = ["evaluate", str(trained / "model.pt"), str(trained / "data.npz"), "-q"]
+        assert run([*arguments, "-o", paths[-1], "--seed", seed]) == 0
+    capsys.readouterr()
+
+    assert run(["evaluate", "--compare", *paths, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["compare"]["difference"] == 0.0
+    assert "No difference between r0.json and r1.json is shown" in err
+    assert run(["evaluate", "-o", paths[0]]) == 2
+    assert "are needed" in capsys.readouterr().err
+
+
 def test_the_same_command_gives_the_same_bytes(trained, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
