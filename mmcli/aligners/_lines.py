@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners import _consensus, _inputs, _phat, _windows
+from mmcli.aligners import _consensus, _frames, _inputs, _phat, _windows
 from mmcli.aligners._consensus import Line
 from mmcli.errors import MismatchError
 
@@ -129,9 +129,7 @@ class Fit:
 def material(x: Any, role: str) -> Material:
     """A side of the pair as frames and, for an audio clip, samples."""
     if hasattr(x, "samples"):
-        from mmcli import extractors
-
-        features = extractors.load("logmel").extract(x)
+        features = _frames.comparable(x)
         rate_hz = min(int(x.rate), 16_000 if x.duration_s <= LONG_S else 8_000)
         return Material(features.flat(), features.times, _inputs.about(x), x.samples(rate_hz), float(rate_hz))
     values, times = _inputs.frames(x, role)

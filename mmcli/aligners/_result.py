@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mmcli.aligners import _inputs, timemap
 from mmcli.aligners._lines import Fit, Material
+from mmcli.aligners._warp import View, Warp
 from mmcli.artifacts import provenance
 from mmcli.artifacts.alignment import Alignment
 from mmcli.errors import MismatchError
@@ -59,7 +60,7 @@ def straight(x: Material, y: Material, fit: Fit, *, name: str, config: Any) -> A
         offset_s=float(fit.offset_s),
         rate=float(rate),
         ppm=float((rate - 1.0) * 1e6),
-        confidence_s=None,
+        confidence_s=[half_width(fit)] * 2,
         quality=quality,
         method=method(name, config),
         cost=float(1.0 - fit.score),
@@ -67,6 +68,55 @@ def straight(x: Material, y: Material, fit: Fit, *, name: str, config: Any) -> A
         query=y.about,
         path=None,
     )
+
+
+def broken(
+    x: Material, y: Material, segments: list[NDArray[np.float64]], fit: Fit, *, name: str, config: Any
+) -> Alignment:
+    """The alignment of lines with breaks between them: ``segments`` [(t_reference, t_query)] * 2 each."""
+    found = timemap.from_segments(segments, "piecewise")
+    return Alignment(
+        model="piecewise",
+        knots=found.knots,
+        breaks=found.breaks,
+        confidence_s=[half_width(fit)] * len(found.knots),
+        quality={"ratio": None, "verdict": "not judged", "reason": fit.evidence()},
+        method=method(name, config),
+        cost=float(1.0 - fit.score),
+        reference=x.about,
+        query=y.about,
+    )
+
+
+def freely(
+    x: Any, y: Any, view: View, found: Warp, quality: dict[str, Any], name: str, config: Any
+) -> Alignment:
+    """The alignment of a warp: knots from the posterior mean with its interval, else from the path."""
+    confidence = None
+    if found.posterior is None:
+        knots = timemap.from_path(found.path, view.x_times, view.y_times)
+    else:
+        p = found.posterior
+        knots = timemap.from_curve(p.t, p.mean)
+        confidence = [round(float(v), 6) for v in np.interp(knots[:, 0], p.t, p.half)]
+    return Alignment(
+        model="warp",
+        knots=knots,
+        confidence_s=confidence,
+        quality=quality,
+        method=method(name, config),
+        cost=float(found.cost),
+        reference=_inputs.about(x),
+        query=_inputs.about(y),
+        path=np.ascontiguousarray(found.path, dtype=np.int64),
+    )
+
+
+def half_width(fit: Fit) -> float:
+    """Half of the 90 % interval of a line's offset: from the scatter of the windows that agree, at least one sample."""
+    n = max(int(fit.line.agree.sum()), 1)
+    deviation = 1.4826 * fit.line.error_s  # of a normal distribution with this median of absolute values
+    return round(max(1.645 * deviation / float(np.sqrt(n)), 1e-4 if fit.lags.sharp else 0.25 * fit.lags.hop_s), 6)
 
 
 def overlap(

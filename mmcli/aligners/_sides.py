@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from mmcli.aligners import _inputs
 from mmcli.artifacts import features as features_file
 from mmcli.artifacts import provenance
 from mmcli.artifacts.features import Features
 from mmcli.errors import MismatchError, UsageError
-
-HOP_S = 0.01  # of the default sound features: the path is within half of it, averaged over frames well below
-RANGE_DB = 50.0  # below the loudest band: what is softer is taken as silence, so that noise floors cost nothing
 
 
 @dataclass(frozen=True)
@@ -88,19 +83,3 @@ class Side:
     def _timed(self) -> Any:
         return self._clip("video") if self.modality == "video" and not self.has_sound else self.sound
 
-
-def comparable(sound: Any) -> Features:
-    """The frames by which sound is compared where no feature is asked for: log-mel bands, (frames, 64), every 10 ms.
-
-    Everything softer than 50 dB below the loudest band counts as silence, and every band has mean 0 and deviation 1
-    over the file: gain, equalisation and the noise floor then matter little, and the cosine compares shapes.
-    """
-    from mmcli import extractors
-
-    module = extractors.load("logmel")
-    found: Features = module.extract(sound, module.Config(hop_s=HOP_S))
-    x = found.flat().astype(np.float64)
-    x = np.maximum(x, x.max() - RANGE_DB)
-    deviation = x.std(axis=0)
-    x = (x - x.mean(axis=0)) / np.where(deviation > 1e-6, deviation, 1.0)
-    return replace(found, values=np.ascontiguousarray(x, dtype=np.float32))

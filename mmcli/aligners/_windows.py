@@ -176,3 +176,15 @@ def _peaks(curve: NDArray[np.float64], most: int, apart: int) -> tuple[NDArray[n
         bend = a - 2 * b + c
         at[k] += 0.5 * (a - c) / bend if bend < 0 else 0.0
     return at, curve[kept] if kept else np.empty(0)
+
+
+def nearest(times: Times, at: Times) -> NDArray[np.int64]:
+    """Indices of the frames nearest to some times, int64.
+
+    >>> nearest(np.array([0.0, 1.0, 2.0]), np.array([-3.0, 0.6, 1.4, 9.0])).tolist()
+    [0, 1, 1, 2]
+    """
+    right = np.clip(np.searchsorted(times, at), 1, max(len(times) - 1, 1))
+    left = right - 1
+    right = np.minimum(right, len(times) - 1)
+    return np.where(np.abs(times[right] - at) < np.abs(at - times[left]), right, left)

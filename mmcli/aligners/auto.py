@@ -1,21 +1,37 @@
-"""The simplest map that explains the pair: an offset, an offset and a rate, or a free warp."""
+"""The simplest map that explains the pair, or a refusal: an offset, an offset and a rate, lines with breaks, or a warp.
+
+Lines are tried first (:mod:`._models`); recordings that share one are the same recording, and their phase says so
+beyond doubt. Where none fits, the pair is tested for belonging together (:mod:`._match`), then warped by what it
+shares: two copies of one recording by their spectra, two renditions of one piece or text by pitch classes, spectra and
+onsets. A pair that does not belong together raises MismatchError with the evidence, unless ``force`` is set.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from mmcli.aligners import _inputs, _lines, _rates, _result
+import numpy as np
+
+from mmcli.aligners import _frames, _inputs, _lines, _match, _models, _result, _warp
 from mmcli.artifacts.alignment import Alignment
+from mmcli.errors import MismatchError
 
 INPUTS = ("audio", "features")
-ENOUGH = 0.6  # of the windows must agree before a line is taken for the whole map
+TEST_HOP_S = 0.05  # of the frames that the test for belonging together compares
+CONTEXT = 9  # of them, 0.45 s, stand together: what single frames share by chance, so long a stretch does not
+SOUND_LIMIT = 0.78  # the statistic above which sound is refused; chosen on pairs made for the purpose
+FRAMES_LIMIT = 0.40  # the same for features and series, where only other sources were measured, not other classes
+SAME_LIMIT = 0.55  # the statistic of the spectra alone, up to which a pair is one recording twice
+LINE_VERDICT = "match"
 
 
 @dataclass(frozen=True)
 class Config:
-    """Nothing needs to be set."""
+    """What kind of pair it is, and what happens to one that does not match."""
 
+    kind: Literal["auto", "same", "rendition"] = "auto"  # one recording twice, or two renditions; auto: by the spectra
+    force: bool = False  # make a map even where the pair does not match
     window_s: float = 10.0  # length of the windows that lines are fitted to, seconds, above 0
     step_s: float = 4.0  # from one window to the next, seconds, above 0
 
@@ -23,21 +39,85 @@ class Config:
 def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     """The map between ``x`` (the reference) and ``y``: arrays (frames, dims), Features or AudioClips.
 
-    A line is taken where most windows of the query agree with one, and an offset where a rate does not explain more;
-    else a warping path is found. Raises as the methods do.
+    Raises MismatchError with the statistic and its limit where the pair does not match, and as the methods do.
     """
     a, b = _lines.materials(x, y)
-    line = _rates.best_line(a, b, window_s=config.window_s, step_s=config.step_s)
-    if line.agreeing >= ENOUGH and (line.lags.sharp or a.samples is None):
-        constant = _lines.fit(line.lags, "offset") if line.lags.rate == 1.0 else line
-        fit = constant if constant.agreeing >= line.agreeing - 0.1 else line
-        return _result.straight(a, b, fit, name="auto", config=config)
-    from mmcli.aligners._sides import comparable
-    from mmcli.aligners.kernels import engine
-
-    metric = "euclidean"
+    if config.kind != "rendition":
+        choice = _models.choose(a, b, window_s=config.window_s, step_s=config.step_s)
+        if choice is not None:
+            return _line(a, b, choice, config)
     if hasattr(x, "samples"):
-        x, y, metric = comparable(x), comparable(y), "cosine"
-    (xv, _), (yv, _) = _inputs.checked(x, y)
-    found = engine.align(xv, yv, metric=metric)
-    return _result.warped(x, y, found.path, found.cost, name="auto", config=config)
+        return _warped_sound(x, y, config)
+    return _warped_frames(x, y, config)
+
+
+def _line(a: _lines.Material, b: _lines.Material, choice: _models.Choice, config: Config) -> Alignment:
+    quality = {"ratio": None, "verdict": LINE_VERDICT, "reason": choice.evidence()}
+    if choice.model == "piecewise":
+        found = _result.broken(a, b, choice.segments, choice.fit, name="auto", config=config)
+    else:
+        found = _result.straight(a, b, replace(choice.fit, model=choice.model), name="auto", config=config)
+    return replace(found, quality=quality, runner_up=choice.runner_up)
+
+
+def _warped_sound(x: Any, y: Any, config: Config) -> Alignment:
+    spectra, pitches = (_tested(v) for v in (_spectra(x, y), _pitches(x, y)))
+    ratio = min(spectra.ratio, pitches.ratio)
+    kind = config.kind if config.kind != "auto" else "same" if spectra.ratio <= SAME_LIMIT else "rendition"
+    said = {"same": "one recording twice", "rendition": "two renditions"}[kind]
+    evidence = f"warped cost over shuffled cost: spectra {spectra.ratio:.2f}, pitch classes {pitches.ratio:.2f}"
+    verdict = _judged(ratio, SOUND_LIMIT, evidence, config, _inputs.label(y).strip())
+    view = _warp.same_recording((x, y)) if kind == "same" else _warp.rendition((x, y))
+    found = _warp.find(view, kind=kind)
+    reason = f"{evidence}; limit {SOUND_LIMIT:.2f}; taken for {said}"
+    return _result.freely(x, y, view, found, {"ratio": ratio, "verdict": verdict, "reason": reason}, "auto", config)
+
+
+def _warped_frames(x: Any, y: Any, config: Config) -> Alignment:
+    (xv, xt), (yv, yt) = _inputs.checked(x, y)
+    view = _warp.View(xv, yv, xt, yt, "euclidean")
+    factor = max(1, max(len(xv), len(yv)) // 4000)
+    thin_x, thin_y = (np.asarray(_frames.coarse(v, t, factor)[0]) for v, t in ((xv, xt), (yv, yt)))
+    thin = _warp.View(thin_x, thin_y, xt, yt, "euclidean")
+    tested = _match.measure(thin.x, thin.y, _match.BLOCK_S / max(2, len(thin.y) // 40), "euclidean", opened=thin.opened)
+    evidence = f"warped cost over shuffled cost {tested.ratio:.2f}"
+    verdict = _judged(tested.ratio, FRAMES_LIMIT, evidence, config, _inputs.label(y).strip())
+    found = _warp.find(view, kind=None)
+    reason = f"{evidence}; limit {FRAMES_LIMIT:.2f}"
+    quality = {"ratio": tested.ratio, "verdict": verdict, "reason": reason}
+    return _result.freely(x, y, view, found, quality, "auto", config)
+
+
+def _judged(ratio: float, limit: float, evidence: str, config: Config, name: str) -> str:
+    """The verdict; raises MismatchError where the pair does not match and is not forced."""
+    if ratio <= limit:
+        return LINE_VERDICT
+    if config.force:
+        return "no match (forced)"
+    raise MismatchError(
+        f"does not match the reference: {evidence}, above the limit of {limit:.2f} (strangers lie near 1)",
+        source=name or None,
+        hint="--force makes a map all the same",
+    )
+
+
+def _spectra(x: Any, y: Any) -> _warp.View:
+    found = [_frames.comparable(s) for s in (x, y)]
+    return _coarse_view(found, round(TEST_HOP_S / _frames.HOP_S))
+
+
+def _pitches(x: Any, y: Any) -> _warp.View:
+    found = [_frames.pitch_classes(s) for s in (x, y)]
+    found = [replace(f, values=f.values - f.values.mean(axis=0)) for f in found]
+    return _coarse_view(found, max(1, round(TEST_HOP_S / _inputs.hop_of(found[0].times))))
+
+
+def _coarse_view(found: list[Any], factor: int) -> _warp.View:
+    longest = max(len(f.values) for f in found) / factor
+    factor *= max(1, int(np.ceil(longest / 12_000)))  # ten minutes at 50 ms; longer recordings more coarsely
+    (xv, xt), (yv, yt) = (_frames.coarse(f.values, f.times, factor) for f in found)
+    return _warp.View(_frames.stacked(xv, CONTEXT), _frames.stacked(yv, CONTEXT), xt, yt, "cosine")
+
+
+def _tested(view: _warp.View) -> _match.Evidence:
+    return _match.measure(view.x, view.y, _inputs.hop_of(view.x_times), view.metric, opened=view.opened)

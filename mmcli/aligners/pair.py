@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mmcli import aligners
-from mmcli.aligners._sides import Side, comparable
+from mmcli.aligners._frames import comparable
+from mmcli.aligners._sides import Side
 from mmcli.artifacts.alignment import Alignment
 from mmcli.artifacts.features import Features
 from mmcli.errors import MismatchError, UsageError

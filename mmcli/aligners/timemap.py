@@ -211,13 +211,23 @@ def from_path(path: NDArray[np.int64], x_times: ArrayLike, y_times: ArrayLike, m
     """
     tx, ty = np.asarray(x_times, dtype=np.float64), np.asarray(y_times, dtype=np.float64)
     frames, first, count = np.unique(path[:, 0], return_index=True, return_counts=True)
-    t = tx[frames]
-    q = np.add.reduceat(ty[path[:, 1]], first) / count
-    t, q = _without_plateaus(t, q, max_error_s / 4)
-    if len(t) == 1:  # one frame on a side: it lasts as long as its neighbours are apart, a second if it has none
-        return np.array([[t[0], q[0]], [t[0] + _hop(tx), q[0] + _hop(ty)]])
-    keep = _thin(t, q, max_error_s * 0.75)
-    return np.column_stack([t[keep], q[keep]])
+    knots = from_curve(tx[frames], np.add.reduceat(ty[path[:, 1]], first) / count, max_error_s)
+    if len(knots) == 1:  # one frame on a side: it lasts as long as its neighbours are apart, a second if it has none
+        return np.concatenate([knots, knots + np.array([_hop(tx), _hop(ty)])])
+    return knots
+
+
+def from_curve(t: ArrayLike, q: ArrayLike, max_error_s: float = 0.001) -> Times:
+    """The knots float64 (k, 2) of a curve: query times ``q`` (n,) that never fall, at rising times ``t`` (n,).
+
+    Thinned as by :func:`from_path`.
+
+    >>> from_curve([0.0, 1.0, 2.0], [0.0, 1.0, 2.0]).tolist()
+    [[0.0, 0.0], [2.0, 2.0]]
+    """
+    rising, level = _without_plateaus(np.asarray(t, np.float64), np.asarray(q, np.float64), max_error_s / 4)
+    keep = _thin(rising, level, max_error_s * 0.75)
+    return np.column_stack([rising[keep], level[keep]])
 
 
 def _without_plateaus(t: Times, q: Times, rise: float) -> tuple[Times, Times]:

@@ -19,11 +19,13 @@ import typer
 from mmcli.cli import assign, console
 from mmcli.cli.options import JsonFlag, Set
 from mmcli.cli.options import command as mm_command
+from mmcli.errors import UsageError
 
 
 def configs(values: dict[str, Any]) -> dict[str, Any]:
     """The configuration of the method in force."""
-    return {values["method"]: _config(values["method"], values["set_"])}
+    found = _config(values["method"], values["set_"], kind=values["kind"], force=values["force"])
+    return {values["method"]: found}
 
 
 @mm_command(configs)
@@ -42,6 +44,10 @@ def command(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw the costs, the path, breaks and confidence.")
     ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="same (one recording twice) or rendition, for auto. [default: by content]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Make a map even where the pair does not match.")] = False,
     no_path: Annotated[bool, typer.Option("--no-path", help="Leave the frame path out of the map.")] = False,
     set_: Set = None,
     json: JsonFlag = False,
@@ -53,7 +59,13 @@ def command(
     from mmcli.artifacts import alignment
 
     found = pair.align_files(
-        reference, query, method=method, feature=feature, metric=metric, config=_config(method, set_), plot=plot
+        reference,
+        query,
+        method=method,
+        feature=feature,
+        metric=metric,
+        config=_config(method, set_, kind=kind, force=force),
+        plot=plot,
     )
     if no_path:
         found = dataclasses.replace(found, path=None)
@@ -65,13 +77,20 @@ def command(
         console.emit({"schema": "mmcli/align@1", "output": str(output), "alignment": content})
 
 
-def _config(method: str, assignments: list[str] | None) -> Any:
+def _config(method: str, assignments: list[str] | None, *, kind: str | None, force: bool) -> Any:
     from mmcli import aligners
 
     module = aligners.registry.load(method)
     assigned = assign.split(assignments)
     assign.refuse_unused(assigned, [method])
-    return assign.configure(module.Config, assigned.get(method), method)
+    fields = assigned.get(method, {})
+    if (kind or force) and method != "auto":
+        raise UsageError(f"{'--kind' if kind else '--force'} is for --method auto, {method} was asked for")
+    if kind:
+        fields["kind"] = kind
+    if force:
+        fields["force"] = "true"
+    return assign.configure(module.Config, fields, method)
 
 
 def _show(found: Any, output: Path) -> None:

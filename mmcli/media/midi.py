@@ -79,7 +79,8 @@ def _events(data: bytes) -> tuple[list[tuple[int, int, str, Any]], int]:
         division = -(256 - (division >> 8)) * (division & 0xFF)  # frames a second times ticks a frame
     if division == 0:
         raise ValueError("has no time base")
-    at, found = 8 + length, []
+    at = 8 + length
+    found: list[tuple[int, str, Any]] = []
     for _ in range(tracks):
         if at >= len(data):
             break

@@ -1,0 +1,64 @@
+"""Whether two inputs belong together: the cost of their best warp against that of the best warp of a shuffled query.
+
+Any two recordings can be warped onto each other at some cost. The query cut into blocks of a second and put
+together in a random order sounds the same on average but has no order in common with the reference: where the true
+query warps hardly cheaper than the shuffled one, the order of the two has nothing in common either. The statistic is
+the ratio of the two costs per step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.aligners.kernels import engine
+
+BLOCK_S = 1.0  # of a shuffled block
+SHUFFLES = 2
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """``ratio``: true cost over shuffled cost, 0 (alike) to about 1 (strangers); ``cost``, ``null``: both per step."""
+
+    ratio: float
+    cost: float
+    null: float
+
+
+def measure(x: NDArray[Any], y: NDArray[Any], hop_s: float, metric: str, *, opened: tuple[bool, bool]) -> Evidence:
+    """The statistic of frames ``x`` (n, d) and ``y`` (m, d), ``hop_s`` seconds apart.
+
+    ``opened``: whether frames of x, of y may be left out at the ends. The shuffles are fixed: the same input gives the
+    same answer.
+
+    >>> x = np.random.default_rng(0).standard_normal((200, 8)).cumsum(axis=0)
+    >>> measure(x, x[::2], 0.1, "euclidean", opened=(False, False)).ratio < 0.4
+    True
+    """
+    cost = _per_step(x, y, metric, opened)
+    block = max(2, round(BLOCK_S / hop_s))
+    null = float(np.mean([_per_step(x, shuffled(y, block, seed), metric, opened) for seed in range(SHUFFLES)]))
+    return Evidence(cost / null if null > 0 else (0.0 if cost == 0 else 1.0), cost, null)
+
+
+def shuffled(y: NDArray[Any], block: int, seed: int) -> NDArray[Any]:
+    """The frames in blocks of ``block``, the blocks in a random order that depends on ``seed`` alone."""
+    n = max(1, len(y) // block)
+    order = np.random.default_rng(seed).permutation(n)
+    parts = np.array_split(np.arange(len(y)), n)
+    return np.ascontiguousarray(y[np.concatenate([parts[k] for k in order])])
+
+
+def _per_step(x: NDArray[Any], y: NDArray[Any], metric: str, opened: tuple[bool, bool]) -> float:
+    found = engine.align(
+        np.ascontiguousarray(x, dtype=np.float32),
+        np.ascontiguousarray(y, dtype=np.float32),
+        metric=metric,
+        open_begin=opened,
+        open_end=opened,
+    )
+    return found.cost / len(found.path)

@@ -1,0 +1,102 @@
+"""The model that is chosen, the breaks that are found, the pairs that are refused, and the intervals' promise."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soxr
+
+from mmcli.aligners import auto
+from mmcli.aligners.timemap import TimeMap
+from mmcli.errors import MismatchError
+from mmcli.media import open_clip
+from mmcli.media.clips import AudioClip
+
+RATE = 16000
+
+
+@pytest.fixture(scope="module")
+def speech(sample_data: Path) -> np.ndarray:
+    return open_clip(sample_data / "reading/reading.flac", "audio").samples(RATE)
+
+
+def clip(samples: np.ndarray) -> AudioClip:
+    return AudioClip.from_array(samples, RATE)
+
+
+def noise(n: int, level: float, seed: int = 0) -> np.ndarray:
+    return (level * np.random.default_rng(seed).standard_normal(n)).astype(np.float32)
+
+
+def test_a_cut_piece_is_an_offset_and_the_drift_of_a_clock_a_rate(speech: np.ndarray) -> None:
+    part = auto.align(clip(speech), clip(speech[5 * RATE : 15 * RATE]))
+    assert part.model == "offset"
+    assert part.offset_s == pytest.approx(5.0, abs=1e-3)
+    drifting = auto.align(clip(speech), clip(soxr.resample(speech, RATE * 1.0003, RATE)))
+    assert drifting.model == "affine"
+    assert drifting.ppm == pytest.approx(300, abs=10)
+
+
+def test_a_query_around_the_reference_is_searched_the_other_way(speech: np.ndarray) -> None:
+    found = auto.align(clip(speech[8 * RATE : 17 * RATE]), clip(speech + noise(len(speech), 0.002)))
+    assert found.model == "offset"
+    assert found.offset_s == pytest.approx(-8.0, abs=1e-3)
+
+
+def test_television_speed_is_named(speech: np.ndarray) -> None:
+    found = auto.align(clip(speech), clip(soxr.resample(speech, RATE * 25, RATE * 24)))
+    assert found.model == "affine"
+    assert found.rate == 25 / 24
+    assert "rate 25/24" in found.quality["reason"]
+
+
+def test_a_cut_and_an_insertion_are_listed_as_breaks(speech: np.ndarray) -> None:
+    a, b, c = 9 * RATE, 13 * RATE, 19 * RATE
+    query = np.concatenate([speech[:a], speech[b:c], noise(3 * RATE, 0.05), speech[c:]])
+    found = auto.align(clip(speech), clip(query))
+    assert found.model == "piecewise"
+    assert [g["side"] for g in found.breaks] == ["reference", "query"]
+    assert [g["start"] for g in found.breaks] == pytest.approx([9.0, 15.0], abs=0.1)
+    assert [g["end"] for g in found.breaks] == pytest.approx([13.0, 18.0], abs=0.1)
+    assert np.isnan(TimeMap(found).to_query(11.0))
+    assert TimeMap(found).to_query(22.0) == pytest.approx(21.0, abs=0.002)
+
+
+def test_a_retimed_copy_is_a_warp_within_its_interval(sample_data: Path) -> None:
+    folder = sample_data / "reading"
+    clips = [open_clip(folder / n, "audio") for n in ("reading.flac", "reading_retimed.ogg")]
+    found = auto.align(*clips)
+    assert found.model == "warp"
+    truth = TimeMap(np.array(json.loads((folder / "truth.json").read_text())["knots"]))
+    t = np.arange(0.2, 26.5, 0.1)
+    error = np.abs(TimeMap(found).to_query(t) - truth.to_query(t))
+    assert error.mean() < 0.004
+    half = np.interp(t, found.knots[:, 0], np.array(found.confidence_s))
+    assert 0.85 <= np.mean(error <= half) <= 1.0
+    assert 2 * half.mean() < 0.045
+
+
+def test_strangers_and_the_time_reversed_are_refused_with_the_evidence(speech: np.ndarray) -> None:
+    for other in (speech[::-1], noise(len(speech), 0.1)):
+        with pytest.raises(MismatchError) as refused:
+            auto.align(clip(speech), clip(np.ascontiguousarray(other)))
+        assert "limit of 0.78" in refused.value.what
+        assert refused.value.hint == "--force makes a map all the same"
+
+
+def test_force_makes_a_map_and_says_that_it_does_not_match(speech: np.ndarray) -> None:
+    found = auto.align(clip(speech), clip(speech[::-1].copy()), auto.Config(force=True))
+    assert found.quality["verdict"] == "no match (forced)"
+    assert found.quality["ratio"] > 0.78
+
+
+def test_series_of_another_source_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((300, 3)).cumsum(axis=0)
+    warped = x[np.clip((np.arange(360) * 0.9 + 8 * np.sin(np.arange(360) / 40)).astype(int), 0, 299)]
+    assert auto.align(x, warped).quality["verdict"] == "match"
+    with pytest.raises(MismatchError):
+        auto.align(rng.standard_normal((300, 3)), rng.standard_normal((300, 3)))
