@@ -42,6 +42,12 @@ static double kept_bytes(const dtw_plan *g, const dtw_problem *p, idx gr, idx gc
   return bytes;
 }
 
+// Two bits a cell in words as large as the numbers, for strips that take as many steps more as they have rows.
+static double words_of_tile(const dtw_plan *g, const dtw_problem *p) {
+  const idx steps = p->use_double ? 32 : 16;
+  return (double)(g->kr * ((g->kc + g->strip - 1 + steps - 1) / steps));
+}
+
 static double total_bytes(const dtw_plan *g, const dtw_problem *p, int want_path) {
   const double real = p->use_double ? 8 : 4, n = (double)p->n, m = (double)p->m;
   const int hr = 1 << p->pattern & DTW_ROWS_DEEP ? 2 : 1, hc = 1 << p->pattern & DTW_COLS_DEEP ? 2 : 1;
@@ -51,9 +57,10 @@ static double total_bytes(const dtw_plan *g, const dtw_problem *p, int want_path
   b += g->threads * (real * (2. * g->kc + 8. * g->kr + 8. * DTW_PAD) + 8. * g->kr);
   b += (2. * g->nb + 2. * (g->mb + 1) + g->nb) * sizeof(idx) + 40. * p->d;
   if (want_path) {
-    b += kept_bytes(g, p, g->gr, g->gc);
+    const double tiles = g->tile_words ? (double)g->nb * g->mb : 1;
+    if (!g->tile_words) b += kept_bytes(g, p, g->gr, g->gc);
     b += 16. * (n + m - 1);
-    b += 4. * ((double)g->kr / g->strip) * ((g->kc + g->strip) / 16. + 2) * g->strip * (p->use_double ? 2 : 1);
+    b += tiles * words_of_tile(g, p) * real;
     b += 8. * (ceil_div(g->nb, g->gr) + ceil_div(g->mb, g->gc) + 4) * 3;
   }
   return b + 8192;
@@ -92,6 +99,13 @@ int dtw_plan_make(dtw_plan *g, const dtw_problem *p, const dtw_options *opt, int
   // Kept borders cost about 8 * n * m / G bytes where they lie G cells apart; the region that is swept again grows with G. Up to
   // 48 MB the borders of all tiles are kept. Regions are square, as the path is nearly a diagonal.
   g->gr = g->gc = opt->group ? opt->group : 1;
+  // Few tiles: cheaper to note all directions than to run half of the tiles again.
+  if (want_path && !opt->group && g->nb * g->mb <= 12) {
+    g->tile_words = (size_t)words_of_tile(g, p);
+    g->bytes = (size_t)total_bytes(g, p, 1);
+    if (!opt->memory || g->bytes <= opt->memory) return DTW_OK;
+    g->tile_words = 0;
+  }
   if (!want_path || opt->group) {
     g->bytes = (size_t)total_bytes(g, p, want_path);
     return opt->memory && g->bytes > opt->memory ? DTW_TOO_LARGE : DTW_OK;

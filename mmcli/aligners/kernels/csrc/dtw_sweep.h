@@ -84,6 +84,7 @@ typedef struct {
   lines_t *krow, *kcol, *end;  // kept every gr tile rows and gc tile columns; right border of the matrix. NULL: not wanted
   int complete;                // 0: only borders are wanted, so the last tile is not run
   double last;                 // the value of the last cell
+  WORD *dirs;                  // directions of all tiles, or NULL
   // several threads, see dtw_wave.h
   idx next_row, *done;         // done[r]: tile columns below it are final in tile row r
   double most;                 // gives up after so many cells; 0: never. As many are run in any order, so threads agree on it
@@ -135,7 +136,8 @@ static int sweep_row(sweep_t *w, scratch_t *s, idx r, int is_main) {
     if (kcol && (bj - w->c0) % w->gc == 0) lines_put(kcol, (bj - w->c0) / w->gc, bi, left);
     if (!w->complete && bi + 1 == w->b1 && bj + 1 == w->c1) break;
     const corner_t next = row_corner(run, row, 0, bj);
-    const double base = run_tile(run, s, bi, bj, top, left, corner, nr, nc, NULL);
+    WORD *dir = w->dirs ? w->dirs + (size_t)(bi * g->mb + bj) * g->tile_words : NULL;
+    const double base = run_tile(run, s, bi, bj, top, left, corner, nr, nc, dir);
     if (base != INFINITY) {
       memcpy(row->v + at * row->seg, s->top, sizeof(REAL) * (size_t)nc);
       if (run->hr > 1) memcpy(row->v + at * row->seg + g->kc, s->top2, sizeof(REAL) * (size_t)nc);

@@ -36,33 +36,52 @@ static void step_back(const run_t *s, const WORD *dir, idx words, idx i0, idx j0
   }
 }
 
-// Walks from (i, j) to where a path may begin. Writes it backwards, then turns it round.
-static int trace(run_t *s, const lines_t *krow, const lines_t *kcol, corner_t origin, idx i, idx j, int64_t *path, idx *length) {
+typedef struct { idx i, j, length; int64_t *path; int done; } walk_t;   // where the walk is; pairs written so far, last one first
+
+// Walks inside the tile that starts at (i0, j0), whose directions were noted for ncols columns.
+static void walk_tile(const run_t *s, walk_t *w, const WORD *dir, idx i0, idx j0, idx ncols) {
   const dtw_problem *p = s->p;
+  const idx steps = 4 * sizeof(WORD), words = (ncols + s->g->strip - 1 + steps - 1) / steps * s->g->strip;
+  while (w->i >= i0 && w->j >= j0) {
+    int64_t *to = w->path + 2 * w->length++;
+    to[0] = w->i; to[1] = w->j;
+    w->done = (w->i == 0 && (w->j == 0 || p->y_begin)) || (w->j == 0 && p->x_begin);
+    if (w->done) return;
+    step_back(s, dir, words, i0, j0, &w->i, &w->j);
+  }
+}
+
+// With the directions of all tiles at hand.
+static int trace_kept(const run_t *s, walk_t *w, const WORD *dirs) {
   const dtw_plan *g = s->g;
-  const idx region_rows = g->gr * g->kr, region_cols = g->gc * g->kc;
-  const size_t steps = 4 * sizeof(WORD), words_most = (size_t)(g->kr / g->strip) * ((size_t)(g->kc + 2 * g->strip) / steps + 2) * (size_t)g->strip;
-  WORD *dir = malloc(sizeof(WORD) * words_most);
+  while (!w->done) {
+    if (w->i < 0 || w->j < 0) return DTW_LOST;
+    const idx bi = w->i / g->kr, bj = w->j / g->kc;
+    walk_tile(s, w, dirs + (size_t)(bi * g->mb + bj) * g->tile_words, bi * g->kr, bj * g->kc, RUN_MIN(g->kc, s->p->m - bj * g->kc));
+  }
+  return DTW_OK;
+}
+
+// With borders kept every gr tile rows and gc tile columns.
+static int trace_again(const run_t *s, walk_t *w, const lines_t *krow, const lines_t *kcol, corner_t origin) {
+  const dtw_plan *g = s->g;
+  const idx region_rows = g->gr * g->kr, region_cols = g->gc * g->kc, steps = 4 * sizeof(WORD);
+  WORD *dir = malloc(sizeof(WORD) * (size_t)(g->kr * ((g->kc + g->strip - 1 + steps - 1) / steps)));
   scratch_t scratch = {0};
   region_t q = {0};
-  idx len = 0;
-  int code = dir && !scratch_new(&scratch, s) ? DTW_OK : DTW_NO_MEMORY, done = 0;
-  while (!done && !code) {
-    const idx gi = i / region_rows, gj = j / region_cols;
-    corner_t origin_here;
-    if ((code = region_make(s, &q, krow, kcol, origin, gi, gj, i / g->kr + 1, j / g->kc + 1, &origin_here))) break;
-    while (!done && !code && i >= gi * region_rows && j >= gj * region_cols) {
-      const idx bi = i / g->kr, bj = j / g->kc, r = bi - gi * g->gr, c = bj - gj * g->gc, i0 = bi * g->kr, j0 = bj * g->kc;
-      const corner_t corner = c ? row_corner(s, &q.irow, r, bj - 1) : r ? col_corner(s, &q.icol, 0, bi - 1) : origin_here;
-      const idx ncols = j - j0 + 1, words = (ncols + g->strip - 1 + (idx)steps - 1) / (idx)steps * g->strip;
-      const double base = run_tile(s, &scratch, bi, bj, lines_get(&q.irow, r, bj), lines_get(&q.icol, c, bi), corner, i - i0 + 1, ncols, dir);
+  int code = dir && !scratch_new(&scratch, s) ? DTW_OK : DTW_NO_MEMORY;
+  while (!w->done && !code) {
+    const idx gi = w->i / region_rows, gj = w->j / region_cols;
+    corner_t first;
+    if ((code = region_make(s, &q, krow, kcol, origin, gi, gj, w->i / g->kr + 1, w->j / g->kc + 1, &first))) break;
+    while (!w->done && !code && w->i >= gi * region_rows && w->j >= gj * region_cols) {
+      const idx bi = w->i / g->kr, bj = w->j / g->kc, r = bi - gi * g->gr, c = bj - gj * g->gc, i0 = bi * g->kr, j0 = bj * g->kc;
+      const idx nrows = w->i - i0 + 1, ncols = w->j - j0 + 1;
+      const corner_t corner = c ? row_corner(s, &q.irow, r, bj - 1) : r ? col_corner(s, &q.icol, 0, bi - 1) : first;
+      const double base = run_tile(s, &scratch, bi, bj, lines_get(&q.irow, r, bj), lines_get(&q.icol, c, bi), corner, nrows, ncols, dir);
       if (base == INFINITY) { code = DTW_LOST; break; }
-      while (i >= i0 && j >= j0) {
-        path[2 * len] = i; path[2 * len + 1] = j; len++;
-        if ((i == 0 && (j == 0 || p->y_begin)) || (j == 0 && p->x_begin)) { done = 1; break; }
-        step_back(s, dir, words, i0, j0, &i, &j);
-      }
-      if (i < 0 || j < 0) code = DTW_LOST;
+      walk_tile(s, w, dir, i0, j0, ncols);
+      if (w->i < 0 || w->j < 0) code = DTW_LOST;
       if (s->opt->poll && s->opt->poll(s->opt->poll_arg)) code = DTW_STOPPED;
     }
     region_free(&q);
@@ -70,8 +89,10 @@ static int trace(run_t *s, const lines_t *krow, const lines_t *kcol, corner_t or
   region_free(&q);
   scratch_free(&scratch);
   free(dir);
-  for (idx a = 0, b = len - 1; a < b; a++, b--)
-    for (int k = 0; k < 2; k++) { const int64_t v = path[2 * a + k]; path[2 * a + k] = path[2 * b + k]; path[2 * b + k] = v; }
-  *length = len;
   return code;
+}
+
+static void turn_round(int64_t *path, idx length) {
+  for (idx a = 0, b = length - 1; a < b; a++, b--)
+    for (int k = 0; k < 2; k++) { const int64_t v = path[2 * a + k]; path[2 * a + k] = path[2 * b + k]; path[2 * b + k] = v; }
 }
