@@ -114,7 +114,11 @@ def dumps(checkpoint: Checkpoint) -> bytes:
     import torch
 
     _check_config(checkpoint.config, "checkpoint")
-    tensors = {name: tensor.detach().to("cpu").contiguous().clone() for name, tensor in checkpoint.tensors.items()}
+    tensors = {}
+    for name, tensor in checkpoint.tensors.items():
+        if tensor.layout != torch.strided:
+            raise ArtifactError(f"tensor {name[:60]!r} is {tensor.layout}; dense ones are kept", source="checkpoint")
+        tensors[name] = tensor.detach().to("cpu").contiguous().clone()  # a copy of its own: no views, nothing shared
     _check_tensors(tensors, "checkpoint")
     try:
         config = provenance.canonical_json(checkpoint.config)

@@ -3,6 +3,7 @@ checksums."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -159,8 +160,7 @@ def mutant(seed: bytes, rng: random.Random, *, archive: bool) -> bytes:
 
 def deep_archive(seed: bytes, rng: random.Random) -> bytes:
     """A sound archive whose members are not: one is mutated, renamed, dropped or doubled, and the checksums fit."""
-    with zipfile.ZipFile(io.BytesIO(seed)) as archive:
-        members = [(entry.filename, archive.read(entry)) for entry in archive.infolist()]
+    members = list(_members(seed))
     at = rng.randrange(len(members))
     name, content = members[at]
     fate = rng.random()
@@ -174,6 +174,12 @@ def deep_archive(seed: bytes, rng: random.Random) -> bytes:
     else:
         members.insert(rng.randrange(len(members)), rng.choice(members))
     return stored(members)
+
+
+@functools.cache
+def _members(seed: bytes) -> list[tuple[str, bytes]]:
+    with zipfile.ZipFile(io.BytesIO(seed)) as archive:
+        return [(entry.filename, archive.read(entry)) for entry in archive.infolist()]
 
 
 def stored(members: list[tuple[str, bytes]]) -> bytes:

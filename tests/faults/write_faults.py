@@ -18,7 +18,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Faults:
 
     def __init__(self, at: int, mode: str) -> None:
         self.at, self.mode, self.count = at, mode, 0
+        self.names: list[str] = []
         for name in CALLS:
             setattr(os, name, self._wrapped(name, getattr(os, name)))
 
@@ -52,6 +53,7 @@ class Faults:
     def _wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
             number, self.count = self.count, self.count + 1
+            self.names.append(name)
             if number != self.at and not (self.mode == "EIO for ever" and number > self.at):
                 return real(*arguments, **options)
             return self._strike(name, real, arguments, options)
@@ -82,6 +84,15 @@ def _bulk(path: Path) -> None:
 def _encoder(path: Path) -> None:
     with atomic.path(path) as temporary:
         temporary.write_bytes(b"made by an encoder that opens files itself")
+
+
+def _unflushed(path: Path) -> None:
+    """As the workers of a batch write."""
+    atomic.without_flushing()
+    try:
+        atomic.write_text(path, "text\n")
+    finally:
+        atomic._flushing = True
 
 
 def _naive(path: Path) -> None:
@@ -117,6 +128,7 @@ def writers() -> dict[str, Callable[[Path], object]]:
         "folder/below/text.txt": lambda path: atomic.write_text(path, "text\n"),
         "bulk.bin": _bulk,
         "encoder.png": _encoder,
+        "unflushed.txt": _unflushed,
         "naive.txt": _naive,
         "checkpoint.pt": _checkpoint,
     }
@@ -153,37 +165,62 @@ def forked(action: Callable[[], object], at: int, mode: str) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def calls_of(action: Callable[[], object]) -> list[str]:
+    """The names of the system calls that the action makes, in order."""
+    reader, writer = os.pipe()
+
+    def traced() -> None:
+        faults = Faults(MOST_CALLS, "none")
+        action()
+        names = faults.names.copy()  # the pipe is not part of it
+        os.write(writer, " ".join(names).encode())
+
+    assert forked(traced, MOST_CALLS, "none") == NOT_REACHED
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        return pipe.read().split()
+
+
+def faults_for(calls: list[str]) -> Iterator[tuple[str, int]]:
+    """Mode and number of call; the last of each mode comes after all calls, and must change nothing."""
+    for mode in MODES:
+        for at, call in enumerate([*calls, "none"]):
+            if call in ("write", "none") or mode not in ("short write", "SIGKILL in a write"):
+                yield mode, at
+
+
 def judge(name: str, write: Callable[[Path], object], folder: Path, *, replacing: bool) -> dict[str, int]:
     """All faults of one writer; raises AssertionError on a finding."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
     target = folder / name
+    _prepare(folder, target, replacing=False)
     write(target)
     new = target.read_bytes()
     tally = {"runs": 0, "failed": 0, "killed": 0, "left": 0}
-    for mode in MODES:
-        for at in range(MOST_CALLS):
-            shutil.rmtree(folder)
-            folder.mkdir()
-            if replacing:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(OLD)
-            status = forked(lambda: write(target), at, mode)
-            where = f"{name}, {mode} at call {at}, {'replacing' if replacing else 'new'}: exit {status}"
-            _check(target, status, OLD if replacing else None, new, where)
-            left = sum(1 for file in folder.rglob("*") if file.is_file() and file != target)
-            assert left == 0 or status < 0 or mode == "EIO for ever", f"{where}: left files behind"
-            tally["runs"] += 1
-            tally["failed"] += status == FAILED
-            tally["killed"] += status < 0
-            tally["left"] += left
-            if status < 0:
-                _recover(write, target, new, where)
-            if status == NOT_REACHED:
-                break
-        else:
-            raise AssertionError(f"{name}: more than {MOST_CALLS} calls")
+    _prepare(folder, target, replacing=replacing)
+    calls = calls_of(lambda: write(target))
+    for mode, at in faults_for(calls):
+        _prepare(folder, target, replacing=replacing)
+        status = forked(lambda: write(target), at, mode)
+        where = f"{name}, {mode} at call {at}, {'replacing' if replacing else 'new'}: exit {status}"
+        _check(target, status, OLD if replacing else None, new, where)
+        left = sum(1 for file in folder.rglob("*") if file.is_file() and file != target)
+        assert left == 0 or status < 0 or mode == "EIO for ever", f"{where}: left files behind"
+        assert (status == NOT_REACHED) == (at == len(calls)), f"{where}: of {len(calls)} calls"
+        tally["runs"] += 1
+        tally["failed"] += status == FAILED
+        tally["killed"] += status < 0
+        tally["left"] += left
+        if status < 0:
+            _recover(write, target, new, where)
     return tally
+
+
+def _prepare(folder: Path, target: Path, *, replacing: bool) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    if replacing:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(OLD)
 
 
 def _check(target: Path, status: int, old: bytes | None, new: bytes, where: str) -> None:
@@ -215,29 +252,28 @@ def judge_journal(folder: Path) -> dict[str, int]:
                 journal.append(entry)
                 kept.open("a").write(".")
 
-    for mode in MODES:
-        for at in range(MOST_CALLS):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            torn = b'{"n": 3, "te' if at % 2 else b""
-            path.write_bytes(b'{"n": 1}\n{"n": 2, "text": "\xc3\xa9"}\n' + torn)
-            status = forked(action, at, mode)
-            where = f"journal, {mode} at call {at}: exit {status}"
-            entries = list(append.read(path))
-            assert status in (SUCCESS, NOT_REACHED, FAILED, -signal.SIGKILL), where
-            assert entries == (first + more)[: len(entries)], where
-            returned = len(kept.read_text()) if kept.exists() else 0
-            assert len(entries) >= 2 + returned, f"{where}: lost a line"
-            assert returned == 2 or status not in (SUCCESS, NOT_REACHED), where
-            with append.Journal(path) as journal:
-                for entry in (first + more)[len(entries) :]:
-                    journal.append(entry)
-            assert list(append.read(path)) == first + more, f"{where}: not mended by the next run"
-            tally["runs"] += 1
-            tally["failed"] += status == FAILED
-            tally["killed"] += status < 0
-            if status == NOT_REACHED:
-                break
+    folder.mkdir(exist_ok=True)
+    calls = calls_of(action)
+    for mode, at in faults_for(calls):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        torn = b'{"n": 3, "te' if at % 2 else b""
+        path.write_bytes(b'{"n": 1}\n{"n": 2, "text": "\xc3\xa9"}\n' + torn)
+        status = forked(action, at, mode)
+        where = f"journal, {mode} at call {at}: exit {status}"
+        entries = list(append.read(path))
+        assert status in (SUCCESS, NOT_REACHED, FAILED, -signal.SIGKILL), where
+        assert entries == (first + more)[: len(entries)], where
+        returned = len(kept.read_text()) if kept.exists() else 0
+        assert len(entries) >= 2 + returned, f"{where}: lost a line"
+        assert returned == 2 or status not in (SUCCESS, NOT_REACHED), where
+        with append.Journal(path) as journal:
+            for entry in (first + more)[len(entries) :]:
+                journal.append(entry)
+        assert list(append.read(path)) == first + more, f"{where}: not mended by the next run"
+        tally["runs"] += 1
+        tally["failed"] += status == FAILED
+        tally["killed"] += status < 0
     return tally
 
 

@@ -25,17 +25,17 @@ from hostile_text import json_cases, manifest_cases, report_cases  # noqa: E402
 
 def bombs() -> dict[str, bytes]:
     """Files of about a megabyte that stand for much more, or for very many small things."""
-    header = b"\x93NUMPY\x02\x00" + struct.pack("<I", 1 << 27) + b" " * (1 << 27)
-    huge = raw_npy("'<f4'", f"({1 << 23}, 4)", bytes(1 << 27))
+    header = b"\x93NUMPY\x02\x00" + struct.pack("<I", 1 << 25) + b" " * (1 << 25)
+    huge = raw_npy("'<f4'", f"({1 << 21}, 4)", bytes(1 << 25))
     numbers = b"[" + b"1.5," * 250_000 + b"1]"
     opening = b'{"schema": "mmcli/features@1", "mmcli": "0", "notes": '
     many = io.BytesIO()
     with zipfile.ZipFile(many, "w") as archive:
         for index in range(9_000):
             archive.writestr(zipfile.ZipInfo(f"{index}.npy"), b"")
-    pickled = b"\x80\x02" + b"}" * 1_000_000 + b"."
-    marks = b"\x80\x02" + b"(" * 1_000_000 + b"."
-    calls = b"\x80\x02ccollections\nOrderedDict\nq\x00" + b"h\x00)R" * 250_000 + b"."
+    pickled = b"\x80\x02" + b"}" * 300_000 + b"."
+    marks = b"\x80\x02" + b"(" * 300_000 + b"."
+    calls = b"\x80\x02ccollections\nOrderedDict\nq\x00" + b"h\x00)R" * 100_000 + b"."
     sound = fuzz_seeds.checkpoint_format().seed
     return {
         "features-deflated-header.npz": zip_deflated(
@@ -51,7 +51,7 @@ def bombs() -> dict[str, bytes]:
         "alignment-keys.json": b'{"schema": 1,' + b",".join(b'"%x":1' % i for i in range(100_000)) + b"}",
         "alignment-text.json": b'{"schema": "' + b"\\u00e9" * 160_000 + b'"}',
         "manifest-short-rows.csv": b"id\n" + b"\n".join(b"%x" % i for i in range(170_000)),
-        "manifest-short-rows.jsonl": b"\n".join(b'{"id":"%x"}' % i for i in range(60_000)),
+        "manifest-short-rows.jsonl": b"\n".join(b'{"id":"%x"}' % i for i in range(20_000)),
         "manifest-commas.csv": b"id" + b"," * 1_000_000,
         "manifest-columns.jsonl": b"{" + b",".join(b'"%x":1' % i for i in range(100_000)) + b"}\n",
         "manifest-one-line.csv": b"id,x\na," + b"x" * 1_000_000 + b"\n",
