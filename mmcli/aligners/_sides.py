@@ -45,6 +45,11 @@ class Side:
         """The sound of an audio or video file: an AudioClip."""
         return self._clip("audio")
 
+    @cached_property
+    def cues(self) -> list[tuple[float, float, str]]:
+        """The cues of a subtitle: (start, end, text) in seconds."""
+        return list(self._clip("subtitle").cues)
+
     @property
     def has_sound(self) -> bool:
         """Whether it is an audio file or a video file with a sound track."""
@@ -59,7 +64,12 @@ class Side:
 
     def about(self) -> dict[str, Any]:
         """Name, sha256 of the file itself and duration in seconds."""
-        duration = _inputs.about(self.features)["duration_s"] if self.has_frames else float(self._timed().duration_s)
+        if self.has_frames:
+            duration = _inputs.about(self.features)["duration_s"]
+        elif self.modality == "subtitle":
+            duration = max(end for _, end, _ in self.cues)
+        else:
+            duration = float(self._timed().duration_s)
         return {"name": self.path.name, "sha256": provenance.sha256_file(self.path), "duration_s": duration}
 
     def extract(self, extractor: str) -> Features:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcli import aligners
+from mmcli.aligners import _activity, _subtitles, timemap
 from mmcli.aligners._frames import comparable
 from mmcli.aligners._sides import Side
 from mmcli.artifacts.alignment import Alignment
@@ -37,6 +38,8 @@ def align_files(
     """
     a, b = Side(Path(reference), "reference"), Side(Path(query), "query")
     module = aligners.registry.load(method)
+    if "subtitle" in (a.modality, b.modality):
+        return _with_subtitle(a, b, method, module.Config() if config is None else config)
     x, y, chosen = inputs(a, b, module, feature)
     settings = configured(module, method, config, metric or chosen, asked=metric is not None)
     found: Alignment = module.align(x, y, settings)
@@ -47,6 +50,36 @@ def align_files(
         x, y = (comparable(s) if hasattr(s, "samples") else s for s in (x, y))
         _plot.draw(plot, found, x, y, metric=getattr(settings, "metric", None) or chosen or "euclidean")
     return found
+
+
+def _with_subtitle(a: Side, b: Side, method: str, config: Any) -> Alignment:
+    """Cues against speech activity, whichever side they are on."""
+    if method != "auto":
+        raise UsageError(f"--method {method} cannot compare a subtitle", hint="use --method auto")
+    if b.modality != "subtitle":  # the subtitle is the reference: found the other way round, and turned
+        found = _with_subtitle(Side(b.path, "reference"), Side(a.path, "query"), method, config)
+        turned = timemap.TimeMap(found).invert()
+        return dataclasses.replace(
+            found,
+            knots=turned.knots,
+            breaks=turned.breaks,
+            offset_s=turned.offset_s,
+            rate=turned.rate,
+            ppm=None if turned.rate is None else (turned.rate - 1.0) * 1e6,
+            reference=found.query,
+            query=found.reference,
+        )
+    if a.modality == "subtitle":
+        activity = _subtitles.activity_of_cues(a.cues)
+    elif a.has_sound:
+        activity = _activity.of_sound(a.sound)
+    else:
+        raise MismatchError(
+            f"a file of kind {a.modality} ({a.path.name}) and a subtitle ({b.path.name}) cannot be compared"
+        )
+    return _subtitles.against(
+        activity, b.cues, reference=a.about(), query=b.about(), force=getattr(config, "force", False), config=config
+    )
 
 
 def inputs(a: Side, b: Side, module: Any, feature: str | None) -> tuple[Any, Any, str | None]:

@@ -1,0 +1,106 @@
+"""A subtitle against sound or against another subtitle, as an alignment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.aligners import _activity, _cues, _result, timemap
+from mmcli.artifacts.alignment import Alignment
+from mmcli.errors import InputError, MismatchError
+
+FEWEST_CUES = 5
+LIMIT_Z = 4.0  # standard deviations above reordered cues; on pairs made for the purpose 6.9 and more, strangers below 2
+
+
+def against(
+    activity: NDArray[np.float64],
+    cues: list[tuple[float, float, str]],
+    *,
+    reference: dict[str, Any],
+    query: dict[str, Any],
+    force: bool,
+    config: Any,
+) -> Alignment:
+    """The map of cues (the query) onto the clock of a curve of speech activity (the reference).
+
+    Raises InputError for too few cues, MismatchError with the evidence where the cues do not fit, unless ``force``.
+    """
+    spans = _merged(cues)
+    if len(spans) < FEWEST_CUES:
+        raise InputError(f"{len(spans)} cues say too little; {FEWEST_CUES} are needed", source=query["name"])
+    found = _cues.place(activity, spans)
+    evidence = f"agreement z = {found.z:.1f} above the same cues in other orders"
+    if found.z < LIMIT_Z and not force:
+        raise MismatchError(
+            f"does not match the reference: {evidence}, the limit is {LIMIT_Z:.1f} (strangers lie below 2)",
+            source=query["name"],
+            hint="--force makes a map all the same",
+        )
+    verdict = "match" if found.z >= LIMIT_Z else "no match (forced)"
+    rate = "" if found.named is None else f", rate {found.named}"
+    quality = {
+        "ratio": None,
+        "verdict": verdict,
+        "reason": f"{evidence}; {found.edges} edges lie within {found.error_s * 1e3:.0f} ms (median){rate}",
+    }
+    common: dict[str, Any] = {
+        "quality": quality,
+        "method": _result.method("auto", config),
+        "reference": reference,
+        "query": query,
+    }
+    offsets = [p[2] for p in found.pieces]
+    half = round(max(1.645 * 1.4826 * found.error_s / np.sqrt(max(found.edges, 1)), 0.005), 6)
+    if len(found.pieces) == 1:
+        ends = np.array([spans[0, 0], spans[-1, 1]])
+        knots = np.column_stack([offsets[0] + found.rate * ends, ends])
+        return Alignment(
+            model="offset" if found.rate == 1.0 else "affine",
+            knots=knots,
+            offset_s=offsets[0],
+            rate=found.rate,
+            ppm=(found.rate - 1.0) * 1e6,
+            confidence_s=[half] * 2,
+            **common,
+        )
+    pieces = timemap.from_segments(_segments(spans, found), "piecewise")
+    return Alignment(
+        model="piecewise", knots=pieces.knots, breaks=pieces.breaks, confidence_s=[half] * len(pieces.knots), **common
+    )
+
+
+def _segments(spans: NDArray[np.float64], found: _cues.Found) -> list[NDArray[np.float64]]:
+    """The knots of each piece; a break lies in the pause between two cues, with as much of the pause on either side."""
+    begin = min(float(spans[0, 0]), 0.0)
+    out: list[NDArray[np.float64]] = []
+    for k, (_, b, offset) in enumerate(found.pieces):
+        end = following = float(spans[-1, 1])
+        if k + 1 < len(found.pieces):
+            last, first = float(spans[b - 1, 1]), float(spans[b, 0])
+            only_query = max(0.0, (offset - found.pieces[k + 1][2]) / found.rate)  # seconds that have no partner
+            end = last + max(0.0, first - last - only_query) / 2
+            following = end + only_query
+        if end > begin:
+            t = np.array([begin, end])
+            out.append(np.column_stack([offset + found.rate * t, t]))
+        begin = following
+    return out
+
+
+def _merged(cues: list[tuple[float, float, str]]) -> NDArray[np.float64]:
+    """Start and end of cues in order, overlapping ones joined, float64 (k, 2)."""
+    out: list[list[float]] = []
+    for start, end, _ in sorted(cues):
+        if out and start <= out[-1][1] + 1e-3:
+            out[-1][1] = max(out[-1][1], end)
+        elif end > start:
+            out.append([start, end])
+    return np.array(out, dtype=np.float64).reshape(-1, 2)
+
+
+def activity_of_cues(cues: list[tuple[float, float, str]]) -> NDArray[np.float64]:
+    """The curve of a subtitle that serves as reference."""
+    return _activity.of_cues([(s, e) for s, e, _ in cues], max(e for _, e, _ in cues))

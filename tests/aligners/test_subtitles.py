@@ -1,0 +1,107 @@
+"""Cues against speech activity: every way in which a subtitle is usually wrong, and those that must be refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmcli.aligners import _activity, pair
+from mmcli.aligners.timemap import TimeMap
+from mmcli.errors import MismatchError
+from mmcli.media.clips import AudioClip
+
+RATE = 8000
+
+
+def programme(seed: int, cues: int = 40) -> np.ndarray:
+    """Start and end of cues, float64 (cues, 2), seconds."""
+    rng = np.random.default_rng(seed)
+    pauses, lengths = rng.uniform(0.4, 3.0, cues), rng.uniform(0.8, 4.0, cues)
+    starts = np.cumsum(pauses + np.concatenate([[0.0], lengths[:-1]]))
+    return np.column_stack([starts, starts + lengths])
+
+
+def sound(cues: np.ndarray) -> AudioClip:
+    """Noise that is loud inside the cues and soft outside."""
+    n = int((cues[-1, 1] + 3) * RATE)
+    t = np.arange(n) / RATE
+    inside = (np.searchsorted(cues[:, 0], t, side="right") - np.searchsorted(cues[:, 1], t, side="right")) > 0
+    samples = np.random.default_rng(9).standard_normal(n) * np.where(inside, 0.1, 0.001)
+    return AudioClip.from_array(samples.astype(np.float32), RATE)
+
+
+def srt(path: Path, cues: np.ndarray) -> Path:
+    def stamp(s: float) -> str:
+        ms = round(s * 1000)
+        return f"{ms // 3600000:02}:{ms // 60000 % 60:02}:{ms // 1000 % 60:02},{ms % 1000:03}"
+
+    blocks = [f"{k}\n{stamp(s)} --> {stamp(e)}\nline {k}\n" for k, (s, e) in enumerate(cues, 1) if s >= 0]
+    path.write_text("\n".join(blocks), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, np.ndarray]:
+    folder = tmp_path_factory.mktemp("subtitles")
+    cues = programme(1)
+    import soundfile
+
+    clip = sound(cues)
+    soundfile.write(folder / "programme.wav", clip.samples(), RATE)
+    return folder, folder / "programme.wav", cues
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "shift", "model"),
+    [("late", 1.0, 41.7, "offset"), ("television", 25 / 24, 0.0, "affine"), ("slow", 1.005, 2.0, "affine")],
+)
+def test_a_shifted_or_stretched_subtitle_is_put_right(
+    files: tuple[Path, Path, np.ndarray], name: str, factor: float, shift: float, model: str
+) -> None:
+    folder, media, cues = files
+    found = pair.align_files(media, srt(folder / f"{name}.srt", cues * factor + shift))
+    assert found.model == model
+    mapped = TimeMap(found).to_reference(cues[:, 0] * factor + shift)
+    assert np.abs(mapped - cues[:, 0]).max() < 0.03
+    if name == "television":
+        assert found.rate == 24 / 25
+        assert "24/25" in found.quality["reason"]
+
+
+def test_a_break_is_found_between_the_cues(files: tuple[Path, Path, np.ndarray]) -> None:
+    folder, media, cues = files
+    query = cues.copy()
+    query[20:] += 60.0
+    found = pair.align_files(media, srt(folder / "break.srt", query))
+    assert found.model == "piecewise"
+    assert [b["side"] for b in found.breaks] == ["query"]
+    mapped = TimeMap(found).to_reference(query[:, 0])
+    assert np.nanmax(np.abs(mapped - cues[:, 0])) < 0.03
+    assert np.isfinite(mapped).sum() >= len(cues) - 1
+
+
+@pytest.mark.parametrize("other", ["reversed", "foreign"])
+def test_a_wrong_subtitle_is_refused(files: tuple[Path, Path, np.ndarray], other: str) -> None:
+    folder, media, cues = files
+    wrong = cues[-1, 1] + 1 - cues[::-1, ::-1] if other == "reversed" else programme(7)
+    with pytest.raises(MismatchError) as refused:
+        pair.align_files(media, srt(folder / f"{other}.srt", wrong))
+    assert "the limit is 4.0" in refused.value.what
+
+
+def test_two_subtitles_and_a_subtitle_as_reference(files: tuple[Path, Path, np.ndarray]) -> None:
+    folder, media, cues = files
+    a, b = srt(folder / "a.srt", cues), srt(folder / "b.srt", cues + 12.5)
+    assert pair.align_files(a, b).offset_s == pytest.approx(-12.5, abs=0.01)
+    assert pair.align_files(b, media).offset_s == pytest.approx(12.5, abs=0.02)
+
+
+def test_activity_follows_the_level_of_its_surroundings() -> None:
+    cues = programme(3, cues=12)
+    clip = sound(cues)
+    samples = clip.samples() * np.linspace(0.02, 1.0, len(clip.samples())).astype(np.float32)
+    begins, _ = _activity.edges(_activity.of_sound(AudioClip.from_array(samples, RATE)))
+    distance = np.abs(begins[:, None] - cues[None, :, 0]).min(axis=0)
+    assert np.median(distance) < 0.03
