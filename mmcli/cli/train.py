@@ -35,7 +35,12 @@ def command(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL.pt", help="The model.")],
     task: Annotated[str, typer.Option(help="auto, classify, regress, multilabel. auto: by the labels.")] = "auto",
     fusion: Annotated[
-        str, typer.Option(metavar="NAME", help="concat, mean, weighted, gated, attention: how modalities are joined.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How modalities are joined: concat, mean, weighted, gated, attention, lowrank, bottleneck, "
+            "evidential, late; auto: a pool of candidates, compared on folds.",
+        ),
     ] = "concat",
     modalities: Annotated[
         str | None, typer.Option(metavar="A,B", help="Streams to use. [default: all but `fused`]")
@@ -58,16 +63,18 @@ def command(
         raise UsageError("a model with its history cannot go to standard output", hint="give -o a file name")
     from mmcli.artifacts import dataset as datasets
     from mmcli.artifacts import provenance
-    from mmcli.training import run
+    from mmcli.training import auto, run
 
     data = datasets.load(dataset)
     if dry_run:
         _show_plan(run.planned(data, config), json)
         return
-    with console.progress("train", config.epochs, "epochs") as progress:
+    steps, unit = (auto.rounds(data, config), "candidates") if fusion == "auto" else (config.epochs, "epochs")
+    with console.progress("train", steps, unit) as progress:
 
         def report(row: dict[str, Any]) -> None:
-            progress.advance(1, ", ".join(f"{k} {row[k]:.4g}" for k in row if k.startswith(("train_", "val_"))))
+            figures = [f"{k} {row[k]:.4g}" for k in row if k.startswith(("train_", "val_", "fold_"))]
+            progress.advance(1, ", ".join([*filter(None, [row.get("candidate")]), *figures]))
 
         inputs = [provenance.source_of(dataset)]
         found = run.train(data, config, output, inputs=inputs, again=resume, report=report)
@@ -79,8 +86,8 @@ def _config(values: dict[str, Any]) -> Any:
     from mmcli.registry import nearest
     from mmcli.training.config import TrainConfig
 
-    if values["fusion"] not in fusion.registry.names():
-        hint = nearest(values["fusion"], fusion.registry.names())
+    if values["fusion"] not in (known := ["auto", *fusion.registry.names()]):
+        hint = nearest(values["fusion"], known)
         raise UsageError(f"unknown fusion block {values['fusion']!r}", hint=hint)
     assigned = assign.split(values["set_"])
     assign.refuse_unused(assigned, ["train"])
@@ -91,6 +98,9 @@ def _config(values: dict[str, Any]) -> Any:
 
 
 def _show(facts: dict[str, Any], config: dict[str, Any], output: Path, json: bool) -> None:
+    if config.get("candidates"):
+        _show_candidates(config, output, json)
+        return
     best = facts["history"][facts["best_epoch"] - 1]
     figures = ", ".join(f"{name.removeprefix('val_')} {best[name]:.4g}" for name in best if name.startswith("val_"))
     console.say(
@@ -101,6 +111,17 @@ def _show(facts: dict[str, Any], config: dict[str, Any], output: Path, json: boo
     if json:
         keep = {k: facts[k] for k in ("parameters", "best_epoch", "items")}
         console.emit({"schema": "mmcli/train@1", "output": str(output), "task": config["task"], "best": best} | keep)
+
+
+def _show_candidates(config: dict[str, Any], output: Path, json: bool) -> None:
+    table = config["candidates"]
+    figure = "mae" if config["task"] == "regress" else "accuracy"
+    shown = [(c["title"], c["loss"], c[figure], c.get("weight", "")) for c in table]
+    console.table(f"{output}: candidates on folds of the training split", ["", "loss", figure, "weight"], shown)
+    members = [m["title"] for m in config["model"]["members"]]
+    console.say(f"{output}: {config['task']}, {config['training']['parameters']:,} numbers; kept: {', '.join(members)}")
+    if json:
+        console.emit({"schema": "mmcli/train@1", "output": str(output), "task": config["task"], "candidates": table})
 
 
 def _show_plan(plan: dict[str, Any], json: bool) -> None:

@@ -60,7 +60,7 @@ class HeadConfig:
 
 
 class Network(nn.Module):
-    """Built from its configuration by :func:`build`; ``names`` are the modalities in order."""
+    """Built from its configuration by :func:`mmcli.models.factory.build`; ``names`` are the modalities in order."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
@@ -108,17 +108,6 @@ class Network(nn.Module):
         return Outputs(self.fusion(alone, present), alone, present, vectors)
 
 
-def build(config: Mapping[str, Any]) -> nn.Module:
-    """The network that a configuration describes, with fresh weights from torch's generator.
-
-    Raises :class:`ArtifactError` where the configuration is not one this version can build.
-    """
-    name = config.get("name")
-    if name != "network":
-        raise ArtifactError(f"unknown network {name!r}")
-    return Network(config)
-
-
 def _object(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ArtifactError(f"the configuration of {where} is not an object")
@@ -151,8 +140,3 @@ def _block(part: Mapping[str, Any], modalities: int, width: int, outputs: int) -
     if any(getattr(config, field, value) != value for field, value in fits.items()):
         raise ArtifactError(f"{where} does not fit {modalities} modalities of width {width}")
     return cast(Block, module.build(config))
-
-
-def names(config: Mapping[str, Any]) -> list[str]:
-    """The modalities that a network of this configuration reads, in order."""
-    return [str(part.get("name")) for part in _objects(config.get("modalities"))]

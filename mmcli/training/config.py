@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from mmcli.errors import UsageError
 
 TASKS = ("auto", "classify", "regress", "multilabel")
+AUTO = "auto"
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -19,7 +20,8 @@ class TrainConfig:
     """
 
     task: str = "auto"  # auto: from the labels
-    fusion: str = "concat"  # name of a fusion block
+    fusion: str = "concat"  # name of a fusion block; auto: a pool of candidates
+    folds: int = 3  # of the training split, for auto
     modalities: tuple[str, ...] = ()  # streams to use; none named: all
     encoders: tuple[str, ...] = ()  # STREAM=ENCODER; others by what the stream holds
     epochs: int = 50  # passes over the training split, at most
@@ -43,6 +45,7 @@ class TrainConfig:
         ranges = {
             "epochs": (1, 100_000),
             "patience": (0, 100_000),
+            "folds": (2, 100),
             "batch": (0, 1 << 20),
             "rate": (1e-8, 10.0),
             "warmup": (0.0, 1.0),

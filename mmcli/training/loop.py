@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from mmcli.artifacts.dataset import Dataset
 from mmcli.errors import InputError
-from mmcli.models import network
+from mmcli.models import factory
 from mmcli.models.dropout import coins
 from mmcli.models.dropout import rows as shard
-from mmcli.models.network import Network
+from mmcli.models.network import Batch, Network
 from mmcli.training import plan, seeding
 from mmcli.training.average import Average
 from mmcli.training.config import TrainConfig
@@ -68,13 +68,15 @@ def fit(
     train: NDArray[np.int64] | None = None,
     val: NDArray[np.int64] | None = None,
     model: dict[str, Any] | None = None,
+    target: Target | None = None,
     world: World | None = None,
     restore: Callable[[State, nn.Module, torch.optim.Optimizer, Average], None] | None = None,
     after_epoch: Saved | None = None,
 ) -> Run:
     """Train on the rows ``train`` (default: the training split), stop by the rows ``val``, keep the best weights.
 
-    ``model`` is the network's configuration where it is not to be planned from the data. ``restore`` fills the state
+    ``model`` is the network's configuration where it is not to be planned from the data, ``target`` the
+    labels where they are read already. ``restore`` fills the state
     of an earlier run; ``after_epoch`` sees the state after every epoch (progress, history, saving).
     """
     world = world or World()
@@ -83,7 +85,7 @@ def fit(
     val = dataset.rows("val") if val is None else val
     if not len(train):
         raise InputError("the data set has no item in its training split")
-    target = read(dataset, config.task, train, device)
+    target = target or read(dataset, config.task, train, device)
     train, val = train[target.known[train]], val[target.known[val]]
     streams = plan.shapes(dataset, config.modalities)
     model = model or plan.network(streams, target.outputs, len(train), config)
@@ -91,7 +93,7 @@ def fit(
 
     with seeding.deterministic(config.threads, device):
         seeding.seed_torch(config.seed, 0, seeding.WEIGHTS)
-        net = network.build(model).to(device)
+        net = factory.build(model).to(device)
         assert isinstance(net, Network)
         _set_output_bias(net, target, train)
         parameters = [p for p in net.parameters() if p.requires_grad]
@@ -161,7 +163,7 @@ def schedule(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - rise) / max(steps - rise, 1e-9))))
 
 
-def logits_of(net: Network, data: Data, rows: NDArray[np.int64]) -> Tensor:
+def logits_of(net: nn.Module, data: Data, rows: NDArray[np.int64]) -> Tensor:
     """Logits ``(len(rows), outputs)`` without gradients, items of like length together."""
     net.eval()
     by_length = np.argsort(data.lengths[rows].max(1), kind="stable")
@@ -173,7 +175,7 @@ def logits_of(net: Network, data: Data, rows: NDArray[np.int64]) -> Tensor:
     return torch.cat(parts)[back]
 
 
-def validate(net: Network, data: Data, target: Target, rows: NDArray[np.int64]) -> dict[str, float]:
+def validate(net: nn.Module, data: Data, target: Target, rows: NDArray[np.int64]) -> dict[str, float]:
     """Mean loss without smoothing, and accuracy or mean absolute error."""
     logits = logits_of(net, data, rows)
     values = target.values[torch.from_numpy(rows).to(data.device)]
@@ -181,7 +183,7 @@ def validate(net: Network, data: Data, target: Target, rows: NDArray[np.int64]) 
     return {"loss": float(loss), **score(target.task, logits, values)}
 
 
-def _loss(net: Network, batch: network.Batch, target: Target, rows: NDArray[np.int64], config: TrainConfig) -> Tensor:
+def _loss(net: Network, batch: Batch, target: Target, rows: NDArray[np.int64], config: TrainConfig) -> Tensor:
     """Sum over the items of the fused loss plus the weighted mean of the present modalities' own losses."""
     outputs = net.detailed(batch)
     values = target.values[torch.from_numpy(rows).to(target.values.device)]
@@ -194,7 +196,7 @@ def _loss(net: Network, batch: network.Batch, target: Target, rows: NDArray[np.i
     return loss
 
 
-def _kept(batch: network.Batch, p: float) -> Tensor:
+def _kept(batch: Batch, p: float) -> Tensor:
     """Which modalities stay visible: each present one is hidden with probability ``p``, never all of an item's."""
     present = torch.stack([given.present for given in batch.values()], dim=1)
     keep = coins(tuple(present.shape), 1.0 - p, present.device) > 0

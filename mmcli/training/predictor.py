@@ -16,8 +16,7 @@ from mmcli.artifacts.checkpoint import Checkpoint
 from mmcli.artifacts.dataset import Dataset, Stream
 from mmcli.errors import ArtifactError, MismatchError
 from mmcli.fusion import normalise
-from mmcli.models import network
-from mmcli.models.network import Network
+from mmcli.models import factory
 from mmcli.models.streams import KINDS, StreamShape
 from mmcli.training import seeding
 from mmcli.training.data import Data, kind_of
@@ -63,10 +62,10 @@ class Predictor:
         self.modalities: dict[str, dict[str, Any]] = found.config["modalities"]
         self.device = pick(device)
         with torch.device("meta"):
-            net = network.build(found.config["model"])
+            net = factory.build(found.config["model"])
         net.load_state_dict(found.tensors, assign=True)
-        self.net = cast(Network, net.to(self.device).eval())
-        self.shapes = [_shape(n, self.modalities, name) for n in network.names(found.config["model"])]
+        self.net = net.to(self.device).eval()
+        self.shapes = [_shape(n, self.modalities, name) for n in factory.names(found.config["model"])]
 
     @property
     def parameters(self) -> int:
@@ -133,7 +132,7 @@ def load(path: Path | str, device: str = "cpu") -> Predictor:
 def expected(config: dict[str, Any]) -> Mapping[str, tuple[int, ...]]:
     """Name and shape of every tensor of the model that a checkpoint's config describes; nothing is allocated."""
     with torch.device("meta"):
-        net = network.build(config["model"])
+        net = factory.build(config["model"])
     return {name: tuple(value.shape) for name, value in net.state_dict().items()}
 
 

@@ -15,10 +15,11 @@ from mmcli.artifacts import atomic, checkpoint
 from mmcli.artifacts.append import Journal
 from mmcli.artifacts.checkpoint import Checkpoint
 from mmcli.artifacts.dataset import Dataset
-from mmcli.models import network
+from mmcli.models import factory
 from mmcli.training import plan, resume
+from mmcli.training.auto import fit_auto
 from mmcli.training.average import Average
-from mmcli.training.config import TrainConfig
+from mmcli.training.config import AUTO, TrainConfig
 from mmcli.training.data import shape_of
 from mmcli.training.loop import Row, Run, State, fit
 from mmcli.training.target import read
@@ -68,10 +69,21 @@ def train(
                 resume.save(saved, facts, state, net, optimizer, average)
                 last = time.monotonic()
 
-        run = fit(dataset, config, restore=restore, after_epoch=after_epoch)
+        def after_candidate(row: Row) -> None:
+            journal.append(_sorted(row))
+            if report is not None:
+                report(row)
+
+        table = None
+        if config.fusion == AUTO:
+            run, table = fit_auto(dataset, config, after_candidate)
+        else:
+            run = fit(dataset, config, restore=restore, after_epoch=after_epoch)
     result = Checkpoint(run.tensors, describe(dataset, config, run, inputs))
+    if table is not None:
+        result.config["candidates"] = table
     checkpoint.save(output, result)
-    saved.unlink(missing_ok=True)
+    atomic.remove(saved)
     return result
 
 
@@ -114,7 +126,7 @@ def planned(dataset: Dataset, config: TrainConfig) -> dict[str, Any]:
     streams = plan.shapes(dataset, config.modalities)
     model = plan.network(streams, target.outputs, len(train), config)
     with torch.device("meta"):
-        parameters = sum(p.numel() for p in network.build(model).parameters())
+        parameters = sum(p.numel() for p in factory.build(model).parameters())
     size = plan.batch(len(train), config)
     return {
         "model": model,

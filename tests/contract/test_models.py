@@ -9,7 +9,8 @@ import torch
 
 from mmcli.models import encoders, fusion
 from mmcli.models.configs import from_json, to_json
-from mmcli.models.network import Input, build
+from mmcli.models.factory import build
+from mmcli.models.network import Input
 from mmcli.models.streams import StreamShape
 
 SHAPES = {

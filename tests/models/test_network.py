@@ -10,7 +10,7 @@ import torch
 from mmcli.errors import ArtifactError
 from mmcli.models import masks
 from mmcli.models.dropout import Dropout, rows
-from mmcli.models.network import build
+from mmcli.models.factory import build
 
 GOOD = {
     "name": "network",
@@ -33,7 +33,7 @@ def broken(*path: object, value: object) -> dict:
 @pytest.mark.parametrize(
     ("config", "what"),
     [
-        (broken("name", value="other"), "unknown network"),
+        (broken("name", value="other"), "unknown model"),
         (broken("modalities", value=[]), "needs 1 to"),
         (broken("modalities", value=None), "needs 1 to"),
         (broken("modalities", 0, "encoder", value="base"), "unknown encoder"),

@@ -1,0 +1,281 @@
+"""Fusion that is not worse than its best part: candidates are compared on folds of the training split, then pooled.
+
+Candidates are each stream alone (a network, and a kernel machine over statistics), and all streams together (networks
+with several fusion blocks, a sum of kernels). Every candidate answers for each fold of the training split after
+training on the others; a group is never on both sides. On these answers the candidates are calibrated and the weights
+of a log-linear pool are fitted. Late fusion of any subset, and any single candidate, are special cases of the pool.
+The pool is kept if it beats the best single candidate on folds that its weights were not fitted on; else that
+candidate is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmcli.artifacts.dataset import Dataset
+from mmcli.errors import InputError
+from mmcli.models import factory
+from mmcli.models.stack import pool
+from mmcli.models.streams import StreamShape
+from mmcli.training import folds as folding
+from mmcli.training import plan, pooling, ridge, seeding
+from mmcli.training.config import TrainConfig
+from mmcli.training.data import Data
+from mmcli.training.device import pick
+from mmcli.training.loop import Row, Run, fit, logits_of
+from mmcli.training.target import Target, losses, read, score
+
+JOINT = ("concat", "attention")
+
+
+@dataclass
+class Candidate:
+    """``answers`` float64 ``(items, outputs)``: of every training item, by models that did not see it."""
+
+    title: str
+    names: list[str]
+    model: dict[str, Any]
+    tensors: dict[str, Tensor]
+    answers: Tensor
+    history: list[Row]
+
+
+Report = Callable[[Row], None]
+
+
+def rounds(dataset: Dataset, config: TrainConfig) -> int:
+    """How many candidates :func:`fit_auto` will report."""
+    streams = plan.shapes(dataset, config.modalities)
+    kernels = 1 if ridge.fits(streams, len(dataset.rows("train"))) else 0
+    one = len(streams) * (1 + kernels)
+    return one + (len(JOINT) + kernels if len(streams) > 1 else 0)
+
+
+def fit_auto(dataset: Dataset, config: TrainConfig, report: Report | None = None) -> tuple[Run, list[dict[str, Any]]]:
+    """The pool as a finished run, and the table of candidates ``{title, modalities, loss, score, weight}``.
+
+    Loss and score (accuracy, or mean absolute error) are those of the answers on the folds.
+    """
+    device = pick(config.device)
+    train, val = dataset.rows("train"), dataset.rows("val")
+    if not len(train):
+        raise InputError("the data set has no item in its training split")
+    target = read(dataset, config.task, train, device)
+    train = train[target.known[train]]
+    streams = plan.shapes(dataset, config.modalities)
+    kinds = target.values.cpu().numpy()[train] if target.task == "classify" else None
+    parts = _folds(dataset, train, kinds, config)
+    data = Data(dataset, streams, torch.device("cpu"))
+
+    found: list[Candidate] = []
+    for made in _candidates(dataset, data, streams, target, train, val, parts, config):
+        found.append(made)
+        if report is not None:
+            report({"candidate": made.title, **_figures(made.answers[train], target, train)})
+    with seeding.deterministic(config.threads, torch.device("cpu")):
+        gains, weights, table = _weigh(found, data, target, train, parts)
+    return _stacked(found, gains, weights, table, target, train), table
+
+
+def _folds(
+    dataset: Dataset, train: NDArray[np.int64], kinds: NDArray[np.int64] | None, config: TrainConfig
+) -> list[NDArray[np.int64]]:
+    groups = dataset.group[train]
+    distinct = len({*groups.tolist()} - {""}) or len(train)
+    count = min(config.folds, distinct)
+    if count < 2:
+        groups, count = np.array([""] * len(train)), min(config.folds, len(train))
+    return folding.make(train, kinds, groups, count, config.seed)
+
+
+def _candidates(
+    dataset: Dataset,
+    data: Data,
+    streams: Sequence[StreamShape],
+    target: Target,
+    train: NDArray[np.int64],
+    val: NDArray[np.int64],
+    parts: Sequence[NDArray[np.int64]],
+    config: TrainConfig,
+) -> Any:
+    single = [(s.name, [s], "concat") for s in streams]
+    joint = [(block, list(streams), block) for block in JOINT] if len(streams) > 1 else []
+    if ridge.fits(streams, len(train)):
+        with seeding.deterministic(config.threads, torch.device("cpu")):
+            yield from _machines(data, streams, target, train, parts)
+    for title, used, block in [*single, *joint]:
+        names = [s.name for s in used]
+        chosen = replace(config, fusion=block, modalities=tuple(names))
+        answers = torch.zeros(len(target.values), target.outputs, dtype=torch.float64)
+        for fold in parts:
+            rest = np.setdiff1d(train, fold)
+            run = fit(dataset, chosen, train=rest, val=val, target=target)
+            answers[torch.from_numpy(fold)] = _logits(run, data, fold, config).double()
+        run = fit(dataset, chosen, train=train, val=val, target=target)
+        yield Candidate(title, names, run.model, run.tensors, answers, run.history)
+
+
+def _machines(
+    data: Data,
+    streams: Sequence[StreamShape],
+    target: Target,
+    train: NDArray[np.int64],
+    parts: Sequence[NDArray[np.int64]],
+) -> Any:
+    """A kernel machine for every stream, its width and penalty chosen on the folds, and one for their sum."""
+    y = ridge.answers(target)
+    described, best_gammas = [], []
+    for stream in streams:
+        one = ridge.describe(data, stream, train)
+        settings = [(gamma,) for gamma in ridge.GAMMAS]
+        made = _best([one], settings, y, target, train, parts, f"{stream.name} (kernel)")
+        described.append(one)
+        best_gammas.append(made.model["modalities"][0]["gamma"])
+        yield made
+    if len(streams) > 1:
+        yield _best(described, [tuple(best_gammas)], y, target, train, parts, "sum of kernels")
+
+
+def _best(
+    described: Sequence[ridge.Described],
+    settings: Sequence[tuple[float, ...]],
+    y: Tensor,
+    target: Target,
+    train: NDArray[np.int64],
+    parts: Sequence[NDArray[np.int64]],
+    title: str,
+) -> Candidate:
+    values = target.values.cpu()[torch.from_numpy(train)]
+    best: tuple[float, tuple[float, ...], float, Tensor] | None = None
+    for gammas, penalty, answers in ridge.cross_validated(described, settings, ridge.PENALTIES, y, parts):
+        own = answers[torch.from_numpy(train)]
+        factor = pooling.gain(target.task, own, values)
+        loss = float(losses(target.task, own * factor, values, 0.0).mean())
+        if best is None or loss < best[0]:
+            best = (loss, gammas, penalty, answers)
+    assert best is not None
+    model, tensors = ridge.machine(described, best[1], best[2], y, train)
+    return Candidate(title, [d.stream.name for d in described], model, tensors, best[3], [])
+
+
+def _logits(run: Run, data: Data, rows: NDArray[np.int64], config: TrainConfig) -> Tensor:
+    with torch.device("meta"):
+        net = factory.build(run.model)
+    net.load_state_dict(run.tensors, assign=True)
+    with seeding.deterministic(config.threads, torch.device("cpu")):
+        return logits_of(net, data, rows)
+
+
+def _weigh(
+    found: Sequence[Candidate],
+    data: Data,
+    target: Target,
+    train: NDArray[np.int64],
+    parts: Sequence[NDArray[np.int64]],
+) -> tuple[list[float], list[float], list[dict[str, Any]]]:
+    chosen = torch.from_numpy(train)
+    values = target.values.cpu()[chosen]
+    logits = torch.stack([c.answers[chosen] for c in found], dim=1)
+    there = torch.stack(
+        [torch.stack([data.streams[n].present[chosen] for n in c.names], 1).any(1) for c in found], dim=1
+    )
+    gains = torch.tensor([pooling.gain(target.task, logits[:, i], values) for i in range(len(found))]).double()
+    prior = prior_of(target, train)
+    task = target.task
+
+    honest = torch.zeros(len(train), target.outputs, dtype=torch.float64)
+    place = {int(row): i for i, row in enumerate(train)}
+    for fold in parts:
+        inside = torch.zeros(len(train), dtype=torch.bool)
+        inside[[place[int(row)] for row in fold]] = True
+        w = pooling.weights(task, logits[~inside], there[~inside], gains, values[~inside], prior)
+        honest[inside] = pool(task, logits[inside], there[inside] * w, gains, prior)
+    single = [pool(task, logits[:, [i]], there[:, [i]].double(), gains[[i]], prior) for i in range(len(found))]
+    alone = [float(losses(task, z, values, 0.0).mean()) for z in single]
+    winner = int(np.argmin(alone))
+    pooled = float(losses(task, honest, values, 0.0).mean())
+    if pooled <= alone[winner]:
+        weights = pooling.weights(task, logits, there, gains, values, prior)
+    else:
+        weights = torch.zeros(len(found), dtype=torch.float64)
+        weights[winner] = 1.0
+    table = [
+        {
+            "title": c.title,
+            "modalities": c.names,
+            "loss": alone[i],
+            **score(task, single[i], values),
+            "gain": float(gains[i]),
+            "weight": float(weights[i]),
+        }
+        for i, c in enumerate(found)
+    ]
+    kept = pooled <= alone[winner]
+    table.append({"title": "pool", "loss": pooled, **score(task, honest, values), "kept": kept})
+    return gains.tolist(), weights.tolist(), table
+
+
+def prior_of(target: Target, train: NDArray[np.int64]) -> Tensor:
+    """What is answered where nothing is present: log class shares, log-odds of each label, or the mean (zero)."""
+    values = target.values.cpu()[torch.from_numpy(train)]
+    if target.task == "classify":
+        count = torch.bincount(values, minlength=target.outputs).double() + 1.0
+        return torch.log(count / count.sum())
+    if target.task == "multilabel":
+        share = ((values.double().sum(0) + 1.0) / (len(values) + 2.0)).clamp(1e-6, 1 - 1e-6)
+        return torch.log(share / (1.0 - share))
+    return torch.zeros(1, dtype=torch.float64)
+
+
+def _figures(answers: Tensor, target: Target, train: NDArray[np.int64]) -> Row:
+    values = target.values.cpu()[torch.from_numpy(train)]
+    factor = pooling.gain(target.task, answers, values)
+    loss = float(losses(target.task, answers * factor, values, 0.0).mean())
+    return {"fold_loss": loss, **{f"fold_{k}": v for k, v in score(target.task, answers, values).items()}}
+
+
+def _stacked(
+    found: Sequence[Candidate],
+    gains: Sequence[float],
+    weights: Sequence[float],
+    table: Sequence[dict[str, Any]],
+    target: Target,
+    train: NDArray[np.int64],
+) -> Run:
+    """The members with a weight, and for each stream that none of them reads, its best candidate as a fallback."""
+    names = list(dict.fromkeys(name for c in found for name in c.names))
+    read_by_some = {name for c, weight in zip(found, weights, strict=True) if weight > 0 for name in c.names}
+    loss = {c.title: row["loss"] for c, row in zip(found, table, strict=False)}
+    spare = {
+        min((c for c in found if c.names == [name]), key=lambda c: loss[c.title]).title
+        for name in names
+        if name not in read_by_some
+    }
+    members: list[dict[str, Any]] = []
+    tensors: dict[str, Tensor] = {}
+    history: list[Row] = []
+    for c, gain, weight in zip(found, gains, weights, strict=True):
+        if weight <= 0.0 and c.title not in spare:
+            continue
+        tensors |= {f"members.{len(members)}.{name}": value for name, value in c.tensors.items()}
+        history += [{"candidate": c.title, **row} for row in c.history]
+        part = {"title": c.title, "weight": weight, "gain": gain, "model": c.model}
+        members.append(part | ({"fallback": True} if c.title in spare else {}))
+    tensors["prior"] = prior_of(target, train).float()
+    listed = [{"name": name} for name in names]
+    model = {
+        "name": "stack",
+        "task": target.task,
+        "outputs": target.outputs,
+        "modalities": listed,
+        "members": members,
+    }
+    count = sum(t.numel() for t in tensors.values())
+    return Run(model, tensors, target, history, 0, count)
