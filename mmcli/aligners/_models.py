@@ -104,10 +104,10 @@ def _straight(x: Material, y: Material, line: Fit) -> Choice:
 def _drifts(line: Fit) -> bool:
     """Whether the slope is more than its own uncertainty: an offset explains a small drift of a short file too."""
     t = line.lags.t[line.line.agree]
-    if len(t) < FEWEST or not line.lags.sharp:
+    if len(t) < FEWEST:
         return False
     moved = abs(line.line.slope) * float(t.max() - t.min())
-    return moved > max(4 * line.line.error_s, 0.001)
+    return moved > max(4 * line.line.error_s, 0.001 if line.lags.sharp else line.lags.hop_s)
 
 
 def _share(

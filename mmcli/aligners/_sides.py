@@ -23,10 +23,10 @@ class Side:
 
     @cached_property
     def modality(self) -> str:
-        """audio, video, features, series, subtitle, text, image."""
+        """audio, video, score (MIDI), features, series, subtitle, text, image."""
         from mmcli.media import modality_of
 
-        return modality_of(self.path)
+        return "score" if self.path.suffix.lower() in (".mid", ".midi") else modality_of(self.path)
 
     @cached_property
     def features(self) -> Features:
@@ -42,7 +42,12 @@ class Side:
 
     @cached_property
     def sound(self) -> Any:
-        """The sound of an audio or video file: an AudioClip."""
+        """The sound of an audio or video file, or of a score as plain tones: an AudioClip."""
+        if self.modality == "score":
+            from mmcli.aligners import _score
+            from mmcli.media import midi
+
+            return _score.sounded(midi.read(self.path))
         return self._clip("audio")
 
     @cached_property
@@ -52,10 +57,17 @@ class Side:
 
     @property
     def has_sound(self) -> bool:
-        """Whether it is an audio file or a video file with a sound track."""
+        """Whether it is an audio file, a score, or a video file with a sound track."""
         if self.modality == "video":
             return bool(self._clip("video").has_audio)
-        return self.modality == "audio"
+        return self.modality in ("audio", "score")
+
+    @cached_property
+    def pictures(self) -> Features:
+        """The signatures of the frames of a video."""
+        from mmcli.aligners import _pictures
+
+        return _pictures.signatures(self._clip("video"))
 
     @property
     def has_frames(self) -> bool:

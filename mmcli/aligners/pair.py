@@ -42,6 +42,8 @@ def align_files(
         return _with_subtitle(a, b, method, module.Config() if config is None else config)
     x, y, chosen = inputs(a, b, module, feature)
     settings = configured(module, method, config, metric or chosen, asked=metric is not None)
+    if "score" in (a.modality, b.modality) and getattr(settings, "kind", None) == "auto":
+        settings = dataclasses.replace(settings, kind="rendition")  # plain tones are no copy of a recording
     found: Alignment = module.align(x, y, settings)
     found = dataclasses.replace(found, reference=a.about(), query=b.about())
     if plot is not None:
@@ -94,6 +96,8 @@ def inputs(a: Side, b: Side, module: Any, feature: str | None) -> tuple[Any, Any
         if "audio" in module.INPUTS:
             return a.sound, b.sound, None
         return comparable(a.sound), comparable(b.sound), SOUND_METRIC
+    if a.modality == b.modality == "video":
+        return a.pictures, b.pictures, None
     if a.has_frames or b.has_frames:
         media, frames = (b, a) if a.has_frames else (a, b)
         name = frames.features.meta.get("extractor")
