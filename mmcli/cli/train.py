@@ -49,7 +49,9 @@ def command(
         list[str] | None,
         typer.Option(metavar="STREAM=NAME", help="Encoder of a stream. Repeatable. [default: by what it holds]"),
     ] = None,
-    epochs: Annotated[int, typer.Option(metavar="N", help="Passes over the training split, at most.")] = 50,
+    epochs: Annotated[
+        int, typer.Option(metavar="N", help="Passes over the training split, at most; 0: 50, fewer for many items.")
+    ] = 0,
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda. auto: CUDA where it is.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from MODEL.resume.pt if a run was killed.")] = False,
@@ -63,13 +65,15 @@ def command(
         raise UsageError("a model with its history cannot go to standard output", hint="give -o a file name")
     from mmcli.artifacts import dataset as datasets
     from mmcli.artifacts import provenance
-    from mmcli.training import auto, run
+    from mmcli.training import auto, plan, run
 
     data = datasets.load(dataset)
     if dry_run:
         _show_plan(run.planned(data, config), json)
         return
-    steps, unit = (auto.rounds(data, config), "candidates") if fusion == "auto" else (config.epochs, "epochs")
+    steps, unit = plan.epochs(len(data.rows("train")), config), "epochs"
+    if fusion == "auto":
+        steps, unit = auto.rounds(data, config), "candidates"
     with console.progress("train", steps, unit) as progress:
 
         def report(row: dict[str, Any]) -> None:
@@ -124,15 +128,15 @@ def _show_candidates(config: dict[str, Any], output: Path, json: bool) -> None:
         console.emit({"schema": "mmcli/train@1", "output": str(output), "task": config["task"], "candidates": table})
 
 
-def _show_plan(plan: dict[str, Any], json: bool) -> None:
+def _show_plan(planned: dict[str, Any], json: bool) -> None:
     if json:
-        console.emit({"schema": "mmcli/train-plan@1"} | plan)
+        console.emit({"schema": "mmcli/train-plan@1"} | planned)
         return
-    parts = plan["model"]["modalities"]
+    parts = planned["model"]["modalities"]
     rows = [(p["name"], p["encoder"], ", ".join(f"{k} {v}" for k, v in p["config"].items())) for p in parts]
-    console.table(f"{plan['items']['train']} training items", ["stream", "encoder", "sizes"], rows)
-    head = plan["model"]["head"]["outputs"]
+    console.table(f"{planned['items']['train']} training items", ["stream", "encoder", "sizes"], rows)
+    head = planned["model"]["head"]["outputs"]
     console.say(
-        f"fusion {plan['model']['fusion']['name']}, {head} outputs, {plan['parameters']:,} parameters, "
-        f"{plan['batch']} items a step, {plan['steps']} steps"
+        f"fusion {planned['model']['fusion']['name']}, {head} outputs, {planned['parameters']:,} parameters, "
+        f"{planned['batch']} items a step, {planned['steps']} steps"
     )

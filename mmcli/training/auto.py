@@ -2,10 +2,10 @@
 
 Candidates are each stream alone (a network, and a kernel machine over statistics), and all streams together (networks
 with several fusion blocks, a sum of kernels). Every candidate answers for each fold of the training split after
-training on the others; a group is never on both sides. On these answers the candidates are calibrated and the weights
-of a log-linear pool are fitted. Late fusion of any subset, and any single candidate, are special cases of the pool.
-The pool is kept if it beats the best single candidate on folds that its weights were not fitted on; else that
-candidate is.
+training on the others; a group is never on both sides, nor are items that share a picture or recording. On these
+answers the candidates are calibrated and the weights of a log-linear pool are fitted. Late fusion of any subset, and
+any single candidate, are special cases of the pool. The pool is kept if it beats the best single candidate on folds
+that its weights were not fitted on; else that candidate is.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mmcli.models import factory
 from mmcli.models.stack import pool
 from mmcli.models.streams import StreamShape
 from mmcli.training import folds as folding
-from mmcli.training import plan, pooling, ridge, seeding
+from mmcli.training import plan, pooling, ridge, seeding, twins
 from mmcli.training.config import TrainConfig
 from mmcli.training.data import Data
 from mmcli.training.device import pick
@@ -53,9 +53,19 @@ Report = Callable[[Row], None]
 def rounds(dataset: Dataset, config: TrainConfig) -> int:
     """How many candidates :func:`fit_auto` will report."""
     streams = plan.shapes(dataset, config.modalities)
-    kernels = 1 if ridge.fits(streams, len(dataset.rows("train"))) else 0
-    one = len(streams) * (1 + kernels)
-    return one + (len(JOINT) + kernels if len(streams) > 1 else 0)
+    kernels = int(_kernels(streams, len(dataset.rows("train")), config))
+    networks = int(config.candidates != "kernels")
+    one = len(streams) * (networks + kernels)
+    return one + (len(JOINT) * networks + kernels if len(streams) > 1 else 0)
+
+
+def _kernels(streams: Sequence[StreamShape], rows: int, config: TrainConfig) -> bool:
+    if config.candidates != "networks" and ridge.fits(streams, rows):
+        return True
+    if config.candidates == "kernels":
+        most = f"{ridge.MOST_ROWS:,} items and {ridge.MOST_WIDTH:,} numbers each"
+        raise InputError(f"kernel machines are for at most {most}")
+    return False
 
 
 def fit_auto(dataset: Dataset, config: TrainConfig, report: Report | None = None) -> tuple[Run, list[dict[str, Any]]]:
@@ -87,12 +97,12 @@ def fit_auto(dataset: Dataset, config: TrainConfig, report: Report | None = None
 def _folds(
     dataset: Dataset, train: NDArray[np.int64], kinds: NDArray[np.int64] | None, config: TrainConfig
 ) -> list[NDArray[np.int64]]:
-    groups = dataset.group[train]
-    distinct = len({*groups.tolist()} - {""}) or len(train)
-    count = min(config.folds, distinct)
-    if count < 2:
-        groups, count = np.array([""] * len(train)), min(config.folds, len(train))
-    return folding.make(train, kinds, groups, count, config.seed)
+    given = dataset.group[train]
+    named = len({*given.tolist()} - {""})
+    if named == 1:
+        given = np.array([""] * len(train))
+    count = min(config.folds, named if named > 1 else len(train))
+    return folding.make(train, kinds, twins.groups(dataset, train, given, count), count, config.seed)
 
 
 def _candidates(
@@ -107,10 +117,10 @@ def _candidates(
 ) -> Any:
     single = [(s.name, [s], "concat") for s in streams]
     joint = [(block, list(streams), block) for block in JOINT] if len(streams) > 1 else []
-    if ridge.fits(streams, len(train)):
+    if _kernels(streams, len(train), config):
         with seeding.deterministic(config.threads, torch.device("cpu")):
             yield from _machines(data, streams, target, train, parts)
-    for title, used, block in [*single, *joint]:
+    for title, used, block in [*single, *joint] if config.candidates != "kernels" else []:
         names = [s.name for s in used]
         chosen = replace(config, fusion=block, modalities=tuple(names))
         answers = torch.zeros(len(target.values), target.outputs, dtype=torch.float64)

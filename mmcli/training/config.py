@@ -8,6 +8,7 @@ from mmcli.errors import UsageError
 
 TASKS = ("auto", "classify", "regress", "multilabel")
 AUTO = "auto"
+CANDIDATES = ("all", "networks", "kernels")
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -22,9 +23,10 @@ class TrainConfig:
     task: str = "auto"  # auto: from the labels
     fusion: str = "concat"  # name of a fusion block; auto: a pool of candidates
     folds: int = 3  # of the training split, for auto
+    candidates: str = "all"  # of auto: all, networks, or kernels (solved in seconds)
     modalities: tuple[str, ...] = ()  # streams to use; none named: all
     encoders: tuple[str, ...] = ()  # STREAM=ENCODER; others by what the stream holds
-    epochs: int = 50  # passes over the training split, at most
+    epochs: int = 0  # passes over the training split, at most; 0: 50, fewer for many items
     patience: int = 12  # epochs without a better validation loss before stopping; 0: never stop early
     batch: int = 0  # items a step; 0: chosen from the number of training items
     rate: float = 3e-3  # peak learning rate
@@ -43,7 +45,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         ranges = {
-            "epochs": (1, 100_000),
+            "epochs": (0, 100_000),
             "patience": (0, 100_000),
             "folds": (2, 100),
             "batch": (0, 1 << 20),
@@ -67,6 +69,8 @@ class TrainConfig:
                     raise UsageError(f"{field.name} must be between {low} and {high}, not {getattr(self, field.name)}")
         if self.task not in TASKS:
             raise UsageError(f"task must be one of {', '.join(TASKS)}, not {self.task!r}")
+        if self.candidates not in CANDIDATES:
+            raise UsageError(f"candidates must be one of {', '.join(CANDIDATES)}, not {self.candidates!r}")
         if self.device not in DEVICES:
             raise UsageError(f"device must be one of {', '.join(DEVICES)}, not {self.device!r}")
         if self.width % 8:

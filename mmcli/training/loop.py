@@ -100,12 +100,13 @@ def fit(
         optimizer = torch.optim.AdamW(_decay_groups(net, config.decay), lr=config.rate, fused=True)
         average = Average(net, config.average)
         size = plan.batch(len(train), config)
-        steps = config.epochs * max(1, round(len(train) / size))
+        epochs = plan.epochs(len(train), config)
+        steps = epochs * max(1, round(len(train) / size))
         state = State()
         if restore is not None:
             restore(state, net, optimizer, average)
 
-        while state.epoch < config.epochs and not _stalled(state, config):
+        while state.epoch < epochs and not _stalled(state, config):
             epoch = state.epoch
             seeding.seed_torch(config.seed, epoch, seeding.NOISE)
             rng = seeding.generator(config.seed, epoch, seeding.ORDER)

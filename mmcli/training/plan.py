@@ -67,6 +67,15 @@ def batch(items: int, config: TrainConfig) -> int:
     return config.batch or max(8, min(64, items // 8))
 
 
+def epochs(items: int, config: TrainConfig) -> int:
+    """Passes over ``items`` training items: as configured, else 50, fewer beyond a thousand, at least 15.
+
+    >>> epochs(300, TrainConfig()), epochs(4000, TrainConfig()), epochs(10**6, TrainConfig())
+    (50, 25, 15)
+    """
+    return config.epochs or max(15, round(50 * min(1.0, (1000 / max(items, 1)) ** 0.5)))
+
+
 def _pair(text: str) -> tuple[str, str]:
     stream, equals, encoder = text.partition("=")
     if not equals:

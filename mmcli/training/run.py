@@ -132,7 +132,8 @@ def planned(dataset: Dataset, config: TrainConfig) -> dict[str, Any]:
         "model": model,
         "parameters": parameters,
         "batch": size,
-        "steps": config.epochs * max(1, round(len(train) / size)),
+        "epochs": plan.epochs(len(train), config),
+        "steps": plan.epochs(len(train), config) * max(1, round(len(train) / size)),
         "items": {split: len(dataset.rows(split)) for split in ("train", "val")},
     }
 

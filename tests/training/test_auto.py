@@ -13,7 +13,7 @@ from mmcli.artifacts import checkpoint
 from mmcli.errors import InputError, MismatchError
 from mmcli.models import statistics
 from mmcli.models.streams import StreamShape
-from mmcli.training import folds, predictor, run
+from mmcli.training import folds, predictor, run, twins
 from mmcli.training.config import TrainConfig
 
 CONFIG = TrainConfig(fusion="auto", folds=2, epochs=6, width=16, rate=1e-2, batch=20)
@@ -98,3 +98,19 @@ def test_statistics_do_not_depend_on_padding() -> None:
     torch.testing.assert_close(statistics.describe(longer, covered, stream), plain)
     torch.testing.assert_close(plain[0, -3:], x[0].std(0, correction=0))
     torch.testing.assert_close(plain[0, :3], x[0, :1].mean(0))
+
+
+def test_items_that_share_a_recording_share_a_fold(planted: ModuleType) -> None:
+    """Pictures drawn with replacement join their items; a stream of three stock values joins nothing."""
+    rng = np.random.default_rng(0)
+    pictures = rng.normal(size=(60, 1, 4))
+    drawn = rng.integers(0, 60, 90)
+    streams = {
+        "picture": planted.stream([pictures[i] for i in drawn], kind="vector"),
+        "stock": planted.stream([np.full((1, 2), float(i % 3)) for i in range(90)], kind="vector"),
+    }
+    data = planted.dataset(streams, np.array(["a", "b"] * 45), classes=["a", "b"])
+    rows = np.arange(90)
+    found = twins.groups(data, rows, data.group, 3)
+
+    assert [found[i] == found[j] for i in rows for j in rows] == [drawn[i] == drawn[j] for i in rows for j in rows]

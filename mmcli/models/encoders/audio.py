@@ -34,7 +34,7 @@ def sized(stream: StreamShape, items: int) -> Config:
     halvings = 0
     while halvings < 3 and stream.steps >> (halvings + 1) >= 12:
         halvings += 1
-    return Config(stream.width, filters=8 if items < 1000 else 16, halvings=halvings)
+    return Config(stream.width, filters=8 if items < 5000 else 16, halvings=halvings)
 
 
 class ChannelNorm(nn.Module):
