@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from mmcli.models import masks
@@ -16,7 +17,7 @@ class InputLayer(nn.Module):
     def __init__(self, inputs: int, vocabulary: int, width: int) -> None:
         super().__init__()
         self.vocabulary = vocabulary
-        self.map: nn.Module = nn.Embedding(vocabulary, width) if vocabulary else nn.Linear(inputs, width)
+        self.map: nn.Module = _embedding(vocabulary, width) if vocabulary else nn.Linear(inputs, width)
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         """Embedded steps."""
@@ -26,3 +27,9 @@ class InputLayer(nn.Module):
             inside = (identity >= 0) & (identity < self.vocabulary)
             x = identity.masked_fill(~inside, min(1, self.vocabulary - 1)).long()
         return masks.zeroed(self.map(x), mask)
+
+
+def _embedding(vocabulary: int, width: int) -> nn.Embedding:
+    """As ``nn.Embedding`` makes it. On the meta device only shapes count, and drawing would import for two seconds."""
+    weight = torch.empty(vocabulary, width)
+    return nn.Embedding(vocabulary, width, _weight=weight if weight.is_meta else nn.init.normal_(weight))

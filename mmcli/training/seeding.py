@@ -22,10 +22,10 @@ def deterministic(threads: int, device: torch.device) -> Iterator[None]:
     """Within: ``threads`` threads, deterministic algorithms, and torch's generators are left as they were found."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before_threads = torch.get_num_threads()
-    before = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    before = torch.get_deterministic_debug_mode()
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
+    # The same switch as torch.use_deterministic_algorithms, which imports torch's compiler first: two seconds.
+    torch.set_deterministic_debug_mode("warn" if device.type == "cuda" else "error")
     settings: Any = torch.utils.deterministic
     fill = settings.fill_uninitialized_memory
     settings.fill_uninitialized_memory = False  # nothing here reads memory before writing it
@@ -34,7 +34,7 @@ def deterministic(threads: int, device: torch.device) -> Iterator[None]:
             yield
     finally:
         settings.fill_uninitialized_memory = fill
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        torch.set_deterministic_debug_mode(before)
         torch.set_num_threads(before_threads)
 
 
