@@ -3,7 +3,8 @@
 Every stream gets the encoder that suits what it holds (a convolutional network for pictures and spectrograms, a
 bidirectional LSTM for tokens, a perceptron for vectors), a fusion block joins them, a head answers. Items may lack
 modalities, in training and later. Training stops when the validation split gets no better; the best weights are kept.
-The same data, options and seed give the same bytes. MODEL.history.ndjson holds the figures of every epoch.
+The same data, options and seed give the same bytes. MODEL.history.ndjson holds the figures of every epoch. Under
+torchrun several processes train one model.
 
 \b
   mmcli train digits.npz -o digits.pt
@@ -13,6 +14,7 @@ The same data, options and seed give the same bytes. MODEL.history.ndjson holds 
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -82,7 +84,8 @@ def command(
 
         inputs = [provenance.source_of(dataset)]
         found = run.train(data, config, output, inputs=inputs, again=resume, report=report)
-    _show(found.config["training"], found.config, output, json)
+    if int(os.environ.get("RANK", "0")) == 0:  # of several processes one speaks
+        _show(found.config["training"], found.config, output, json)
 
 
 def _config(values: dict[str, Any]) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from mmcli.training.auto import fit_auto
 from mmcli.training.average import Average
 from mmcli.training.config import AUTO, TrainConfig
 from mmcli.training.data import shape_of
+from mmcli.training.device import pick
 from mmcli.training.loop import Row, Run, State, fit
 from mmcli.training.target import read
+from mmcli.training.world import World, joined
 
 SAVE_EVERY_S = 2.0  # a kill costs at most this much work; the result does not depend on it
 
@@ -49,12 +52,15 @@ def train(
     saved, journal_path = beside(output, ".resume.pt"), beside(output, ".history.ndjson")
     facts = {"config": _plain(config), "inputs": list(inputs)}
     found = resume.load(saved, facts) if again and saved.exists() else None
-    earlier: list[Row] = list(found.config["training"]["history"]) if found else []
-    atomic.write_text(journal_path, "")
-    last = time.monotonic()
-    with Journal(journal_path) as journal:
-        for row in earlier:
-            journal.append(_sorted(row))
+    with joined(pick(config.device)) as world, _journal(journal_path, world) as journal:
+        for row in found.config["training"]["history"] if found else ():
+            journal(row)
+        last = time.monotonic()
+
+        def say(row: Row) -> None:
+            journal(row)
+            if report is not None and world.rank == 0:
+                report(row)
 
         def restore(state: State, net: nn.Module, optimizer: torch.optim.Optimizer, average: Average) -> None:
             if found is not None:
@@ -62,29 +68,34 @@ def train(
 
         def after_epoch(state: State, net: nn.Module, optimizer: torch.optim.Optimizer, average: Average) -> None:
             nonlocal last
-            journal.append(_sorted(state.history[-1]))
-            if report is not None:
-                report(state.history[-1])
-            if time.monotonic() - last >= save_every_s:
+            say(state.history[-1])
+            if world.rank == 0 and time.monotonic() - last >= save_every_s:
                 resume.save(saved, facts, state, net, optimizer, average)
                 last = time.monotonic()
 
-        def after_candidate(row: Row) -> None:
-            journal.append(_sorted(row))
-            if report is not None:
-                report(row)
-
         table = None
         if config.fusion == AUTO:
-            run, table = fit_auto(dataset, config, after_candidate)
+            run, table = fit_auto(dataset, config, say)
         else:
-            run = fit(dataset, config, restore=restore, after_epoch=after_epoch)
-    result = Checkpoint(run.tensors, describe(dataset, config, run, inputs))
-    if table is not None:
-        result.config["candidates"] = table
-    checkpoint.save(output, result)
-    atomic.remove(saved)
+            run = fit(dataset, config, world=world, restore=restore, after_epoch=after_epoch)
+        result = Checkpoint(run.tensors, describe(dataset, config, run, inputs))
+        if table is not None:
+            result.config["candidates"] = table
+        if world.rank == 0:
+            checkpoint.save(output, result)
+            saved.unlink(missing_ok=True)
     return result
+
+
+@contextmanager
+def _journal(path: Path, world: World) -> Iterator[Callable[[Row], None]]:
+    """Where rows of the history go: a fresh file, written by the first process alone."""
+    if world.rank:
+        yield lambda row: None
+        return
+    atomic.write_text(path, "")
+    with Journal(path) as journal:
+        yield lambda row: journal.append(_sorted(row))
 
 
 def _sorted(row: Row) -> Row:

@@ -1,12 +1,22 @@
-"""The processes that train one model together. Without a launcher there is one."""
+"""The processes that train one model together, as a launcher such as torchrun starts them. Without one there is one.
+
+    torchrun --nproc-per-node 2 -m mmcli train d.npz -o m.pt
+
+Every process holds the data set and a copy of the weights, computes its share of each batch, and the gradients are
+summed before every step: the steps are those of one process with the same batch, up to the order of additions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from mmcli.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -32,3 +42,24 @@ class World:
             parameter.grad = flat[at : at + grad.numel()].view_as(grad).clone()
             at += grad.numel()
         return flat[0]
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[World]:
+    """Within: the group that the launcher's environment (RANK, WORLD_SIZE, MASTER_ADDR) describes; nccl on CUDA, else
+    gloo.
+
+    Raises :class:`UsageError` where the environment is half there.
+    """
+    if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) < 2:
+        yield World()
+        return
+    if lacking := [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]:
+        raise UsageError(f"WORLD_SIZE is set and {lacking[0]} is not", hint="start with torchrun, or unset WORLD_SIZE")
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield World(torch.distributed.get_rank(), torch.distributed.get_world_size())
+    finally:
+        torch.distributed.destroy_process_group()
