@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -22,6 +23,8 @@ def family(tmp_path, monkeypatch):
     (package / "support.py").write_text("")
     (package / "_private.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
+    for name in [n for n in sys.modules if n.split(".")[0] == "family"]:
+        monkeypatch.delitem(sys.modules, name)
     return Registry("thing", "family", [str(package)], support=["support"])
 
 
