@@ -27,8 +27,8 @@ Vector = NDArray[np.float64]
 
 RADIUS_S = 0.6  # of the corridor about the path
 STAY, NEXT, SKIPS = 0.25, 0.45, (0.2, 0.07, 0.03)  # chance of moving 0, 1, 2, 3 and 4 query frames on
-NARROW = {"same": 1 / 3, "rendition": 1.0}
-FLOOR = 0.55  # of a frame: no interval is narrower than the frames are apart
+NARROW = {"same": 0.27, "rendition": 1.0}
+FLOOR = 0.45  # of a frame: no interval is narrower than the frames are apart
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,11 @@ class Side:
         return list(self._clip("subtitle").cues)
 
     @property
+    def text(self) -> str:
+        """The text of a text file."""
+        return str(self._clip("text").text)
+
+    @property
     def has_sound(self) -> bool:
         """Whether it is an audio file, a score, or a video file with a sound track."""
         if self.modality == "video":
@@ -78,6 +83,8 @@ class Side:
         """Name, sha256 of the file itself and duration in seconds."""
         if self.has_frames:
             duration = _inputs.about(self.features)["duration_s"]
+        elif self.modality == "text":
+            return {"name": self.path.name, "sha256": provenance.sha256_file(self.path), "duration_s": None}
         elif self.modality == "subtitle":
             duration = max(end for _, end, _ in self.cues)
         else:

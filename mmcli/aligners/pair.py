@@ -6,10 +6,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmcli import aligners
 from mmcli.aligners import _activity, _subtitles, timemap
 from mmcli.aligners._frames import comparable
 from mmcli.aligners._sides import Side
+from mmcli.artifacts import provenance
 from mmcli.artifacts.alignment import Alignment
 from mmcli.artifacts.features import Features
 from mmcli.errors import MismatchError, UsageError
@@ -40,6 +43,8 @@ def align_files(
     module = aligners.registry.load(method)
     if "subtitle" in (a.modality, b.modality):
         return _with_subtitle(a, b, method, module.Config() if config is None else config)
+    if b.modality == "text" and a.has_sound:
+        return _with_text(a, b, method, module.Config() if config is None else config)
     x, y, chosen = inputs(a, b, module, feature)
     settings = configured(module, method, config, metric or chosen, asked=metric is not None)
     if "score" in (a.modality, b.modality) and getattr(settings, "kind", None) == "auto":
@@ -81,6 +86,30 @@ def _with_subtitle(a: Side, b: Side, method: str, config: Any) -> Alignment:
         )
     return _subtitles.against(
         activity, b.cues, reference=a.about(), query=b.about(), force=getattr(config, "force", False), config=config
+    )
+
+
+def _with_text(a: Side, b: Side, method: str, config: Any) -> Alignment:
+    """The lines and words of a text in a recording of it."""
+    from mmcli.aligners import _transcript
+
+    if method != "auto":
+        raise UsageError(f"--method {method} cannot compare a text", hint="use --method auto")
+    found = _transcript.align(a.sound, b.text, b.path.name)
+    segments = _transcript.segments_of(found)
+    lines = [s for s in segments if s["kind"] == "line"]
+    unspoken = sum(not s["spoken"] for s in lines)
+    reason = f"{len(lines) - unspoken} of {len(lines)} lines are spoken"
+    if found.guessed:
+        reason += ", sounded out by their letters: " + " ".join(found.guessed[:8])
+    return Alignment(
+        model="warp",
+        knots=np.empty((0, 2)),
+        quality={"ratio": None, "verdict": "match", "reason": reason},
+        method={"name": "auto", "config": provenance.config_dict(config)},
+        reference=a.about(),
+        query=b.about(),
+        segments=segments,
     )
 
 
