@@ -74,7 +74,10 @@ def best_offsets(area: Vector, cues: NDArray[np.float64], rate: float) -> Placed
     came = np.zeros(score.shape, dtype=np.int64)
     index = np.arange(score.shape[1])
     for i in range(1, len(cues)):
-        reach = int(rate * (cues[i, 0] - cues[i - 1, 1]) / STEP_S)  # as far back as the pause is long
+        before, last = cues[i - 1]
+        if last - before > LONG_CUE_S:  # the break may lie inside it
+            last = before + PART_S
+        reach = int(rate * (cues[i, 0] - last) / STEP_S)  # as far back as the pause is long
         top, at = _running_max(total)
         source = np.clip(index + reach, 0, len(index) - 1)
         jumped = np.where(index + reach >= 0, top[source] - JUMP_S, -np.inf)

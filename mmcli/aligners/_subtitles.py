@@ -12,6 +12,7 @@ from mmcli.artifacts.alignment import Alignment
 from mmcli.errors import InputError, MismatchError
 
 FEWEST_CUES = 5
+EARLY_S = 0.1  # before a cue, where a break inside the cue before it ends
 LIMIT_Z = 4.0  # standard deviations above reordered cues; on pairs made for the purpose 6.9 and more, strangers below 2
 
 
@@ -81,7 +82,9 @@ def _segments(spans: NDArray[np.float64], found: _cues.Found) -> list[NDArray[np
         if k + 1 < len(found.pieces):
             last, first = float(spans[b - 1, 1]), float(spans[b, 0])
             only_query = max(0.0, (offset - found.pieces[k + 1][2]) / found.rate)  # seconds that have no partner
-            end = last + max(0.0, first - last - only_query) / 2
+            spare = first - last - only_query
+            # Where the pause is too short for it, the break lies inside the cue before, which ran on across it.
+            end = last + spare / 2 if spare >= 0 else first - only_query - min(EARLY_S, (last - spans[b - 1, 0]) / 2)
             following = end + only_query
         if end > begin:
             t = np.array([begin, end])

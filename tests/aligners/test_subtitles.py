@@ -82,6 +82,19 @@ def test_a_break_is_found_between_the_cues(files: tuple[Path, Path, np.ndarray])
     assert np.isfinite(mapped).sum() >= len(cues) - 1
 
 
+def test_a_break_may_lie_inside_a_cue(files: tuple[Path, Path, np.ndarray]) -> None:
+    """The cue runs on until after the inserted material: its end is late by all of it."""
+    folder, media, cues = files
+    query = cues.copy()
+    query[20:] += 60.0
+    query[19, 1] += 60.0
+    found = pair.align_files(media, srt(folder / "inside.srt", query))
+    assert found.model == "piecewise"
+    mapped = TimeMap(found).to_reference(query[:, 0])
+    assert np.nanmax(np.abs(mapped - cues[:, 0])) < 0.03
+    assert np.isfinite(mapped).all()
+
+
 @pytest.mark.parametrize("other", ["reversed", "foreign"])
 def test_a_wrong_subtitle_is_refused(files: tuple[Path, Path, np.ndarray], other: str) -> None:
     folder, media, cues = files

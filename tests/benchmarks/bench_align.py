@@ -1,0 +1,191 @@
+"""How well `mmcli align --method auto` maps the cases in ../shared/data/align, next to the best existing tool.
+
+    python tests/benchmarks/bench_align.py [s1 s2 s3 s4 s5 s6 s8]
+
+No case has options of its own. Bars and the figures of the other tools: research/alignment.md, section 4. Nothing in
+the package was chosen on these files: the thresholds come from re-timed, noisy, cut and re-encoded copies of other
+recordings.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mmcli.aligners import pair
+from mmcli.aligners.timemap import TimeMap
+from mmcli.artifacts.alignment import Alignment
+from mmcli.errors import MismatchError
+from mmcli.media import open_clip
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "align"
+Row = tuple[str, str, str, str, bool]  # case, what was measured, bar, best existing tool, at or past the bar
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.1f} ms"
+
+
+def s1() -> Iterator[Row]:
+    """An excerpt in a recording, clean and noisy; a stranger."""
+    folder = DATA / "s1_offset"
+    truth = json.loads((folder / "truth.json").read_text())
+    for name, key, bar, other in (
+        ("timbl_2.mp3", "timbl_2_starts_in_timbl_1_at_s", 0.002, "2 ms"),
+        ("timbl_3.mp3", "timbl_3_starts_in_timbl_1_at_s", 0.010, "7 ms"),
+    ):
+        found = pair.align_files(folder / "timbl_1.mp3", folder / name)
+        error = abs((found.offset_s if found.offset_s is not None else np.inf) - truth[key])
+        yield f"s1 {name}", f"{found.model}, off by {_ms(error)}", f"<= {_ms(bar)}", other, error <= bar
+    refused = _refused(folder / "timbl_1.mp3", DATA / "s2_warped_speech" / "a.ogg")
+    yield "s1 stranger", "refused" if refused else "accepted", "refused", "score 5.1", refused
+
+
+def s2() -> Iterator[Row]:
+    """A re-timed sonnet, clean and with white noise at +10 dB."""
+    folder = DATA / "s2_warped_speech"
+    knots = json.loads((folder / "truth_map.json").read_text())
+    truth = TimeMap(np.column_stack([knots["source"], knots["target"]]))
+    mean, p95, _ = _against(pair.align_files(folder / "a.ogg", folder / "b.ogg"), truth)
+    yield "s2 clean", f"mean {_ms(mean)}, p95 {_ms(p95)}", "3.6 / 10 ms", "3.7 / 9.8 ms", mean <= 0.0036 and p95 <= 0.010
+    import soundfile
+
+    clip = open_clip(folder / "b.ogg", "audio")
+    samples = clip.samples()
+    level = np.sqrt(np.mean(samples.astype(np.float64) ** 2) / 10)
+    noisy = samples + level * np.random.default_rng(1).standard_normal(len(samples))
+    with tempfile.TemporaryDirectory() as scratch:
+        soundfile.write(Path(scratch) / "noisy.wav", noisy, clip.rate, subtype="FLOAT")
+        mean, p95, _ = _against(pair.align_files(folder / "a.ogg", Path(scratch) / "noisy.wav"), truth)
+    yield "s2 +10 dB", f"mean {_ms(mean)}, p95 {_ms(p95)}", "mean <= 7 ms", "9.5 ms", mean <= 0.007
+
+
+def s3() -> Iterator[Row]:
+    """Lines of a sonnet."""
+    folder = DATA / "s3_transcript"
+    found = pair.align_files(folder / "sonnet1.mp3", folder / "sonnet1.txt")
+    lines = [s["start"] for s in found.segments or [] if s["kind"] == "line"]
+    truth = [t["onset"] for t in json.loads((folder / "truth.json").read_text())]
+    scored = [(a, b) for a, b in zip(lines, truth, strict=True) if b is not None]
+    error = np.array([abs(a - b) if a is not None else np.inf for a, b in scored])
+    near = float((error <= 0.1).mean())
+    text = f"median {_ms(float(np.median(error)))}, {near:.0%} within 100 ms, max {_ms(float(error.max()))}"
+    good = float(np.median(error)) <= 0.035 and near >= 0.89 - 0.005 and float(error.max()) <= 0.37
+    yield "s3 lines", text, "35 ms, 89 %, 370 ms", "35 ms, 89 %, 370 ms", good
+
+
+def s4() -> Iterator[Row]:
+    """Hand-labelled words."""
+    folder = DATA / "s4_hand_words"
+    words = _tier((folder / "mary.TextGrid").read_text(encoding="utf-8-sig"), "word")
+    with tempfile.TemporaryDirectory() as scratch:
+        text = Path(scratch) / "mary.txt"
+        text.write_text(" ".join(w for _, _, w in words))
+        found = pair.align_files(folder / "mary.wav", text)
+    heard = [s for s in found.segments or [] if s["kind"] == "word"]
+    ends = [(h[k], w[j]) for h, w in zip(heard, words, strict=True) for j, k in ((0, "start"), (1, "end"))]
+    error = np.array([abs(a - b) if a is not None else np.inf for a, b in ends])
+    near = float((error <= 0.1).mean())
+    mean = float(error.mean())
+    yield "s4 words", f"mean {_ms(mean)}, {near:.0%} within 100 ms", "25 ms, 100 %", "25 ms, 100 %", mean <= 0.025 and near == 1
+
+
+def s5() -> Iterator[Row]:
+    """Subtitles put out of step in five ways, and two that are refused."""
+    folder = DATA / "s5_subtitles"
+    media = folder / "programme.ogg"
+    reference = np.array([c[0] for c in open_clip(folder / "reference.srt", "subtitle").cues])
+    for name, bar, other in (
+        ("offset_plus7.3.srt", 0.02, "20 ms"),
+        ("fps_25_to_23.976.srt", 0.02, "20 ms"),
+        ("drift_0.5pct.srt", 0.03, "290 ms"),
+        ("break_60s_at_150s.srt", 0.03, "31 s"),
+    ):
+        found = pair.align_files(media, folder / name)
+        starts = np.array([c[0] for c in open_clip(folder / name, "subtitle").cues])
+        error = np.abs(TimeMap(found).to_reference(starts) - reference)
+        mean = float(np.nanmean(error))
+        text = f"{found.model}, mean {_ms(mean)}, {int(np.isnan(error).sum())} in a break"
+        named = name != "fps_25_to_23.976.srt" or "23.976/25" in found.quality["reason"]
+        yield f"s5 {name}", text + (", named" if named and "fps" in name else ""), f"<= {_ms(bar)}", other, mean <= bar and named
+    found = pair.align_files(media, folder / "jitter_plus5.srt")
+    error = abs((found.offset_s if found.offset_s is not None else np.inf) + 5.0)
+    yield "s5 jitter_plus5.srt", f"{found.model}, off by {_ms(error)}", "<= 50 ms", "", error <= 0.05
+    refused = _refused(DATA / "s1_offset" / "timbl_1.mp3", folder / "reference.srt")
+    yield "s5 foreign", "refused" if refused else "accepted", "refused", "accepted", refused
+
+
+def s6() -> Iterator[Row]:
+    """A score against a performance."""
+    folder = DATA / "s6_score_audio"
+    found = pair.align_files(folder / "mozart_k265_var1.mp3", folder / "mozart_k265_var1_score.mid")
+    with (folder / "truth.csv").open() as file:
+        truth = [(float(r["score_sec_at_120bpm"]), float(r["audio_sec"])) for r in csv.DictReader(file)]
+    score, audio = np.array(truth).T
+    error = np.abs(TimeMap(found).to_reference(score) - audio)
+    mean, near = float(np.nanmean(error)), float((error <= 0.05).mean())
+    yield "s6 onsets", f"mean {_ms(mean)}, {near:.1%} within 50 ms", "21 ms, 97 %", "24.2 ms, 94.0 %", mean <= 0.021 and near >= 0.97
+
+
+def s8() -> Iterator[Row]:
+    """A film cut and sped up, the copy without sound."""
+    folder = DATA / "s8_video"
+    found = pair.align_files(folder / "a.mp4", folder / "b_cut4s_pal_speedup.mp4")
+    t = np.arange(0.0, found.query["duration_s"], 0.1)
+    error = float(np.nanmax(np.abs(TimeMap(found).to_reference(t) - (4.0 + t * 25 / 24))))
+    named = "rate 25/24" in found.quality["reason"]
+    yield "s8 video", f"{found.model}, max {_ms(error)}{', named' if named else ''}", "42 ms, named", "none", error <= 0.042 and named
+
+
+def _against(found: Alignment, truth: TimeMap) -> tuple[float, float, float]:
+    t = np.arange(truth.knots[0, 0] + 0.05, truth.knots[-1, 0] - 0.05, 0.05)
+    error = np.abs(TimeMap(found).to_query(t) - truth.to_query(t))
+    known = np.isfinite(error)
+    return float(error[known].mean()), float(np.percentile(error[known], 95)), float(known.mean())
+
+
+def _refused(reference: Path, query: Path) -> bool:
+    try:
+        pair.align_files(reference, query)
+    except MismatchError:
+        return True
+    return False
+
+
+def _tier(text: str, name: str) -> list[tuple[float, float, str]]:
+    """The labelled intervals of a tier of a TextGrid in the short format."""
+    lines = [line.strip() for line in text.splitlines()]
+    at = lines.index(f'"{name}"')
+    count = int(lines[at + 3])
+    rows = [lines[at + 4 + 3 * k : at + 7 + 3 * k] for k in range(count)]
+    return [(float(a), float(b), w.strip('"')) for a, b, w in rows if w.strip('"').strip()]
+
+
+CASES: dict[str, Callable[[], Iterator[Row]]] = {f.__name__: f for f in (s1, s2, s3, s4, s5, s6, s8)}
+
+
+def main(wanted: list[str]) -> int:
+    """Print the table; 1 where a bar is missed."""
+    if not DATA.is_dir():
+        print(f"the cases are not here ({DATA})", file=sys.stderr)
+        return 2
+    missed = 0
+    print(f"{'case':28} {'measured':52} {'bar':22} {'best existing':22}")
+    for name in wanted or list(CASES):
+        begun = time.process_time()
+        for case, measured, bar, other, good in CASES[name]():
+            missed += not good
+            print(f"{case:28} {measured:52} {bar:22} {other:22} {'ok' if good else 'MISSED'}", flush=True)
+        print(f"{'':28} CPU {time.process_time() - begun:.1f} s")
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
