@@ -50,7 +50,7 @@ _REQUIRED = {
 _OPTIONAL = {
     "candidates": schema.ANY,
     "privacy": schema.OBJECT,
-    "inputs": schema.OBJECTS,
+    "inputs": schema.ALL_NAMED,
     "config": schema.OBJECT,
     "config_sha256": schema.SHA256,
     "calibration": schema.OBJECT,

@@ -53,7 +53,7 @@ _OPTIONAL = {
     "normalisers": schema.OBJECT,
     "strategy": schema.nullable(schema.OBJECT),
     "reference": schema.nullable(schema.TEXT),
-    "inputs": schema.OBJECTS,
+    "inputs": schema.ALL_NAMED,
     "seed": schema.nullable(schema.INTEGER),
     "split_rule": schema.nullable(schema.TEXT),
     "config": schema.OBJECT,

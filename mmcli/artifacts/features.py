@@ -43,8 +43,8 @@ OPTIONAL = {
     "kind": schema.one_of(*KINDS),
     "config": schema.OBJECT,
     "config_sha256": schema.SHA256,
-    "source": schema.OBJECT,  # {name, size, sha256}
-    "inputs": schema.OBJECTS,  # [{name, sha256}]: the artifacts this was made from
+    "source": schema.NAMED,  # {name, size, sha256}
+    "inputs": schema.ALL_NAMED,  # [{name, sha256}]: the artifacts this was made from
     "rate_hz": schema.nullable(schema.POSITIVE),  # frames a second
     "hop_s": schema.nullable(schema.POSITIVE),
     "sample_rate_hz": schema.nullable(schema.POSITIVE),

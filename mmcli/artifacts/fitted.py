@@ -18,7 +18,7 @@ _REQUIRED = {
     "config_sha256": schema.SHA256,
     "state": schema.OBJECT,
 }
-_OPTIONAL = {"modality": schema.TEXT, "inputs": schema.OBJECTS, "notes": schema.TEXTS}
+_OPTIONAL = {"modality": schema.TEXT, "inputs": schema.ALL_NAMED, "notes": schema.TEXTS}
 
 
 def load(path: Path | str) -> dict[str, Any]:

@@ -37,7 +37,7 @@ _OPTIONAL = {
     "cost": schema.ANY,
     "model": schema.OBJECT,
     "dataset": schema.OBJECT,
-    "inputs": schema.OBJECTS,
+    "inputs": schema.ALL_NAMED,
     "config": schema.OBJECT,
     "config_sha256": schema.SHA256,
     "seed": schema.nullable(schema.INTEGER),

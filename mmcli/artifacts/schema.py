@@ -51,6 +51,18 @@ OBJECTS = Field("a list of objects", lambda value: isinstance(value, list) and a
 NUMBERS = Field("a list of numbers", lambda value: isinstance(value, list) and all(map(is_number, value)))
 
 
+def _is_named(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("name"), str) and "/" not in value["name"]
+
+
+# Files are known by name and hash; a folder would make the bytes differ from machine to machine.
+NAMED = Field("an object whose name has no folder in it", _is_named)
+ALL_NAMED = Field(
+    "a list of objects whose names have no folder in them",
+    lambda value: isinstance(value, list) and all(map(_is_named, value)),
+)
+
+
 def nullable(field: Field) -> Field:
     """The same, or null."""
     return Field(f"{field.wanted} or null", lambda value: value is None or field.check(value))

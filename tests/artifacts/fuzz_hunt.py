@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import hashlib
 import io
 import json
 import random
@@ -57,7 +58,14 @@ def hunt(form: Format, mutants: int, seed: int) -> dict[str, Any]:
             data, check = fuzz_mutants.deep_json(form.seed, rng), _judge_unsealed
         tally[_try(form, data, check)] += 1
     seconds = time.process_time() - start
-    return {"format": form.name, **tally, "growth_mb": round(peak_mb() - before, 1), "seconds": round(seconds, 2)}
+    digest = hashlib.sha256(form.seed).hexdigest()
+    return {
+        "format": form.name,
+        "seed_sha256": digest,
+        **tally,
+        "growth_mb": round(peak_mb() - before, 1),
+        "seconds": round(seconds, 2),
+    }
 
 
 def _try(form: Format, data: bytes, judge: Callable[[Format, bytes, Any], str]) -> str:
@@ -80,6 +88,8 @@ def _too_long(*_: object) -> None:
 
 
 def _judge_sealed(form: Format, data: bytes, found: Any) -> str:
+    if form.name == "alignment" and b"content_sha256" not in data:
+        return _judge_unsealed(form, data, found)  # the seal's line was lost: a map may be written by hand, without one
     if _values(form, found) != _sound(form):
         raise FindingError("loaded with another value")
     return "same"

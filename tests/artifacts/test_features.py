@@ -63,6 +63,8 @@ def test_each_kind_has_its_shape(kind: str, shape: tuple[int, ...]) -> None:
         (ONES, CLOCK, {"rate_hz": 0}, "above 0"),
         (ONES, CLOCK, {"schema": "mmcli/features@2"}, "@2"),
         (ONES, CLOCK, {"columns": ["a"]}, "1 columns"),
+        (ONES, CLOCK, {"source": {"name": "/home/me/a.wav", "size": 1}}, "no folder"),
+        (ONES, CLOCK, {"inputs": [{"name": "out/a.npz"}]}, "no folder"),
         (ONES[:, :1] + 0.5, CLOCK, {"kind": "tokens"}, "token ids"),
         (ONES[:, :1] * 9, CLOCK, {"kind": "tokens", "vocabulary_size": 9}, "below 9"),
     ],

@@ -3,6 +3,7 @@ fuzz_hunt.py."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import fuzz_seeds
 import pytest
 
 HUNT = Path(__file__).parent / "fuzz_hunt.py"
@@ -45,6 +47,9 @@ def test_a_mutant_is_refused_or_loads_unchanged(form: str, root: Path) -> None:
     assert found["refused"] > SUITE[form] / 2
     assert found["same"] > 0
     assert found["growth_mb"] < GROWTH_MB
+    # What two processes write of one value has the same bytes.
+    form_here = fuzz_seeds.checkpoint_format() if form == "checkpoint" else fuzz_seeds.formats()[form]
+    assert found["seed_sha256"] == hashlib.sha256(form_here.seed).hexdigest()
 
 
 @pytest.mark.hunt
