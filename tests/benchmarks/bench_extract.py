@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_extract.py [speed overhead scaling library video memory slope plan]
 
-``speed``, ``overhead`` and ``scaling`` need the 3,000 recordings in ../shared/data/spoken_digits. Wall-clock figures mean
-something only on a machine with nothing else to do; comparisons are interleaved, medians of five.
+``speed``, ``overhead`` and ``scaling`` need the 3,000 recordings in ../shared/data/spoken_digits. Wall-clock figures
+mean something only on a machine with nothing else to do; comparisons are interleaved, medians of five.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
-import numpy as np
+import numpy as np  # noqa: E402 - after the thread counts are set
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = ROOT.parent / "shared" / "data" / "spoken_digits" / "recordings"
@@ -180,7 +181,7 @@ def library() -> None:
         times: dict[str, list[float]] = {"ours": [], "theirs": []}
         peer()
         for _ in range(ROUNDS):
-            for who, call in (("ours", lambda: module.extract(clip, config)), ("theirs", peer)):
+            for who, call in (("ours", partial(module.extract, clip, config)), ("theirs", peer)):
                 start = time.process_time()
                 call()
                 times[who].append(time.process_time() - start)
