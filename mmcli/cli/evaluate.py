@@ -14,13 +14,12 @@ page. With --against (or candidates kept by `train --fusion auto`) the report sa
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, console
+from mmcli.cli import assign, console, subject
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
@@ -84,7 +83,7 @@ def command(
     from mmcli.artifacts import dataset as datasets
     from mmcli.artifacts import provenance, table
     from mmcli.artifacts import report as reports
-    from mmcli.evaluation import plots, report
+    from mmcli.evaluation import candidates, plots, report
     from mmcli.training import predictor
 
     if media is not None and html is None:
@@ -93,9 +92,8 @@ def command(
         plots.is_file(plot)  # a wrong name is said before the work and not after it
     data = datasets.load(dataset)
     found = predictor.load(model, device)
-    rivals = [_model(predictor.load(path, device)) for path in against or []]
-    if not against:
-        rivals = [_model(kept) for kept in getattr(found, "candidates", list)()]
+    judged = subject.of(found)
+    rivals = [subject.of(predictor.load(path, device)) for path in against or []] or candidates.kept(judged)
     options = {"split": split, "seed": seed, "explain": explain, "strict": strict, "against": against, "set": set_}
     options["robustness"] = robustness
     request = report.Request(
@@ -107,7 +105,7 @@ def command(
         inputs=tuple(provenance.source_of(path) for path in (model, dataset, *(against or []))),
         reproduce=_reproduce(model, dataset, output, options),
     )
-    result = report.evaluate(_model(found), data, request, opponents=rivals)
+    result = report.evaluate(judged, data, request, opponents=rivals)
     reports.save(output, result)
     if predictions is not None:
         table.write_csv(predictions, *report.predictions_table(result))
@@ -165,35 +163,6 @@ def _intervals(assignments: list[str] | None, seed: int) -> Any:
     return assign.configure(interval.Config, {"seed": str(seed)} | (assigned.get("intervals") or {}), "intervals")
 
 
-def _model(found: Any) -> Any:
-    """The trained model as evaluation sees it: evaluation knows nothing of training."""
-    from mmcli.evaluation.mixing import Access
-    from mmcli.evaluation.report import Model
-
-    def batches(data: Any, rows: Any) -> Iterator[Any]:
-        packed = found.packed(data.select(rows))
-        for start in range(0, len(rows), BATCH):
-            inside = range(start, min(start + BATCH, len(rows)))
-            yield packed.batch(_indices(inside))
-
-    return Model(
-        predict=lambda data, rows: found.predict(data.select(rows)),
-        task=found.task,
-        classes=found.classes,
-        name=Path(found.name).name,
-        modalities=tuple(found.modalities),
-        fusion=found.config["model"]["fusion"]["name"],
-        access=Access(found.net, batches, found.meaning),
-        facts={"parameters": found.parameters},
-    )
-
-
-def _indices(inside: range) -> Any:
-    import numpy as np
-
-    return np.arange(inside.start, inside.stop, dtype=np.int64)
-
-
 def _reproduce(model: Path, dataset: Path, output: Path, options: dict[str, Any]) -> str:
     """The command that makes this report again, with names and no folders."""
     words = ["mmcli", "evaluate", model.name, dataset.name, "--split", options["split"], "--seed", str(options["seed"])]
@@ -203,9 +172,6 @@ def _reproduce(model: Path, dataset: Path, output: Path, options: dict[str, Any]
     words += [f"--{name}" for name in ("robustness", "strict") if options[name]]
     return shlex.join([*words, "-o", output.name or "-"])
 
-
-# Items that are encoded or explained at once.
-BATCH = 64
 
 # Above this many, the classes are in the report and the plots alone.
 MOST_CLASSES = 20

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.artifacts.dataset import Dataset
+from mmcli.evaluation import parts
 from mmcli.evaluation.mixing import Access
 from mmcli.evaluation.protocol import Indices
 
@@ -25,22 +26,25 @@ def export(access: Access, dataset: Dataset, rows: Indices) -> list[dict[str, An
     """One object per item: ``{pooling: {modality: weights}, modalities: {modality: weight}}``, each summing to 1.
 
     ``pooling`` has at most 200 points, evenly spread over the item; ``modalities`` is there where the fusion block
-    attends over modalities, from its last layer, averaged over heads. Empty objects where there is no attention.
+    attends over modalities, from its last layer, averaged over heads. Empty objects where there is no attention, or
+    several networks are pooled.
     """
+    inside = parts.networks(access.model)
+    if len(inside) != 1:  # no network, or several that look at different things
+        return [{} for _ in rows]
     found: list[dict[str, Any]] = []
     for batch in access.batches(dataset, rows):
-        found += _of_batch(access, batch)
+        found += _of_batch(inside[0], batch)
     return found
 
 
-def _of_batch(access: Access, batch: Any) -> list[dict[str, Any]]:
+def _of_batch(network: Any, batch: Any) -> list[dict[str, Any]]:
     import torch
 
     from mmcli.models import masks
     from mmcli.models.attention import Attention
     from mmcli.models.pooling import AttentionPool
 
-    network = access.network
     pooled: dict[str, torch.Tensor] = {}
     fused: list[torch.Tensor] = []
     handles = []

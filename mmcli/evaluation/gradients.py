@@ -18,18 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.evaluation import parts
 from mmcli.evaluation.mixing import Access
 from mmcli.evaluation.protocol import Indices
 
 if TYPE_CHECKING:
     import torch
-
-    from mmcli.models.network import Network
+    from torch import nn
 
 Array = NDArray[np.float64]
 
 REFERENCES = 5  # items that paths start from
 STEPS = 8  # points along each path
+VALUES = -1  # in the place of an embedding's number: the values themselves
 MOST_POINTS = 200  # of a curve over time in the report
 GRID = 16  # cells along the longer side of a picture in the report
 FIRST_TOKEN = 2  # numbers below are padding and unknown (mmcli.extractors.text.tokens)
@@ -40,17 +41,20 @@ def explain(
 ) -> list[dict[str, Any]]:
     """One object per item: ``{toward, gap, share: {modality: x}, modalities: {modality: {...}}}``.
 
-    ``targets`` ``(n,)`` is the output explained for each item; ``references`` are the items to draw references from
-    (None: all). A modality is ``{times, values}`` over time (seconds, at most 200 points), ``{grid}`` over a picture,
-    ``{words, values}`` over a text, or ``{values}`` of a vector. ``share`` is the sum over a modality, in logits.
+    ``targets`` ``(n,)`` is the output explained for each item; ``references`` are the items to draw references from.
+    Without any (None) they are white noise of each item's own mean and spread, so that an item is explained the same
+    in whatever company it comes. A modality is ``{times, values}`` over time (seconds, at most 200 points),
+    ``{grid}`` over a picture, ``{words, values}`` over a text, or ``{values}`` of a vector. ``share`` is the sum over
+    a modality, in logits.
     """
-    starts = _references(access, dataset, np.arange(dataset.items) if references is None else references)
+    tokens = {name for name, stream in dataset.streams.items() if stream.meta.get("kind") == "tokens"}
+    starts = None if references is None else _references(access, dataset, references, tokens)
     found: list[dict[str, Any]] = []
     start = 0
     for batch in access.batches(dataset, rows):
         count = len(next(iter(batch.values())).present)
         inside = slice(start, start + count)
-        parts, gap = _attributions(access.network, batch, targets[inside], starts)
+        parts, gap = _attributions(access.model, batch, targets[inside], starts, tokens)
         for i, row in enumerate(rows[inside]):
             modalities: dict[str, Any] = {}
             share: dict[str, float] = {}
@@ -65,51 +69,60 @@ def explain(
     return found
 
 
-def _references(access: Access, dataset: Dataset, rows: Indices) -> list[dict[str, torch.Tensor]]:
+def _references(access: Access, dataset: Dataset, rows: Indices, tokens: set[str]) -> list[dict[str, torch.Tensor]]:
     """Per reference the real frames ``(steps, ...)`` of each modality of real numbers, evenly picked from the rows."""
     picked: list[dict[str, torch.Tensor]] = [{} for _ in range(REFERENCES)]
-    for name in access.network.names:
-        if name not in dataset.streams or _embedding(access.network, name) is not None:
-            continue
+    for name in dataset.modalities:
         have = rows[dataset.streams[name].present[rows]]
-        if len(have) == 0:
+        if name in tokens or len(have) == 0:
             continue
         chosen = have[np.linspace(0, len(have) - 1, REFERENCES).round().astype(np.int64)]
         for k in range(REFERENCES):
-            given = next(iter(access.batches(dataset, chosen[k : k + 1])))[name]
-            picked[k][name] = given.values[0][given.mask[0]]
+            given = next(iter(access.batches(dataset, chosen[k : k + 1]))).get(name)
+            if given is not None:  # the model has no use for other modalities
+                picked[k][name] = given.values[0][given.mask[0]]
     return picked
 
 
 def _attributions(
-    network: Network, batch: Any, targets: NDArray[np.int64], starts: list[dict[str, torch.Tensor]]
+    model: nn.Module,
+    batch: Any,
+    targets: NDArray[np.int64],
+    starts: list[dict[str, torch.Tensor]] | None,
+    tokens: set[str],
 ) -> tuple[dict[str, Array], Array]:
     """Per modality the attributions ``(n, steps, ...)`` of the target logits, and the completeness gap ``(n,)``."""
     import torch
 
-    network.eval()
-    chosen = torch.from_numpy(targets).to(next(network.parameters()).device)[:, None]
-    parts: dict[str, torch.Tensor] = {}
+    model.eval()
+    device = next(iter(batch.values())).values.device
+    chosen = torch.from_numpy(targets).to(device)[:, None]
+    sums: dict[tuple[str, int], torch.Tensor] = {}
     low: torch.Tensor | float = 0.0
-    high = _along(network, batch, {}, 1.0, chosen)[0].detach()
-    for start in starts:
-        origin = {name: _fitted(start[name], given.values) for name, given in batch.items() if name in start}
-        low = low + _along(network, batch, origin, 0.0, chosen)[0].detach() / len(starts)
+    high = _along(model, batch, {}, 1.0, chosen, tokens)[0].detach()
+    for number in range(REFERENCES):
+        if starts is None:
+            origin = {name: _noise(given, number) for name, given in batch.items() if name not in tokens}
+        else:
+            start = starts[number]
+            origin = {name: _fitted(start[name], given.values) for name, given in batch.items() if name in start}
+        low = low + _along(model, batch, origin, 0.0, chosen, tokens)[0].detach() / REFERENCES
         for k in range(STEPS):
-            scores, inputs, reach = _along(network, batch, origin, (k + 0.5) / STEPS, chosen)
+            scores, inputs, reach = _along(model, batch, origin, (k + 0.5) / STEPS, chosen, tokens)
             gradients = torch.autograd.grad(scores.sum(), list(inputs.values()), allow_unused=True)
-            for name, gradient in zip(inputs, gradients, strict=True):
+            for place, gradient in zip(inputs, gradients, strict=True):
                 if gradient is None:
                     continue
-                part = reach[name] * gradient / (STEPS * len(starts))
-                parts[name] = parts[name] + part if name in parts else part
+                part = reach[place] * gradient / (STEPS * REFERENCES)
+                sums[place] = sums[place] + part if place in sums else part
     shares: dict[str, Array] = {}
-    for name, part in parts.items():
+    for (name, where), part in sums.items():
         there = batch[name].mask & batch[name].present[:, None]
-        if _embedding(network, name) is not None:
+        if where != VALUES:  # of an embedding: one number a token
             part = part.sum(dim=-1, keepdim=True)
         part = part * there.reshape(*there.shape, *[1] * (part.dim() - 2))
-        shares[name] = part.detach().double().cpu().numpy()
+        found = part.detach().double().cpu().numpy()
+        shares[name] = shares[name] + found if name in shares else found
     total = sum(part.reshape(len(part), -1).sum(axis=1) for part in shares.values())
     return shares, np.asarray(total - (high - low).double().cpu().numpy()[:, 0], np.float64)
 
@@ -122,41 +135,62 @@ def _fitted(frames: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     return frames[places].expand_as(values)
 
 
+def _noise(given: Any, seed: int) -> torch.Tensor:
+    """White noise like the items ``(n, steps, ...)``: the same for an item whatever it is padded to."""
+    import torch
+
+    drawn = np.random.default_rng(seed).normal(size=given.values.shape[1:])
+    noise = torch.from_numpy(drawn.astype(np.float32)).to(given.values.device)
+    inner = given.values.shape[2:]
+    count = (given.mask.sum(dim=1) * int(np.prod(inner))).clamp(min=1).reshape(-1, 1)
+    flat = given.values.flatten(1)
+    mean = flat.sum(dim=1, keepdim=True) / count
+    spread = ((flat.square().sum(dim=1, keepdim=True) / count) - mean.square()).clamp(min=0).sqrt()
+    like: torch.Tensor = (mean + spread * noise.flatten()[None]).reshape(given.values.shape)
+    return like
+
+
 def _along(
-    network: Network, batch: Any, origin: dict[str, torch.Tensor], at: float, chosen: torch.Tensor
-) -> tuple[torch.Tensor, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """The target logits at ``at`` of the way from origin to item, the inputs there, and the ways (item - origin)."""
-    inputs: dict[str, torch.Tensor] = {}
-    reach: dict[str, torch.Tensor] = {}
+    model: nn.Module, batch: Any, origin: dict[str, torch.Tensor], at: float, chosen: torch.Tensor, tokens: set[str]
+) -> tuple[torch.Tensor, dict[tuple[str, int], torch.Tensor], dict[tuple[str, int], torch.Tensor]]:
+    """The target logits at ``at`` of the way from origin to item, the inputs there, and the ways (item - origin).
+
+    Inputs are named by their modality and ``VALUES``, or the number of the embedding that reads them.
+    """
+    inputs: dict[tuple[str, int], torch.Tensor] = {}
+    reach: dict[tuple[str, int], torch.Tensor] = {}
     fed = {}
     for name, given in batch.items():
-        if _embedding(network, name) is not None:
+        if name in tokens:
             fed[name] = given
             continue
-        reach[name] = given.values - origin[name] if name in origin else given.values
-        inputs[name] = (given.values - (1 - at) * reach[name]).detach().requires_grad_()
-        fed[name] = given._replace(values=inputs[name])
-    with _embeddings_scaled(network, at, inputs, reach):
-        logits = network(fed)
+        place = (name, VALUES)
+        reach[place] = given.values - origin[name] if name in origin else given.values
+        inputs[place] = (given.values - (1 - at) * reach[place]).detach().requires_grad_()
+        fed[name] = given._replace(values=inputs[place])
+    with _embeddings_scaled(model, tokens, at, inputs, reach):
+        logits = model(fed)
     return logits.gather(1, chosen), inputs, reach
 
 
 @contextmanager
-def _embeddings_scaled(network: Network, scale: float, inputs: dict[str, Any], reach: dict[str, Any]) -> Iterator[None]:
+def _embeddings_scaled(
+    model: nn.Module, tokens: set[str], scale: float, inputs: dict[Any, Any], reach: dict[Any, Any]
+) -> Iterator[None]:
+    """While this holds, every token embedding gives ``scale`` of itself and is an input with gradients."""
     handles = []
 
-    def hook_for(name: str) -> Any:
+    def hook_for(place: tuple[str, int]) -> Any:
         def hook(module: Any, given: Any, output: torch.Tensor) -> torch.Tensor:
             scaled: torch.Tensor = (output * scale).detach().requires_grad_()
-            inputs[name], reach[name] = scaled, output.detach()
+            inputs[place], reach[place] = scaled, output.detach()
             return scaled
 
         return hook
 
-    for name in network.names:
-        embedding = _embedding(network, name)
-        if embedding is not None:
-            handles.append(embedding.register_forward_hook(hook_for(name)))
+    for name in tokens:
+        for number, embedding in enumerate(_embeddings(model, name)):
+            handles.append(embedding.register_forward_hook(hook_for((name, number))))
     try:
         yield
     finally:
@@ -164,12 +198,16 @@ def _embeddings_scaled(network: Network, scale: float, inputs: dict[str, Any], r
             handle.remove()
 
 
-def _embedding(network: Network, name: str) -> Any:
-    """The token embedding of a modality's encoder, or None."""
+def _embeddings(model: nn.Module, name: str) -> list[Any]:
+    """The token embeddings that read a modality, in the networks that the model consists of."""
     from torch import nn
 
-    encoder = network.encoders[network.names.index(name)]
-    return next((module for module in encoder.modules() if isinstance(module, nn.Embedding)), None)
+    found = []
+    for network in parts.networks(model):
+        if name in network.names:
+            encoder = network.encoders[network.names.index(name)]
+            found += [module for module in encoder.modules() if isinstance(module, nn.Embedding)]
+    return found
 
 
 def _shown(part: Array, stream: Stream, row: int) -> dict[str, Any]:

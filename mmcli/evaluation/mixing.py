@@ -1,7 +1,7 @@
 """Answers of a model for items put together at will: this modality from here, that one from there, a third left out.
 
 That is all that Shapley values and the additive projection ask of a model. :class:`OfDatasets` works with any
-callable that predicts; :class:`OfNetwork` encodes every item once and only fuses again, which is hundreds of times
+callable that predicts; :class:`OfParts` encodes every item once and only fuses again, which is hundreds of times
 faster. Both give the same answers.
 """
 
@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.evaluation import parts
 from mmcli.evaluation.protocol import Indices, Predict
 
 if TYPE_CHECKING:
-    import torch
+    from torch import nn
 
-    from mmcli.models.network import Batch, Network
+    from mmcli.models.network import Batch
 
 Array = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -87,72 +88,47 @@ def _without(stream: Stream, drop: Bool) -> Stream:
 
 @dataclass(frozen=True)
 class Access:
-    """The inside of one of our own models: the network, its input in batches, and what logits mean."""
+    """The inside of one of our own models: the module, its input in batches, and what logits mean."""
 
-    network: Network
+    model: nn.Module
     batches: Callable[[Dataset, Indices], Iterable[Batch]]
     meaning: Callable[[Array], tuple[Array | None, Array | None]]
 
 
-class OfNetwork:
-    """Mixes the vectors that the encoders of one of our networks give; every item is encoded once."""
+class OfParts:
+    """Mixes what the encoders of one of our models give; every item is encoded once."""
 
     fast = True
 
-    def __init__(self, access: Access, dataset: Dataset, rows: Indices) -> None:
-        import torch
-
-        self._access = access
-        self.names = list(access.network.names)
-        with torch.no_grad():
-            parts = [access.network.encode(batch) for batch in access.batches(dataset, rows)]
-        self._vectors = torch.cat([vectors for vectors, _ in parts])
-        self._there = torch.cat([there for _, there in parts])
-        self.present = self._there.cpu().numpy()
+    def __init__(self, part: parts.Part, access: Access) -> None:
+        self.names = list(part.names)
+        self.present = part.present().cpu().numpy()
+        self._part, self._access = part, access
 
     def scores(self, source: Int, keep: Bool) -> Array:
         """See :class:`Mixer`."""
         import torch
 
-        columns = torch.arange(len(self.names), device=self._vectors.device)
-        parts = []
-        for i in range(0, len(source), AT_ONCE):
-            picked = torch.from_numpy(source[i : i + AT_ONCE]).to(self._vectors.device)
-            kept = torch.from_numpy(keep[i : i + AT_ONCE]).to(self._vectors.device)
-            with torch.no_grad():
-                there = self._there[picked, columns] & kept
-                vectors = self._vectors[picked, columns] * there[:, :, None]
-                parts.append(decided(self._access.network, vectors, there).double().cpu().numpy())
-        probabilities, values = self._access.meaning(np.concatenate(parts))
+        device = self._part.present().device
+        found = []
+        with torch.no_grad():
+            for i in range(0, len(source), AT_ONCE):
+                inside = slice(i, i + AT_ONCE)
+                picked, kept = (torch.from_numpy(a[inside]).to(device) for a in (source, keep))
+                found.append(self._part.logits(picked, kept).double().cpu().numpy())
+        probabilities, values = self._access.meaning(np.concatenate(found))
         if probabilities is not None:
             return probabilities
         assert values is not None
         return values[:, None]
 
 
-def can_mix(network: Network) -> bool:
-    """Whether the encoders of a network work apart: no block that lets sequences look at one another."""
-    from mmcli.models.fusion.base import Block
-
-    return type(network.fusion).mix is Block.mix
-
-
-def decided(network: Network, vectors: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-    """Logits ``(n, outputs)`` of encoded items ``(n, modalities, width)``."""
-    import torch
-
-    if network.head is not None:
-        found: torch.Tensor = network.head(network.fusion(vectors, present))
-        return found
-    each = torch.stack([head(vectors[:, m]) for m, head in enumerate(network.alone)], dim=1)
-    logits: torch.Tensor = network.fusion(each, present)
-    return logits
-
-
 def mixer(
     predict: Predict, access: Access | None, dataset: Dataset, rows: Indices, names: Sequence[str] | None = None
 ) -> Mixer:
     """The fastest mixer there is for a model of the modalities ``names`` (None: all that the data set has)."""
-    if access is not None and can_mix(access.network):
-        return OfNetwork(access, dataset, rows)
+    if access is not None:
+        part = parts.of(access.model, access.batches(dataset, rows))
+        if part is not None:
+            return OfParts(part, access)
     return OfDatasets(predict, dataset, rows, names)

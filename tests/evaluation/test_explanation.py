@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmcli.artifacts.dataset import Dataset, Stream
-from mmcli.evaluation import attention, emap, gradients, interval, mixing, shapley, slices
+from mmcli.evaluation import attention, candidates, emap, gradients, interval, mixing, shapley, slices
 from mmcli.evaluation.outcome import Outcome, outcome_of, truth_of
 from mmcli.evaluation.report import Model, Request, evaluate
 from mmcli.models import network
+from mmcli.models.kernel import Kernel
+from mmcli.models.stack import Stack
 
 from .conftest import Answers, made, predict
 
@@ -101,7 +103,7 @@ def net(fusion: str = "concat", seed: int = 0) -> network.Network:
         "head": {"outputs": 3, "hidden": 8},
         "auxiliary": True,
     }
-    return network.build(config).eval()
+    return network.Network(config).eval()
 
 
 def access_to(network_: network.Network, size: int = 7) -> mixing.Access:
@@ -133,7 +135,7 @@ def access_to(network_: network.Network, size: int = 7) -> mixing.Access:
 def predict_with(access: mixing.Access):
     def call(dataset, rows):
         with torch.no_grad():
-            logits = torch.cat([access.network(batch) for batch in access.batches(dataset, rows)])
+            logits = torch.cat([access.model(batch) for batch in access.batches(dataset, rows)])
         return Answers(probabilities=access.meaning(logits.double().numpy())[0])
 
     return call
@@ -144,15 +146,100 @@ def test_mixing_vectors_gives_the_answers_of_mixing_data(fusion):
     data = made(40, missing=0.3)
     access = access_to(net(fusion))
     rows = data.rows("train")
-    fast = mixing.OfNetwork(access, data, rows)
+    fast = mixing.mixer(predict_with(access), access, data, rows)
     slow = mixing.OfDatasets(predict_with(access), data, rows)
     rng = np.random.default_rng(0)
     source = rng.integers(0, len(rows), (60, 2))
     keep = rng.random((60, 2)) < 0.7
     asked = (keep & fast.present[source, [0, 1]]).any(axis=1)
 
+    assert isinstance(fast, mixing.OfParts)
     assert np.array_equal(fast.present, slow.present)
     assert fast.scores(source, keep)[asked] == pytest.approx(slow.scores(source, keep)[asked], abs=1e-5)
+
+
+def stack(task: str = "classify", *, fallback: bool = False) -> Stack:
+    """A pool of a network of x, a kernel machine of both modalities and a network of both, with random weights."""
+    torch.manual_seed(3)
+    part = {"encoder": "mlp", "config": {"inputs": 3, "width": 8, "hidden": 8}}
+    single = {
+        "name": "network",
+        "modalities": [{"name": "x", **part}],
+        "fusion": {"name": "concat", "config": {"modalities": 1, "width": 8}},
+        "head": {"outputs": 3},
+    }
+    stream = {"kind": "vector", "shape": [3], "vocabulary_size": 0, "gamma": 0.7}
+    machine = Kernel(
+        {
+            "name": "kernel",
+            "rows": 5,
+            "outputs": 3,
+            "gain": 2.0,
+            "modalities": [{"name": "y", **stream}, {"name": "x", **stream}],
+        }
+    )
+    for name, buffer in machine.named_buffers():
+        if name == "there":
+            buffer.copy_(torch.rand(buffer.shape) < 0.8)
+        elif not name.startswith("scale"):
+            buffer.copy_(torch.randn(buffer.shape))
+    members = [network.Network(single), machine, net()]
+    parts_ = [{"title": t, "weight": w, "gain": 1.3} for t, w in (("x", 0.5), ("kernel", 0.8), ("both", 0.4))]
+    if fallback:  # only x counts; the others speak where it is absent
+        parts_ = [part | {"fallback": part["title"] != "x"} for part in parts_]
+    config = {"task": task, "outputs": 3, "modalities": [{"name": "x"}, {"name": "y"}], "members": parts_}
+    pooled = Stack(config, members)
+    pooled.get_buffer("prior").copy_(torch.log(torch.tensor([0.5, 0.3, 0.2])))
+    return pooled.eval()
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_a_pool_is_taken_apart_without_changing_its_answers(fallback):
+    data = made(40, missing=0.3)
+    access = access_to(stack(fallback=fallback))
+    rows = data.rows("train")
+    fast = mixing.mixer(predict_with(access), access, data, rows)
+    slow = mixing.OfDatasets(predict_with(access), data, rows, ["x", "y"])
+    order = [slow.names.index(name) for name in fast.names]
+    rng = np.random.default_rng(0)
+    source, keep = rng.integers(0, len(rows), (60, 2)), rng.random((60, 2)) < 0.7
+
+    assert isinstance(fast, mixing.OfParts)
+    assert np.array_equal(fast.present, slow.present[:, order])
+    back = np.argsort(order)
+    assert fast.scores(source, keep) == pytest.approx(slow.scores(source[:, back], keep[:, back]), abs=1e-5)
+
+
+def test_a_pool_brings_its_members_as_opponents():
+    data = made(100, missing=0.2)
+    access = access_to(stack())
+    whole = Model(
+        predict=predict_with(access),
+        task="classify",
+        classes=["a", "b", "c"],
+        modalities=("x", "y"),
+        access=access,
+        facts={"members": [{"title": "x"}, {"title": "kernel"}, {"title": "both"}]},
+    )
+    found = candidates.kept(whole)
+    verdict = evaluate(whole, data, opponents=found)["verdict"]
+
+    assert [(m.name, m.modalities, m.fusion) for m in found] == [
+        ("x", ("x",), "concat"),
+        ("kernel", ("y", "x"), "kernel"),
+        ("both", ("x", "y"), "concat"),
+    ]
+    assert [row["kind"] for row in verdict["against"]] == ["single", "other", "concat"]
+    assert verdict["untried"] == ["y"]
+
+
+def test_gradients_of_a_pool_add_up_too():
+    data = made(12, missing=0.3)
+    access = access_to(stack(), 12)
+    found = gradients.explain(access, data, np.arange(12), np.arange(12) % 3)
+
+    assert all(abs(entry["gap"]) < 0.1 for entry in found)
+    assert all(np.isfinite(list(entry["share"].values())).all() for entry in found)
 
 
 class Planted:
@@ -230,16 +317,16 @@ def test_gradients_add_up_to_what_the_score_has_above_the_references(seed, fusio
     access = access_to(net(fusion, seed))
     rows = np.arange(12)
     targets = np.arange(12) % 3
-    found = gradients.explain(access, data, rows, targets)
-    batch = next(iter(access_to(access.network, 12).batches(data, rows)))
-    starts = gradients._references(access, data, rows)
+    found = gradients.explain(access, data, rows, targets, rows)
+    batch = next(iter(access_to(access.model, 12).batches(data, rows)))
+    starts = gradients._references(access, data, rows, set())
     with torch.no_grad():
-        whole = access.network(batch)
+        whole = access.model(batch)
         for start in starts:
             moved = {
                 name: given._replace(values=start[name][:1].expand_as(given.values)) for name, given in batch.items()
             }
-            whole = whole - access.network(moved) / len(starts)
+            whole = whole - access.model(moved) / len(starts)
     whole = whole.double().numpy()[rows, targets]
 
     for i, entry in enumerate(found):
@@ -276,7 +363,7 @@ def test_gradients_find_the_planted_second_and_the_planted_word(kind):
         "fusion": {"name": "concat", "config": {"modalities": 1, "width": 8}},
         "head": {"outputs": 2},
     }
-    built = network.build(config).eval()
+    built = network.Network(config).eval()
     if kind == "tokens":  # only token 5, "d", means anything
         with torch.no_grad():
             built.encoders[0].input.map.weight.mul_(0)
@@ -290,6 +377,16 @@ def test_gradients_find_the_planted_second_and_the_planted_word(kind):
         assert found["words"][top] == "d"
     else:
         assert found["times"][top] == pytest.approx(2.0)
+
+
+def test_without_references_an_item_is_explained_alike_alone_and_in_company():
+    data = made(12, missing=0.3)
+    access = access_to(net(), 12)
+    together = gradients.explain(access, data, np.arange(12), np.zeros(12, int))
+    alone = gradients.explain(access, data.select([5]), np.arange(1), np.zeros(1, int))
+
+    assert alone[0]["share"] == pytest.approx(together[5]["share"], abs=1e-5)
+    assert abs(alone[0]["gap"]) < 0.1
 
 
 def test_attention_weights_sum_to_one():

@@ -1,0 +1,197 @@
+"""How good a map is, next to what is known to be true: errors in seconds, shares within limits, honest intervals.
+
+Conventions: event times in seconds, float64 (n,), in order; the true times first. The first four metrics are those of
+``mir_eval.alignment`` (Raffel et al. 2014, "mir_eval: a transparent implementation of common MIR metrics"), same names,
+same values.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mmcli.artifacts import alignment as alignment_file
+from mmcli.artifacts.alignment import Alignment
+from mmcli.errors import InputError, MismatchError
+
+Times = NDArray[np.float64]
+
+LIMITS_S = (0.010, 0.020, 0.050, 0.100)
+WINDOW_S = 0.3
+# Skew-normal fit to how listeners judged lyrics that come early or late (Lizé Masclef, Vaglio and Moussallam 2021,
+# "User-centered evaluation of lyrics to audio alignment"): shape, location and scale in seconds, and its peak.
+SKEW, LOCATION, SCALE, PEAK = 1.12244251, -0.22270315, 0.29779424, 1.6857
+GRID_S = 0.05  # at which two maps are compared
+
+
+def validate(true: ArrayLike, found: ArrayLike) -> tuple[Times, Times]:
+    """Both as float64 (n,); raises MismatchError for differing lengths, InputError for none, NaN and disorder."""
+    a, b = np.asarray(true, dtype=np.float64), np.asarray(found, dtype=np.float64)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise MismatchError(f"{a.size} true times and {b.size} found times cannot be compared")
+    if a.size == 0:
+        raise InputError("there are no times to compare")
+    for name, t in (("true", a), ("found", b)):
+        if not np.isfinite(t).all():
+            raise InputError(f"the {name} times hold NaN or infinity")
+        if np.any(np.diff(t) < 0):
+            raise InputError(f"the {name} times do not rise")
+    return a, b
+
+
+def absolute_error(true: ArrayLike, found: ArrayLike) -> tuple[float, float]:
+    """Median and mean of the absolute differences, seconds.
+
+    >>> median, mean = absolute_error([0.0, 1.0, 2.0], [0.1, 1.0, 2.3])
+    >>> round(median, 3), round(mean, 3)
+    (0.1, 0.133)
+    """
+    a, b = validate(true, found)
+    error = np.abs(b - a)
+    return float(np.median(error)), float(error.mean())
+
+
+def percentage_correct(true: ArrayLike, found: ArrayLike, window: float = WINDOW_S) -> float:
+    """The share of times within ``window`` seconds of the truth, 0 to 1.
+
+    >>> percentage_correct([0.0, 1.0], [0.1, 1.5])
+    0.5
+    """
+    a, b = validate(true, found)
+    return float((np.abs(b - a) <= window).mean())
+
+
+def percentage_correct_segments(true: ArrayLike, found: ArrayLike, duration: float | None = None) -> float:
+    """The share of time in which the found segment is the true one, 0 to 1.
+
+    Segments lie between neighbouring times; with ``duration`` also before the first and after the last of them.
+
+    >>> percentage_correct_segments([0.0, 1.0, 2.0], [0.0, 1.5, 2.0])
+    0.75
+    """
+    a, b = validate(true, found)
+    if duration is not None:
+        if not duration > 0 or max(a.max(), b.max()) > duration:
+            raise InputError(f"times lie after the end at {duration} s")
+        starts, ends = (np.concatenate([[0.0], t]) for t in (a, b)), (np.append(t, duration) for t in (a, b))
+        total = float(duration)
+    else:
+        total = float(a[-1] - a[0])
+        if total <= 0:
+            raise InputError("the true times are all the same")
+        starts, ends = (t[:-1] for t in (a, b)), (t[1:] for t in (a, b))
+    shared = np.minimum(*ends) - np.maximum(*starts)
+    return float(np.maximum(shared, 0.0).sum() / total)
+
+
+def karaoke_perceptual_metric(true: ArrayLike, found: ArrayLike) -> float:
+    """How well listeners take the times to fit, mean over all; not symmetric, and not 1 for a perfect map.
+
+    >>> round(karaoke_perceptual_metric([1.0], [1.0]), 3)
+    0.961
+    """
+    a, b = validate(true, found)
+    z = (b - a - LOCATION) / SCALE
+    normal = np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    below = np.array([0.5 * math.erfc(-SKEW * v / math.sqrt(2)) for v in z])
+    return float((2 / SCALE * normal * below / PEAK).mean())
+
+
+def score(found: Alignment, true: Times) -> dict[str, dict[str, Any]]:
+    """The metrics of a map at points (n, 2) of ``[t_reference, t_query]`` that belong together.
+
+    The query times are mapped onto the reference clock. Points where the map says nothing count in ``unmapped`` alone.
+    Where the map carries intervals: the share of points inside (``coverage``) and the mean whole width (``width_s``).
+    """
+    from mmcli.aligners.timemap import TimeMap
+
+    m = TimeMap(found)
+    points = true[np.argsort(true[:, 0], kind="stable")]
+    estimate = m.to_reference(points[:, 1])
+    known = np.isfinite(estimate)
+    if not known.any():
+        raise MismatchError("the map says nothing about any of the true points")
+    a, b = points[known, 0], np.maximum.accumulate(estimate[known])
+    metrics = _metrics(a, b, len(points))
+    if found.confidence_s is not None and len(found.knots) >= 2:
+        half = np.interp(a, found.knots[:, 0], np.asarray(found.confidence_s))
+        inside = np.abs(m.to_query(a) - points[known, 1]) <= half
+        seen = np.isfinite(m.to_query(a))
+        metrics["coverage"] = {"value": float(inside[seen].mean()), "n": int(seen.sum()), "level": 0.9}
+        metrics["width_s"] = {"value": float(2 * half.mean()), "n": int(known.sum()), "unit": "s"}
+    return metrics
+
+
+def score_segments(found: Alignment, true: list[tuple[float, float, str]], kind: str) -> dict[str, dict[str, Any]]:
+    """The metrics of the starts of lines or words against the true intervals, in order."""
+    own = [s for s in found.segments or [] if s["kind"] == kind]
+    if len(own) != len(true):
+        raise MismatchError(f"the map holds {len(own)} {kind}s, the truth {len(true)}")
+    pairs = [(t[0], s["start"]) for s, t in zip(own, true, strict=True) if s["start"] is not None]
+    if not pairs:
+        raise MismatchError(f"none of the {kind}s is spoken")
+    a, b = np.array(pairs, dtype=np.float64).T
+    return _metrics(a, np.maximum.accumulate(b), len(true))
+
+
+def read_truth(path: Path | str) -> Times:
+    """Points (n, 2) of ``[t_reference, t_query]``: from a map (json, ours or with ``knots`` alone) or from a csv file
+    with the columns t_reference and t_query."""
+    path = Path(path)
+    if path.suffix.lower() == ".csv":
+        return _from_csv(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        knots = content["knots"] if "mmcli" not in content else alignment_file.load(path).knots
+        points = np.asarray(knots, dtype=np.float64)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"holds no map: {error}", source=path.name) from error
+    return _checked(points, path.name)
+
+
+def dense(points: Times, hop: float = GRID_S) -> Times:
+    """The points of a map's knots every ``hop`` seconds of the reference, so that long straight parts count fully."""
+    t = np.arange(points[0, 0], points[-1, 0] + hop / 2, hop)
+    t = t[t <= points[-1, 0]]
+    return np.column_stack([t, np.interp(t, points[:, 0], points[:, 1])])
+
+
+def _metrics(a: Times, b: Times, total: int) -> dict[str, dict[str, Any]]:
+    error = np.abs(b - a)
+    n = len(a)
+    median, mean = absolute_error(a, b)
+    out: dict[str, dict[str, Any]] = {
+        "mean_s": {"value": mean, "n": n, "unit": "s"},
+        "median_s": {"value": median, "n": n, "unit": "s"},
+        "p95_s": {"value": float(np.percentile(error, 95)), "n": n, "unit": "s"},
+        "max_s": {"value": float(error.max()), "n": n, "unit": "s"},
+    }
+    for limit in LIMITS_S:
+        out[f"within_{round(limit * 1000)}_ms"] = {"value": float((error <= limit).mean()), "n": n}
+    if n > 1 and a[-1] > a[0]:
+        out["correct_segments"] = {"value": percentage_correct_segments(a, b), "n": n}
+    out["perceptual"] = {"value": karaoke_perceptual_metric(a, b), "n": n}
+    out["unmapped"] = {"value": (total - n) / total, "n": total}
+    return out
+
+
+def _from_csv(path: Path) -> Times:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [(float(r["t_reference"]), float(r["t_query"])) for r in csv.DictReader(file)]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        what = "the columns t_reference and t_query are needed" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"holds no pairs of times: {what}", source=path.name) from error
+    return _checked(np.array(rows, dtype=np.float64).reshape(-1, 2), path.name)
+
+
+def _checked(points: Times, name: str) -> Times:
+    if points.ndim != 2 or points.shape[1:] != (2,) or len(points) < 2 or not np.isfinite(points).all():
+        raise InputError(f"holds no pairs of times (shape {points.shape})", source=name)
+    return points
