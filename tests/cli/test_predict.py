@@ -1,0 +1,110 @@
+"""`mmcli predict` on raw files gives what it gives on the data set they were made into."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from mmcli.cli.app import run
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with raw media (a picture of a level, a tone, a word), data.npz and model.pt made of them."""
+    import soundfile
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("raw")
+    rng = np.random.default_rng(0)
+    rows = []
+    for k in range(40):
+        label = k % 2
+        level = 40 + 150 * label + rng.integers(0, 30)
+        Image.new("L", (12, 12), int(level)).save(folder / f"i{k:02d}.png")
+        wave = np.sin(np.arange(4000) * (0.1 + 0.3 * label)) * 0.5
+        soundfile.write(folder / f"i{k:02d}.wav", wave, 8000)
+        split = "train" if k < 24 else "val" if k < 32 else "test"
+        has_sound = k % 5 != 0
+        name, words = f"i{k:02d}", ("dark and low", "bright and high")[label]
+        rows.append([name, split, ("no", "yes")[label], f"{name}.png", f"{name}.wav" if has_sound else "", words])
+    with (folder / "m.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["id", "split", "label", "image", "audio", "text_value"], *rows])
+    steps = (
+        ["extract", str(folder / "m.csv"), "-o", str(folder / "out"), "--jobs", "1", "-q"],
+        ["fuse", str(folder / "out" / "manifest.jsonl"), "-o", str(folder / "data.npz"), "-q"],
+        ["train", str(folder / "data.npz"), "-o", str(folder / "model.pt"), "--epochs", "3", "-q"],
+    )
+    for step in steps:
+        assert run(step) == 0
+    return folder
+
+
+def lines(capsys) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def predicted(folder, capsys, *sources: str, code: int = 0) -> list[dict]:
+    capsys.readouterr()
+    assert run(["predict", str(folder / "model.pt"), *sources]) == code
+    return lines(capsys)
+
+
+def test_raw_files_give_the_predictions_of_the_data_set(trained, capsys):
+    whole = predicted(trained, capsys, str(trained / "data.npz"))
+    raw = predicted(trained, capsys, str(trained / "m.csv"))
+
+    assert [line["id"] for line in raw] == [line["id"] for line in whole]
+    for a, b in zip(raw, whole, strict=True):
+        assert a["prediction"] == b["prediction"]
+        assert sorted(a["present"]) == sorted(b["present"])
+        for name, value in a["probabilities"].items():
+            assert value == pytest.approx(b["probabilities"][name], abs=1e-5)
+
+
+def test_any_part_of_the_modalities_will_do(trained, capsys):
+    picture, sound = str(trained / "i01.png"), str(trained / "i01.wav")
+
+    assert [line["present"] for line in predicted(trained, capsys, picture)] == [["image"]]
+    assert [line["present"] for line in predicted(trained, capsys, sound)] == [["audio"]]
+    both = predicted(trained, capsys, picture, sound)
+    assert [sorted(line["present"]) for line in both] == [["audio", "image"]]
+
+
+def test_damaged_and_useless_items_have_no_line_and_the_others_do(trained, capsys, tmp_path):
+    shutil.copy(trained / "i01.png", tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"junk" * 10)
+    np.save(tmp_path / "other.npy", np.zeros((3, 2)))
+    capsys.readouterr()
+
+    assert run(["predict", str(trained / "model.pt"), str(tmp_path)]) == 3
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["id"] for line in out.splitlines()] == ["good"]
+    assert "bad: left out" in err
+    assert "other: left out: has nothing that the model reads" in err
+    assert "2 items could not be used" in err
+
+
+def test_explanations_name_words_and_seconds(trained, capsys):
+    line = predicted(trained, capsys, str(trained / "m.csv"), "--explain")[1]
+    found = line["explanation"]
+
+    assert found["toward"] == line["prediction"]
+    assert found["modalities"]["text"]["words"] == ["bright", "and", "high"]
+    assert len(found["modalities"]["audio"]["times"]) == len(found["modalities"]["audio"]["values"])
+    assert np.array(found["modalities"]["image"]["grid"]).shape[0] >= 8
+
+
+def test_a_class_below_the_threshold_is_not_predicted(trained, capsys):
+    source = str(trained / "i01.png")
+
+    assert predicted(trained, capsys, source, "--threshold", "1.0")[0]["prediction"] is None
+    assert predicted(trained, capsys, source, "--threshold", "0.0")[0]["prediction"] is not None
+
+
+def test_wrong_sources_are_usage_errors(trained, capsys, tmp_path):
+    assert run(["predict", str(trained / "model.pt"), str(tmp_path / "absent.png")]) == 2
+    assert "absent.png" in capsys.readouterr().err
