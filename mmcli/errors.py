@@ -1,4 +1,4 @@
-"""One family of exceptions. Each carries the exit code it ends a command with, and says what, which input, and what to do.
+"""One family of exceptions. Each carries the exit code it ends a command with, and says what, where, and what to do.
 
 The exit codes are part of the contract of the command line:
 
