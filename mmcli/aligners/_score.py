@@ -9,7 +9,7 @@ import numpy as np
 RATE = 22_050
 HARMONICS = 6
 DECAY_S = 0.6  # after which a note has fallen to a third
-ATTACK_S = 0.005
+ATTACK_S = 0.02
 RELEASE_S = 0.05
 TAIL_S = 0.5
 
