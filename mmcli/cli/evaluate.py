@@ -8,6 +8,7 @@ page. With --against (or candidates kept by `train --fusion auto`) the report sa
   mmcli evaluate model.pt digits.npz -o report.json --plot confusion.png
   mmcli evaluate fused.pt digits.npz --against image.pt --against text.pt -o report.json --html report.html
   mmcli evaluate --compare fused.json text.json
+  mmcli evaluate --cv runs/
   mmcli evaluate model.pt digits.npz --split val -o val.json --predictions val.csv
 """
 
@@ -45,6 +46,10 @@ def command(
         tuple[Path, Path] | None,
         typer.Option(metavar="A.json B.json", help="Compare two reports on the same items instead."),
     ] = None,
+    cv: Annotated[
+        Path | None,
+        typer.Option("--cv", metavar="RUN/", help="Gather the folds and seeds of a training folder instead."),
+    ] = None,
     split: Annotated[str, typer.Option(help="test, val, train, or all.")] = "test",
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png|FOLDER", help="Draw the main figure, or all into a folder.")
@@ -78,8 +83,13 @@ def command(
     if compare is not None:
         _compare(compare, model, output, _intervals(set_, seed), json)
         return
+    if cv is not None:
+        _gather(cv, model, output, _intervals(set_, seed).level, json)
+        return
     if model is None or dataset is None or output is None:
-        raise UsageError("MODEL.pt, DATASET.npz and -o REPORT.json are needed", hint="or --compare A.json B.json")
+        raise UsageError(
+            "MODEL.pt, DATASET.npz and -o REPORT.json are needed", hint="or --compare A.json B.json, or --cv RUN/"
+        )
     from mmcli.artifacts import dataset as datasets
     from mmcli.artifacts import provenance, table
     from mmcli.artifacts import report as reports
@@ -143,6 +153,27 @@ def _compare(pair: tuple[Path, Path], model: Path | None, output: Path | None, c
         reports.save(output, result)
     if json:
         console.emit({"schema": "mmcli/evaluate@1", "compare": result["compare"], "verdict": result["verdict"]})
+
+
+def _gather(folder: Path, model: Path | None, output: Path | None, level: float, json: bool) -> None:
+    """The runs of a folder in one sentence; with -o also as a report."""
+    from mmcli.artifacts import jsonfile
+    from mmcli.artifacts import report as reports
+    from mmcli.evaluation import folds
+
+    if model is not None:
+        raise UsageError("--cv takes the folder of a training and no model")
+    result = folds.gather(jsonfile.load(folder / "run.json"), level)
+    console.say(result["verdict"]["text"])
+    rows = [
+        (name, entry["value"], result["folds"]["spread"][name]["over_folds_sd"], *_figure(entry)[1:])
+        for name, entry in result["metrics"].items()
+    ]
+    console.table(str(folder), ["", "mean", "sd over folds", f"{100 * level:g} % interval", "n"], rows)
+    if output is not None:
+        reports.save(output, result)
+    if json:
+        console.emit({"schema": "mmcli/evaluate@1", "metrics": result["metrics"], "verdict": result["verdict"]})
 
 
 def _write_page(html: Path, media: Path | None, result: dict[str, Any]) -> None:
