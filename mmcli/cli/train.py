@@ -57,6 +57,11 @@ def command(
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda. auto: CUDA where it is.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from MODEL.resume.pt if a run was killed.")] = False,
+    cv: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="K folds (classes even, groups together), into the folder given by -o."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="N seeds from --seed on, into a folder.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the network that fits the data and stop.")] = False,
     json: JsonFlag = False,
     set_: Set = None,
@@ -73,6 +78,13 @@ def command(
     if dry_run:
         _show_plan(run.planned(data, config), json)
         return
+    inputs = [provenance.source_of(dataset)]
+    if cv is not None or seeds > 1:
+        if resume or output.suffix == ".pt":
+            raise UsageError("several runs go into a folder and are not resumed", hint="give -o a folder")
+        several = [dataclasses.replace(config, seed=seed + i) for i in range(seeds)]
+        _several(data, several, output, cv or 0, inputs, json)
+        return
     steps, unit = plan.epochs(len(data.rows("train")), config), "epochs"
     if fusion == "auto":
         steps, unit = auto.rounds(data, config), "candidates"
@@ -82,7 +94,6 @@ def command(
             figures = [f"{k} {row[k]:.4g}" for k in row if k.startswith(("train_", "val_", "fold_"))]
             progress.advance(1, ", ".join([*filter(None, [row.get("candidate")]), *figures]))
 
-        inputs = [provenance.source_of(dataset)]
         found = run.train(data, config, output, inputs=inputs, again=resume, report=report)
     if int(os.environ.get("RANK", "0")) == 0:  # of several processes one speaks
         _show(found.config["training"], found.config, output, json)
@@ -102,6 +113,24 @@ def _config(values: dict[str, Any]) -> Any:
     names = tuple(name for name in (values["modalities"] or "").split(",") if name)
     options = {k: values[k] for k in ("task", "fusion", "epochs", "seed", "device")}
     return dataclasses.replace(chosen, modalities=names, encoders=tuple(values["encoder"] or ()), **options)
+
+
+def _several(data: Any, configs: list[Any], output: Path, cv: int, inputs: list[dict[str, Any]], json: bool) -> None:
+    from mmcli.training import series
+
+    with console.progress("train", max(cv, 1) * len(configs), "runs") as progress:
+
+        def report(row: dict[str, Any]) -> None:
+            progress.advance(1, ", ".join(f"{k} {row[k]:.4g}" for k in row if k.startswith("test_")))
+
+        found = series.train(data, configs, output, cv=cv, inputs=inputs, report=report)
+    rows = [(row["file"], *(row[name] for name in found["scores"])) for row in found["runs"]]
+    console.table(f"{output}: {len(rows)} runs", ["model", *found["scores"]], rows)
+    for name, value in found["scores"].items():
+        spread = "" if value["sd"] is None else f", standard deviation {value['sd']:.4g}"
+        console.say(f"{name}: mean {value['mean']:.4g}{spread}, {value['n']} runs")
+    if json:
+        console.emit(found | {"output": str(output)})
 
 
 def _show(facts: dict[str, Any], config: dict[str, Any], output: Path, json: bool) -> None:

@@ -17,7 +17,7 @@ from mmcli.artifacts.append import Journal
 from mmcli.artifacts.checkpoint import Checkpoint
 from mmcli.artifacts.dataset import Dataset
 from mmcli.models import factory
-from mmcli.training import plan, resume
+from mmcli.training import folds, plan, resume
 from mmcli.training.auto import fit_auto
 from mmcli.training.average import Average
 from mmcli.training.config import AUTO, TrainConfig
@@ -47,9 +47,12 @@ def train(
 ) -> Checkpoint:
     """Train and write ``output``; ``again`` continues from MODEL.resume.pt where it is there.
 
-    ``inputs`` names the files the data came from ({name, size, sha256}); ``report`` sees every epoch's figures.
+    Raises :class:`MismatchError` where a group has items in the training split and in another. ``inputs`` names the
+    files the data came from ({name, size, sha256}); ``report`` sees every epoch's figures.
     """
     saved, journal_path = beside(output, ".resume.pt"), beside(output, ".history.ndjson")
+    for other in ("val", "test"):
+        folds.refuse_leak(dataset.group, dataset.rows("train"), dataset.rows(other))
     facts = {"config": _plain(config), "inputs": list(inputs)}
     found = resume.load(saved, facts) if again and saved.exists() else None
     with joined(pick(config.device)) as world, _journal(journal_path, world) as journal:
@@ -83,7 +86,7 @@ def train(
             result.config["candidates"] = table
         if world.rank == 0:
             checkpoint.save(output, result)
-            saved.unlink(missing_ok=True)
+            atomic.remove(saved)
     return result
 
 

@@ -27,7 +27,7 @@ PLANS = {
     "av-noisy": (["image", "audio"], ["--audio", "mfcc,logmel"]),
     "av-clean": (["image", "audio"], ["--audio", "mfcc,logmel"]),
     "speakers": (["image", "audio"], ["--audio", "mfcc,logmel"]),
-    "mfeat": (["series.fac", "series.fou", "series.kar", "series.mor", "series.pix", "series.zer"], None),
+    "mfeat": ([f"series.mfeat-{view}" for view in ("fac", "fou", "kar", "mor", "pix", "zer")], None),
 }
 
 
