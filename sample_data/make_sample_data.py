@@ -81,8 +81,7 @@ def main(wanted: list[str]) -> None:
     for name in wanted or list(parts):
         if name not in parts:
             sys.exit(f"unknown part {name!r}; there are {', '.join(parts)}")
-        shutil.rmtree(HERE / name, ignore_errors=True)
-        (HERE / name).mkdir()
+        (HERE / name).mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory() as scratch:
             parts[name](HERE / name, Path(scratch))
         files = [path for path in (HERE / name).rglob("*") if path.is_file()]
@@ -100,8 +99,9 @@ def make_digits(out: Path, scratch: Path) -> None:
     lacking = lacking_modalities([VOICES[group][0] for group, _ in takes], rng)
     pictures = picture_pool(rng)
     said = sentences(DIFFICULTY.fewest_digits, DIFFICULTY.most_digits)
-    (out / "image").mkdir()
-    (out / "audio").mkdir()
+    for folder in ("image", "audio"):
+        shutil.rmtree(out / folder, ignore_errors=True)
+        (out / folder).mkdir()
     rows = []
     for index, (group, digit) in enumerate(takes):
         split, voice, pitch, speed = VOICES[group]
