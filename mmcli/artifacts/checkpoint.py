@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mmcli.artifacts import atomic, jsonfile, npz, provenance, reading, schema
-from mmcli.artifacts.dataset import STREAM_META
+from mmcli.artifacts.dataset_rules import STREAM_META
 from mmcli.errors import ArtifactError
 
 if TYPE_CHECKING:
