@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,17 +61,32 @@ def sized(pixels: np.ndarray, config: PictureConfig) -> np.ndarray:
 
 
 def _resized(pixels: np.ndarray, width: int, height: int, box: tuple[float, float, float, float]) -> np.ndarray:
+    """The part of the pixels inside ``box`` (left, top, right, bottom) at a new size."""
     if pixels.shape[:2] == (height, width) and box == (0.0, 0.0, float(width), float(height)):
         return pixels
-    from PIL import Image
+    rows, columns, channels = pixels.shape
+    left, top, right, bottom = box
+    down = triangles(rows, height, top, bottom) @ pixels.reshape(rows, columns * channels)
+    across = triangles(columns, width, left, right) @ down.reshape(height, columns, channels)
+    found: np.ndarray = np.clip(across, 0.0, 1.0)
+    return found
 
-    planes = [
-        np.asarray(
-            Image.fromarray(np.ascontiguousarray(pixels[:, :, c])).resize(
-                (width, height), Image.Resampling.BILINEAR, box=box
-            )
-        )
-        for c in range(pixels.shape[2])
-    ]
-    found: np.ndarray = np.clip(np.stack(planes, axis=2), 0.0, 1.0)
+
+@functools.lru_cache(maxsize=32)
+def triangles(size: int, wanted: int, low: float, high: float) -> np.ndarray:
+    """Weights of ``size`` points in each of ``wanted`` points between ``low`` and ``high``, float32 (wanted, size).
+
+    Triangular filters, as wide as the step where that is above one point: bilinear interpolation with antialiasing,
+    the same as Pillow's.
+
+    >>> triangles(4, 2, 0.0, 4.0).astype(float).round(2).tolist()
+    [[0.43, 0.43, 0.14, 0.0], [0.0, 0.14, 0.43, 0.43]]
+    """
+    step = (high - low) / wanted
+    reach = max(1.0, step)
+    centres = low + (np.arange(wanted) + 0.5) * step
+    distance = np.abs(np.arange(size) + 0.5 - centres[:, np.newaxis])
+    weights = np.maximum(0.0, 1.0 - distance / reach)
+    found: np.ndarray = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    found.flags.writeable = False
     return found

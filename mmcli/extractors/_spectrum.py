@@ -91,18 +91,18 @@ def floor_db(peak: float, top_db: float) -> np.float32:
     return np.float32(decibels(np.array(peak, np.float32)) - np.float32(top_db))
 
 
-def with_peak(make: Callable[[], Iterable[np.ndarray]], keep: int = 8_000) -> tuple[float, Iterator[np.ndarray]]:
+def with_peak(make: Callable[[], Iterable[np.ndarray]], keep: int = 64 << 20) -> tuple[float, Iterator[np.ndarray]]:
     """The largest value of all blocks that ``make()`` yields, and the blocks again.
 
-    Up to ``keep`` rows are remembered; past that, ``make()`` is called a second time. This is the first of two passes.
+    Up to ``keep`` bytes are remembered; past that, ``make()`` is called a second time. This is the first of two passes.
     """
     kept: list[np.ndarray] | None = []
-    rows, peak = 0, -np.inf
+    held, peak = 0, -np.inf
     for block in make():
-        rows += len(block)
+        held += block.nbytes
         peak = max(peak, float(block.max(initial=-np.inf)))
         if kept is not None:
             kept.append(block)
-            if rows > keep:
+            if held > keep:
                 kept = None
     return peak, iter(make() if kept is None else kept)

@@ -239,10 +239,10 @@ def _film(seconds: int, sound: bool = False) -> Path:
 
 
 PEAK = (
-    "import resource,runpy,sys;sys.argv[0]='mmcli'\n"
+    "import sys\n"
     "from mmcli.cli.app import run\n"
     "code=run(sys.argv[1:])\n"
-    "print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1000)"
+    "print(code, int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])/1000)"
 )
 
 
@@ -345,13 +345,13 @@ def slope() -> None:
 
 
 PLAN = """
-import resource, sys, time
+import sys, time
 from pathlib import Path
 from mmcli.batch import extract, streams
 used = {m: [streams.stream(m, n) for n in names] for m, names in streams.chosen({}).items()}
 start, cpu = time.perf_counter(), time.process_time()
 plan = extract.dry([Path(sys.argv[1])], Path(sys.argv[2]), used, extract.Options())
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+peak = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1000
 print(len(plan.tasks), time.perf_counter() - start, time.process_time() - cpu, peak)
 """
 

@@ -34,6 +34,24 @@ def test_crop_keeps_the_middle_and_pad_keeps_all() -> None:
     assert padded.sum() == pytest.approx(100.0)
 
 
+@pytest.mark.parametrize("size", [(7, 5), (64, 64), (20, 90), (33, 1)])
+def test_resizing_equals_pillow(size: tuple[int, int]) -> None:
+    from PIL import Image
+
+    plane = RNG.random((41, 53)).astype(np.float32)
+    width, height = size
+    for fit, box in (("stretch", None), ("crop", crop_box(53, 41, width, height))):
+        found = _picture.sized(plane[:, :, None], _picture.PictureConfig(width=width, height=height, fit=fit))
+        wanted = np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR, box=box))
+        assert np.abs(found[:, :, 0] - wanted).max() < 2e-3 if box else 1e-5
+
+
+def crop_box(width: int, height: int, to_width: int, to_height: int) -> tuple[float, float, float, float]:
+    scale = max(to_width / width, to_height / height)
+    w, h = to_width / scale, to_height / scale
+    return (width - w) / 2, (height - h) / 2, (width + w) / 2, (height + h) / 2
+
+
 def test_imagenet_normalisation_is_undone_by_its_inverse() -> None:
     module = extractors.load("pixels")
     clip = ImageClip.from_array(RNG.random((64, 64, 3)))

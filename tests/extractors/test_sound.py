@@ -87,9 +87,9 @@ def test_the_second_pass_is_made_only_where_the_first_could_not_be_kept() -> Non
         calls.append(1)
         return iter([np.full((10, 1), float(i)) for i in range(5)])
 
-    peak, again = _spectrum.with_peak(make, keep=1000)
+    peak, again = _spectrum.with_peak(make, keep=400)
     assert (peak, len(list(again)), len(calls)) == (4.0, 5, 1)
-    peak, again = _spectrum.with_peak(make, keep=20)
+    peak, again = _spectrum.with_peak(make, keep=160)
     assert (peak, len(list(again)), len(calls)) == (4.0, 5, 3)
 
 
