@@ -110,9 +110,7 @@ def _drifts(line: Fit) -> bool:
     return moved > max(4 * line.line.error_s, 0.001 if line.lags.sharp else line.lags.hop_s)
 
 
-def _share(
-    x: Material, y: Material, lags: Lags, lag: NDArray[np.float64], agree: NDArray[np.bool_]
-) -> float:
+def _share(x: Material, y: Material, lags: Lags, lag: NDArray[np.float64], agree: NDArray[np.bool_]) -> float:
     """The share of windows that agree, of those that sound and lie inside the reference under the model."""
     counts = counting(x, lags, lag)
     if counts.sum() < 1:

@@ -88,9 +88,7 @@ def broken(
     )
 
 
-def freely(
-    x: Any, y: Any, view: View, found: Warp, quality: dict[str, Any], name: str, config: Any
-) -> Alignment:
+def freely(x: Any, y: Any, view: View, found: Warp, quality: dict[str, Any], name: str, config: Any) -> Alignment:
     """The alignment of a warp: knots from the posterior mean with its interval, else from the path."""
     confidence = None
     if found.posterior is None:

@@ -111,4 +111,3 @@ class Side:
 
     def _timed(self) -> Any:
         return self._clip("video") if self.modality == "video" and not self.has_sound else self.sound
-

@@ -97,7 +97,7 @@ def dumps_sealed(content: Mapping[str, Any], name: str = "value") -> bytes:
 
 def layout(value: Mapping[str, Any]) -> str:
     """Pretty enough for people and for diffs: one top-level key a line, lists of objects one object a line."""
-    return "{\n" + ",\n".join(f'  {_compact(key)}: {_item(item)}' for key, item in value.items()) + "\n}\n"
+    return "{\n" + ",\n".join(f"  {_compact(key)}: {_item(item)}" for key, item in value.items()) + "\n}\n"
 
 
 def one_line(value: Mapping[str, Any]) -> str:

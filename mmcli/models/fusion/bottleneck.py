@@ -47,9 +47,7 @@ class Bottleneck(Block):
         self.width = config.modalities * config.width
         self.tokens = nn.Parameter(torch.randn(config.tokens, config.width) * 0.02)
         self.layers = nn.ModuleList(
-            nn.ModuleList(
-                SelfLayer(config.width, config.heads, config.dropout) for _ in range(config.modalities)
-            )
+            nn.ModuleList(SelfLayer(config.width, config.heads, config.dropout) for _ in range(config.modalities))
             for _ in range(config.layers)
         )
         self.last = nn.ModuleList(
