@@ -11,6 +11,7 @@ at the rate a one-thread matrix product reaches here. Nothing is installed; abse
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import resource
 import statistics
@@ -92,6 +93,7 @@ def memory(kind: str, *, reset: bool = False) -> float:
     if not status.exists():  # not Linux: the peak since the process began
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     if reset:
+        ctypes.CDLL(None).malloc_trim(0)  # freed pages that the run would take up again unseen
         Path("/proc/self/clear_refs").write_text("5")
     line = next(line for line in status.read_text().splitlines() if line.startswith(kind))
     return int(line.split()[1]) * 1024 / 1e6
