@@ -40,8 +40,8 @@ def command(
         str,
         typer.Option(
             metavar="NAME",
-            help="How modalities are joined: concat, mean, weighted, gated, attention, lowrank, bottleneck, "
-            "evidential, late; auto: a pool of candidates, compared on folds.",
+            help="How modalities are joined: concat, mean, weighted, gated, attention, lowrank, crossmodal, "
+            "bottleneck, evidential, late; auto: a pool of candidates, compared on folds.",
         ),
     ] = "concat",
     modalities: Annotated[
