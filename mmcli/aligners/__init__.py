@@ -11,7 +11,7 @@ from types import ModuleType
 from mmcli.errors import UsageError
 from mmcli.registry import Registry
 
-SUPPORT = ("timemap", "pair", "apply")
+SUPPORT = ("timemap", "pair", "apply", "formats")
 
 registry = Registry("alignment method", __name__, __path__, support=SUPPORT)
 

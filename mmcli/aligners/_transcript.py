@@ -23,7 +23,9 @@ SKIP = 1e-12  # chance of a line that is not spoken
 FAR = 3.0  # spreads below the usual score of a line that make it doubtful
 HURRIED = 1.6  # times the usual pace
 BEAMS = ((1e-64, 1e-56), (1e-120, 1e-100), (0.0, 0.0))  # tried in turn: for states, for words; 0: nothing is cut off
-LEAST_SPOKEN = 0.5  # of the words must be found, or the text is not that of the recording
+# Mean log-likelihood of a frame next to that of the best sound for it. Texts that were read gave -1.3 (a person) and -3
+# to -7.5 (synthetic voices), other texts -7.9 and less; a word that is not spoken counts as a bad one.
+LEAST_FIT, UNSPOKEN = -7.7, -10.0
 SCALE = 1024.0  # by which the decoder shifts its acoustic scores down
 
 
@@ -61,9 +63,14 @@ def align(sound: Any, text: str, name: str) -> Found:
         again = _searched(lines, samples, skippable={k + d for k in doubtful for d in (-1, 0, 1)})
         found = again or found
     if found is not None:
-        heard = sum(w.start is not None for row in found.words for w in row)
-        if heard >= LEAST_SPOKEN * sum(len(row) for row in found.words):
+        fit = np.mean([UNSPOKEN if w.score is None else w.score for row in found.words for w in row])
+        if fit >= LEAST_FIT:
             return found
+        raise MismatchError(
+            f"is not what is spoken: its words fit {fit:.1f} a frame, the limit is {LEAST_FIT} (strangers: -8)",
+            source=name,
+            hint="check that the text and the recording belong together and that both are English",
+        )
     raise MismatchError(
         "is not spoken in the recording: no way through its words was found",
         source=name,

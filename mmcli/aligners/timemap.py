@@ -187,7 +187,11 @@ def from_segments(segments: Sequence[Times], model: str) -> TimeMap:
     kept = [ordered[0]]
     breaks: list[Break] = []
     for s in ordered[1:]:
-        end, start = kept[-1][-1], s[0]
+        end = kept[-1][-1]
+        back = end - s[0]
+        if np.any((back > 0) & (back < TOUCHING)):  # rounding: no knot lies before the one before it
+            s = np.concatenate([[np.maximum(s[0], end)], s[1:]])
+        start = s[0]
         if np.all(start - end < TOUCHING):
             kept[-1] = np.concatenate([kept[-1], s[1:] if len(s) > 1 else s])
             continue

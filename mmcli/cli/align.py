@@ -1,11 +1,14 @@
 """Map the times of QUERY onto those of REFERENCE.
 
-Both are media files (sound, or video through its sound track), features (npz) or numeric series (csv, npy). The map
-says t_reference for every t_query: an offset, an offset and a rate, or a warping path; `auto` takes the simplest that
-explains the pair. Sound is compared by log-mel bands unless --feature names another extractor.
+Both are media files (sound, video, a MIDI score), features (npz) or numeric series (csv, npy); QUERY may also be the
+subtitles (srt, vtt, ass) or the English text (txt) of the recording. The map says t_reference for every t_query: an
+offset, a rate, lines with breaks, or a warping path; `auto` takes the simplest that explains the pair, and refuses one
+that does not match (exit code 4). Sound is compared by log-mel bands unless --feature names another extractor.
 
 \b
   mmcli align studio.wav camera.mp4 -o map.json
+  mmcli align talk.wav talk.txt -o talk.TextGrid
+  mmcli align film.mkv late.srt -o map.json
   mmcli align take1.npz take2.npz -o map.json --method dtw --metric cosine --plot map.png
 """
 
@@ -49,15 +52,20 @@ def command(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Make a map even where the pair does not match.")] = False,
     no_path: Annotated[bool, typer.Option("--no-path", help="Leave the frame path out of the map.")] = False,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", help="json, csv, textgrid, srt, vtt, ctm, labels. [default: by the suffix of -o]"),
+    ] = None,
     set_: Set = None,
     json: JsonFlag = False,
 ) -> None:
     """Translate the options, align, print."""
     import dataclasses
 
-    from mmcli.aligners import pair
-    from mmcli.artifacts import alignment
+    from mmcli.aligners import formats, pair
+    from mmcli.artifacts import atomic
 
+    form = formats.format_of(output, format_)
     found = pair.align_files(
         reference,
         query,
@@ -69,7 +77,7 @@ def command(
     )
     if no_path:
         found = dataclasses.replace(found, path=None)
-    alignment.save(output, found)
+    atomic.write_bytes(output, formats.render(found, form))
     _show(found, output)
     if json:
         content = found.to_json()

@@ -15,7 +15,7 @@ from mmcli.media.clips import AudioClip
 RATE = 8000
 
 
-def programme(seed: int, cues: int = 40) -> np.ndarray:
+def programme(seed: int, cues: int = 24) -> np.ndarray:
     """Start and end of cues, float64 (cues, 2), seconds."""
     rng = np.random.default_rng(seed)
     pauses, lengths = rng.uniform(0.4, 3.0, cues), rng.uniform(0.8, 4.0, cues)
@@ -73,7 +73,7 @@ def test_a_shifted_or_stretched_subtitle_is_put_right(
 def test_a_break_is_found_between_the_cues(files: tuple[Path, Path, np.ndarray]) -> None:
     folder, media, cues = files
     query = cues.copy()
-    query[20:] += 60.0
+    query[12:] += 60.0
     found = pair.align_files(media, srt(folder / "break.srt", query))
     assert found.model == "piecewise"
     assert [b["side"] for b in found.breaks] == ["query"]
@@ -86,8 +86,8 @@ def test_a_break_may_lie_inside_a_cue(files: tuple[Path, Path, np.ndarray]) -> N
     """The cue runs on until after the inserted material: its end is late by all of it."""
     folder, media, cues = files
     query = cues.copy()
-    query[20:] += 60.0
-    query[19, 1] += 60.0
+    query[12:] += 60.0
+    query[11, 1] += 60.0
     found = pair.align_files(media, srt(folder / "inside.srt", query))
     assert found.model == "piecewise"
     mapped = TimeMap(found).to_reference(query[:, 0])

@@ -60,9 +60,7 @@ def test_json_prints_one_object_without_the_path(
     assert "dtw" in err
 
 
-def test_a_pair_that_does_not_match_ends_with_4_and_no_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_pair_that_does_not_match_ends_with_4_and_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     for name in ("a.npz", "b.npz"):
         values = rng.standard_normal((300, 4)).astype(np.float32)
@@ -134,3 +132,30 @@ def test_sound_is_aligned_through_its_default_features(sample_data: Path, tmp_pa
     t = np.arange(0.2, 26.5, 0.1)
     error = np.abs(TimeMap(alignment.load(tmp_path / "map.json")).to_query(t) - TimeMap(truth).to_query(t))
     assert error.mean() < 0.020
+
+
+def test_a_text_is_written_in_the_formats_of_other_tools(sample_data: Path, tmp_path: Path) -> None:
+    import pysubs2
+
+    from mmcli.aligners import formats
+
+    ends = (sample_data / "reading" / "reading.flac", sample_data / "reading" / "transcript.txt")
+    lines = (sample_data / "reading" / "transcript.txt").read_text().splitlines()
+    assert run(*ends, "-o", tmp_path / "t.json", "-q") == 0
+    found = alignment.load(tmp_path / "t.json")
+    assert found.segments is not None
+    for form in ("srt", "vtt"):
+        text = formats.render(found, form).decode()
+        assert [e.plaintext for e in pysubs2.SSAFile.from_string(text)] == lines
+    assert len(formats.render(found, "ctm").splitlines()) == len(" ".join(lines).split())
+    assert formats.render(found, "textgrid").count(b'class = "IntervalTier"') == 2
+    assert formats.render(found, "csv").startswith(b"kind,text,start,end,score,spoken\nline,")
+    assert formats.render(found, "labels").count(b"\t") == 2 * len(" ".join(lines).split())
+
+
+def test_a_map_without_a_text_has_no_cues(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    assert run(*pair, "-o", tmp_path / "m.srt", "-q") == 2
+    assert run(*pair, "-o", tmp_path / "m.csv", "-q") == 0
+    assert (tmp_path / "m.csv").read_text().startswith("t_reference,t_query,confidence_s\n")
+    assert run(*pair, "-o", tmp_path / "m", "--format", "textgrid", "-q") == 0
+    assert "query 0.000" in (tmp_path / "m").read_text()
