@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from mmcli.artifacts import append, atomic, manifest
 from mmcli.artifacts.features import Features
-from mmcli.batch import executor, fitting, inputs, journal, plan, run, task
+from mmcli.batch import executor, fitting, inputs, journal, plan, run, segments, task
 from mmcli.batch.inputs import Item
 from mmcli.batch.shard import Shard
 from mmcli.batch.streams import Stream, with_state
@@ -41,6 +41,7 @@ class Options:
     retry_failed: bool = False
     verify_source: bool = False
     allow_missing: bool = False
+    segments: str | None = None  # FILE or FILE#TIER: the intervals of an annotation, each an item
     max_failures: str | None = None  # a number, or a share of all inputs with %
 
 
@@ -80,6 +81,12 @@ def planned(
     Raises :class:`UsageError` and :class:`MissingError` for everything that can be known to go wrong.
     """
     found = inputs.gather(sources, options.modality, leave_out=out)
+    if options.segments is not None:
+        if len(found.items) != 1:
+            raise UsageError(
+                f"an annotation belongs to one recording, not to {len(found.items)}", source=options.segments
+            )
+        found.items = segments.cut(found.items[0], segments.read(options.segments))
     items = [i for i in found.items if options.shard is None or options.shard.holds(i.id)]
     if found.ignored and say is not None:
         say(f"{len(found.ignored)} files passed over, the first is {found.ignored[0]}")

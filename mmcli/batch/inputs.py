@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mmcli.artifacts import manifest, paths
+from mmcli.artifacts import manifest, paths, reading
 from mmcli.errors import MediaError, MissingError, UsageError
 from mmcli.media.door import SUFFIXES, modality_of
 
@@ -283,3 +283,13 @@ def missing(items: Iterable[Item]) -> Iterator[tuple[Item, Cell]]:
         for cell in item.cells:
             if cell.path is not None and cell.facts is None:
                 yield item, cell
+
+
+def listed(source: str, *, nul: bool = False) -> list[str]:
+    """The paths in a list, one a line or with ``nul`` one between NULs; ``-`` reads standard input."""
+    data = reading.read_bytes(source, 1 << 30)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError("is no list of paths in UTF-8", source=reading.named(source)) from None
+    return [path for path in (text.split("\0") if nul else text.splitlines()) if path]

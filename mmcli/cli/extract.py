@@ -65,8 +65,19 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
 
 @mm_command(configs)
 def command(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Media files, folders, manifests, or -.")],
     output: Annotated[str, typer.Option("-o", "--output", metavar="OUT", help="A folder, or X.npz for one stream.")],
+    inputs: Annotated[
+        list[str] | None, typer.Argument(metavar="INPUT...", help="Media files, folders, manifests, or -.")
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="LIST", help="Read more inputs from a file, one a line; - from stdin."),
+    ] = None,
+    nul: Annotated[bool, typer.Option("-0", "--null", help="Inputs in LIST are separated by NUL.")] = False,
+    segments: Annotated[
+        str | None,
+        typer.Option(metavar="FILE[#TIER]", help="Cut INPUT into the intervals of a TextGrid, srt or csv file."),
+    ] = None,
     modality: Annotated[
         str, typer.Option(metavar="NAME", help="auto, audio, image, video, text, series, table.")
     ] = "auto",
@@ -107,6 +118,9 @@ def command(
     max_failures: Annotated[
         str | None, typer.Option(metavar="N|P%", help="Stop beyond. [default: when the first 50 all fail]")
     ] = None,
+    progress: Annotated[
+        str, typer.Option(metavar="HOW", help="auto: a bar or lines; json: a line of JSON an input, on stderr.")
+    ] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     json: JsonFlag = False,
 ) -> None:
@@ -114,12 +128,18 @@ def command(
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # as in the workers: the same bytes whoever computes
     from mmcli.batch import extract, run
+    from mmcli.batch import inputs as sources
     from mmcli.batch import shard as shards
 
     named = {"audio": audio, "image": image, "video": video, "text": text, "series": series}
     streams = _streams({**named, "modality": modality, "set_": set_, "rate": rate})
     if missing not in ("refuse", "interpolate"):
         raise UsageError(f"--missing {missing!r}", hint="refuse or interpolate")
+    if progress not in ("auto", "json"):
+        raise UsageError(f"--progress {progress!r}", hint="auto or json")
+    inputs = [*(inputs or ()), *(sources.listed(from_, nul=nul) if from_ is not None else ())]
+    if not inputs:
+        raise UsageError("nothing to extract from", hint="name files, folders or a manifest")
     options = extract.Options(
         modality=modality,
         media={"track": track, "channel": channel, "missing": missing},
@@ -133,6 +153,7 @@ def command(
         verify_source=verify_source,
         allow_missing=allow_missing,
         max_failures=max_failures,
+        segments=segments,
     )
     if max_failures is not None:
         extract.most_failures(max_failures, 1)
@@ -141,7 +162,7 @@ def command(
     elif dry_run:
         _dry(extract.dry(inputs, Path(output), streams, options), json)
     else:
-        _many(inputs, Path(output), streams, options, json)
+        _many(inputs, Path(output), streams, options, json, progress)
 
 
 def _one(inputs: list[str], output: str, streams: dict[str, list[Stream]], options: Any) -> None:
@@ -171,11 +192,13 @@ def _dry(plan: Any, json: bool) -> None:
     )
 
 
-def _many(inputs: list[str], out: Path, streams: dict[str, list[Stream]], options: Any, json: bool) -> None:
+def _many(
+    inputs: list[str], out: Path, streams: dict[str, list[Stream]], options: Any, json: bool, progress: str
+) -> None:
     from mmcli.batch import extract
     from mmcli.cli.listening import Listening
 
-    with Listening(rows=not json, root=out) as listener:
+    with Listening(rows=not json, root=out, as_json=progress == "json") as listener:
         summary = extract.extract(inputs, out, streams, options, listener)
     counts = {"done": summary.made, "skipped": summary.kept, "failed": summary.failed}
     if json:

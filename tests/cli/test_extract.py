@@ -141,3 +141,115 @@ def test_text_alone_learns_from_itself_and_says_so(tmp_path: Path, capfd: pytest
     again = ["-o", tmp_path / "y.npz", "--fitted", tmp_path / "x.tokens.json"]
     assert mmcli(capfd, tmp_path / "t.txt", *again)[0] == 0
     assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "y.npz").read_bytes()
+
+
+def test_inputs_come_from_a_list(wav: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "with\nbreak.wav"
+    other.write_bytes(wav.read_bytes())
+    (tmp_path / "lines").write_text(f"{wav}\n\n")
+    (tmp_path / "nuls").write_text(f"{wav}\0")
+    assert mmcli(capfd, "--from", tmp_path / "lines", "-o", tmp_path / "x.npz")[0] == 0
+    assert mmcli(capfd, "--from", tmp_path / "nuls", "-0", "-o", tmp_path / "y.npz")[0] == 0
+    assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "y.npz").read_bytes()
+    assert mmcli(capfd, "-o", tmp_path / "z.npz")[0] == 2
+
+
+def test_progress_for_supervisors_is_a_line_of_json_an_input(
+    wav: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = mmcli(capfd, wav, "-o", tmp_path / "out", "--progress", "json", "--jobs", 1)
+    events = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    assert code == 0
+    assert [e["event"] for e in events] == ["begin", "input"]
+    assert events[-1]["done"] == 1
+    assert events[-1]["media_s"] == 0.5
+
+
+SHORT = '''File type = "ooTextFile"
+Object class = "TextGrid"
+
+0
+0.5
+<exists>
+2
+"IntervalTier"
+"words"
+0
+0.5
+3
+0
+0.1
+""
+0.1
+0.3
+"say ""3"""
+0.3
+0.5
+"two"
+"TextTier"
+"points"
+0
+0.5
+1
+0.2
+"x"
+'''
+LONG = '''File type = "ooTextFile"
+Object class = "TextGrid"
+
+xmin = 0
+xmax = 0.5
+tiers? <exists>
+size = 1
+item []:
+    item [1]:
+        class = "IntervalTier"
+        name = "words"
+        xmin = 0
+        xmax = 0.5
+        intervals: size = 3
+        intervals [1]:
+            xmin = 0
+            xmax = 0.1
+            text = ""
+        intervals [2]:
+            xmin = 0.1
+            xmax = 0.3
+            text = "say ""3"""
+        intervals [3]:
+            xmin = 0.3
+            xmax = 0.5
+            text = "two"
+'''
+SRT = '1\n00:00:00,100 --> 00:00:00,300\nsay "3"\n\n2\n00:00:00,300 --> 00:00:00,500\ntwo\n'
+CSV = 'start,end,label\n0,0.1,\n0.1,0.3,"say ""3"""\n0.3,0.5,two\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("s.TextGrid", SHORT), ("l.TextGrid", LONG), ("a.srt", SRT), ("a.csv", CSV)]
+)
+def test_the_intervals_of_an_annotation_become_items(
+    wav: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, content: str
+) -> None:
+    from mmcli.artifacts import manifest
+
+    (tmp_path / name).write_text(content)
+    tier = "#words" if name.endswith("TextGrid") else ""
+    out = tmp_path / "out"
+    assert mmcli(capfd, wav, "-o", out, "--segments", f"{tmp_path / name}{tier}", "--jobs", 1)[0] == 0
+    rows = manifest.load(out / "manifest.jsonl").rows
+    assert [(r.id, r.label, r.group) for r in rows] == [("a/0001", 'say "3"', "a"), ("a/0002", "two", "a")]
+    found = features.load(out / rows[0].cells["audio.logmel"])
+    assert found.meta["segment"] == {"start": 0.1, "end": 0.3}
+    assert found.frames == 21
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [(SHORT[:150], 4), ("nothing", 4), (SHORT.replace('"words"', '"sounds"'), 2), ("", 4)]
+)
+def test_an_annotation_that_cannot_be_used(
+    wav: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], content: str, code: int
+) -> None:
+    (tmp_path / "a.TextGrid").write_text(content)
+    tier = f"{tmp_path / 'a.TextGrid'}#words"
+    assert mmcli(capfd, wav, "-o", tmp_path / "out", "--segments", tier)[0] == code
