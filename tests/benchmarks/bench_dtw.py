@@ -30,6 +30,7 @@ from mmcli.aligners.kernels import coarse, corridor, engine
 
 Run = Callable[[], object]
 HERE = Path(__file__).parent
+ROUNDS = 11
 SIZES = [(1_000, 12), (4_000, 12), (16_000, 12), (16_000, 20), (16_000, 1)]
 HEAD = f"{'frames':>7} {'dims':>4}  {'tool':13} {'CPU s':>9} {'ratio':>7} {'extra MB':>9} {'of limit':>8}  cost off by"
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
@@ -152,41 +153,42 @@ def variants(n: int, d: int = 12) -> None:
 
 
 def threads(n: int, d: int = 12) -> None:
-    """Wall time on two threads against one thread, and against two processes side by side in the same minute."""
+    """Wall time on two threads against one, and against two processes side by side, round by round."""
     x, y = curves(n, d)
     code = f"import bench_dtw; bench_dtw.side_by_side({n}, {d})"
-    pair = [
-        subprocess.Popen(
-            [sys.executable, "-c", code], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
-    wall: dict[int, list[float]] = {1: [], 2: []}
-    for _ in range(7):
-        for jobs, into in wall.items():
+    start_process = partial(subprocess.Popen, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pair = [start_process([sys.executable, "-c", code]) for _ in range(2)]
+    for p in pair:
+        p.stdout.readline()  # it is ready
+    gains, possible = [], []
+    for _ in range(ROUNDS):
+        wall = {}
+        for jobs in (1, 2):
             start = time.perf_counter()
             engine.align(x, y, jobs=jobs)
-            into.append(time.perf_counter() - start)
+            wall[jobs] = time.perf_counter() - start
+        for p in pair:
+            p.stdin.write("go\n")
+            p.stdin.flush()
+        slower = max(float(p.stdout.readline()) for p in pair)
+        gains.append(wall[1] / wall[2])
+        possible.append(2 * wall[1] / slower)
     for p in pair:
-        assert p.stdin is not None
-        p.stdin.write("\n")
-        p.stdin.flush()
-    slower = max(float(p.communicate()[0]) for p in pair)
-    one, two = statistics.median(wall[1]), statistics.median(wall[2])
-    print(f"\n{n} x {n}, d={d}, wall: two threads {one / two:.2f} times one; two processes {2 * one / slower:.2f}")
+        p.communicate()
+    two, side = statistics.median(gains), statistics.median(possible)
+    share = statistics.median(a / b for a, b in zip(gains, possible, strict=True))
+    print(f"\n{n} x {n}, d={d}, wall: two threads {two:.2f} times one, two processes {side:.2f}; share {share:.2f}")
 
 
 def side_by_side(n: int, d: int) -> None:
-    """One of two processes that start at a signal; prints the median wall time of a run."""
+    """One of two processes: a run at each line that comes in, its wall time printed."""
     x, y = curves(n, d)
     engine.align(x, y)
-    sys.stdin.readline()
-    wall = []
-    for _ in range(7):
+    print("ready", flush=True)
+    for _ in sys.stdin:
         start = time.perf_counter()
         engine.align(x, y)
-        wall.append(time.perf_counter() - start)
-    print(statistics.median(wall))
+        print(time.perf_counter() - start, flush=True)
 
 
 SCRIPT = """
