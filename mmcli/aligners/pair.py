@@ -113,6 +113,21 @@ def _with_text(a: Side, b: Side, method: str, config: Any) -> Alignment:
     )
 
 
+def plan_files(
+    reference: Path | str,
+    query: Path | str,
+    *,
+    feature: str | None = None,
+    metric: str | None = None,
+    config: Any = None,
+) -> Any:
+    """What :func:`align_files` with the method ``dtw`` would take, see :func:`mmcli.aligners.dtw.plan`."""
+    a, b = Side(Path(reference), "reference"), Side(Path(query), "query")
+    module = aligners.registry.load("dtw")
+    x, y, chosen = inputs(a, b, module, feature)
+    return module.plan(x, y, configured(module, "dtw", config, metric or chosen, asked=metric is not None))
+
+
 def inputs(a: Side, b: Side, module: Any, feature: str | None) -> tuple[Any, Any, str | None]:
     """What the method is given of both sides, and the metric that suits it (None: the method's own default)."""
     if feature is not None:

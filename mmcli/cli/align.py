@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, console
+from mmcli.cli import assign, console, warping
 from mmcli.cli.options import JsonFlag, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
@@ -27,7 +27,7 @@ from mmcli.errors import UsageError
 
 def configs(values: dict[str, Any]) -> dict[str, Any]:
     """The configuration of the method in force."""
-    found = _config(values["method"], values["set_"], kind=values["kind"], force=values["force"])
+    found = _config(values["method"], values["set_"], {}, kind=values["kind"], force=values["force"])
     return {values["method"]: found}
 
 
@@ -56,6 +56,14 @@ def command(
         str | None,
         typer.Option("--format", help="json, csv, textgrid, srt, vtt, ctm, labels. [default: by the suffix of -o]"),
     ] = None,
+    around: warping.Around = None,
+    within: warping.Within = None,
+    band: warping.Band = None,
+    fast: warping.Fast = False,
+    matches: warping.Matches = None,
+    jobs: warping.Threads = None,
+    memory: warping.Memory = None,
+    dry_run: warping.DryRun = False,
     set_: Set = None,
     json: JsonFlag = False,
 ) -> None:
@@ -66,13 +74,31 @@ def command(
     from mmcli.artifacts import atomic
 
     form = formats.format_of(output, format_)
+    shaped = warping.fields(
+        method,
+        around=around,
+        within=within,
+        band=band,
+        fast=fast,
+        matches=matches,
+        jobs=jobs,
+        memory=memory,
+        dry_run=dry_run,
+    )
+    config = _config(method, set_, shaped, kind=kind, force=force)
+    if dry_run:
+        plan = warping.show(pair.plan_files(reference, query, feature=feature, metric=metric, config=config))
+        console.say(f"the run takes {plan['memory_bytes'] / 1e6:.1f} MB with {plan['threads']} threads")
+        if json:
+            console.emit({"schema": "mmcli/align-plan@1", **plan})
+        return
     found = pair.align_files(
         reference,
         query,
         method=method,
         feature=feature,
         metric=metric,
-        config=_config(method, set_, kind=kind, force=force),
+        config=config,
         plot=plot,
     )
     if no_path:
@@ -85,13 +111,15 @@ def command(
         console.emit({"schema": "mmcli/align@1", "output": str(output), "alignment": content})
 
 
-def _config(method: str, assignments: list[str] | None, *, kind: str | None, force: bool) -> Any:
+def _config(
+    method: str, assignments: list[str] | None, shaped: dict[str, str], *, kind: str | None, force: bool
+) -> Any:
     from mmcli import aligners
 
     module = aligners.registry.load(method)
     assigned = assign.split(assignments)
     assign.refuse_unused(assigned, [method])
-    fields = assigned.get(method, {})
+    fields = assigned.get(method, {}) | shaped
     if (kind or force) and method != "auto":
         raise UsageError(f"{'--kind' if kind else '--force'} is for --method auto, {method} was asked for")
     if kind:
