@@ -30,7 +30,8 @@ def main() -> None:
         kernel = KERNELS[r.integers(len(KERNELS))]
         args = (x, y, path, corridor, *codes, upper, int(r.integers(1, 3)), 0, kernel, rows, columns, group)
         _dtw.plan(*args)
-        _dtw.align(*args)
+        rest, low = (np.sort(r.random(n))[::-1].copy(), np.empty(n)) if r.random() < 0.5 else (None, None)
+        _dtw.align(*args, rest, float(r.integers(0, 2 * n * m)), low)
     x = r.random((2200, 2))
     _dtw.align(x, x, np.empty((4399, 2), dtype=np.int64), None, 0, 3, 0, 0, np.inf, 3, 0, None)
     print("clean")

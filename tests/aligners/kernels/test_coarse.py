@@ -144,3 +144,17 @@ def test_small_problems_are_solved_whole():
 def test_what_cannot_be_done_is_refused(change, error):
     with pytest.raises(error):
         coarse.align(**{"x": np.zeros((2, 1)), "y": np.zeros((9, 1)), **change})
+
+
+def test_an_upper_bound_about_the_optimum_ends_in_the_path_or_in_none():
+    """Walking back, part of a tile may look dearer than the bound that let the whole tile through."""
+    extension = pytest.importorskip("mmcli.aligners.kernels._dtw", reason="built without a compiler")
+    rng = np.random.default_rng(12)
+    path = np.empty((104, 2), dtype=np.int64)
+    for _ in range(60):
+        x, y = (rng.integers(0, 5, (n, 1)).astype(np.float64) for n in (65, 40))  # ties; the last tile row has one row
+        best, _ = extension.align(x, y, None, None, 0, 0, 1, 10, np.inf, 1, 0, None, 64, 64, 1)  # open in y
+        for share in np.linspace(0.9, 1.02, 25):
+            cost, length = extension.align(x, y, path, None, 0, 0, 1, 10, best * share, 1, 0, None, 64, 64, 1)
+            assert cost >= best * (1 - 1e-12)
+            assert length == 0 or path[0, 0] == 0

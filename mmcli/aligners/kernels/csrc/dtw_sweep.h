@@ -58,7 +58,7 @@ static double run_tile(const run_t *s, scratch_t *c, idx bi, idx bj, border_t to
   for (int q = 0; q < s->hr && top.v; q++) base = RUN_MIN(base, top.base + least(top.v + q * g->kc, nc));
   for (int q = 0; q < s->hc && left.v; q++) base = RUN_MIN(base, left.base + least(left.v + q * g->kr, nr));
   const double rest = s->p->rest ? s->p->rest[bi * g->kr + nr - 1] * s->cost_scale : 0;
-  if (base == INFINITY || base + rest > s->upper) return INFINITY;
+  if (base == INFINITY || (!dir && base + rest > s->upper)) return INFINITY;   // walking back, a part of a tile may look dearer
   REAL *t[2] = {c->top, c->top2}, *l[2] = {c->left, c->left2};
   for (int q = 0; q < s->hr; q++) enter(t[q], top.v ? top.v + q * g->kc : NULL, top.base - base, nc);
   for (int q = 0; q < s->hc; q++) {

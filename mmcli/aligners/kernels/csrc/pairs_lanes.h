@@ -132,6 +132,9 @@ INLINE void lanes(const pairs_job *q, int d, int metric, int pattern) {
 
 static void run(const pairs_job *q) {
   const int metric = q->d == 1 && q->metric == PAIRS_L2 ? PAIRS_L1 : q->metric;   // the same numbers without the square root
+#ifdef PAIRS_ONE_FOR_ALL   // the same code without a copy for each case: those take the sanitizers minutes to compile
+  lanes(q, q->d, metric, q->pattern);
+#else
 #define CASE(M, P)                                                                                                                 \
   if (metric == M && q->pattern == P) {                                                                                            \
     if (q->d == 1) lanes(q, 1, M, P);                                                                                              \
@@ -140,6 +143,7 @@ static void run(const pairs_job *q) {
 #define CASES(M) CASE(M, PAIRS_SYMMETRIC1) CASE(M, PAIRS_SYMMETRIC2) CASE(M, PAIRS_ASYMMETRIC) CASE(M, PAIRS_SLOPE2)
   CASES(PAIRS_SQUARE) CASES(PAIRS_L1)
   if (q->d > 1) { CASES(PAIRS_L2) }
+#endif
 }
 
 const pairs_kernel KERNEL = {KERNEL_NAME, LANES, run};
