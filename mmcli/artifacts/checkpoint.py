@@ -132,7 +132,8 @@ def dumps(checkpoint: Checkpoint) -> bytes:
 def _read(stream: BinaryIO, size: int, name: str, expected: Expected | None) -> Checkpoint:
     if size > MAX_BYTES:
         raise ArtifactError(f"holds {size:,} bytes; at most {MAX_BYTES:,} are read", source=name)
-    content = _unpickled(_fresh_archive(stream, size, name), name)
+    fresh, sizes = _fresh_archive(stream, size, name)
+    content = _unpickled(fresh, name)
     if not isinstance(content, dict) or content.keys() != {"config", "tensors"}:
         raise ArtifactError("is no mmcli checkpoint", source=name, hint=_HINT)
     if type(content["config"]) is not str or type(content["tensors"]) is not dict:
@@ -140,13 +141,15 @@ def _read(stream: BinaryIO, size: int, name: str, expected: Expected | None) -> 
     config = jsonfile.parse(content["config"], name)
     _check_config(config, name)
     _check_tensors(content["tensors"], name)
+    if sizes != sorted(tensor.untyped_storage().nbytes() for tensor in content["tensors"].values()):
+        raise ArtifactError("its tensors are not of the sizes of its data", source=name)  # read past an end, or unused
     if expected is not None:
         _check_shapes(content["tensors"], expected(config), name)
     return Checkpoint(content["tensors"], config)
 
 
-def _fresh_archive(stream: BinaryIO, size: int, name: str) -> io.BytesIO:
-    """A new archive of the members whose checksums hold."""
+def _fresh_archive(stream: BinaryIO, size: int, name: str) -> tuple[io.BytesIO, list[int]]:
+    """A new archive of the members whose checksums hold, and the sizes of its data, ascending."""
     fresh = io.BytesIO()
     with npz.guarded(name), zipfile.ZipFile(stream) as archive, zipfile.ZipFile(fresh, "w") as copy:
         members = npz.stored_members(archive, size, name, MAX_MEMBERS)
@@ -163,7 +166,7 @@ def _fresh_archive(stream: BinaryIO, size: int, name: str) -> io.BytesIO:
                 _check_pickle(content, name)
             copy.writestr(zipfile.ZipInfo(member), content)
     fresh.seek(0)
-    return fresh
+    return fresh, sorted(entry.file_size for member, entry in members.items() if member.startswith("archive/data/"))
 
 
 def _check_pickle(data: bytes, name: str) -> None:

@@ -73,6 +73,9 @@ def checkpoint_cases() -> Iterator[tuple[str, bytes]]:
     yield "other-byte-order", repacked(sound, replace=("archive/byteorder", b"big"))
     yield "bytearray-of-4-GB", repacked(sound, replace=("archive/data.pkl", _call(b"builtins\nbytearray\n", 1 << 32)))
     yield "builds-an-object", repacked(sound, replace=("archive/data.pkl", b"\x80\x02}}b."))
+    yield "storage-short", repacked(sound, replace=("archive/data/0", bytes(4)))
+    yield "storage-long", repacked(sound, replace=("archive/data/0", bytes(4000)))
+    yield "storage-unused", repacked(sound, extra=("archive/data/9", bytes(4)))
     yield "storage-missing", repacked(sound, drop="archive/data/0")
     yield "empty", b""
 
