@@ -12,8 +12,14 @@ Blocks hold a matrix per modality and which of its rows are there (:mod:`mmcli.f
 from __future__ import annotations
 
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from mmcli.registry import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mmcli.fusion.blocks import Blocks
 
 _SUPPORT = (
     "assemble",
@@ -34,6 +40,18 @@ _SUPPORT = (
 )
 
 registry = Registry("fusion strategy", __name__, __path__, support=_SUPPORT)
+
+
+def join(strategy: str, train: Blocks, rows: Blocks, config: Any = None) -> tuple[np.ndarray, dict[str, Any] | None]:
+    """Fit a strategy on ``train`` and apply it to ``rows``: the fused rows, float32 ``(n, width)``, and its state.
+
+    ``config`` None is the strategy's default.
+    """
+    module = registry.load(strategy)
+    if config is None:
+        config = module.Config()
+    state = module.fit(train, config) if hasattr(module, "fit") else None
+    return module.fuse(rows, config, state), state
 
 
 def __getattr__(name: str) -> ModuleType:

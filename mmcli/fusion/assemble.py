@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -204,7 +203,7 @@ def _attach_fitted(root: Path, data: Dataset, notes: list[str]) -> None:
 def _digest(item: dict[str, Features]) -> str:
     """The content of an item: equal where all its modalities hold equal values."""
     content = {
-        name: [list(found.values.shape), hashlib.sha256(found.values.tobytes()).hexdigest()]
+        name: [list(found.values.shape), provenance.sha256_bytes(found.values.tobytes())]
         for name, found in item.items()
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return provenance.sha256_bytes(json.dumps(content, sort_keys=True).encode())

@@ -13,11 +13,11 @@ Validation and test are never touched, and ``made`` says for every stream which 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from typing import Any
 
 import numpy as np
 
+from mmcli.artifacts import provenance
 from mmcli.artifacts.dataset import Dataset, Stream
 from mmcli.errors import InputError, UsageError
 from mmcli.fusion import augment, learned
@@ -156,7 +156,7 @@ def _borrowed(stream: Stream, partner: dict[int, int]) -> Stream:
 
 
 def _digest(source: str, name: str) -> str:
-    return hashlib.sha256(f"{source} {name}".encode()).hexdigest()
+    return provenance.sha256_bytes(f"{source} {name}".encode())
 
 
 def _fresh(name: str, taken: set[str]) -> str:

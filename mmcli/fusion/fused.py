@@ -14,21 +14,20 @@ import numpy as np
 from mmcli.artifacts.dataset import FUSED as NAME
 from mmcli.artifacts.dataset import Dataset, Stream
 from mmcli.errors import InputError
-from mmcli.fusion import grid, registry
+from mmcli.fusion import grid, join, weighted
 from mmcli.fusion.blocks import Blocks
-from mmcli.fusion.summary import summarise
+from mmcli.fusion.summary import is_static, summarise
 
 
 def add(dataset: Dataset, strategy: str, config: Any, reference: str) -> list[str]:
     """Add the stream ``fused`` to ``dataset`` in place and return what should be said about it."""
-    module = registry.load(strategy)
     names = dataset.modalities
-    meta = dataset.streams[reference].meta
-    clocked = meta.get("kind") not in ("tokens", "image", "vector")
+    clock = dataset.streams[reference]
+    clocked = clock.meta.get("kind") != "tokens" and not is_static(clock.meta)
     notes: list[str] = []
-    times = [_clock(dataset, reference, i) if clocked else np.zeros(1) for i in range(dataset.items)]
-    if clocked and not dataset.streams[reference].present.all():
-        absent = int((~dataset.streams[reference].present).sum())
+    times = [clock.item(i).times if clocked else np.zeros(1) for i in range(dataset.items)]
+    if clocked and not clock.present.all():
+        absent = int((~clock.present).sum())
         notes.append(f"fused: {absent} items lack the reference modality {reference!r} and get no fused frames")
     offsets = np.concatenate([[0], np.cumsum([len(t) for t in times])]).astype(np.int64)
     values, present = {}, {}
@@ -38,14 +37,13 @@ def add(dataset: Dataset, strategy: str, config: Any, reference: str) -> list[st
     labels = None if dataset.label is None else np.repeat(dataset.label, counts, axis=0)
     groups = np.where(dataset.group == "", dataset.id, dataset.group)
     weights = {name: dataset.streams[name].meta["weight"] for name in names if "weight" in dataset.streams[name].meta}
-    if strategy == "weighted" and weights and config == module.Config():
-        config = module.Config(weights=weights)
+    if strategy == "weighted" and weights and config in (None, weighted.Config()):
+        config = weighted.Config(weights=weights)
     blocks = Blocks(values, present, labels, np.repeat(groups, counts))
     train = np.repeat(np.asarray(dataset.split) == "train", counts)
     if not train.any():
         raise InputError("no training rows to fit the fusion on")
-    state = module.fit(blocks.select(np.flatnonzero(train)), config) if hasattr(module, "fit") else None
-    rows = module.fuse(blocks, config, state)
+    rows, state = join(strategy, blocks.select(np.flatnonzero(train)), blocks, config)
     dataset.streams[NAME] = Stream(
         values=np.ascontiguousarray(rows, dtype=np.float32),
         offsets=offsets,
@@ -60,23 +58,17 @@ def add(dataset: Dataset, strategy: str, config: Any, reference: str) -> list[st
     return notes
 
 
-def _clock(dataset: Dataset, reference: str, item: int) -> np.ndarray:
-    stream = dataset.streams[reference]
-    return np.asarray(stream.times[stream.offsets[item] : stream.offsets[item + 1]])
-
-
 def _rows(stream: Stream, times: list[np.ndarray], clocked: bool) -> tuple[np.ndarray, np.ndarray]:
     """One modality at the times of every item: float64 (rows, width) and where it is there."""
     found: list[np.ndarray] = []
     there: list[np.ndarray] = []
     width = 0
     for item, target in enumerate(times):
-        low, high = stream.offsets[item], stream.offsets[item + 1]
-        if high == low:
+        values, own = stream.item(item)
+        if len(own) == 0:
             found.append(np.zeros((len(target), 0)))
             there.append(np.zeros(len(target), bool))
             continue
-        values, own = stream.values[low:high], stream.times[low:high]
         if clocked and stream.meta.get("kind") != "tokens":
             rows, inside = grid.resample(values.reshape(len(values), -1), own, target)
         else:
@@ -89,15 +81,15 @@ def _rows(stream: Stream, times: list[np.ndarray], clocked: bool) -> tuple[np.nd
     return np.concatenate(filled), np.concatenate(there)
 
 
-def _say(strategy: str, state: Any, blocks: Blocks) -> list[str]:
+def _say(strategy: str, state: dict[str, Any] | None, blocks: Blocks) -> list[str]:
     notes = []
-    if isinstance(state, dict) and state.get("projection"):
+    if state and state.get("projection"):
         widths = ", ".join(f"{name} {values.shape[1]}" for name, values in blocks.values.items())
         notes.append(
             f"{strategy}: widths differ ({widths}); projected onto {state['projection']['width']} principal components "
             "fitted on the training split"
         )
-    if isinstance(state, dict) and state.get("score") is not None:
+    if state and state.get("score") is not None:
         shares = ", ".join(f"{name} {weight:g}" for name, weight in state["weights"].items())
         notes.append(
             f"{strategy}: learned weights {shares}; {state['measure']} {state['score']:.3f} in nested cross-validation "

@@ -17,7 +17,7 @@ from mmcli.artifacts import alignment, features, provenance
 from mmcli.artifacts.alignment import Alignment
 from mmcli.artifacts.features import Features
 from mmcli.errors import InputError, MismatchError, UsageError
-from mmcli.fusion import grid, normalise, registry, spans
+from mmcli.fusion import grid, join, normalise, spans
 from mmcli.fusion.blocks import Blocks
 
 
@@ -89,11 +89,8 @@ def fuse(
         notes.append(f"{gone} of {len(target)} frames lie where a stream is undefined and are left out")
     kept = {name: rows[defined] for name, rows in values.items()}
     blocks = Blocks(kept, {name: np.ones(int(defined.sum()), bool) for name in kept})
-    module = registry.load(plan.strategy)
-    config = plan.strategy_config if plan.strategy_config is not None else module.Config()
-    state = module.fit(blocks, config) if hasattr(module, "fit") else None
-    fused = module.fuse(blocks, config, state)
-    if isinstance(state, dict) and state.get("projection"):
+    fused, state = join(plan.strategy, blocks, blocks, plan.strategy_config)
+    if state and state.get("projection"):
         width = state["projection"]["width"]
         notes.append(f"{plan.strategy}: widths differ; projected onto {width} principal components")
     return Features(fused, target[defined], _meta(inputs, maps, plan)), notes

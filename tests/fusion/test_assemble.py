@@ -101,6 +101,11 @@ def test_a_static_reference_gives_one_fused_frame_an_item(rows):
     assert fused.values.shape[1] == 2 * 3 + 2 + 2  # mean and deviation of the spectrogram, the vector, the flags
 
 
+@pytest.mark.parametrize("strategy", ["block", "cca", "concat", "weighted"])
+def test_a_strategy_without_a_configuration_takes_its_default(rows, strategy):
+    assert "fused" in build(*rows, strategy=strategy, reference="series").dataset.streams
+
+
 def test_different_widths_are_projected_and_it_is_said(rows):
     found = build(*rows, strategy="mean", reference="series")
 
