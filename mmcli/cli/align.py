@@ -27,8 +27,7 @@ from mmcli.errors import UsageError
 
 def configs(values: dict[str, Any]) -> dict[str, Any]:
     """The configuration of the method in force."""
-    found = _config(values["method"], values["set_"], {}, kind=values["kind"], force=values["force"])
-    return {values["method"]: found}
+    return {values["method"]: _config(values)}
 
 
 @mm_command(configs)
@@ -68,24 +67,13 @@ def command(
     json: JsonFlag = False,
 ) -> None:
     """Translate the options, align, print."""
+    config = _config(locals())
     import dataclasses
 
     from mmcli.aligners import formats, pair
     from mmcli.artifacts import atomic
 
     form = formats.format_of(output, format_)
-    shaped = warping.fields(
-        method,
-        around=around,
-        within=within,
-        band=band,
-        fast=fast,
-        matches=matches,
-        jobs=jobs,
-        memory=memory,
-        dry_run=dry_run,
-    )
-    config = _config(method, set_, shaped, kind=kind, force=force)
     if dry_run:
         plan = warping.show(pair.plan_files(reference, query, feature=feature, metric=metric, config=config))
         console.say(f"the run takes {plan['memory_bytes'] / 1e6:.1f} MB with {plan['threads']} threads")
@@ -111,15 +99,15 @@ def command(
         console.emit({"schema": "mmcli/align@1", "output": str(output), "alignment": content})
 
 
-def _config(
-    method: str, assignments: list[str] | None, shaped: dict[str, str], *, kind: str | None, force: bool
-) -> Any:
+def _config(values: dict[str, Any]) -> Any:
+    """The configuration of the method, from --set and the options that are its fields by another name."""
     from mmcli import aligners
 
+    method, kind, force = values["method"], values["kind"], values["force"]
     module = aligners.registry.load(method)
-    assigned = assign.split(assignments)
+    assigned = assign.split(values["set_"])
     assign.refuse_unused(assigned, [method])
-    fields = assigned.get(method, {}) | shaped
+    fields = assigned.get(method, {}) | warping.fields(values)
     if (kind or force) and method != "auto":
         raise UsageError(f"{'--kind' if kind else '--force'} is for --method auto, {method} was asked for")
     if kind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -18,49 +19,39 @@ Threads = Annotated[int | None, typer.Option("--jobs", min=1, metavar="N", help=
 Memory = Annotated[str | None, typer.Option(metavar="SIZE", help="Refuse a run that needs more, as 512MB (dtw).")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what memory the run takes, and stop (dtw).")]
 
+_SECONDS = {"s": 1.0, "": 1.0}
 _SIZES = {"kb": 1e-3, "mb": 1.0, "gb": 1e3, "": 1.0}
 
 
-def fields(
-    method: str,
-    *,
-    around: str | None,
-    within: str | None,
-    band: str | None,
-    fast: bool,
-    matches: int | None,
-    jobs: int | None,
-    memory: str | None,
-    dry_run: bool,
-) -> dict[str, str]:
-    """The options given, by field of ``dtw.Config``, as text.
+def fields(values: Mapping[str, Any]) -> dict[str, str]:
+    """The options given, of the command's parameters ``values``, by field of ``dtw.Config``, as text.
 
-    >>> fields("dtw", around=None, within=None, band="2s", fast=True, matches=None, jobs=2, memory="1GB", dry_run=False)
+    >>> fields({"method": "dtw", "band": "2s", "fast": True, "jobs": 2, "memory": "1GB"})
     {'band_s': '2.0', 'fast': 'true', 'jobs': '2', 'memory_mb': '1000.0'}
 
     Raises :class:`UsageError` for a value that cannot be read, and where another method is asked for.
     """
     found: dict[str, str] = {}
-    if around is not None:
-        found["around"] = around
-    if within is not None:
-        if around is None:
+    if values.get("around") is not None:
+        found["around"] = values["around"]
+    if values.get("within") is not None:
+        if "around" not in found:
             raise UsageError("--within needs --around MAP.json")
-        found["within_s"] = str(_number(within, "--within", {"s": 1.0, "": 1.0}))
-    if band is not None:
-        found["band_s" if band.endswith("s") else "band"] = str(_number(band, "--band", {"s": 1.0, "": 1.0}))
-    if fast:
+        found["within_s"] = str(_number(values["within"], "--within", _SECONDS))
+    if values.get("band") is not None:
+        field = "band_s" if values["band"].endswith("s") else "band"
+        found[field] = str(_number(values["band"], "--band", _SECONDS))
+    if values.get("fast"):
         found["fast"] = "true"
-    if matches is not None:
-        found["matches"] = str(matches)
-    if jobs is not None:
-        found["jobs"] = str(jobs)
-    if memory is not None:
-        found["memory_mb"] = str(_number(memory, "--memory", _SIZES))
-    if (found or dry_run) and method != "dtw":
+    for name in ("matches", "jobs"):
+        if values.get(name) is not None:
+            found[name] = str(values[name])
+    if values.get("memory") is not None:
+        found["memory_mb"] = str(_number(values["memory"], "--memory", _SIZES))
+    if (found or values.get("dry_run")) and values["method"] != "dtw":
         raise UsageError(
-            f"--around, --within, --band, --fast, --matches, --jobs, --memory and --dry-run need --method "
-            f"dtw; {method} was asked for"
+            "--around, --within, --band, --fast, --matches, --jobs, --memory and --dry-run need --method dtw; "
+            f"{values['method']} was asked for"
         )
     return found
 

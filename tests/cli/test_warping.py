@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 
 import numpy as np
 import pytest
@@ -68,6 +69,14 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(files, capsys):
 def test_what_does_not_fit_the_memory_given_is_refused_before_it_starts(files):
     assert run(files, "--memory", "1kB") == 4
     assert not (files / "m.json").exists()
+
+
+def test_the_configuration_that_is_printed_is_the_one_in_force(files, capsys):
+    assert run(files, "--band", "2s", "--jobs", "2", "--print-config") == 0
+
+    shown = tomllib.loads(capsys.readouterr().out)["align"]["set"]["dtw"]
+    assert shown["band_s"] == 2.0
+    assert shown["jobs"] == 2
 
 
 @pytest.mark.parametrize(
