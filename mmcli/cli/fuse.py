@@ -92,9 +92,9 @@ def command(
         how = single.Plan(strategy, config, rate, normalise or "none", pool, spans, span_kind)
         summary = _fuse_single(inputs, output, align or [], how)
     else:
-        if align or rate is not None or pool != "auto":
+        if align or rate is not None or pool != "auto" or spans is not None:
             raise UsageError(
-                "--align, --rate and --pool are for features files",
+                "--align, --rate, --pool and --spans are for features files",
                 hint="in a manifest, column map.MODALITY names the map",
             )
         if len(inputs) > 1:

@@ -215,6 +215,13 @@ def test_the_same_manifest_gives_the_same_bytes(rows):
     assert (folder / "one.npz").read_bytes() == (folder / "two.npz").read_bytes()
 
 
+@pytest.mark.parametrize("option", [["--align", "m.json"], ["--rate", "5"], ["--pool", "max"], ["--spans", "m.json"]])
+def test_an_option_for_single_items_is_refused_with_a_manifest(rows, option):
+    path = save(*rows)
+
+    assert app.run(["fuse", str(path), "-o", str(path.parent / "d.npz"), *option]) == 2
+
+
 def test_own_arrays_take_part_row_by_row(tmp_path):
     values = np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32)
     np.save(tmp_path / "mine.npy", values)
