@@ -18,11 +18,6 @@ from mmcli.media.clips import AudioClip
 RATE = 16000
 
 
-@pytest.fixture(scope="module")
-def speech(sample_data: Path) -> np.ndarray:
-    return open_clip(sample_data / "reading/reading.flac", "audio").samples(RATE)
-
-
 def clip(samples: np.ndarray) -> AudioClip:
     return AudioClip.from_array(samples, RATE)
 
