@@ -55,6 +55,27 @@ def test_a_late_map_is_late_by_what_was_planted() -> None:
     assert found["width_s"]["value"] == pytest.approx(0.04)
 
 
+def test_the_starts_of_lines_are_judged_in_order() -> None:
+    lines = [
+        {"kind": "line", "text": "a", "start": s, "end": s + 0.5, "score": 0.0, "spoken": True} for s in (1.0, 3.0)
+    ]
+    found = Alignment(
+        model="warp",
+        knots=np.zeros((0, 2)),
+        segments=lines,
+        quality={"ratio": None, "verdict": "match", "reason": "planted"},
+        method={"name": "planted", "config": {}},
+    )
+
+    scored = metrics.score_segments(found, [(1.02, 1.5, "a"), (2.9, 3.5, "a")], "line")
+
+    assert scored["mean_s"]["value"] == pytest.approx(0.06)
+    with pytest.raises(MismatchError, match="holds 2 lines, the truth 1"):
+        metrics.score_segments(found, [(1.0, 1.5, "a")], "line")
+    with pytest.raises(MismatchError, match="holds 0 words"):
+        metrics.score_segments(found, [(1.0, 1.5, "a")], "word")
+
+
 def test_points_in_a_break_are_counted_as_unmapped() -> None:
     broken = Alignment(
         model="piecewise",
