@@ -21,7 +21,6 @@ LOCAL_S = 20.0  # in which floor and ceiling are looked for
 SMOOTH_S = 0.05
 LEAST_DB = 12.0  # between floor and ceiling: less is noise that comes and goes
 MIDDLE = 0.4  # of the way from floor to ceiling: what is louder is speech
-EDGE_S = 0.05  # over which an edge is placed between two runs
 
 
 def of_sound(sound: Any) -> Vector:

@@ -40,14 +40,6 @@ def pitch_classes(sound: Any) -> Features:
     return replace(found, values=np.log1p(10.0 * found.values).astype(np.float32))
 
 
-def onsets(sound: Any) -> Features:
-    """Onset strength of an audio clip, float32 (frames, 1), every 10 ms."""
-    from mmcli import extractors
-
-    found: Features = extractors.load("onset").extract(sound)
-    return found
-
-
 def standard(x: NDArray[Any]) -> NDArray[np.float64]:
     """Every column with mean 0 and deviation 1; a constant column becomes 0.
 

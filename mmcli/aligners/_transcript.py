@@ -40,12 +40,11 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Found:
-    """Per line, per word: where it is spoken. ``guessed``: words sounded out by their letters. ``wide``: beams used."""
+    """Per line, per word: where it is spoken. ``guessed``: words sounded out by their letters."""
 
     lines: list[Line]
     words: list[list[Spoken]]
     guessed: list[str]
-    beams: int
 
 
 def align(sound: Any, text: str, name: str) -> Found:
@@ -84,7 +83,7 @@ def _searched(lines: list[Line], samples: bytes, *, skippable: set[int]) -> Foun
     Where lines can be skipped, narrow beams lose true ones: the result with the most words found is taken.
     """
     best, most = None, -1
-    for k, (beam, wide) in enumerate(BEAMS):
+    for beam, wide in BEAMS:
         decoder, guessed = _decoder(lines, beam, wide, skippable)
         segments = _decoded(decoder, samples)
         if segments is None:
@@ -92,7 +91,7 @@ def _searched(lines: list[Line], samples: bytes, *, skippable: set[int]) -> Foun
         words = _assigned(lines, segments)
         heard = sum(w.start is not None for row in words for w in row)
         if heard > most:
-            best, most = Found(lines, words, guessed, k), heard
+            best, most = Found(lines, words, guessed), heard
         if heard == sum(len(row) for row in words):
             break
     return best

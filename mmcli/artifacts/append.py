@@ -81,13 +81,6 @@ class Journal:
             os.ftruncate(self._descriptor, self._size)
             self._torn = False
 
-    def sync(self) -> None:
-        """Flush to the disk: what was appended survives a power cut."""
-        try:
-            os.fsync(self._descriptor)
-        except OSError as problem:
-            raise self._failure(problem) from problem
-
     def close(self) -> None:
         """Flush to the disk and release the file."""
         if self._descriptor >= 0:
