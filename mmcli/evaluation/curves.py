@@ -42,6 +42,10 @@ class Ranked:
         """The chance that a positive item scores above a negative one, ties counting half; NaN without one of each."""
         return _auroc(*self._steps(weights))
 
+    def average_precision(self, weights: Array) -> Array:
+        """The mean of the precision over the steps of recall; NaN without a positive item."""
+        return _average_precision(*self._steps(weights))
+
 
 def _auroc(positive: Array, negative: Array) -> Array:
     below = negative.sum(axis=1, keepdims=True) - np.cumsum(negative, axis=1)
