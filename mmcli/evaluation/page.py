@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 from markupsafe import Markup
 
+from mmcli.artifacts import html
 from mmcli.evaluation import marks, plots
 
 MOST_ROWS = 200
@@ -45,19 +45,10 @@ Media = Mapping[str, Mapping[str, str]]
 
 def render(report: dict[str, Any], media: Media | None = None) -> str:
     """The page of a report, HTML with everything inside it; the same report gives the same page."""
-    import jinja2
-
-    where = resources.files("mmcli.evaluation") / "templates"
-
-    def read(name: str) -> str:
-        return (where / name).read_text(encoding="utf-8")
-
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.ChainableUndefined)
-    template = environment.from_string(read("report.html.j2"))
-    return template.render(_values(report, media or {}, Markup(read("report.css")), Markup(read("report.js"))))
+    return html.render("mmcli.evaluation", "report", _values(report, media or {}))
 
 
-def _values(report: dict[str, Any], media: Media, style: Markup, script: Markup) -> dict[str, Any]:
+def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
     items = sorted(report["items"], key=lambda item: -item["loss"])
     each = (report.get("modalities") or {}).get("each", {})
     shapley = sorted(
@@ -69,8 +60,6 @@ def _values(report: dict[str, Any], media: Media, style: Markup, script: Markup)
     drawn = {name: draw for name, draw in plots.available(report).items() if name not in CURVES}
     return {
         "report": report,
-        "style": style,
-        "script": script,
         "title": f"{report['model'].get('name', 'model')}: {report['split']}",
         "dataset_name": report["inputs"][1]["name"] if len(report["inputs"]) > 1 else "a data set",
         "level": f"{100 * report['config']['intervals']['level']:g} %",

@@ -27,8 +27,3 @@ for (const header of document.querySelectorAll(".sortable th:not(.plain)")) {
     if (event.key === "Enter" || event.key === " ") { event.preventDefault(); sortBy(header); }
   });
 }
-document.getElementById("theme").addEventListener("click", () => {
-  const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
-});
