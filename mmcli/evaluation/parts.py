@@ -44,10 +44,12 @@ def of(model: nn.Module, batches: Iterable[Batch]) -> Part | None:
 
 
 def networks(model: nn.Module) -> list[Any]:
-    """The networks that a model consists of: itself, or those among its members."""
+    """The networks that a model consists of: itself, or those among its members that have a say."""
     from mmcli.models.network import Network
+    from mmcli.models.stack import Stack
 
-    return [module for module in model.modules() if isinstance(module, Network)]
+    speaking = model.speaking() if isinstance(model, Stack) else [model]
+    return [member for member in speaking if isinstance(member, Network)]
 
 
 def _new(model: nn.Module) -> Any:
@@ -61,7 +63,7 @@ def _new(model: nn.Module) -> Any:
     if isinstance(model, Kernel):
         return _OfKernel(model)
     if isinstance(model, Stack):
-        members = [_new(member) for member in model.members]
+        members = [_new(member) for member in model.speaking()]
         return None if any(member is None for member in members) else _OfStack(model, members)
     return None
 
@@ -144,7 +146,7 @@ class _OfKernel:
 
 
 class _OfStack:
-    """Keeps its members taken apart and pools their answers."""
+    """Keeps the members that have a say taken apart and pools their answers."""
 
     def __init__(self, stack: Any, members: list[Any]) -> None:
         self.names = list(stack.names)
@@ -182,7 +184,7 @@ class _OfStack:
             own = [self.names.index(name) for name in member.names]
             answers.append(member.logits(source[:, own], keep[:, own]))
             speaks.append(seen[:, own].any(dim=1))
-        gains = torch.tensor(self._stack.gains, device=source.device)
+        gains = torch.tensor([self._stack.gains[i] for i in self._stack.voices], device=source.device)
         share = self._stack.shares(torch.stack(speaks, dim=1))
         prior = self._stack.get_buffer("prior")
         pooled: torch.Tensor = pool(self._stack.task, torch.stack(answers, dim=1), share, gains, prior)

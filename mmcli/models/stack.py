@@ -31,7 +31,8 @@ MOST_MEMBERS = 256
 class Stack(nn.Module):
     """``members`` are built models; weights and gains are part of the configuration.
 
-    A member marked as fallback speaks only for items of which no weighted member can see anything.
+    A member marked as fallback speaks only for items of which no weighted member can see anything. A member without
+    weight that is no fallback is kept for comparison: it is never asked here. ``voices`` numbers all others.
     """
 
     def __init__(self, config: Mapping[str, Any], members: list[nn.Module]) -> None:
@@ -44,6 +45,9 @@ class Stack(nn.Module):
         self.weights = [_number(part.get("weight")) for part in parts]
         self.gains = [_number(part.get("gain")) for part in parts]
         self.fallback = [part.get("fallback") is True for part in parts]
+        self.voices = [i for i, w in enumerate(self.weights) if w > 0 or self.fallback[i]]
+        if not self.voices:
+            raise ArtifactError("a stack none of whose members has a weight")
         self.names = [str(part.get("name")) for part in config["modalities"]]
         if unknown := {name for member in members for name in _names(member)} - set(self.names):
             raise ArtifactError(f"a stack's member reads {min(unknown)!r}, which the stack does not list")
@@ -52,18 +56,22 @@ class Stack(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Logits ``(n, outputs)``: the logarithm of the prior where nothing is present."""
         answers, present = [], []
-        for member in self.members:
+        for member in self.speaking():
             answers.append(member(batch))
             here = [(batch[n].mask & batch[n].present[:, None]).any(1) for n in _names(member)]
             present.append(torch.stack(here, 1).any(1))
         logits, there = torch.stack(answers, 1), torch.stack(present, 1)
-        gains = torch.tensor(self.gains, device=logits.device)
+        gains = torch.tensor([self.gains[i] for i in self.voices], device=logits.device)
         return pool(self.task, logits, self.shares(there), gains, self.get_buffer("prior"))
 
+    def speaking(self) -> list[nn.Module]:
+        """The members numbered by ``voices``."""
+        return [self.members[i] for i in self.voices]
+
     def shares(self, there: Tensor) -> Tensor:
-        """What each member's answer counts, ``(n, members)``, by which members see anything, bool ``(n, members)``."""
-        weights = torch.tensor(self.weights, device=there.device)
-        fallback = torch.tensor(self.fallback, device=there.device)
+        """What each voice's answer counts, ``(n, voices)``, by which of them see anything, bool ``(n, voices)``."""
+        weights = torch.tensor([self.weights[i] for i in self.voices], device=there.device)
+        fallback = torch.tensor([self.fallback[i] for i in self.voices], device=there.device)
         share = there * weights.masked_fill(fallback, 0.0)
         return torch.where(share.sum(1, keepdim=True) > 0, share, (there & fallback).to(share.dtype))
 

@@ -25,7 +25,7 @@ from mmcli.models import factory
 from mmcli.models.stack import pool
 from mmcli.models.streams import StreamShape
 from mmcli.training import folds as folding
-from mmcli.training import plan, pooling, ridge, seeding, twins
+from mmcli.training import opponents, plan, pooling, ridge, seeding, twins
 from mmcli.training.config import TrainConfig
 from mmcli.training.data import Data
 from mmcli.training.device import pick
@@ -229,6 +229,7 @@ def _weigh(
     ]
     kept = pooled <= alone[winner]
     table.append({"title": "pool", "loss": pooled, **score(task, honest, values), "kept": kept})
+    table += opponents.table(found, alone, task, logits, there, gains, values, prior)
     return gains.tolist(), weights.tolist(), table
 
 
@@ -259,7 +260,8 @@ def _stacked(
     target: Target,
     train: NDArray[np.int64],
 ) -> Run:
-    """The members with a weight, and for each stream that none of them reads, its best candidate as a fallback."""
+    """The members with a weight, for each stream that none of them reads its best candidate as a fallback, and without
+    a say those that the pool is compared with."""
     names = list(dict.fromkeys(name for c in found for name in c.names))
     read_by_some = {name for c, weight in zip(found, weights, strict=True) if weight > 0 for name in c.names}
     loss = {c.title: row["loss"] for c, row in zip(found, table, strict=False)}
@@ -268,11 +270,12 @@ def _stacked(
         for name in names
         if name not in read_by_some
     }
+    compared = opponents.numbers(found, [loss[c.title] for c in found])
     members: list[dict[str, Any]] = []
     tensors: dict[str, Tensor] = {}
     history: list[Row] = []
-    for c, gain, weight in zip(found, gains, weights, strict=True):
-        if weight <= 0.0 and c.title not in spare:
+    for i, (c, gain, weight) in enumerate(zip(found, gains, weights, strict=True)):
+        if weight <= 0.0 and c.title not in spare and i not in compared:
             continue
         tensors |= {f"members.{len(members)}.{name}": value for name, value in c.tensors.items()}
         history += [{"candidate": c.title, **row} for row in c.history]

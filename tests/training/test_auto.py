@@ -114,3 +114,31 @@ def test_items_that_share_a_recording_share_a_fold(planted: ModuleType) -> None:
     found = twins.groups(data, rows, data.group, 3)
 
     assert [found[i] == found[j] for i in rows for j in rows] == [drawn[i] == drawn[j] for i in rows for j in rows]
+
+
+def test_every_single_modality_every_pair_and_concatenation_stay_as_opponents(
+    planted: ModuleType, tmp_path: Path
+) -> None:
+    """Three modalities of which one tells everything: the others are kept all the same, and change no answer."""
+    from dataclasses import replace
+
+    from mmcli.cli import subject
+    from mmcli.evaluation import candidates
+
+    data = planted.noise_beside_signal(60)
+    rng = np.random.default_rng(4)
+    streams = data.streams | {"more": planted.stream([rng.normal(size=(1, 3)) for _ in range(60)], kind="vector")}
+    data = planted.dataset(streams, data.label, classes=["c", "a", "b"])
+    for choice in ("all", "kernels"):
+        run.train(data, replace(CONFIG, epochs=1, candidates=choice), tmp_path / "m.pt")
+        judged = subject.of(predictor.load(tmp_path / "m.pt"))
+        rivals = candidates.kept(judged)
+        reads = {tuple(sorted(rival.modalities)) for rival in rivals}
+        silent = [m["title"] for m in judged.facts["members"] if m["weight"] == 0]
+
+        assert {("bad",), ("good",), ("more",)} <= reads
+        assert {("bad", "good"), ("bad", "more"), ("good", "more")} <= reads
+        assert any(len(rival.modalities) == 3 and rival.fusion == "concat" for rival in rivals)
+        assert silent, "noise has no weight and is kept"
+        for rival in rivals:
+            assert np.isfinite(rival.predict(data, data.rows("test")).probabilities).all()
