@@ -19,7 +19,7 @@ from mmcli.evaluation import page, showing
 from mmcli.evaluation.report import Model, Request, evaluate
 
 from .conftest import made, predict
-from .test_explanation import access_to, net, predict_with
+from .networks import access_to, net, predict_with
 
 
 def report_of(task: str = "classify", classes: tuple[str, ...] = ("a", "b", "c"), **options) -> dict:

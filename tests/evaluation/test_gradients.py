@@ -1,0 +1,119 @@
+"""Integrated gradients: they add up, and find the planted second and word."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.evaluation import gradients
+from mmcli.evaluation.report import Model, Request, evaluate
+from mmcli.models import network
+
+from .conftest import made
+from .networks import access_to, net, predict_with, stack
+
+
+def test_gradients_of_a_pool_add_up_too():
+    data = made(12, missing=0.3)
+    access = access_to(stack(), 12)
+    found = gradients.explain(access, data, np.arange(12), np.arange(12) % 3)
+
+    assert all(abs(entry["gap"]) < 0.1 for entry in found)
+    assert all(np.isfinite(list(entry["share"].values())).all() for entry in found)
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 100), fusion=st.sampled_from(["concat", "mean", "attention"]))
+def test_gradients_add_up_to_what_the_score_has_above_the_references(seed, fusion):
+    data = made(12, missing=0.3, seed=seed)
+    access = access_to(net(fusion, seed))
+    rows = np.arange(12)
+    targets = np.arange(12) % 3
+    found = gradients.explain(access, data, rows, targets, rows)
+    batch = next(iter(access_to(access.model, 12).batches(data, rows)))
+    starts = gradients._references(access, data, rows, set())
+    with torch.no_grad():
+        whole = access.model(batch)
+        for start in starts:
+            moved = {
+                name: given._replace(values=start[name][:1].expand_as(given.values)) for name, given in batch.items()
+            }
+            whole = whole - access.model(moved) / len(starts)
+    whole = whole.double().numpy()[rows, targets]
+
+    for i, entry in enumerate(found):
+        assert sum(entry["share"].values()) - entry["gap"] == pytest.approx(whole[i], abs=1e-4)
+        assert abs(entry["gap"]) < 0.1 * (1 + abs(whole[i]))
+        assert set(entry["share"]) == {name for name in ("x", "y") if data.streams[name].present[i]}
+
+
+def sequences(kind: str, n: int = 6, steps: int = 30, planted: int = 20) -> Dataset:
+    """Items of ``steps`` frames; in the first half of them frame ``planted`` differs (token 5 instead of token 1)."""
+    values = np.zeros((n * steps, 1), np.float32) + (1 if kind == "tokens" else 0)
+    values[planted : n * steps // 2 : steps] = 5 if kind == "tokens" else 3.0
+    meta = {"kind": kind} | ({"vocabulary_size": 8, "fitted": {"tokens": list("abcdef")}} if kind == "tokens" else {})
+    offsets = np.arange(n + 1, dtype=np.int64) * steps
+    stream = Stream(values, offsets, np.tile(np.arange(steps) / 10, n), np.ones(n, bool), meta=meta)
+    names = [f"i{k}" for k in range(n)]
+    return Dataset(
+        {"s": stream},
+        names,
+        ["test"] * n,
+        [""] * n,
+        ["a", "b"] * (n // 2),
+        meta={"task": "classify", "classes": ["a", "b"]},
+    )
+
+
+@pytest.mark.parametrize("kind", ["sequence", "tokens"])
+def test_gradients_find_the_planted_second_and_the_planted_word(kind):
+    torch.manual_seed(0)
+    encoder = {"inputs": 1, "vocabulary": 8 if kind == "tokens" else 0, "width": 8, "embedding": 4}
+    config = {
+        "name": "network",
+        "modalities": [{"name": "s", "encoder": "bilstm", "config": encoder}],
+        "fusion": {"name": "concat", "config": {"modalities": 1, "width": 8}},
+        "head": {"outputs": 2},
+    }
+    built = network.Network(config).eval()
+    if kind == "tokens":  # only token 5, "d", means anything
+        with torch.no_grad():
+            built.encoders[0].input.map.weight.mul_(0)
+            built.encoders[0].input.map.weight[5] = 2.0
+    explained = gradients.explain(access_to(built), sequences(kind), np.arange(3), np.zeros(3, int), np.arange(3, 6))
+    found = explained[0]["modalities"]["s"]
+    top = int(np.argmax(np.abs(found["values"])))
+
+    assert top == 20
+    if kind == "tokens":
+        assert found["words"][top] == "d"
+    else:
+        assert found["times"][top] == pytest.approx(2.0)
+
+
+def test_without_references_an_item_is_explained_alike_alone_and_in_company():
+    data = made(12, missing=0.3)
+    access = access_to(net(), 12)
+    together = gradients.explain(access, data, np.arange(12), np.zeros(12, int))
+    alone = gradients.explain(access, data.select([5]), np.arange(1), np.zeros(1, int))
+
+    assert alone[0]["share"] == pytest.approx(together[5]["share"], abs=1e-5)
+    assert abs(alone[0]["gap"]) < 0.1
+
+
+def test_explanations_go_to_the_most_wrong_items():
+    data = made(60, missing=0.2)
+    access = access_to(net())
+    model = Model(
+        predict=predict_with(access), task="classify", classes=["a", "b", "c"], modalities=("x", "y"), access=access
+    )
+    found = evaluate(model, data, Request(explain=3))
+    explained = [item for item in found["items"] if "explanation" in item]
+    losses = sorted((item["loss"] for item in found["items"]), reverse=True)
+
+    assert sorted((item["loss"] for item in explained), reverse=True) == losses[:3]
+    assert all(item["explanation"]["toward"] == item["prediction"] for item in explained)

@@ -1,0 +1,33 @@
+"""Where the errors are: the planted bad slice comes first, chance is corrected for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmcli.evaluation import slices
+from mmcli.evaluation.outcome import Outcome, outcome_of, truth_of
+
+from .conftest import made, predict
+
+
+def test_the_worst_slice_comes_first():
+    data = made(300, groups=6)
+    truth, rows = truth_of(data, np.arange(300), "classify", ["a", "b", "c"])
+    found = outcome_of(predict, data, rows, truth, "classify", ["a", "b", "c"])
+    guess = found.guess.copy()
+    bad = data.group == "g3"
+    guess[bad] = (found.truth[bad] + 1) % 3
+    found = Outcome("classify", found.classes, found.truth, guess, found.table)
+    first = slices.worst(data, rows, found)[0]
+
+    assert (first["by"], first["slice"], first["value"], first["n"]) == ("group", "g3", 0.0, int(bad.sum()))
+    assert first["p"] < 0.001
+    assert first["interval"][0] == 0.0
+
+
+def test_holms_correction_by_hand():
+    rows = [{"p": 0.01}, {"p": 0.04}, {"p": 0.03}]
+    slices._holm(rows)
+
+    assert [row["p"] for row in rows] == pytest.approx([0.03, 0.06, 0.06])
