@@ -4,12 +4,18 @@ REPORT.json holds all of it; a table of the main figures goes to standard error.
 the scatter of a regression) into a png or svg file, or every figure into a folder; --html writes the report as one
 page. With --against (or candidates kept by `train --fusion auto`) the report says whether fusion helps.
 
+A map is scored next to TRUTH: another map (json), pairs of times (csv: t_reference, t_query), or the lines or words of
+the reference (TextGrid, srt, csv: start, label) where the map is of their text, or --query holds them in the query's
+time. Errors, shares within limits, correct segments, the perceptual metric, how honest the intervals are.
+
 \b
   mmcli evaluate model.pt digits.npz -o report.json --plot confusion.png
   mmcli evaluate fused.pt digits.npz --against image.pt --against text.pt -o report.json --html report.html
   mmcli evaluate --compare fused.json text.json
   mmcli evaluate --cv runs/
   mmcli evaluate model.pt digits.npz --split val -o val.json --predictions val.csv
+  mmcli evaluate map.json truth.json -o report.json
+  mmcli evaluate map.json correct.srt --query late.srt -o report.json
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, console, subject
+from mmcli.cli import assign, console, scoring, subject
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
@@ -34,10 +40,10 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
 @mm_command(configs)
 def command(
     model: Annotated[
-        Path | None, typer.Argument(metavar="MODEL.pt", help="The model, as `mmcli train` writes it.")
+        Path | None, typer.Argument(metavar="MODEL.pt", help="The model, as `mmcli train` writes it; or a map (json).")
     ] = None,
     dataset: Annotated[
-        Path | None, typer.Argument(metavar="DATASET.npz", help="The data set, as `mmcli fuse` writes it.")
+        Path | None, typer.Argument(metavar="DATASET.npz", help="The data set, as `mmcli fuse` writes it; or TRUTH.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="REPORT.json", help="The report; - for standard output.")
@@ -49,6 +55,9 @@ def command(
     cv: Annotated[
         Path | None,
         typer.Option("--cv", metavar="RUN/", help="Gather the folds and seeds of a training folder instead."),
+    ] = None,
+    query: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of a map: the labels of the query (srt, TextGrid, csv).")
     ] = None,
     split: Annotated[str, typer.Option(help="test, val, train, or all.")] = "test",
     plot: Annotated[
@@ -86,6 +95,19 @@ def command(
     if cv is not None:
         _gather(cv, model, output, _intervals(set_, seed).level, json)
         return
+    if model is not None and scoring.is_map(model):
+        others: dict[str, Any] = {
+            "plot": plot,
+            "predictions": predictions,
+            "html": html,
+            "media": media,
+            "against": against,
+        }
+        others |= {"robustness": robustness, "strict": strict, "set": set_}
+        scoring.judge(model, dataset, query, output, json, others)
+        return
+    if query is not None:
+        raise UsageError("--query is for maps")
     if model is None or dataset is None or output is None:
         raise UsageError(
             "MODEL.pt, DATASET.npz and -o REPORT.json are needed", hint="or --compare A.json B.json, or --cv RUN/"

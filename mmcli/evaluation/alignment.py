@@ -7,16 +7,13 @@ same values.
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmcli.artifacts import alignment as alignment_file
+from mmcli.aligners.timemap import TimeMap
 from mmcli.artifacts.alignment import Alignment
 from mmcli.errors import InputError, MismatchError
 
@@ -28,6 +25,7 @@ WINDOW_S = 0.3
 # "User-centered evaluation of lyrics to audio alignment"): shape, location and scale in seconds, and its peak.
 SKEW, LOCATION, SCALE, PEAK = 1.12244251, -0.22270315, 0.29779424, 1.6857
 GRID_S = 0.05  # at which two maps are compared
+SEGMENT_S = 1.0  # and the length of the segments into which they are cut then
 
 
 def validate(true: ArrayLike, found: ArrayLike) -> tuple[Times, Times]:
@@ -97,101 +95,75 @@ def karaoke_perceptual_metric(true: ArrayLike, found: ArrayLike) -> float:
     0.961
     """
     a, b = validate(true, found)
-    z = (b - a - LOCATION) / SCALE
+    return _perceptual(b - a)
+
+
+def _perceptual(late: Times) -> float:
+    z = (late - LOCATION) / SCALE
     normal = np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
     below = np.array([0.5 * math.erfc(-SKEW * v / math.sqrt(2)) for v in z])
     return float((2 / SCALE * normal * below / PEAK).mean())
 
 
-def score(found: Alignment, true: Times) -> dict[str, dict[str, Any]]:
+def score(found: Alignment, true: Times, every: int = 1) -> dict[str, dict[str, Any]]:
     """The metrics of a map at points (n, 2) of ``[t_reference, t_query]`` that belong together.
 
     The query times are mapped onto the reference clock. Points where the map says nothing count in ``unmapped`` alone.
     Where the map carries intervals: the share of points inside (``coverage``) and the mean whole width (``width_s``).
+    Every ``every``-th point bounds a segment.
     """
-    from mmcli.aligners.timemap import TimeMap
-
     m = TimeMap(found)
     points = true[np.argsort(true[:, 0], kind="stable")]
     estimate = m.to_reference(points[:, 1])
     known = np.isfinite(estimate)
     if not known.any():
         raise MismatchError("the map says nothing about any of the true points")
-    a, b = points[known, 0], np.maximum.accumulate(estimate[known])
-    metrics = _metrics(a, b, len(points))
-    if found.confidence_s is not None and len(found.knots) >= 2:
+    a = points[known, 0]
+    metrics = _metrics(a, estimate[known], len(points), every)
+    own = m.to_query(a)
+    seen = np.isfinite(own)
+    if found.confidence_s is not None and len(found.knots) >= 2 and seen.any():
         half = np.interp(a, found.knots[:, 0], np.asarray(found.confidence_s))
-        inside = np.abs(m.to_query(a) - points[known, 1]) <= half
-        seen = np.isfinite(m.to_query(a))
+        inside = np.abs(own - points[known, 1]) <= half
         metrics["coverage"] = {"value": float(inside[seen].mean()), "n": int(seen.sum()), "level": 0.9}
         metrics["width_s"] = {"value": float(2 * half.mean()), "n": int(known.sum()), "unit": "s"}
     return metrics
 
 
-def score_segments(found: Alignment, true: list[tuple[float, float, str]], kind: str) -> dict[str, dict[str, Any]]:
-    """The metrics of the starts of lines or words against the true intervals, in order."""
-    own = [s for s in found.segments or [] if s["kind"] == kind]
-    if len(own) != len(true):
-        raise MismatchError(f"the map holds {len(own)} {kind}s, the truth {len(true)}")
-    pairs = [(t[0], s["start"]) for s, t in zip(own, true, strict=True) if s["start"] is not None]
-    if not pairs:
-        raise MismatchError(f"none of the {kind}s is spoken")
-    a, b = np.array(pairs, dtype=np.float64).T
-    return _metrics(a, np.maximum.accumulate(b), len(true))
+def score_map(found: Alignment, true: TimeMap) -> dict[str, dict[str, Any]]:
+    """The metrics of a map against the true one, every ``GRID_S`` seconds of the reference where the true one holds.
+
+    A line that holds everywhere counts where the found map has knots. Correct segments are those of a second.
+    """
+    if true.is_line and len(found.knots):
+        true = true.restrict(float(found.knots[0, 0]), float(found.knots[-1, 0]))
+    first, *others = true.resample(GRID_S).segments
+    points = np.concatenate([first, *(s[1:] for s in others)])  # where two touch, the moment is not theirs alone
+    return score(found, points, every=round(SEGMENT_S / GRID_S))
 
 
-def read_truth(path: Path | str) -> Times:
-    """Points (n, 2) of ``[t_reference, t_query]``: from a map (json, ours or with ``knots`` alone) or from a csv file
-    with the columns t_reference and t_query."""
-    path = Path(path)
-    if path.suffix.lower() == ".csv":
-        return _from_csv(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        knots = content["knots"] if "mmcli" not in content else alignment_file.load(path).knots
-        points = np.asarray(knots, dtype=np.float64)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"holds no map: {error}", source=path.name) from error
-    return _checked(points, path.name)
+def score_starts(true: ArrayLike, found: ArrayLike, total: int) -> dict[str, dict[str, Any]]:
+    """The metrics of starts (n,) against the true ones; of ``total`` that were to be found."""
+    a, b = np.asarray(true, dtype=np.float64), np.asarray(found, dtype=np.float64)
+    order = np.argsort(a, kind="stable")
+    return _metrics(a[order], b[order], total)
 
 
-def dense(points: Times, hop: float = GRID_S) -> Times:
-    """The points of a map's knots every ``hop`` seconds of the reference, so that long straight parts count fully."""
-    t = np.arange(points[0, 0], points[-1, 0] + hop / 2, hop)
-    t = t[t <= points[-1, 0]]
-    return np.column_stack([t, np.interp(t, points[:, 0], points[:, 1])])
-
-
-def _metrics(a: Times, b: Times, total: int) -> dict[str, dict[str, Any]]:
+def _metrics(a: Times, b: Times, total: int, every: int = 1) -> dict[str, dict[str, Any]]:
+    """Of pairs of times in order of the true ones; found ones out of order count as what they are."""
     error = np.abs(b - a)
     n = len(a)
-    median, mean = absolute_error(a, b)
     out: dict[str, dict[str, Any]] = {
-        "mean_s": {"value": mean, "n": n, "unit": "s"},
-        "median_s": {"value": median, "n": n, "unit": "s"},
+        "mean_s": {"value": float(error.mean()), "n": n, "unit": "s"},
+        "median_s": {"value": float(np.median(error)), "n": n, "unit": "s"},
         "p95_s": {"value": float(np.percentile(error, 95)), "n": n, "unit": "s"},
         "max_s": {"value": float(error.max()), "n": n, "unit": "s"},
     }
     for limit in LIMITS_S:
         out[f"within_{round(limit * 1000)}_ms"] = {"value": float((error <= limit).mean()), "n": n}
-    if n > 1 and a[-1] > a[0]:
-        out["correct_segments"] = {"value": percentage_correct_segments(a, b), "n": n}
-    out["perceptual"] = {"value": karaoke_perceptual_metric(a, b), "n": n}
+    bounds, others = a[::every], np.maximum.accumulate(b[::every])  # segments have an order
+    if len(bounds) > 1 and bounds[-1] > bounds[0]:
+        out["correct_segments"] = {"value": percentage_correct_segments(bounds, others), "n": len(bounds) - 1}
+    out["perceptual"] = {"value": _perceptual(b - a), "n": n}
     out["unmapped"] = {"value": (total - n) / total, "n": total}
     return out
-
-
-def _from_csv(path: Path) -> Times:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [(float(r["t_reference"]), float(r["t_query"])) for r in csv.DictReader(file)]
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        what = "the columns t_reference and t_query are needed" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"holds no pairs of times: {what}", source=path.name) from error
-    return _checked(np.array(rows, dtype=np.float64).reshape(-1, 2), path.name)
-
-
-def _checked(points: Times, name: str) -> Times:
-    if points.ndim != 2 or points.shape[1:] != (2,) or len(points) < 2 or not np.isfinite(points).all():
-        raise InputError(f"holds no pairs of times (shape {points.shape})", source=name)
-    return points

@@ -1,0 +1,93 @@
+"""Annotations as intervals: Praat TextGrids, subtitles, and csv files with columns start, end and label.
+
+Reference: Praat manual, "TextGrid file formats" (text files, long and short).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmcli.errors import InputError, UsageError
+from mmcli.media.clips import SubtitleClip
+from mmcli.media.door import open_clip
+from mmcli.media.text import decoded
+
+Interval = tuple[float, float, str]
+
+# What a TextGrid is made of, long or short: numbers, quoted strings ("" is a quote), and the flag <exists>. In the long
+# form names and indices stand between them, which are passed over.
+_VALUE = re.compile(r'"((?:[^"]|"")*)"|(?<![\w\[])(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?![\w\]])')
+
+
+def read(text: str) -> list[Interval]:
+    """The intervals that ``FILE`` or ``FILE#TIER`` names: (start, end, label), seconds; empty labels are left out.
+
+    Of a TextGrid the first interval tier where none is named. Raises :class:`InputError` for a file that holds none,
+    :class:`UsageError` for an unknown tier.
+    """
+    return next(iter(read_tiers(text).values()))
+
+
+def read_tiers(text: str) -> dict[str, list[Interval]]:
+    """The intervals of every tier that ``FILE`` holds, or of the one that ``FILE#TIER`` names, as :func:`read`.
+
+    Files without tiers have one, without a name.
+    """
+    name, _, wanted = text.partition("#") if not Path(text).exists() else (text, "", "")
+    suffix = Path(name).suffix.lower()
+    if suffix == ".textgrid":
+        tiers = _textgrid(decoded(Path(name)), name)
+        if wanted and wanted not in tiers:
+            raise UsageError(f"has no interval tier {wanted!r}", source=name, hint="tiers: " + ", ".join(tiers))
+        tiers = {wanted: tiers[wanted]} if wanted else tiers
+    elif suffix == ".csv":
+        tiers = {"": list(_table(decoded(Path(name)), name))}
+    else:
+        clip = open_clip(name, "subtitle")
+        tiers = {"": list(clip.cues) if isinstance(clip, SubtitleClip) else []}
+    found = {tier: [(a, b, " ".join(c.split())) for a, b, c in rows if c.strip()] for tier, rows in tiers.items()}
+    found = {tier: rows for tier, rows in found.items() if rows}
+    if not found:
+        raise InputError("holds no interval with a label", source=text)
+    for rows in found.values():
+        for start, end, label in rows:
+            if not 0 <= start < end:
+                raise InputError(f"interval {label!r} runs from {start:g} s to {end:g} s", source=text)
+    return found
+
+
+def _table(text: str, name: str) -> Iterator[Interval]:
+    rows = csv.DictReader(io.StringIO(text))
+    if not {"start", "end", "label"} <= set(rows.fieldnames or ()):
+        raise InputError("has no columns start, end and label", source=name)
+    for number, row in enumerate(rows, start=2):
+        try:
+            yield float(row["start"]), float(row["end"]), row["label"] or ""
+        except (TypeError, ValueError):
+            raise InputError(f"line {number}: start or end is no number", source=name) from None
+
+
+def _textgrid(text: str, name: str) -> dict[str, list[Interval]]:
+    values = [m[1].replace('""', '"') if m[1] is not None else float(m[2]) for m in _VALUE.finditer(text)]
+    if values[:2] != ["ooTextFile", "TextGrid"]:
+        raise InputError("is no TextGrid in text form", source=name)
+    tiers: dict[str, list[Interval]] = {}
+    try:
+        position = 5  # after the two names, start, end and the number of tiers
+        for _ in range(int(float(values[4]))):
+            kind, title, count = str(values[position]), str(values[position + 1]), int(float(values[position + 4]))
+            position += 5
+            step = 3 if kind == "IntervalTier" else 2
+            rows = [values[position + step * i : position + step * (i + 1)] for i in range(count)]
+            position += step * count
+            if kind == "IntervalTier":
+                tiers[title] = [(float(a), float(b), str(c)) for a, b, c in rows]
+    except (IndexError, ValueError, OverflowError):
+        raise InputError("is damaged: a tier ends before its last interval", source=name) from None
+    if not tiers:
+        raise InputError("has no interval tier", source=name)
+    return tiers
