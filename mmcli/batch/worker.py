@@ -64,7 +64,7 @@ def attempt(do: Do, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def described(error: BaseException) -> dict[str, Any]:
-    """An exception as JSON: class, message, hint, whether it is a failure of the output, where it happened."""
+    """An exception as JSON: class, message, hint, evidence, whether it is the output's failure, where it happened."""
     place = ""
     trace = error.__traceback__
     while trace is not None:
@@ -77,12 +77,14 @@ def described(error: BaseException) -> dict[str, Any]:
     found: dict[str, Any] = {
         "class": type(error).__name__,
         "message": message or type(error).__name__,
-        "stage": getattr(error, "stage", None) or "extract",
+        "stage": getattr(error, "stage", None),
         "output": isinstance(error, OutputError),
         "memory": isinstance(error, MemoryError),
     }
     if hint:
         found["hint"] = hint
+    if isinstance(evidence := getattr(error, "evidence", None), dict):
+        found["evidence"] = evidence
     if isinstance(error, MmcliError) and error.source:
         found["source"] = error.source
     if not isinstance(error, MmcliError):

@@ -10,6 +10,7 @@ that does not match (exit code 4). Sound is compared by log-mel bands unless --f
   mmcli align talk.wav talk.txt -o talk.TextGrid
   mmcli align film.mkv late.srt -o map.json
   mmcli align take1.npz take2.npz -o map.json --method dtw --metric cosine --plot map.png
+  mmcli align --pairs pairs.jsonl -o maps/ --jobs 4
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, console, warping
+from mmcli.cli import assign, console, pairing, warping
 from mmcli.cli.options import JsonFlag, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
@@ -32,9 +33,16 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
 
 @mm_command(configs)
 def command(
-    reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="The file whose clock counts.")],
-    query: Annotated[Path, typer.Argument(metavar="QUERY", help="The file that is mapped onto it.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="MAP.json", help="The map; - for standard output.")],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="MAP.json", help="The map; - for standard output; of a list a folder."),
+    ],
+    reference: Annotated[
+        Path | None, typer.Argument(metavar="REFERENCE", help="The file whose clock counts.", show_default=False)
+    ] = None,
+    query: Annotated[
+        Path | None, typer.Argument(metavar="QUERY", help="The file that is mapped onto it.", show_default=False)
+    ] = None,
     method: Annotated[str, typer.Option(help="auto, offset, affine, dtw, fastdtw, hmm.")] = "auto",
     feature: Annotated[
         str | None, typer.Option(metavar="NAME", help="The extractor whose frames are compared. [default: by content]")
@@ -63,10 +71,20 @@ def command(
     jobs: warping.Threads = None,
     memory: warping.Memory = None,
     dry_run: warping.DryRun = False,
+    pairs: pairing.Pairs = None,
+    timeout: pairing.Timeout = None,
+    shard: pairing.Shard = None,
+    retry_failed: pairing.Retry = False,
     set_: Set = None,
     json: JsonFlag = False,
 ) -> None:
     """Translate the options, align, print."""
+    if pairs is not None:
+        pairing.align(pairs, locals(), _config)
+        return
+    pairing.refuse(locals())
+    if reference is None or query is None:
+        raise UsageError("REFERENCE and QUERY are needed", hint="or --pairs LIST and a folder")
     config = _config(locals())
     import dataclasses
 

@@ -16,7 +16,8 @@ from mmcli.cli import console
 class Listening:
     """What ``mmcli.batch`` tells, on its way to people and pipes."""
 
-    def __init__(self, *, rows: bool, root: Path, as_json: bool = False) -> None:
+    def __init__(self, *, rows: bool, root: Path, as_json: bool = False, what: str = "extract") -> None:
+        self.what = what
         self.rows = rows and not sys.stdout.isatty()
         self.root = root
         self.stack = ExitStack()
@@ -50,7 +51,7 @@ class Listening:
         if self.as_json:
             self._event("begin")
         else:
-            self.progress = self.stack.enter_context(console.progress("extract", size / 1e6, "MB"))
+            self.progress = self.stack.enter_context(console.progress(self.what, size / 1e6, "MB"))
 
     def advance(self, size: int, seconds: float, failed: bool) -> None:
         """One input is over."""

@@ -15,9 +15,13 @@ Within = Annotated[str | None, typer.Option(metavar="S", help="How near, as 0.5s
 Band = Annotated[str | None, typer.Option(metavar="SHARE|S", help="Band about the diagonal, as 0.1 or 20s (dtw).")]
 Fast = Annotated[bool, typer.Option("--fast", help="Coarse to fine, with a proof or a bound (dtw).")]
 Matches = Annotated[int | None, typer.Option(min=1, metavar="K", help="The K best places of QUERY in REFERENCE (dtw).")]
-Threads = Annotated[int | None, typer.Option("--jobs", min=1, metavar="N", help="Threads; same bytes as one (dtw).")]
+Threads = Annotated[
+    int | None, typer.Option("--jobs", min=1, metavar="N", help="Threads, same bytes as one (dtw); workers (--pairs).")
+]
 Memory = Annotated[str | None, typer.Option(metavar="SIZE", help="Refuse a run that needs more, as 512MB (dtw).")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what memory the run takes, and stop (dtw).")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what memory a run takes (dtw), or what is to do (--pairs).")
+]
 
 _SECONDS = {"s": 1.0, "": 1.0}
 _SIZES = {"kb": 1e-3, "mb": 1.0, "gb": 1e3, "": 1.0}
@@ -48,7 +52,7 @@ def fields(values: Mapping[str, Any]) -> dict[str, str]:
             found[name] = str(values[name])
     if values.get("memory") is not None:
         found["memory_mb"] = str(_number(values["memory"], "--memory", _SIZES))
-    if (found or values.get("dry_run")) and values["method"] != "dtw":
+    if (found or (values.get("dry_run") and not values.get("pairs"))) and values["method"] != "dtw":
         raise UsageError(
             "--around, --within, --band, --fast, --matches, --jobs, --memory and --dry-run need --method dtw; "
             f"{values['method']} was asked for"

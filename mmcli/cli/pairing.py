@@ -1,0 +1,122 @@
+"""`mmcli align --pairs`: many pairs from a list, the maps into a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmcli.cli import console
+from mmcli.cli.listening import Listening
+from mmcli.errors import ArtifactError, BatchFailedError, UsageError
+
+if TYPE_CHECKING:
+    from mmcli.batch.pairs import Pair
+
+Pairs = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST", help="Align every pair of a list (jsonl or csv: id, reference, query, ...; or -) into a folder."
+    ),
+]
+Timeout = Annotated[float | None, typer.Option(min=0.0, metavar="S", help="Seconds a pair may take. [default: 3600]")]
+Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Do one of N parts of the list; auto: Slurm's.")]
+Retry = Annotated[bool, typer.Option("--retry-failed", help="Try pairs of the list again that failed before.")]
+
+SETTINGS = ("method", "feature", "metric", "kind", "force")
+TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+def align(listed: str, values: Mapping[str, Any], configure: Callable[[dict[str, Any]], Any]) -> None:
+    """Align the pairs of a list under the command's parameters ``values``; ``configure`` makes a configuration."""
+    for name in ("reference", "query", "plot"):
+        if values.get(name) is not None:
+            raise UsageError(
+                f"--pairs takes no {name.upper() if name != 'plot' else '--plot'}: the list names the files"
+            )
+    from mmcli.aligners import formats
+    from mmcli.batch import journal, pairs, run
+    from mmcli.batch import shard as shards
+
+    out = Path(values["output"])
+    if str(out) == "-" or out.is_file():
+        raise UsageError("is no folder; the maps of a list go into one", source=out)
+    found = _read(listed, values, configure)
+    options = pairs.Options(
+        form=formats.format_of("x.json", values["format_"]),
+        no_path=values["no_path"],
+        jobs=values["jobs"],
+        limits=run.Limits(3600.0 if values["timeout"] is None else values["timeout"] or None),
+        shard=None if values["shard"] is None else shards.parse(values["shard"]),
+        retry_failed=values["retry_failed"],
+    )
+    if values["dry_run"]:
+        _dry(pairs.states(found, out, options, journal.read(out) if out.exists() else {}), found, values["json"])
+        return
+    with Listening(rows=not values["json"], root=out, what="align") as listener:
+        summary = pairs.align(found, out, options, listener)
+    counts = {"done": summary.made, "skipped": summary.kept, "failed": summary.failed}
+    refused = sum(e["class"] == "MismatchError" for e in summary.errors)
+    if values["json"]:
+        console.emit({"schema": "mmcli/aligned@1", "out": str(out), **counts, "refused": refused})
+    line = "  ".join(f"{name} {number:,}" for name, number in counts.items())
+    if summary.failed:
+        for error in summary.errors[:5]:
+            console.say(f"{error['id']}: {error['message']}")
+        raise BatchFailedError(f"{line} ({refused:,} of them refused)  -> {out / 'failures.jsonl'}")
+    console.say(f"{line}  -> {out}")
+
+
+def refuse(values: Mapping[str, Any]) -> None:
+    """Options of lists have no meaning for one pair."""
+    for name in ("timeout", "shard", "retry_failed"):
+        if values[name]:
+            raise UsageError(f"--{name.replace('_', '-')} is for --pairs")
+
+
+def _read(listed: str, values: Mapping[str, Any], configure: Callable[[dict[str, Any]], Any]) -> list[Pair]:
+    """The pairs, each with the settings of its line; those of the command line where it has none."""
+    from mmcli.artifacts import manifest
+    from mmcli.batch.pairs import SIDES, Pair
+
+    found, content = [], manifest.load(listed)
+    for row in content.rows:
+        given = {name: row.extra[name] for name in SETTINGS if name in row.extra}
+        dotted = [f"{name}={text}" for name, text in row.extra.items() if "." in name]
+        own: dict[str, Any] = {**values, "jobs": None, **given, "set_": [*(values["set_"] or []), *dotted]}
+        if own["method"] != values["method"]:  # what was set for another method has no meaning for this pair
+            own["set_"] = dotted
+        try:
+            own["force"] = _flag(own["force"])
+            for side in SIDES:
+                if side not in row.extra:
+                    raise UsageError(f"has no {side}")
+            reference, query = (content.resolve(row.extra[side])[0] for side in SIDES)
+            found.append(
+                Pair(row, reference, query, own["method"], configure(own), own.get("feature"), own.get("metric"))
+            )
+        except (UsageError, ArtifactError) as error:
+            raise type(error)(f"pair {row.id!r}: {error.what}", source=listed, hint=error.hint) from error
+    return found
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() not in TRUE + FALSE:
+        raise UsageError(f"force is {value!r}; true or false is needed")
+    return str(value).lower() in TRUE
+
+
+def _dry(states: list[str], found: list[Pair], json: bool) -> None:
+    counts = {state: states.count(state) for state in ("new", "stale", "known", "failed")}
+    todo = counts["new"] + counts["stale"]
+    if json:
+        listed = [{"id": p.row.id, "state": state} for p, state in zip(found, states, strict=True)]
+        console.emit({"schema": "mmcli/align-plan@1", "todo": todo, **counts, "pairs": listed})
+    console.say(
+        f"{len(found):,} pairs: {todo:,} to do ({counts['stale']:,} of them changed), "
+        f"{counts['known']:,} done before, {counts['failed']:,} failed before"
+    )
