@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners import _stretch
+from mmcli.aligners import _film, _stretch
 from mmcli.aligners.timemap import TimeMap
 from mmcli.artifacts import atomic
 from mmcli.artifacts import features as features_file
@@ -24,6 +24,7 @@ from mmcli.errors import InputError, MediaError, MissingError, UsageError
 
 Times = NDArray[np.float64]
 
+FILM = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 SOUND = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a")
 TEXTS = (".srt", ".vtt", ".ass", ".ssa", ".textgrid", ".csv", ".tsv")
 TIME_COLUMNS = (b"time", b"t", b"time_s", b"start", b"end", b"start_s", b"end_s", b"seconds")
@@ -36,12 +37,13 @@ _GRID = re.compile(rb"((?:xmin|xmax|number|time)\s*=\s*)(\d+(?:\.\d*)?)")
 
 @dataclass
 class Clock:
-    """Maps times and counts those that the map says nothing about."""
+    """Maps times and counts those that the map says nothing about; ``remark``: what became of the file besides."""
 
     map: TimeMap
     inverse: bool = False
     told: int = 0
     guessed: int = 0
+    remark: str = ""
 
     def __call__(self, t: float) -> float:
         """The time on the other clock, not below 0."""
@@ -62,10 +64,10 @@ class Clock:
 
 
 def warp_file(path: Path | str, found: Any, output: Path, *, inverse: bool = False) -> Clock:
-    """Write the file on the other clock: features (npz), sound, subtitles, TextGrid or a table with a time column.
+    """Write the file on the other clock: features (npz), film, sound, subtitles, TextGrid or a table with times.
 
-    ``found``: an Alignment or TimeMap. Returns the clock with its counts; sound is written as wav. Raises MissingError,
-    InputError or UsageError.
+    ``found``: an Alignment or TimeMap. Returns the clock with its counts; sound is written as wav, of a film too where
+    the output is one. Raises MissingError, InputError or UsageError.
     """
     path = Path(path)
     clock = Clock(found if isinstance(found, TimeMap) else TimeMap(found), inverse)
@@ -80,13 +82,16 @@ def warp_file(path: Path | str, found: Any, output: Path, *, inverse: bool = Fal
         if path.stat().st_size > MAX_TEXT_BYTES:
             raise MediaError(f"is larger than {MAX_TEXT_BYTES >> 20} MiB", source=path.name)
         atomic.write_bytes(output, retimed(path.read_bytes(), suffix, clock, path.name))
-    elif suffix in SOUND:
+    elif suffix in FILM and output.suffix.lower() != ".wav":
+        clock.remark = _film.rewritten(path, output, clock.map.invert() if inverse else clock.map, clock.all)
+    elif suffix in SOUND + FILM:
         if output.suffix.lower() != ".wav":
             raise UsageError(f"sound is written as wav, not as {output.suffix or output.name}")
         _sound(path, clock, output)
     else:
         raise UsageError(
-            f"{path.name} cannot be put on another clock", hint="known: npz " + " ".join(t[1:] for t in SOUND + TEXTS)
+            f"{path.name} cannot be put on another clock",
+            hint="known: npz " + " ".join(t[1:] for t in FILM + SOUND + TEXTS),
         )
     return clock
 

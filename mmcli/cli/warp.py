@@ -1,11 +1,16 @@
 """Put FILE, which runs on the query's clock, on the reference's clock (or back, with --inverse).
 
-FILE is features (npz), sound (pitch is kept; written as wav), subtitles (srt, vtt, ass), a TextGrid, or a table (csv)
-with a column of times. In text files only the times change.
+FILE is features (npz), sound (pitch is kept; written as wav), film (mp4, mov, mkv, webm), subtitles (srt, vtt, ass), a
+TextGrid, or a table (csv) with a column of times. In text files only the times change.
+
+Of a film only the times are rewritten and nothing is encoded anew: pictures always, sound and subtitles with them where
+the pace stays within 0.3 %. Where it does not, the sound is left out; it is stretched by warping the film into a wav. The first picture stands from
+0 on, so that every player and reader agrees where the clock begins.
 
 \b
   mmcli align studio.wav camera.mp4 -o map.json
   mmcli warp camera.srt --map map.json -o studio.srt
+  mmcli warp camera.mp4 --map map.json -o studio.mp4
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ def command(
 
     clock = apply.warp_file(file, alignment.load(map_), output, inverse=inverse)
     side = "query" if inverse else "reference"
+    remark = f" ({clock.remark})" if clock.remark else ""
     if clock.guessed:
         console.warn(f"{clock.guessed} of {clock.told} times lie where the map says nothing; they keep their distance")
-    console.say(f"{output}: {file.name} on the clock of the {side}")
+    console.say(f"{output}: {file.name} on the clock of the {side}{remark}")
