@@ -28,7 +28,7 @@ def checked(x: Any, y: Any, *, same_width: bool = True) -> tuple[tuple[Frames, T
     if same_width and a != b:
         raise MismatchError(
             f"the reference {label(x)}has {a} values a frame, the query {label(y)}has {b} values",
-            hint="extract both with the same extractor and settings",
+            hint="extract both with the same extractor and settings, or --method ctw",
         )
     return reference, query
 

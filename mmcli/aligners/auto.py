@@ -13,11 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmcli.aligners import _frames, _inputs, _lines, _match, _models, _result, _warp
+from mmcli.aligners import _frames, _inputs, _kinds, _lines, _match, _models, _result, _warp
 from mmcli.artifacts.alignment import Alignment
 from mmcli.errors import MismatchError
 
 INPUTS = ("audio", "features")
+WIDTHS = "any"  # of features of two kinds: those are warped through what they share
 TEST_HOP_S = 0.05  # of the frames that the test for belonging together compares
 CONTEXT = 9  # of them, 0.45 s, stand together: what single frames share by chance, so long a stretch does not
 SOUND_LIMIT = 0.78  # the statistic above which sound is refused; chosen on pairs made for the purpose
@@ -41,6 +42,8 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
 
     Raises MismatchError with the statistic and its limit where the pair does not match, and as the methods do.
     """
+    if _kinds.differ(x, y):
+        return _of_two_kinds(x, y, config)
     a, b = _lines.materials(x, y)
     if config.kind != "rendition":
         choice = _models.choose(a, b, window_s=config.window_s, step_s=config.step_s)
@@ -86,6 +89,15 @@ def _warped_frames(x: Any, y: Any, config: Config) -> Alignment:
     reason = f"{evidence}; limit {FRAMES_LIMIT:.2f}"
     quality = {"ratio": tested.ratio, "verdict": verdict, "reason": reason}
     return _result.freely(x, y, view, found, quality, "auto", config)
+
+
+def _of_two_kinds(x: Any, y: Any, config: Config) -> Alignment:
+    found, ratio = _kinds.measure(x, y)
+    evidence = f"warped cost over shuffled cost {ratio:.2f} in the space that both share"
+    verdict = _judged(ratio, _kinds.LIMIT, evidence, config, _inputs.label(y).strip())
+    reason = f"{evidence}; limit {_kinds.LIMIT:.2f}; taken for two kinds: canonical time warping"
+    quality = {"ratio": ratio, "verdict": verdict, "reason": reason}
+    return replace(_result.warped(x, y, found.path, found.cost, name="auto", config=config), quality=quality)
 
 
 def _judged(ratio: float, limit: float, evidence: str, config: Config, name: str) -> str:

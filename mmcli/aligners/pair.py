@@ -134,7 +134,8 @@ def inputs(a: Side, b: Side, module: Any, feature: str | None) -> tuple[Any, Any
         return a.extract(feature), b.extract(feature), None
     if a.has_frames and b.has_frames:
         x, y = a.features, b.features
-        _same_extractor(a, b, x, y)
+        if getattr(module, "WIDTHS", "same") != "any":
+            _same_extractor(a, b, x, y)
         return x, y, None
     if a.has_sound and b.has_sound:
         if "audio" in module.INPUTS:
@@ -173,5 +174,6 @@ def _same_extractor(a: Side, b: Side, x: Features, y: Features) -> None:
     names = x.meta.get("extractor"), y.meta.get("extractor")
     if None not in names and names[0] != names[1]:
         raise MismatchError(
-            f"{a.path.name} holds {names[0]}, {b.path.name} holds {names[1]}", hint="extract both with one extractor"
+            f"{a.path.name} holds {names[0]}, {b.path.name} holds {names[1]}",
+            hint="extract both with one extractor, or --method ctw",
         )

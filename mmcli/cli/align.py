@@ -43,7 +43,7 @@ def command(
     query: Annotated[
         Path | None, typer.Argument(metavar="QUERY", help="The file that is mapped onto it.", show_default=False)
     ] = None,
-    method: Annotated[str, typer.Option(help="auto, offset, affine, dtw, fastdtw, hmm.")] = "auto",
+    method: Annotated[str, typer.Option(help="auto, offset, affine, dtw, fastdtw, hmm, ctw (two kinds).")] = "auto",
     feature: Annotated[
         str | None, typer.Option(metavar="NAME", help="The extractor whose frames are compared. [default: by content]")
     ] = None,

@@ -79,6 +79,8 @@ def test_a_curve_and_itself_lie_on_the_diagonal(method: Any) -> None:
     ],
 )
 def test_what_cannot_be_aligned_is_refused_in_one_line(method: Any, bad: np.ndarray, word: str) -> None:
+    if word == "2 values" and getattr(method, "WIDTHS", "same") == "any":
+        pytest.skip("takes two kinds")
     for x, y in ((walk(20), bad), (bad, walk(20))):
         with pytest.raises(InputError) as refused:
             method.align(x, y)
