@@ -21,14 +21,24 @@ from mmcli.errors import UsageError
 class Registry:
     """The members of one package: ``names()`` without importing them, ``load(name)`` to import one.
 
-    ``support`` names the modules of the package that are not members.
+    ``support`` names the modules of the package that are not members, ``shared`` a family whose members belong to this
+    one too.
     """
 
-    def __init__(self, kind: str, package: str, path: Iterable[str], *, support: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        kind: str,
+        package: str,
+        path: Iterable[str],
+        *,
+        support: Iterable[str] = (),
+        shared: Registry | None = None,
+    ) -> None:
         self.kind = kind
         self.package = package
         self._path = [str(Path(p)) for p in path]
         self._support = frozenset(support)
+        self._shared = shared
 
     def names(self) -> list[str]:
         """All member names, sorted, third-party ones included."""
@@ -45,14 +55,18 @@ class Registry:
                 f"{self.kind} {name!r} is defined by mmcli and by {added[name]!r}", hint="uninstall one of them"
             )
         if name in own:
-            return importlib.import_module(f"{self.package}.{name}")
+            return importlib.import_module(own[name])
         if name in added:
             return importlib.import_module(added[name])
         raise UsageError(f"unknown {self.kind} {name!r}", hint=nearest(name, [*own, *added]))
 
-    def _own(self) -> set[str]:
-        found = {m.name for m in pkgutil.iter_modules(self._path) if not m.ispkg and not m.name.startswith("_")}
-        return found - self._support
+    def _own(self) -> dict[str, str]:
+        """The members of the package, and the module of each."""
+        found = {} if self._shared is None else self._shared._own()
+        for module in pkgutil.iter_modules(self._path):
+            if not module.ispkg and not module.name.startswith("_") and module.name not in self._support:
+                found[module.name] = f"{self.package}.{module.name}"
+        return found
 
     def _added(self) -> dict[str, str]:
         return {e.name: e.value for e in entry_points(group=self.package)}

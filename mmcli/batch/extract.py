@@ -27,7 +27,7 @@ FIRST_ALL_FAIL = 50  # a batch whose first inputs all fail has something wrong w
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a batch runs. Nothing here changes what is computed, except ``media`` and ``fitted``."""
+    """How a batch runs. Only ``media`` and ``fitted`` change what is computed; ``device`` changes how it is rounded."""
 
     modality: str = "auto"
     media: Mapping[str, Any] = field(default_factory=dict)  # track, channel, missing
@@ -43,6 +43,7 @@ class Options:
     allow_missing: bool = False
     segments: str | None = None  # FILE or FILE#TIER: the intervals of an annotation, each an item
     max_failures: str | None = None  # a number, or a share of all inputs with %
+    device: str = "cpu"  # cpu, cuda or auto: where encoders compute
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def extract_one(
     one = found.streams[key]
     if one.fitted:
         one = _state_of_one(one, payload, target, options, say)
-    return task.one({**payload, "optional": False}, dict(options.media), one.setup())
+    return task.one({**payload, "optional": False}, dict(options.media), one.setup(), options.device)
 
 
 def _state_of_one(one: Stream, payload: dict[str, Any], target: str, options: Options, say: Any) -> Stream:
@@ -227,6 +228,7 @@ class _Batch:
         setup = {
             "streams": {key: s.setup() for key, s in self.plan.streams.items() if s.state_path or not s.fitted},
             "media": dict(self.options.media),
+            "device": self.options.device,
         }
         jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
         work = run.Work(TASK, setup)

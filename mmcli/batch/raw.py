@@ -19,6 +19,7 @@ from mmcli.artifacts.dataset import Dataset, Stream
 from mmcli.artifacts.features import Features
 from mmcli.batch import inputs, plan, streams, task
 from mmcli.errors import InputError, MismatchError, MmcliError, UsageError
+from mmcli.extractors import weights
 from mmcli.media import MediaOptions
 
 AT_ONCE = 64  # items held at a time
@@ -49,6 +50,7 @@ def chunks(sources: Sequence[str], modalities: Mapping[str, Mapping[str, Any]], 
     the model has no use for are passed over; an item without any that it can use has failed. Raises
     :class:`MismatchError` where the model was not trained on our extractors, or misses what one of them learned.
     """
+    weights.folders.append(Path(name).parent)  # the models of encoders may lie beside the one that was trained on them
     loaded = {stream: _Loaded(stream, meta, name) for stream, meta in modalities.items()}
     wanted: dict[str, list[streams.Stream]] = {}
     for one in loaded.values():

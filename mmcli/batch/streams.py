@@ -10,6 +10,7 @@ from typing import Any
 from mmcli import extractors
 from mmcli.artifacts import fitted, provenance
 from mmcli.errors import MismatchError, UsageError
+from mmcli.extractors import weights
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Stream:
     fitted: bool = False
     state_path: str | None = None
     state_sha256: str | None = None
+    weights: str | None = None  # where an encoder's model lies
 
     @property
     def key(self) -> str:
@@ -36,6 +38,7 @@ class Stream:
             "config": provenance.config_dict(self.config),
             "state_path": self.state_path,
             "state_sha256": self.state_sha256,
+            "weights": self.weights,
         }
 
     def identity(self) -> dict[str, Any]:
@@ -57,7 +60,7 @@ def chosen(named: Mapping[str, Sequence[str]], only: str = "auto") -> dict[str, 
     found: dict[str, list[str]] = {}
     for modality in extractors.MODALITIES if only == "auto" else [only]:
         names = list(named.get(modality) or [extractors.DEFAULTS[modality]])
-        if len(set(names)) < len(names):
+        if len({parted(name)[0] for name in names}) < len(names):
             raise UsageError(f"{modality}: {', '.join(names)} names an extractor twice")
         found[modality] = names
     unused = [m for m in named if named[m] and m not in found]
@@ -66,10 +69,30 @@ def chosen(named: Mapping[str, Sequence[str]], only: str = "auto") -> dict[str, 
     return found
 
 
+def parted(text: str) -> tuple[str, dict[str, str]]:
+    """An extractor as the command line names it: its name, and the model file of an encoder as a field of its Config.
+
+    >>> parted("mfcc"), parted("onnx:models/a.onnx")
+    (('mfcc', {}), ('onnx', {'file': 'models/a.onnx'}))
+    """
+    name, colon, file = text.partition(":")
+    return name, ({"file": file} if colon else {})
+
+
 def stream(modality: str, name: str, config: Any = None) -> Stream:
     """The stream of an extractor, with its default configuration where none is given."""
     module = extractors.registry(modality).load(name)
-    return Stream(modality, name, module.Config() if config is None else config, fitted=extractors.is_fitted(module))
+    if getattr(module, "NEEDS_FILE", False) and modality not in module.MODALITIES:
+        raise UsageError(f"{name} reads {', '.join(module.MODALITIES)}, not {modality}")
+    config = module.Config() if config is None else config
+    path = weights.places.get(getattr(config, "sha256", ""))
+    return Stream(
+        modality,
+        name,
+        config,
+        fitted=extractors.is_fitted(module),
+        weights=None if path is None else str(path),
+    )
 
 
 def with_state(one: Stream, path: Path | str) -> Stream:

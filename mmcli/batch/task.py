@@ -21,17 +21,14 @@ from mmcli.artifacts import alignment, features, fitted, provenance
 from mmcli.artifacts.features import Features
 from mmcli.batch.worker import Do
 from mmcli.errors import InputError, MediaError, MmcliError, UsageError
+from mmcli.extractors import weights
 from mmcli.media import MediaOptions, open_clip
 from mmcli.media.clips import Clip, SeriesClip, SubtitleClip, TableClip, TextClip, VideoClip
 
 
 def prepare(setup: dict[str, Any]) -> Do:
     """Load the extractors and their states once; the setup is as :mod:`mmcli.batch.extract` makes it."""
-    streams: dict[str, _Loaded] = {}
-    for key, one in setup["streams"].items():
-        module = extractors.registry(one["modality"]).load(one["name"])
-        state = fitted.load(one["state_path"])["state"] if one["state_path"] else None
-        streams[key] = _Loaded(module, extractors.configured(module, one["config"]), state, one["state_sha256"])
+    streams = {key: _loaded(one, setup["device"]) for key, one in setup["streams"].items()}
 
     def do(payload: dict[str, Any]) -> dict[str, Any]:
         if payload["as"] in ("features", "map"):
@@ -39,6 +36,19 @@ def prepare(setup: dict[str, Any]) -> Do:
         return _extracted(payload, setup["media"], streams)
 
     return do
+
+
+def _loaded(stream: dict[str, Any], device: str) -> _Loaded:
+    """An extractor with its state; the model of an encoder is loaded, so that what is wrong with it shows at once."""
+    module = extractors.registry(stream["modality"]).load(stream["name"])
+    config = extractors.configured(module, stream["config"])
+    if getattr(module, "NEEDS_FILE", False):
+        weights.device = device
+        if stream["weights"] is not None:
+            weights.places.setdefault(config.sha256, Path(stream["weights"]))
+        module.ready(config)
+    state = fitted.load(stream["state_path"])["state"] if stream["state_path"] else None
+    return _Loaded(module, config, state, stream["state_sha256"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,15 +104,13 @@ def _extracted(payload: dict[str, Any], media: dict[str, Any], streams: dict[str
     return {"status": "done" if made else "kept", "source": source, "seconds": seconds}
 
 
-def one(payload: dict[str, Any], media: dict[str, Any], stream: dict[str, Any]) -> Features:
+def one(payload: dict[str, Any], media: dict[str, Any], stream: dict[str, Any], device: str = "cpu") -> Features:
     """The features of one input and one stream, in this process, nothing written."""
-    module = extractors.registry(stream["modality"]).load(stream["name"])
-    state = fitted.load(stream["state_path"])["state"] if stream["state_path"] else None
-    loaded = _Loaded(module, extractors.configured(module, stream["config"]), state, stream["state_sha256"])
+    loaded = _loaded(stream, device)
     clip = open_cell(payload, _options(payload, media, {"": loaded}))
     if clip is None:
         raise MediaError("has no sound", source=payload["path"])
-    found = extractors.run(module, clip, loaded.config, loaded.state)
+    found = extractors.run(loaded.module, clip, loaded.config, loaded.state)
     return _with_origin(found, loaded, _source(payload), payload, _notes(payload, media))
 
 

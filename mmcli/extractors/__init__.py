@@ -9,11 +9,16 @@ An extractor module has the same shape everywhere::
     def extract(clip, config=Config()) -> Features          # fitted: extract(clip, config, state)
     def fit(clips, config) -> dict                          # fitted only; the state is plain JSON
 
+    NEEDS_FILE = True                           # only encoders that read their weights from a file: onnx:FILE ...
+
 ``streams``: reads the clip in blocks, and the result is the same for any block size. ``two-pass``: reads it twice, the
 first time for a statistic of the whole (a dB floor, the tuning). ``whole``: needs all of it at once, up to a length.
 
->>> registry("audio").names()[:2]
-['chroma', 'f0']
+Encoders that were trained elsewhere are in :mod:`mmcli.extractors.learned`, one adapter a kind of file, and belong to
+every modality that the adapter can read.
+
+>>> registry("audio").names()[:3]
+['checkpoint', 'chroma', 'f0']
 >>> load("logmel").KIND
 'spectrogram'
 """
@@ -44,7 +49,9 @@ def registry(modality: str) -> Registry:
     """The extractors of one modality."""
     if modality not in DEFAULTS:
         raise UsageError(f"unknown modality {modality!r}", hint=nearest(modality, DEFAULTS))
-    return Registry(f"{modality} extractor", f"{__name__}.{modality}", [str(Path(__file__).parent / modality)])
+    here = Path(__file__).parent
+    learned = Registry("encoder", f"{__name__}.learned", [str(here / "learned")])
+    return Registry(f"{modality} extractor", f"{__name__}.{modality}", [str(here / modality)], shared=learned)
 
 
 def modality_of(name: str) -> tuple[str, str]:

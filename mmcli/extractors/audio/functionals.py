@@ -34,6 +34,8 @@ class Config:
         if self.of == "functionals":
             raise UsageError("functionals.of = 'functionals'", hint="name another audio extractor")
         module = registry("audio").load(self.of)
+        if getattr(module, "NEEDS_FILE", False):
+            raise UsageError(f"functionals.of = {self.of!r}", hint=f"{self.of} pools over time itself")
         _settings.configure(module.Config, self.settings, f"functionals.settings: {self.of}")
 
 

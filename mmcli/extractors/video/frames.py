@@ -27,6 +27,8 @@ FITTED = False
 
 def _inner(config: Config) -> tuple[Any, Any]:
     module = registry("image").load(config.image)
+    if getattr(module, "NEEDS_FILE", False):
+        raise UsageError(f"frames.image = {config.image!r}", hint=f"--video {config.image}:FILE looks at frames itself")
     if is_fitted(module):
         raise UsageError(f"frames.image = {config.image!r} needs to be fitted, which frames does not do")
     return module, _settings.configure(module.Config, config.settings, f"frames.settings: {config.image}")
