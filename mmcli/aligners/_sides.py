@@ -67,6 +67,16 @@ class Side:
             return bool(self._clip("video").has_audio)
         return self.modality in ("audio", "score")
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether it is a video file without a sound track."""
+        return self.modality == "video" and not self.has_sound
+
+    @property
+    def clip(self) -> Any:
+        """The clip of a video file."""
+        return self._clip("video")
+
     @cached_property
     def pictures(self) -> Features:
         """The signatures of the frames of a video."""

@@ -45,6 +45,8 @@ def align_files(
         return _with_subtitle(a, b, method, module.Config() if config is None else config)
     if b.modality == "text" and a.has_sound:
         return _with_text(a, b, method, module.Config() if config is None else config)
+    if feature is None and any(p.is_silent and q.has_sound and q.modality != "video" for p, q in ((a, b), (b, a))):
+        return _with_motion(a, b, method, module.Config() if config is None else config)
     x, y, chosen = inputs(a, b, module, feature)
     settings = configured(module, method, config, metric or chosen, asked=metric is not None)
     if "score" in (a.modality, b.modality) and getattr(settings, "kind", None) == "auto":
@@ -111,6 +113,18 @@ def _with_text(a: Side, b: Side, method: str, config: Any) -> Alignment:
         query=b.about(),
         segments=segments,
     )
+
+
+def _with_motion(a: Side, b: Side, method: str, config: Any) -> Alignment:
+    """A film without sound against a sound."""
+    from mmcli.aligners import _motion
+
+    if method != "auto":
+        raise UsageError(f"--method {method} cannot compare pictures and sound", hint="use --method auto")
+    film = "reference" if a.is_silent else "query"
+    x, y = (side.clip if side.is_silent else side.sound for side in (a, b))
+    found = _motion.align(x, y, film=film, name=method, config=config)
+    return dataclasses.replace(found, reference=a.about(), query=b.about())
 
 
 def plan_files(

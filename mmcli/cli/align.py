@@ -1,9 +1,14 @@
 """Map the times of QUERY onto those of REFERENCE.
 
 Both are media files (sound, video, a MIDI score), features (npz) or numeric series (csv, npy); QUERY may also be the
-subtitles (srt, vtt, ass) or the English text (txt) of the recording. The map says t_reference for every t_query: an
-offset, a rate, lines with breaks, or a warping path; `auto` takes the simplest that explains the pair, and refuses one
-that does not match (exit code 4). Sound is compared by log-mel bands unless --feature names another extractor.
+subtitles (srt, vtt, ass) or the English text (txt) of the recording. A film without sound is put where its sudden
+movements are heard. The map says t_reference for every t_query: an offset, a rate, lines with breaks, or a warping
+path; `auto` takes the simplest that explains the pair, and refuses one that does not match (exit code 4). Sound is
+compared by log-mel bands unless --feature names another extractor.
+
+--pairs takes a list (jsonl, csv) with the columns id, reference and query, paths relative to it, and where a pair needs
+them method, kind, feature, metric, force and METHOD.FIELD. The map of each goes to OUT/ID.json; OUT/manifest.jsonl
+lists them, OUT/failures.jsonl what was refused or failed, with the reason (exit code 3). Run again, it does the rest.
 
 \b
   mmcli align studio.wav camera.mp4 -o map.json
