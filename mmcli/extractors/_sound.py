@@ -1,7 +1,7 @@
 """What all audio extractors share: the rate and the preparation of the samples, read block by block.
 
-Order of the preparation: resample, trim silence, bring to a loudness, pre-emphasis. Trimming and loudness need a first
-pass over the clip; nothing is ever held whole.
+Order of the preparation: resample, turn noise down, trim silence, bring to a loudness, pre-emphasis. Noise, trimming
+and loudness need a pass over the clip each, before the last one; nothing is ever held whole.
 
 References: ITU-R BS.1770-4 for loudness (K-weighting, gating at -70 LUFS and 10 LU below the mean).
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmcli.errors import UsageError
-from mmcli.extractors import _check, _frames
+from mmcli.extractors import _check, _denoise, _frames
 
 if TYPE_CHECKING:
     from mmcli.media.clips import AudioClip
@@ -36,6 +36,7 @@ class SoundConfig:
     """
 
     sample_rate: _frames.Rate = 16_000  # Hz, 1,000 to 192,000; "native": the rate of each file
+    denoise_db: float | None = None  # dB, 1 to 60: turn steady noise down by this much (spectral gating)
     trim_db: float | None = None  # dB, 1 to 200: cut silence this far below the peak off both ends; times stay
     loudness_lufs: float | None = None  # LUFS, -70 to 0: bring the whole to this loudness
     pre_emphasis: float = 0.0  # 0 to 1: y[n] - a y[n - 1]
@@ -45,6 +46,8 @@ class SoundConfig:
         if rate != "native" and not (isinstance(rate, int) and 1_000 <= rate <= 192_000):
             raise UsageError(f"{_check.name_of(self)}.sample_rate = {rate!r}", hint='1,000 to 192,000 Hz, or "native"')
         _check.within(self, pre_emphasis=(0.0, 1.0))
+        if self.denoise_db is not None:
+            _check.within(self, denoise_db=(1.0, 60.0))
         if self.trim_db is not None:
             _check.within(self, trim_db=(1.0, 200.0))
         if self.loudness_lufs is not None:
@@ -81,6 +84,8 @@ def prepare(clip: AudioClip, config: SoundConfig) -> Sound:
         return clip.blocks(rate, BLOCK_S)
 
     sound = Sound(rate, clip.duration_s, 0.0, resampled)
+    if config.denoise_db is not None:
+        sound = _with(sound, _denoise.denoised(sound.blocks, rate, config.denoise_db))
     if config.trim_db is not None:
         sound = _trimmed(sound, config.trim_db)
     if config.loudness_lufs is not None:
