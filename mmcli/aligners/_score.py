@@ -12,6 +12,8 @@ DECAY_S = 0.6  # after which a note has fallen to a third
 ATTACK_S = 0.02
 RELEASE_S = 0.05
 TAIL_S = 0.5
+HELD_S = 8.0  # after which a held note has fallen by 116 dB
+MAX_NOTE_S = 100_000.0  # of notes in all, one after another: minutes of work
 
 
 def sounded(score: Any) -> Any:
@@ -26,10 +28,15 @@ def sounded(score: Any) -> Any:
     tonal = np.flatnonzero(score.channel != DRUMS)
     if len(tonal) == 0:
         raise InputError("holds nothing but drums", source=score.name)
+    lengths = np.minimum(score.end - score.start, HELD_S)
+    if float(lengths[tonal].sum()) > MAX_NOTE_S:
+        raise InputError(
+            f"holds {lengths[tonal].sum():,.0f} s of notes, more than {MAX_NOTE_S:,.0f}", source=score.name
+        )
     out = np.zeros(int((score.duration_s + TAIL_S) * RATE) + 1, dtype=np.float32)
     for i in tonal.tolist():
         first = int(score.start[i] * RATE)
-        held = max(float(score.end[i] - score.start[i]), 0.05)
+        held = max(float(lengths[i]), 0.05)
         t = np.arange(int((held + RELEASE_S) * RATE)) / RATE
         t = t[: len(out) - first]
         f = 440.0 * 2 ** ((int(score.pitch[i]) - 69) / 12)

@@ -6,7 +6,9 @@ read: note on, note off, the tempo map and the sustain of overlapping notes; eve
 
 from __future__ import annotations
 
+import itertools
 import struct
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,8 @@ from mmcli.errors import MediaError
 from mmcli.media import files
 
 MAX_BYTES = 16 << 20
-MAX_NOTES = 2_000_000
+MAX_EVENTS = 500_000  # notes on and off and changes of tempo: ten times what a symphony has
+MAX_DURATION_S = 6 * 3600.0
 DRUMS = 9  # the channel whose keys are instruments and not pitches
 _TEMPO = 500_000  # microseconds a quarter note until the file says otherwise
 _LENGTHS = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
@@ -65,6 +68,10 @@ def loads(data: bytes, name: str) -> Score:
     columns = np.array(sorted(notes), dtype=np.int64)
     tempo = [(0, _TEMPO)] + [(tick, value) for tick, _, kind, value in events if kind == "tempo"]
     start, end = (_seconds(columns[:, k], tempo, division) for k in (0, 1))
+    if float(end.max()) > MAX_DURATION_S:
+        raise MediaError(
+            f"lasts {end.max() / 3600:,.0f} hours, more than the {MAX_DURATION_S / 3600:g} it may", source=name
+        )
     return Score(name, start, end, columns[:, 2], columns[:, 3], columns[:, 4])
 
 
@@ -86,10 +93,10 @@ def _events(data: bytes) -> tuple[list[tuple[int, int, str, Any]], int]:
             break
         name, size = data[at : at + 4], struct.unpack(">I", data[at + 4 : at + 8])[0]
         if name == b"MTrk":
-            found.extend(_track(data[at + 8 : at + 8 + size]))
+            found.extend(itertools.islice(_track(data[at + 8 : at + 8 + size]), MAX_EVENTS + 1 - len(found)))
         at += 8 + size
-        if len(found) > 4 * MAX_NOTES:
-            raise ValueError("holds too many events")
+        if len(found) > MAX_EVENTS:
+            raise ValueError(f"holds more than {MAX_EVENTS:,} events")
     order = {"tempo": 0, "off": 1, "on": 2}
     found.sort(key=lambda e: (e[0], order[e[1]]))
     return [(tick, k, kind_, value) for k, (tick, kind_, value) in enumerate(found)], division
@@ -97,10 +104,11 @@ def _events(data: bytes) -> tuple[list[tuple[int, int, str, Any]], int]:
 
 def _track(data: bytes) -> Iterator[tuple[int, str, Any]]:
     """Tempo changes and notes of one track; a track cut short ends where it is cut."""
-    at, tick, status = 0, 0, 0
+    at, tick, running = 0, 0, 0
     while at < len(data):
         delta, at = _number(data, at)
         tick += delta
+        status = running
         if data[at] & 0x80:
             status = data[at]
             at += 1
@@ -118,13 +126,16 @@ def _track(data: bytes) -> Iterator[tuple[int, str, Any]]:
             size, at = _number(data, at)
             at += size
         elif status >> 4 in _LENGTHS:
+            running = status
             high, channel = status >> 4, status & 0x0F
             if high in (0x8, 0x9):
                 key, velocity = data[at], data[at + 1]
+                if key > 127 or velocity > 127:
+                    raise ValueError("is damaged: a note with a status byte in it")
                 yield tick, "on" if high == 0x9 and velocity > 0 else "off", (channel, key, velocity)
             at += _LENGTHS[high]
         else:
-            raise ValueError("is damaged: data before any status byte")
+            raise ValueError("is damaged: no event begins like this")
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
@@ -141,7 +152,7 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 
 def _notes(events: list[tuple[int, int, str, Any]]) -> list[tuple[int, int, int, int, int]]:
     """(start tick, end tick, pitch, velocity, channel); a note without an end lasts until its key sounds again."""
-    sounding: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    sounding: dict[tuple[int, int], deque[tuple[int, int]]] = {}
     found = []
     last = events[-1][0] if events else 0
     for tick, _, kind, value in events:
@@ -149,9 +160,9 @@ def _notes(events: list[tuple[int, int, str, Any]]) -> list[tuple[int, int, int,
             continue
         channel, key, velocity = value
         if kind == "on":
-            sounding.setdefault((channel, key), []).append((tick, velocity))
+            sounding.setdefault((channel, key), deque()).append((tick, velocity))
         elif sounding.get((channel, key)):
-            start, loudness = sounding[channel, key].pop(0)
+            start, loudness = sounding[channel, key].popleft()
             found.append((start, max(tick, start), key, loudness, channel))
     for (channel, key), left in sounding.items():
         found.extend((start, max(last, start), key, loudness, channel) for start, loudness in left)
