@@ -11,18 +11,18 @@ from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from mmcli.artifacts import append, atomic, manifest
+from mmcli.artifacts import manifest
 from mmcli.artifacts.features import Features
-from mmcli.batch import executor, fitting, inputs, journal, plan, run, segments, task
+from mmcli.batch import executor, fitting, inputs, journal, ledger, plan, run, segments, task
 from mmcli.batch.inputs import Item
+from mmcli.batch.ledger import Ledger, Listener
 from mmcli.batch.shard import Shard
 from mmcli.batch.streams import Stream, with_state
-from mmcli.errors import BatchFailedError, MissingError, UsageError
+from mmcli.errors import MissingError, UsageError
 
 TASK = "mmcli.batch.task:prepare"
-FIRST_ALL_FAIL = 50  # a batch whose first inputs all fail has something wrong with it, not with them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,22 +56,6 @@ class Summary:
     failed: int
     absent: int
     errors: list[dict[str, Any]]
-
-
-class Listener(Protocol):
-    """Who is told what happens."""
-
-    def say(self, message: str) -> None:
-        """Something the user should know."""
-
-    def begin(self, inputs: int, size: int) -> None:
-        """The work begins: how many inputs, of how many bytes together."""
-
-    def advance(self, size: int, seconds: float, failed: bool) -> None:
-        """One input is over: its bytes, the seconds of sound or pictures in it."""
-
-    def row(self, line: str) -> None:
-        """The next line of the manifest, in the order of the inputs."""
 
 
 def planned(
@@ -136,22 +120,22 @@ def extract(
     manifest.
     """
     found = planned(sources, out, streams, options, listener.say)
-    atomic.make_folder(out)
-    log = journal.path_of(out, "journal", options.shard)
-    with append.Journal(log) as entries, append.Journal(journal.path_of(out, "failures", options.shard)) as failures:
-        _sweep(out, found)
+    batch = _Batch(found, out, options, listener)
+    folders = [*((out / item.id).parent for item in found.items), out, out / "fitted"]
+    with Ledger(out, batch.of_item, batch, listener.row, options.shard) as kept:
+        batch.ledger = kept
+        ledger.sweep(folders)
         may_fit = options.shard is None
         for message in fitting.states(found, options.fitted, out / "fitted", may_fit=may_fit, on=options.executor):
             listener.say(message)
-        before = journal.read(out)
-        plan.compare(found, before, options.media, force=options.force, retry_failed=options.retry_failed)
+        plan.compare(found, kept.before, options.media, force=options.force, retry_failed=options.retry_failed)
         plan.check_space(found, out)
-        batch = _Batch(found, before, out, options, listener, entries, failures)
         try:
             batch.go()
         finally:
-            _sweep(out, found)
-    return batch.finish()
+            ledger.sweep(folders)
+    counts, errors = batch.counts, kept.finish()
+    return Summary(out, counts["done"], counts["kept"], kept.failed, counts["absent"], errors)
 
 
 def extract_one(
@@ -192,27 +176,16 @@ def _state_of_one(one: Stream, payload: dict[str, Any], target: str, options: Op
 
 
 class _Batch:
-    """The state of a batch while it runs."""
+    """What a batch does while it runs."""
 
-    def __init__(
-        self,
-        found: plan.Plan,
-        before: Mapping[journal.Key, dict[str, Any]],
-        out: Path,
-        options: Options,
-        listener: Listener,
-        entries: append.Journal,
-        failures: append.Journal,
-    ) -> None:
-        self.plan, self.before, self.out, self.options, self.listener = found, before, out, options, listener
-        self.entries, self.failures = entries, failures
-        self.results: list[dict[str, Any] | None] = [None] * len(found.tasks)
+    ledger: Ledger
+
+    def __init__(self, found: plan.Plan, out: Path, options: Options, listener: Listener) -> None:
+        self.plan, self.out, self.options, self.listener = found, out, options, listener
         self.of_item: list[list[int]] = [[] for _ in found.items]
         for number, one in enumerate(found.tasks):
             self.of_item[one.item].append(number)
-        self.lines: list[str] = []
-        self.counts = dict.fromkeys(("done", "kept", "failed", "absent"), 0)
-        self.over = 0
+        self.counts = dict.fromkeys(("done", "kept", "absent"), 0)
 
     def go(self) -> None:
         """Run every task that is not known to have failed before."""
@@ -220,9 +193,8 @@ class _Batch:
         self.listener.begin(len(waiting), sum(self.plan.facts[n].get("size", 0) for n in waiting))
         for number, state in enumerate(self.plan.states):
             if state == "failed":
-                one = self.plan.tasks[number]
-                self._record(number, self.before[(self.plan.items[one.item].id, one.name)])
-        self._rows()
+                self.ledger.keep(number, self._before(number))
+        self.ledger.pass_on()
         if not waiting:
             return
         setup = {
@@ -238,14 +210,18 @@ class _Batch:
         with closing(running) as outcomes:
             for outcome in outcomes:
                 self._heard(outcome)
-                self._rows()
-                self._enough(len(self.plan.tasks))
+                self.ledger.pass_on()
+                self.ledger.stop_where_too_many_fail(self.options.max_failures)
+
+    def _before(self, number: int) -> dict[str, Any]:
+        """What the journal holds of a task."""
+        one = self.plan.tasks[number]
+        return self.ledger.before[(self.plan.items[one.item].id, one.name)]
 
     def _payload(self, number: int) -> dict[str, Any]:
         known = None
         if self.plan.states[number] == "known" and not self.options.verify_source:
-            one = self.plan.tasks[number]
-            known = self.before[(self.plan.items[one.item].id, one.name)]["source"].get("sha256")
+            known = self._before(number)["source"].get("sha256")
         return plan.payload(self.plan, number, self.out, known, force=self.options.force)
 
     def _heard(self, outcome: run.Outcome) -> None:
@@ -264,121 +240,34 @@ class _Batch:
             seconds = outcome.value["seconds"]
             self.counts[outcome.value["status"]] += 1
         else:
-            entry["status"], entry["error"] = "failed", _failure(outcome)
-        if entry != self.before.get((entry["id"], entry["task"])):
-            self.entries.append(entry)
-        self._record(number, entry)
-        self.over += 1
+            entry["status"], entry["error"] = "failed", ledger.failure(outcome, "extract")
+        self.ledger.record(number, entry)
         self.listener.advance(self.plan.facts[number].get("size", 0), seconds, outcome.error is not None)
 
-    def _record(self, number: int, entry: dict[str, Any]) -> None:
-        self.results[number] = entry
-        if entry["status"] == "failed":
-            self.counts["failed"] += 1
-            self.failures.append(self._report(number))
-
-    def _report(self, number: int) -> dict[str, Any]:
+    def report(self, number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
         """A line of failures.jsonl."""
         one = self.plan.tasks[number]
-        entry = self.results[number] or {}
         return {"id": entry["id"], "column": one.name, "path": one.cell.path, **entry["error"]}
 
-    def _rows(self) -> None:
-        """Pass on the rows that are complete and whose predecessors are."""
-        while len(self.lines) < len(self.plan.items):
-            index = len(self.lines)
-            if any(self.results[n] is None for n in self.of_item[index]):
-                return
-            line = manifest.dump_row(self._row(index))
-            self.lines.append(line)
-            self.listener.row(line)
-
-    def _row(self, index: int) -> manifest.Row:
+    def row(self, index: int) -> str:
+        """The line of an item in the manifest."""
         item: Item = self.plan.items[index]
         cells: dict[str, str] = {}
         errors = [item.error] if item.error else []
         for number in self.of_item[index]:
-            entry = self.results[number] or {}
+            entry = self.ledger.results[number] or {}
             if entry["status"] == "done":
                 cells.update(dict(self.plan.tasks[number].outputs(item.id).values()))
             elif entry["status"] == "failed":
                 errors.append(f"{entry['task']}: {entry['error']['message']}")
-        return manifest.Row(
-            id=item.id,
-            cells=cells,
-            split=item.split,
-            label=item.label,
-            group=item.group,
-            error=" / ".join(errors) or None,
-            extra=item.extra,
+        return manifest.dump_row(
+            manifest.Row(
+                id=item.id,
+                cells=cells,
+                split=item.split,
+                label=item.label,
+                group=item.group,
+                error=" / ".join(errors) or None,
+                extra=item.extra,
+            )
         )
-
-    def _enough(self, total: int) -> None:
-        limit, failed = self.options.max_failures, self.counts["failed"]
-        if limit is None:
-            if self.over == failed == FIRST_ALL_FAIL < total:
-                first = next(r for r in self.results if r is not None and r["status"] == "failed")
-                raise BatchFailedError(
-                    f"stopped: the first {FIRST_ALL_FAIL} inputs all failed, {first['id']} because: "
-                    f"{first['error']['message']}",
-                    source=self.out,
-                    hint="--max-failures 100% goes on whatever happens",
-                )
-        elif failed > most_failures(limit, total):
-            raise BatchFailedError(f"stopped after {failed} failed inputs", source=self.out, hint="see failures.jsonl")
-
-    def finish(self) -> Summary:
-        """Put manifest, journal and failures in order: the same inputs leave the same files."""
-        shard = self.options.shard
-        done = [r for r in self.results if r is not None]
-        failed = [n for n, r in enumerate(self.results) if r is not None and r["status"] == "failed"]
-        atomic.write_text(journal.path_of(self.out, "manifest", shard), "".join(self.lines))
-        journal.rewrite(journal.path_of(self.out, "journal", shard), done)
-        path = journal.path_of(self.out, "failures", shard)
-        if failed:
-            journal.rewrite(path, [self._report(n) for n in failed])
-        else:
-            atomic.remove(path)
-        if shard is None:
-            for left in journal.shard_files(self.out):
-                atomic.remove(left)
-        return Summary(
-            self.out,
-            self.counts["done"],
-            self.counts["kept"],
-            self.counts["failed"],
-            self.counts["absent"],
-            [self._report(n) for n in failed],
-        )
-
-
-def _failure(outcome: run.Outcome) -> dict[str, Any]:
-    error = outcome.error or {}
-    kept: dict[str, Any] = {k: error[k] for k in ("stage", "class", "message", "hint", "at") if k in error}
-    # One line, and no control characters: it goes into the manifest and onto terminals.
-    kept["message"] = " ".join("".join(c if c.isprintable() else " " for c in kept["message"]).split())[:500]
-    return {**kept, "attempts": outcome.attempts}
-
-
-def most_failures(text: str, total: int) -> float:
-    """How many failures ``N`` or ``P%`` allows. Raises :class:`UsageError`.
-
-    >>> most_failures("10", 500), most_failures("10%", 500)
-    (10.0, 50.0)
-    """
-    number = text.removesuffix("%")
-    try:
-        value = float(number)
-    except ValueError:
-        value = -1.0
-    if not value >= 0:
-        raise UsageError(f"--max-failures {text!r} is neither a number nor a share in %")
-    return value * total / 100 if text.endswith("%") else value
-
-
-def _sweep(out: Path, found: plan.Plan) -> None:
-    """Remove what killed writers left, in every folder that this batch writes to."""
-    folders = {(out / item.id).parent for item in found.items} | {out, out / "fitted"}
-    for folder in sorted(folders):
-        if folder.is_dir():
-            atomic.sweep(folder)

@@ -135,7 +135,7 @@ def command(
     """Translate the options, extract, say what came of it."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # as in the workers: the same bytes whoever computes
-    from mmcli.batch import extract, run
+    from mmcli.batch import extract, ledger, run
     from mmcli.batch import inputs as sources
     from mmcli.batch import shard as shards
 
@@ -167,7 +167,7 @@ def command(
         device=device,
     )
     if max_failures is not None:
-        extract.most_failures(max_failures, 1)
+        ledger.most_failures(max_failures, 1)
     if output == "-" or output.endswith(".npz"):
         _one(inputs, output, streams, options)
     elif dry_run:
