@@ -7,8 +7,6 @@ how many those were is told.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners import _film, _stretch
+from mmcli.aligners._texts import TEXTS, retimed
 from mmcli.aligners.timemap import TimeMap
 from mmcli.artifacts import atomic
 from mmcli.artifacts import features as features_file
@@ -26,13 +25,7 @@ Times = NDArray[np.float64]
 
 FILM = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 SOUND = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a")
-TEXTS = (".srt", ".vtt", ".ass", ".ssa", ".textgrid", ".csv", ".tsv")
-TIME_COLUMNS = (b"time", b"t", b"time_s", b"start", b"end", b"start_s", b"end_s", b"seconds")
 MAX_TEXT_BYTES = 64 << 20
-_CUE = rb"((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})"
-_ARROW = re.compile(rb"^(\s*)" + _CUE + rb"(\s*-->\s*)" + _CUE, re.M)
-_EVENT = re.compile(rb"^((?:Dialogue|Comment):[^,\r\n]*,\s*)" + _CUE + rb"(\s*,\s*)" + _CUE, re.M)
-_GRID = re.compile(rb"((?:xmin|xmax|number|time)\s*=\s*)(\d+(?:\.\d*)?)")
 
 
 @dataclass
@@ -94,86 +87,6 @@ def warp_file(path: Path | str, found: Any, output: Path, *, inverse: bool = Fal
             hint="known: npz " + " ".join(t[1:] for t in FILM + SOUND + TEXTS),
         )
     return clock
-
-
-def retimed(data: bytes, suffix: str, clock: Callable[[float], float], name: str) -> bytes:
-    """The bytes of a text file with its times on another clock and everything else as it was.
-
-    >>> retimed(b"1\\n00:00:01,000 --> 00:00:02,500 X1:1\\nhi\\n", ".srt", lambda t: t + 60, "a.srt")
-    b'1\\n00:01:01,000 --> 00:01:02,500 X1:1\\nhi\\n'
-    """
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise MediaError("is UTF-16; save it as UTF-8 first", source=name)
-    if suffix in (".csv", ".tsv"):
-        return _table(data, b"\t" if suffix == ".tsv" else b",", clock, name)
-    if suffix == ".textgrid":
-        return _grid(data, clock, name)
-    pattern = _EVENT if suffix in (".ass", ".ssa") else _ARROW
-    out, count = pattern.subn(
-        lambda m: m[1] + _stamp(clock(_seconds(m[2])), m[2]) + m[3] + _stamp(clock(_seconds(m[4])), m[4]), data
-    )
-    if count == 0:
-        raise MediaError("holds no cues", source=name)
-    return out
-
-
-def _seconds(stamp: bytes) -> float:
-    *hours, minutes, seconds = stamp.replace(b",", b".").split(b":")
-    return (int(hours[0]) if hours else 0) * 3600 + int(minutes) * 60 + float(seconds)
-
-
-def _stamp(t: float, like: bytes) -> bytes:
-    """The time written as another one is: same mark, same digits; hours where it has them or an hour is reached.
-
-    >>> _stamp(3725.5, b"0:00:01.00")
-    b'1:02:05.50'
-    """
-    mark = b"," if b"," in like else b"."
-    digits = len(like.partition(mark)[2])
-    units = round(t * 10**digits)
-    whole, rest = divmod(units, 10**digits)
-    hours, minutes, seconds = whole // 3600, whole // 60 % 60, whole % 60
-    text = b"%02d:%02d%s%0*d" % (minutes, seconds, mark, digits, rest)
-    if like.count(b":") == 2:
-        return b"%0*d:" % (len(like.partition(b":")[0]), hours) + text
-    return (b"%02d:" % hours if hours else b"") + text
-
-
-def _table(data: bytes, comma: bytes, clock: Callable[[float], float], name: str) -> bytes:
-    """The columns whose names say time, start or end; all other cells untouched."""
-    lines = data.splitlines(keepends=True)
-    if not lines:
-        raise MediaError("is empty", source=name)
-    head = [c.strip().strip(b'"').lower().removeprefix(b"\xef\xbb\xbf") for c in lines[0].rstrip(b"\r\n").split(comma)]
-    columns = [k for k, c in enumerate(head) if c in TIME_COLUMNS]
-    if not columns:
-        wanted = ", ".join(c.decode() for c in TIME_COLUMNS)
-        raise MediaError("has no column of times in its first line", source=name, hint=f"name it one of: {wanted}")
-    out = [lines[0]]
-    for number, line in enumerate(lines[1:], 2):
-        body = line.rstrip(b"\r\n")
-        cells = body.split(comma)
-        for k in columns:
-            if k < len(cells) and cells[k].strip():
-                try:
-                    t = float(cells[k])
-                except ValueError as error:
-                    raise MediaError(f"line {number}: {cells[k]!r} is no time", source=name) from error
-                cells[k] = b"%.6f" % clock(t)
-        out.append(comma.join(cells) + line[len(body) :])
-    return b"".join(out)
-
-
-def _grid(data: bytes, clock: Callable[[float], float], name: str) -> bytes:
-    """A TextGrid, long or short format."""
-    if b"xmin" in data:
-        return _GRID.sub(lambda m: m[1] + b"%.6f" % clock(float(m[2])), data)
-    # Short format: a number alone on a line with a point in it is a time; counts have none.
-    lone = re.compile(rb"^(\d+\.\d+)([ \t]*\r?)$", re.M)
-    out, count = lone.subn(lambda m: b"%.6f" % clock(float(m[1])) + m[2], data)
-    if count == 0:
-        raise MediaError("holds no times", source=name)
-    return out
 
 
 def _features(path: Path, clock: Clock, output: Path) -> None:

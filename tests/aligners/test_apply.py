@@ -23,7 +23,26 @@ ASS = (
     b"[Events]\nComment: 0,0:00:01.00,0:00:02.00,D,,0,0,0,,{note}\n"
     b"Dialogue: 0,0:00:01.50,0:00:03.00,Default,,0:00:09.00\n"
 )
-GRID = b'xmin = 0 \nxmax = 3 \nintervals: size = 1 \n    xmin = 1.5 \n    xmax = 3 \n    text = "xmin" \n'
+GRID = (
+    b'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0 \nxmax = 3 \ntiers? <exists> \nsize = 2 \n'
+    b'item []: \n    item [1]: \n        class = "IntervalTier" \n        name = "a ""1.5"" b" \n        xmin = 0 \n'
+    b"        xmax = 3 \n        intervals: size = 2 \n        intervals [1]: \n            xmin = 0 \n"
+    b'            xmax = 1.5 \n            text = "xmin = 7" \n        intervals [2]: \n            xmin = 1.5 \n'
+    b'            xmax = 3 \n            text = "8\n9.5" \n    item [2]: \n        class = "TextTier" \n'
+    b'        name = "p" \n        xmin = 0 \n        xmax = 3 \n        points: size = 1 \n        points [1]: \n'
+    b'            number = 2 \n            mark = "120" \n'
+)
+SHORT = (
+    b'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n3\n<exists>\n1\n"IntervalTier"\n"w"\n0\n3\n2\n'
+    b'0\n1\n"4"\n1\n3\n"caf\xc3\xa9"\n'
+)
+
+
+def later(data: bytes, *times: bytes) -> bytes:
+    """Ten seconds added where ``time`` stands after ``= ``, in whole lines."""
+    for time in times:
+        data = data.replace(b"= " + time + b" \n", b"= %.6f \n" % (float(time) + 10))
+    return data
 
 
 @pytest.mark.parametrize(
@@ -40,15 +59,34 @@ GRID = b'xmin = 0 \nxmax = 3 \nintervals: size = 1 \n    xmin = 1.5 \n    xmax =
         ),
         (".csv", b'time,x\n1.5,"a, b"\n', b'time,x\n11.500000,"a, b"\n'),
         (
+            ".csv",
+            b'note,t\r\n"a, ""b""\nc",1.5\r\nx,"2"\r\ny,\r\n',
+            b'note,t\r\n"a, ""b""\nc",11.500000\r\nx,"12.000000"\r\ny,\r\n',
+        ),
+        (".tsv", b"label\tstart\tend\na,b\t1\t2", b"label\tstart\tend\na,b\t11.000000\t12.000000"),
+        (".textgrid", GRID, later(GRID, b"0", b"1.5", b"3").replace(b"number = 2", b"number = 12.000000")),
+        (
             ".textgrid",
-            GRID,
-            b"xmin = 10.000000 \nxmax = 13.000000 \nintervals: size = 1 \n    xmin = 11.500000 \n"
-            b'    xmax = 13.000000 \n    text = "xmin" \n',
+            SHORT,
+            b'File type = "ooTextFile"\nObject class = "TextGrid"\n\n10.000000\n13.000000\n<exists>\n1\n'
+            b'"IntervalTier"\n"w"\n10.000000\n13.000000\n2\n10.000000\n11.000000\n"4"\n11.000000\n13.000000\n"caf\xc3\xa9"\n',
+        ),
+        (
+            ".vtt",
+            b"WEBVTT\n\n00:01.000 --> 00:03.000\na <00:02.000>b <c>00:02.500</c>\n",
+            b"WEBVTT\n\n00:11.000 --> 00:13.000\na <00:12.000>b <c>00:02.500</c>\n",
         ),
     ],
 )
 def test_only_times_change_and_all_else_stays_byte_for_byte(suffix: str, data: bytes, wanted: bytes) -> None:
     assert apply.retimed(data, suffix, apply.Clock(LATE), "a") == wanted
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_utf_16_comes_back_as_utf_16(order: str) -> None:
+    mark = "\ufeff".encode(order)
+    wanted = apply.retimed(SHORT, ".textgrid", apply.Clock(LATE), "a").decode().encode(order)
+    assert apply.retimed(mark + SHORT.decode().encode(order), ".textgrid", apply.Clock(LATE), "a") == mark + wanted
 
 
 def test_there_and_back_again_gives_the_same_subtitle(tmp_path: Path) -> None:
@@ -105,8 +143,20 @@ def test_a_clock_that_drifts_is_resampled_to_the_sample() -> None:
     assert out[2 * rate : 5 * rate] == pytest.approx(np.sin(2 * np.pi * 200 * (t - 1) / 1.0001), abs=0.01)
 
 
+BAD = [
+    (".textgrid", b"xmin = 0\nxmax = 3\n"),
+    (".textgrid", SHORT[:-20]),
+    (".textgrid", SHORT.replace(b"<exists>\n1", b"<exists>\n99999999999")),
+    (".textgrid", SHORT.replace(b"<exists>\n1", b"<exists>\n1e999")),
+    (".textgrid", b"\xff\xfe" + SHORT.decode().encode("utf-16-le")[:-1]),
+    (".csv", b""),
+    (".csv", b"time\nx\n"),
+    (".ass", b"[Events]\n"),
+]
+
+
 def test_what_holds_no_times_is_refused(tmp_path: Path) -> None:
-    for suffix, data in ((".srt", b"no cues\n"), (".csv", b"a,b\n1,2\n"), (".srt", "1".encode("utf-16"))):
+    for suffix, data in ((".srt", b"no cues\n"), (".csv", b"a,b\n1,2\n"), (".srt", "1".encode("utf-16")), *BAD):
         with pytest.raises(MediaError):
             apply.retimed(data, suffix, apply.Clock(LATE), "a")
     (tmp_path / "a.xyz").write_bytes(b"x")
