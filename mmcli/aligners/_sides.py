@@ -11,7 +11,7 @@ from mmcli.aligners import _inputs
 from mmcli.artifacts import features as features_file
 from mmcli.artifacts import provenance
 from mmcli.artifacts.features import Features
-from mmcli.errors import MismatchError, UsageError
+from mmcli.errors import InputError, MismatchError, UsageError
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Side:
 
     path: Path
     role: str  # "reference" or "query"
+    rate: float | None = None  # Hz, of a series without a time column
 
     @cached_property
     def modality(self) -> str:
@@ -36,7 +37,10 @@ class Side:
         if self.modality == "series":
             from mmcli import extractors
 
-            found: Features = extractors.load("series.raw").extract(self._clip("series"))
+            clip = self._clip("series")
+            if not clip.timed and len(clip.times) > 1:
+                raise InputError("has no time column", source=self.path.name, hint="give its rate in Hz: --rate 100")
+            found: Features = extractors.load("series.raw").extract(clip)
             return found
         raise MismatchError(f"a file of kind {self.modality} holds no frames", source=self.path.name)
 
@@ -115,9 +119,9 @@ class Side:
         return found
 
     def _clip(self, modality: str) -> Any:
-        from mmcli.media import open_clip
+        from mmcli.media import MediaOptions, open_clip
 
-        return open_clip(self.path, modality)
+        return open_clip(self.path, modality, options=MediaOptions(rate=self.rate if modality == "series" else None))
 
     def _timed(self) -> Any:
         return self._clip("video") if self.modality == "video" and not self.has_sound else self.sound

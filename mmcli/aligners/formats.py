@@ -28,13 +28,19 @@ Interval = tuple[float, float, str]
 
 
 def format_of(output: Path | str, asked: str | None = None) -> str:
-    """The format that was asked for, or that the suffix of the output says; json for any other suffix.
+    """The format that was asked for, or that the suffix of the output says; json where it has none.
 
     >>> format_of("map.TextGrid"), format_of("-"), format_of("x.txt", "ctm")
     ('textgrid', 'json', 'ctm')
     """
     if asked is None:
-        return SUFFIXES.get(Path(output).suffix.lower(), "json")
+        suffix = Path(output).suffix.lower()
+        if suffix and suffix not in SUFFIXES:
+            known = " ".join(s[1:] for s in SUFFIXES)
+            raise UsageError(
+                f"no map is written as {suffix}", source=output, hint=f"known: {known}; or name a --format"
+            )
+        return SUFFIXES.get(suffix, "json")
     if asked.lower() not in FORMATS:
         raise UsageError(f"unknown format {asked!r}", hint=nearest(asked.lower(), FORMATS))
     return asked.lower()

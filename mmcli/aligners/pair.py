@@ -29,17 +29,19 @@ def align_files(
     metric: str | None = None,
     config: Any = None,
     plot: Path | None = None,
+    rate: float | None = None,
 ) -> Alignment:
     """The map between two files: sound, video with sound, features (npz) or numeric series.
 
     ``feature`` names the extractor whose frames are compared (default for sound: log-mel bands); ``metric`` the
     distance between them, for methods that have one; ``config`` the method's configuration. ``plot`` draws the costs
-    and the path into a PNG file. The result names both files with their SHA-256 and durations.
+    and the path into a PNG file. ``rate`` is that of series without a time column, Hz. The result names both files
+    with their SHA-256 and durations.
 
     Raises MissingError, MediaError or ArtifactError for a file that cannot be read, MismatchError for two that cannot
     be compared, UsageError for an option that does not fit.
     """
-    a, b = Side(Path(reference), "reference"), Side(Path(query), "query")
+    a, b = Side(Path(reference), "reference", rate), Side(Path(query), "query", rate)
     module = aligners.registry.load(method)
     if "subtitle" in (a.modality, b.modality):
         return _with_subtitle(a, b, method, module.Config() if config is None else config)
@@ -134,9 +136,10 @@ def plan_files(
     feature: str | None = None,
     metric: str | None = None,
     config: Any = None,
+    rate: float | None = None,
 ) -> Any:
     """What :func:`align_files` with the method ``dtw`` would take, see :func:`mmcli.aligners.dtw.plan`."""
-    a, b = Side(Path(reference), "reference"), Side(Path(query), "query")
+    a, b = Side(Path(reference), "reference", rate), Side(Path(query), "query", rate)
     module = aligners.registry.load("dtw")
     x, y, chosen = inputs(a, b, module, feature)
     return module.plan(x, y, configured(module, "dtw", config, metric or chosen, asked=metric is not None))

@@ -39,6 +39,7 @@ class Pair:
     config: Any
     feature: str | None = None
     metric: str | None = None
+    rate: float | None = None
 
     def sizes(self) -> dict[str, dict[str, int]]:
         """Size and time of both files, -1 where there is none."""
@@ -197,6 +198,7 @@ def _key(one: Pair, options: Options) -> str:
         "config": provenance.config_dict(one.config),
         "feature": one.feature,
         "metric": one.metric,
+        "rate": one.rate,
         "form": options.form,
         "no_path": options.no_path,
         "version": __version__,
@@ -217,6 +219,7 @@ def _payload(one: Pair, target: Path) -> dict[str, Any]:
         "config": provenance.config_dict(one.config),
         "feature": one.feature,
         "metric": one.metric,
+        "rate": one.rate,
     }
 
 
@@ -232,6 +235,7 @@ def prepare(setup: dict[str, Any]) -> Do:
             method=payload["method"],
             feature=payload["feature"],
             metric=payload["metric"],
+            rate=payload["rate"],
             config=module.Config(**fields),
         )
         written = replace(found, path=None) if setup["no_path"] else found

@@ -62,6 +62,7 @@ def command(
     kind: Annotated[
         str | None, typer.Option(help="same (one recording twice) or rendition, for auto. [default: by content]")
     ] = None,
+    rate: Annotated[float | None, typer.Option(metavar="HZ", help="Of series without a time column.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Make a map even where the pair does not match.")] = False,
     no_path: Annotated[bool, typer.Option("--no-path", help="Leave the frame path out of the map.")] = False,
     format_: Annotated[
@@ -98,7 +99,7 @@ def command(
 
     form = formats.format_of(output, format_)
     if dry_run:
-        plan = warping.show(pair.plan_files(reference, query, feature=feature, metric=metric, config=config))
+        plan = warping.show(pair.plan_files(reference, query, feature=feature, metric=metric, config=config, rate=rate))
         console.say(f"the run takes {plan['memory_bytes'] / 1e6:.1f} MB with {plan['threads']} threads")
         if json:
             console.emit({"schema": "mmcli/align-plan@1", **plan})
@@ -111,6 +112,7 @@ def command(
         metric=metric,
         config=config,
         plot=plot,
+        rate=rate,
     )
     if no_path:
         found = dataclasses.replace(found, path=None)

@@ -25,7 +25,7 @@ Timeout = Annotated[float | None, typer.Option(min=0.0, metavar="S", help="Secon
 Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Do one of N parts of the list; auto: Slurm's.")]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="Try pairs of the list again that failed before.")]
 
-SETTINGS = ("method", "feature", "metric", "kind", "force")
+SETTINGS = ("method", "feature", "metric", "kind", "rate", "force")
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -89,14 +89,13 @@ def _read(listed: str, values: Mapping[str, Any], configure: Callable[[dict[str,
         if own["method"] != values["method"]:  # what was set for another method has no meaning for this pair
             own["set_"] = dotted
         try:
-            own["force"] = _flag(own["force"])
+            own["force"], rate = _flag(own["force"]), _hertz(own["rate"])
             for side in SIDES:
                 if side not in row.extra:
                     raise UsageError(f"has no {side}")
             reference, query = (content.resolve(row.extra[side])[0] for side in SIDES)
-            found.append(
-                Pair(row, reference, query, own["method"], configure(own), own.get("feature"), own.get("metric"))
-            )
+            config, feature, metric = configure(own), own["feature"], own["metric"]
+            found.append(Pair(row, reference, query, own["method"], config, feature, metric, rate))
         except (UsageError, ArtifactError) as error:
             raise type(error)(f"pair {row.id!r}: {error.what}", source=listed, hint=error.hint) from error
     return found
@@ -108,6 +107,15 @@ def _flag(value: object) -> bool:
     if str(value).lower() not in TRUE + FALSE:
         raise UsageError(f"force is {value!r}; true or false is needed")
     return str(value).lower() in TRUE
+
+
+def _hertz(value: object) -> float | None:
+    if value is None:
+        return None
+    try:
+        return float(str(value))
+    except ValueError:
+        raise UsageError(f"rate is {value!r}; a number of Hz is needed") from None
 
 
 def _dry(states: list[str], found: list[Pair], json: bool) -> None:

@@ -159,3 +159,28 @@ def test_a_map_without_a_text_has_no_cues(pair: tuple[Path, Path], tmp_path: Pat
     assert (tmp_path / "m.csv").read_text().startswith("t_reference,t_query,confidence_s\n")
     assert run(*pair, "-o", tmp_path / "m", "--format", "textgrid", "-q") == 0
     assert "query 0.000" in (tmp_path / "m").read_text()
+
+
+def test_a_suffix_that_is_no_format_is_refused_before_the_work(
+    pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*pair, "-o", tmp_path / "m.xml") == 2
+    assert "no map is written as .xml" in capsys.readouterr().err
+    assert run(*pair, "-o", tmp_path / "m.xml", "--format", "json", "-q") == 0
+    assert alignment.load(tmp_path / "m.xml").model == "offset"
+
+
+def test_series_without_a_time_column_take_their_rate_from_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = np.random.default_rng(0).standard_normal((600, 2)).cumsum(axis=0)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", x[100:500])
+    ends = (tmp_path / "x.npy", tmp_path / "y.npy", "-o", tmp_path / "m.json")
+    assert run(*ends) == 4
+    assert "--rate" in capsys.readouterr().err
+    assert run(*ends, "--rate", "50", "-q") == 0
+    assert alignment.load(tmp_path / "m.json").offset_s == pytest.approx(2.0, abs=0.005)
+    (tmp_path / "p.csv").write_text("id,reference,query,rate\na,x.npy,y.npy,100\n")
+    assert run("--pairs", tmp_path / "p.csv", "-o", tmp_path / "out", "--jobs", 1, "-q") == 0
+    assert alignment.load(tmp_path / "out" / "a.json").offset_s == pytest.approx(1.0, abs=0.005)
