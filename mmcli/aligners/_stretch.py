@@ -23,16 +23,25 @@ WINDOW_S = 0.04
 
 
 def retimed(samples: Samples, rate_hz: int, m: TimeMap) -> Samples:
-    """The samples (n,) of the query on the reference clock, from 0 to the map's end; silence where it is undefined."""
+    """The samples (n,) or (n, channels) of the query on the reference clock, from 0 to the map's end.
+
+    Silence where the map is undefined; all channels are moved alike.
+    """
     end = float(m.to_reference(len(samples) / rate_hz)) if m.is_line else float(m.knots[-1, 0])
     n = max(1, int(end * rate_hz))
     if m.is_line and m.rate is not None and abs(m.rate - 1.0) <= DRIFT:
         at = m.to_query(np.arange(n) / rate_hz) * rate_hz
         inside = (at >= 0) & (at <= len(samples) - 1)
-        out = np.zeros(n, dtype=np.float32)
-        out[inside] = _interpolated(samples, at[inside])
+        out = np.zeros((n, *samples.shape[1:]), dtype=np.float32)
+        for channel, target in zip(_channels(samples), _channels(out), strict=True):
+            target[inside] = _interpolated(channel, at[inside])
         return out
     return _overlap_added(samples, rate_hz, m, n)
+
+
+def _channels(samples: Samples) -> list[Samples]:
+    """Views of the channels."""
+    return [samples] if samples.ndim == 1 else list(samples.T)
 
 
 def _interpolated(samples: Samples, at: NDArray[np.float64]) -> Samples:
@@ -45,12 +54,15 @@ def _interpolated(samples: Samples, at: NDArray[np.float64]) -> Samples:
 
 
 def _overlap_added(samples: Samples, rate_hz: int, m: TimeMap, n: int) -> Samples:
+    """Windows are placed by the mean of the channels."""
     size = max(8, round(WINDOW_S * rate_hz)) // 4 * 4
     hop, reach = size // 2, size // 4
     window = np.hanning(size + 1)[:-1]
-    out = np.zeros(n + size)
+    around = [(size, 2 * size), *[(0, 0)] * (samples.ndim - 1)]
+    whole = np.pad(samples, around).astype(np.float64)
+    padded = whole if whole.ndim == 1 else whole.mean(axis=1)
+    out = np.zeros((n + size, *samples.shape[1:]))
     weight = np.zeros(n + size)
-    padded = np.concatenate([np.zeros(size), samples, np.zeros(2 * size)]).astype(np.float64)
     starts = np.arange(0, n, hop)
     wanted = m.to_query((starts + hop) / rate_hz) * rate_hz - hop
     follow: int | None = None  # where the last window would go on by itself
@@ -66,20 +78,20 @@ def _overlap_added(samples: Samples, rate_hz: int, m: TimeMap, n: int) -> Sample
             target = padded[follow : follow + size]
             if len(stretch) >= size and len(target) == size:
                 first = low + int(np.argmax(np.correlate(stretch, target, mode="valid")))
-        piece = padded[first : first + size]
-        out[start : start + len(piece)] += window[: len(piece)] * piece
+        piece = whole[first : first + size]
+        out[start : start + len(piece)] += (window[: len(piece)] * piece.T).T
         weight[start : start + len(piece)] += window[: len(piece)]
         follow = min(first + hop, len(padded) - size)
-    return np.asarray((out / np.where(weight > 1e-3, weight, 1.0))[:n], dtype=np.float32)
+    return np.asarray((out.T / np.where(weight > 1e-3, weight, 1.0)).T[:n], dtype=np.float32)
 
 
 def write(output: Path, samples: Any, rate_hz: int) -> None:
-    """Write sound as a wav file, 16 bit, mono."""
+    """Write sound (n,) or (n, channels) as a wav file, 16 bit."""
     import wave
 
     data = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
     with atomic.path(output) as temporary, wave.open(str(temporary), "wb") as file:
-        file.setnchannels(1)
+        file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
         file.setsampwidth(2)
         file.setframerate(rate_hz)
         file.writeframes(data)

@@ -99,9 +99,13 @@ def _features(path: Path, clock: Clock, output: Path) -> None:
 
 
 def _sound(path: Path, clock: Clock, output: Path) -> None:
-    from mmcli.media import open_clip
+    from mmcli.media import MediaOptions, open_clip
 
     clip: Any = open_clip(path, "audio")
-    samples = _stretch.retimed(clip.samples(), clip.rate, clock.map.invert() if clock.inverse else clock.map)
+    heard = clip.samples()
+    if clip.channels > 1:
+        clips: list[Any] = [open_clip(path, "audio", options=MediaOptions(channel=k)) for k in range(clip.channels)]
+        heard = np.column_stack([c.samples() for c in clips])
+    samples = _stretch.retimed(heard, clip.rate, clock.map.invert() if clock.inverse else clock.map)
     clock.told += len(samples)
     _stretch.write(output, samples, clip.rate)

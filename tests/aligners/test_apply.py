@@ -172,3 +172,25 @@ def test_the_command(sample_data: Path, tmp_path: Path) -> None:
     warp = ["warp", str(tmp_path / "a.srt"), "--map", str(tmp_path / "m.json"), "-o", str(tmp_path / "b.srt"), "-q"]
     assert app.run(warp) == 0
     assert b"00:00:02,870 --> 00:00:04,370" in (tmp_path / "b.srt").read_bytes()
+
+
+@pytest.mark.parametrize("m", [LATE, BENT], ids=["resampled", "stretched"])
+def test_channels_stay_channels_and_move_alike(tmp_path: Path, m: TimeMap) -> None:
+    import soundfile
+
+    t = np.arange(12 * 8000) / 8000
+    left, right = 0.5 * np.sin(2 * np.pi * 300 * t), 0.25 * np.sin(2 * np.pi * 600 * t)
+    soundfile.write(tmp_path / "a.wav", np.column_stack([left, right]), 8000)
+    soundfile.write(tmp_path / "left.wav", np.column_stack([left, left]), 8000)
+    soundfile.write(tmp_path / "mono.wav", left, 8000)
+    for name in ("a", "left", "mono"):
+        apply.warp_file(tmp_path / f"{name}.wav", m, tmp_path / f"{name}2.wav")
+    out, rate = soundfile.read(tmp_path / "a2.wav")
+    assert (out.shape[1], rate) == (2, 8000)
+    middle = out[len(out) * 2 // 3 : len(out) * 2 // 3 + 8000]
+    for k, hz in ((0, 300), (1, 600)):
+        assert np.abs(np.fft.rfft(middle[:, k])).argmax() == pytest.approx(hz, abs=3)
+    same, _ = soundfile.read(tmp_path / "left2.wav")
+    mono, _ = soundfile.read(tmp_path / "mono2.wav")
+    assert np.array_equal(same[:, 0], same[:, 1])
+    assert same[:, 0] == pytest.approx(mono, abs=1e-3)
