@@ -16,6 +16,7 @@ Vector = NDArray[np.float64]
 
 LARGE = 400_000_000  # cells; larger pairs are warped coarsely first and exactly in a corridor about that
 DELTA = 2  # frames on either side that a change is measured over: 40 ms at 10 ms
+NOTES_WEIGH = float(np.sqrt(2.0))  # squared, in the costs
 PART_RATIO = 0.7  # a side shorter than this share of the other is a part of it: the longer one's ends are open
 
 
@@ -53,18 +54,19 @@ def same_recording(sounds: tuple[Any, Any]) -> View:
 
 
 def rendition(sounds: tuple[Any, Any]) -> View:
-    """What two renditions of one piece or text share: pitch classes, the shape of the spectrum, onsets; each weighs
-    the same."""
+    """What two renditions of one piece or text share: pitch classes, the shape of the spectrum, onsets of its bands, and
+    onsets of single semitones, which weigh twice as much: they say which note begins when (Ewert, Mueller and Grosche
+    2009, "High resolution audio synchronization using chroma onset features")."""
     sides = []
     for sound in sounds:
-        bands = _frames.comparable(sound)
-        values = bands.values.astype(np.float64)
-        rises = _decaying(np.maximum(_change(values), 0.0))
-        usual = float(np.sqrt((rises * rises).sum(axis=1)).mean())
-        chroma = _frames.pitch_classes(sound)
-        pitch = np.column_stack([np.interp(bands.times, chroma.times, c) for c in chroma.values.T])
-        joined = np.hstack([_unit(pitch), _unit(values), rises / max(usual, 1e-9)])
-        sides.append((joined.astype(np.float32), bands.times))
+        bands, chroma, notes = _frames.comparable(sound), _frames.pitch_classes(sound), _frames.semitones(sound)
+        parts = [
+            _unit(_on(bands.times, chroma)),
+            _unit(bands.values.astype(np.float64)),
+            _onsets(bands.values.astype(np.float64)),
+            NOTES_WEIGH * _onsets(_on(bands.times, notes)),
+        ]
+        sides.append((np.hstack(parts).astype(np.float32), bands.times))
     return View(sides[0][0], sides[1][0], sides[0][1], sides[1][1], "sqeuclidean")
 
 
@@ -84,6 +86,17 @@ def find(view: View, *, kind: str | None) -> Warp:
     if kind is not None:
         posterior = _posterior.about_path(x, y, view.x_times, view.y_times, path, metric=view.metric, kind=kind)
     return Warp(path, cost, posterior)
+
+
+def _on(times: Vector, other: Any) -> NDArray[np.float64]:
+    """Features on other times, linearly interpolated."""
+    return np.column_stack([np.interp(times, other.times, column) for column in other.values.T])
+
+
+def _onsets(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much louder each band becomes, fading, with a usual length of 1."""
+    rises = _decaying(np.maximum(_change(values), 0.0))
+    return np.asarray(rises / max(float(np.sqrt((rises * rises).sum(axis=1)).mean()), 1e-9))
 
 
 def _change(values: NDArray[Any]) -> NDArray[np.float64]:
