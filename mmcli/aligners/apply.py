@@ -24,7 +24,7 @@ from mmcli.errors import InputError, MediaError, MissingError, UsageError
 Times = NDArray[np.float64]
 
 FILM = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
-SOUND = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a")
+SOUND = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff")
 MAX_TEXT_BYTES = 64 << 20
 
 
@@ -69,6 +69,8 @@ def warp_file(path: Path | str, found: Any, output: Path, *, inverse: bool = Fal
     if not path.is_file():
         raise MissingError("no such file", source=path)
     suffix = path.suffix.lower()
+    if suffix in (".npz", *TEXTS) and output.suffix and output.suffix.lower() != suffix:
+        raise UsageError(f"{path.name} stays {suffix[1:]} on another clock", source=output)
     if suffix == ".npz":
         _features(path, clock, output)
     elif suffix in TEXTS:

@@ -4,8 +4,8 @@ FILE is features (npz), sound (pitch is kept; written as wav), film (mp4, mov, m
 TextGrid, or a table (csv) with a column of times. In text files only the times change.
 
 Of a film only the times are rewritten and nothing is encoded anew: pictures always, sound and subtitles with them where
-the pace stays within 0.3 %. Where it does not, the sound is left out; it is stretched by warping the film into a wav. The first picture stands from
-0 on, so that every player and reader agrees where the clock begins.
+the pace stays within 0.3 %. Where it does not, the sound is left out; it is stretched by warping the film into a wav.
+The first picture stands from 0 on, so that every player and reader agrees where the clock begins.
 
 \b
   mmcli align studio.wav camera.mp4 -o map.json

@@ -26,6 +26,8 @@ def compare(
     Raises :class:`MismatchError` where the reports share no items, or disagree on their task or an item's label.
     """
     config = config or interval.Config()
+    if first.get("task") == second.get("task") == "alignment":
+        raise MismatchError("reports of maps hold no items that two models answered", hint="--compare is for models")
     if first.get("task") != second.get("task") or first.get("task") not in PRIMARY:
         raise MismatchError(f"one report is for {first.get('task')}, the other for {second.get('task')}")
     task = str(first["task"])

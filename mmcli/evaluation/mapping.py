@@ -87,13 +87,13 @@ def _labels(
         own = {tier: [row for row in rows if row[0] is not None] for tier, rows in query.tiers.items()}
     best: tuple[float, str, list[tuple[str, float, float | None]], int] | None = None
     for tier, true in (truth.tiers or {}).items():
-        for kind, rows in own.items():
+        for rows in own.values():
             pairs = _paired([text for _, text in true], [text for _, text in rows])
-            shared = len(pairs) / max(len(true), 1) - 1e-9 * (tier != kind)
-            if best is None or shared > best[0]:
-                judged = [(true[i][1], true[i][0], rows[j][0]) for i, j in pairs]
-                kept = [(text, t, f) for text, t, f in judged if t is not None]
-                best = shared, tier or kind, kept, sum(t is not None for t, _ in true)
+            shared = len(pairs) / max(len(true), 1)
+            judged = [(true[i][1], true[i][0], rows[j][0]) for i, j in pairs]
+            kept = [(text, t, f) for text, t, f in judged if t is not None]
+            if best is None or (shared, len(kept)) > (best[0], len(best[2])):  # as good by lines as by words: by words
+                best = shared, tier, kept, sum(t is not None for t, _ in true)
     if best is None or best[0] < LEAST_SHARED:
         share = 0.0 if best is None else max(0.0, best[0])
         raise MismatchError(f"the truth is of another text: {share:.0%} of its labels are found in that of the map")
@@ -101,12 +101,14 @@ def _labels(
 
 
 def _paired(true: list[str], own: list[str]) -> list[tuple[int, int]]:
-    """Which label is which: those of the same words, in order; where no two are alike, by their places.
+    """Which label is which: those of the same words, in the order of both.
 
     >>> _paired(["The", "cat", "sat"], ["the", "black", "cat", "sat."])
     [(0, 0), (1, 2), (2, 3)]
     """
     a, b = ([_bare(text) for text in texts] for texts in (true, own))
+    if a == b:
+        return [(k, k) for k in range(len(a))]
     blocks = difflib.SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks()
     return [(m.a + k, m.b + k) for m in blocks for k in range(m.size)]
 

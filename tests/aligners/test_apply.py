@@ -159,6 +159,9 @@ def test_what_holds_no_times_is_refused(tmp_path: Path) -> None:
     for suffix, data in ((".srt", b"no cues\n"), (".csv", b"a,b\n1,2\n"), (".srt", "1".encode("utf-16")), *BAD):
         with pytest.raises(MediaError):
             apply.retimed(data, suffix, apply.Clock(LATE), "a")
+    (tmp_path / "a.srt").write_bytes(SRT)
+    with pytest.raises(UsageError, match="stays srt"):
+        apply.warp_file(tmp_path / "a.srt", LATE, tmp_path / "b.csv")
     (tmp_path / "a.xyz").write_bytes(b"x")
     with pytest.raises(UsageError):
         apply.warp_file(tmp_path / "a.xyz", LATE, tmp_path / "b.xyz")
