@@ -163,13 +163,20 @@ def inputs(a: Side, b: Side, module: Any, feature: str | None) -> tuple[Any, Any
     if a.has_frames or b.has_frames:
         media, frames = (b, a) if a.has_frames else (a, b)
         name = frames.features.meta.get("extractor")
+        if frames.modality == "series" and media.modality in ("audio", "video"):
+            raise MismatchError(
+                f"{frames.path.name} is a series, {media.path.name} a recording",
+                hint=f"extract features of {media.path.name} first; two kinds are compared by what they share",
+            )
         if isinstance(name, str) and media.modality in ("audio", "video"):
             raise MismatchError(
                 f"{frames.path.name} holds features, {media.path.name} does not",
                 hint=f"extract {name} from {media.path.name} first, or give both media files",
             )
+    turned = a.modality == "text" and b.has_sound
     raise MismatchError(
-        f"a file of kind {a.modality} ({a.path.name}) and one of kind {b.modality} ({b.path.name}) cannot be compared"
+        f"a file of kind {a.modality} ({a.path.name}) and one of kind {b.modality} ({b.path.name}) cannot be compared",
+        hint="the recording comes first: it is the REFERENCE, the text the QUERY" if turned else None,
     )
 
 

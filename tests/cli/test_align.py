@@ -184,3 +184,18 @@ def test_series_without_a_time_column_take_their_rate_from_the_command(
     (tmp_path / "p.csv").write_text("id,reference,query,rate\na,x.npy,y.npy,100\n")
     assert run("--pairs", tmp_path / "p.csv", "-o", tmp_path / "out", "--jobs", 1, "-q") == 0
     assert alignment.load(tmp_path / "out" / "a.json").offset_s == pytest.approx(1.0, abs=0.005)
+
+
+def test_pairs_that_cannot_be_say_what_to_do(
+    sample_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reading, text = sample_data / "reading" / "reading.flac", sample_data / "reading" / "transcript.txt"
+    (tmp_path / "x.csv").write_text("time,a\n0,1\n1,2\n2,1\n")
+    for ends, said in (
+        ((text, reading), "the recording comes first"),
+        ((text, text), "cannot be compared"),
+        ((tmp_path / "x.csv", reading), "x.csv is a series"),
+        ((sample_data, reading), "is a folder"),
+    ):
+        assert run(*ends, "-o", tmp_path / "m.json") == 4
+        assert said in capsys.readouterr().err
