@@ -94,7 +94,12 @@ class MediaError(InputError):
 
 
 class MismatchError(InputError):
-    """Inputs that do not belong together: different content, widths, hashes or splits."""
+    """Inputs that do not belong together: different content, widths, hashes or splits.
+
+    ``evidence``: the numbers of a refusal, by name, where it rests on some.
+    """
+
+    evidence: dict[str, float | str] | None = None
 
 
 class OutputError(MmcliError):

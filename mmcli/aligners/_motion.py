@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners import _rates, _result
+from mmcli.aligners._refusal import refusal
 from mmcli.artifacts.alignment import Alignment
-from mmcli.errors import MismatchError
 
 Curve = NDArray[np.float64]
 
@@ -59,15 +59,17 @@ def align(a: Any, b: Any, *, film: str, name: str, config: Any) -> Alignment:
     verdict = "match"
     problem = None
     if z < LIMIT_Z:
-        problem = f"{evidence}, below the limit of {LIMIT_Z:g}"
+        reason = f"{evidence}, below the limit of {LIMIT_Z:g}"
+        problem = refusal(reason, b.name, statistic="z of movement against onsets", value=z, limit=LIMIT_Z)
     elif found.rival > RIVAL * found.strength:
-        problem = (
+        reason = (
             f"another place is nearly as good ({found.rival:.2f} after {found.strength:.2f}): what is steady repeats"
         )
+        share = found.rival / found.strength
+        problem = refusal(reason, b.name, statistic="second best place over best", value=share, limit=RIVAL)
     if problem is not None:
         if not forced:
-            hint = "--force makes a map all the same"
-            raise MismatchError(f"does not match the reference: {problem}", source=b.name, hint=hint)
+            raise problem
         verdict = "no match (forced)"
     rated = next((n for n, r in _rates.NAMED.items() if r == found.rate), None)
     reason = evidence if rated is None else f"{evidence}; rate {rated}"

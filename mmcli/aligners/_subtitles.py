@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners import _activity, _cues, _result, timemap
+from mmcli.aligners._refusal import refusal
 from mmcli.artifacts.alignment import Alignment
-from mmcli.errors import InputError, MismatchError
+from mmcli.errors import InputError
 
 FEWEST_CUES = 5
 EARLY_S = 0.1  # before a cue, where a break inside the cue before it ends
@@ -35,11 +36,8 @@ def against(
     found = _cues.place(activity, spans)
     evidence = f"agreement z = {found.z:.1f} above the same cues in other orders"
     if found.z < LIMIT_Z and not force:
-        raise MismatchError(
-            f"does not match the reference: {evidence}, the limit is {LIMIT_Z:.1f} (strangers lie below 2)",
-            source=query["name"],
-            hint="--force makes a map all the same",
-        )
+        reason = f"{evidence}, the limit is {LIMIT_Z:.1f} (strangers lie below 2)"
+        raise refusal(reason, query["name"], statistic="z of the agreement", value=found.z, limit=LIMIT_Z)
     verdict = "match" if found.z >= LIMIT_Z else "no match (forced)"
     rate = "" if found.named is None else f", rate {found.named}"
     quality = {

@@ -14,16 +14,16 @@ from typing import Any, Literal
 import numpy as np
 
 from mmcli.aligners import _frames, _inputs, _kinds, _lines, _match, _models, _result, _warp
+from mmcli.aligners._refusal import refusal
 from mmcli.artifacts.alignment import Alignment
-from mmcli.errors import MismatchError
 
 INPUTS = ("audio", "features")
 WIDTHS = "any"  # of features of two kinds: those are warped through what they share
 TEST_HOP_S = 0.05  # of the frames that the test for belonging together compares
 CONTEXT = 9  # of them, 0.45 s, stand together: what single frames share by chance, so long a stretch does not
 # The statistic above which sound is refused: the geometric mean of the ratios of spectra and of pitch classes. On pairs
-# made for the purpose (copies and renditions of others than tests/benchmarks/bench_refusal.py counts) 176 right ones gave
-# up to 0.73 and 270 wrong ones 0.85 and more; the smaller ratio alone let one piece backwards pass.
+# made for the purpose (copies and renditions of others than tests/benchmarks/bench_refusal.py counts) 176 right ones
+# gave up to 0.73 and 270 wrong ones 0.85 and more; the smaller ratio alone let one piece backwards pass.
 SOUND_LIMIT = 0.79
 FRAMES_LIMIT = 0.40  # the same for features and series, where only other sources were measured, not other classes
 SAME_LIMIT = 0.55  # the statistic of the spectra alone, up to which a pair is one recording twice
@@ -110,11 +110,8 @@ def _judged(ratio: float, limit: float, evidence: str, config: Config, name: str
         return LINE_VERDICT
     if config.force:
         return "no match (forced)"
-    raise MismatchError(
-        f"does not match the reference: {evidence}, above the limit of {limit:.2f} (strangers lie near 1)",
-        source=name or None,
-        hint="--force makes a map all the same",
-    )
+    reason = f"{evidence}, above the limit of {limit:.2f} (strangers lie near 1)"
+    raise refusal(reason, name, statistic="warped cost over shuffled cost", value=ratio, limit=limit)
 
 
 def _spectra(x: Any, y: Any) -> _warp.View:
