@@ -74,7 +74,12 @@ def retimed(source: Path, target: Path, clock: Clock, *, suffix: str, sound: boo
     with containers.opened(source) as container, containers.decoding(source):
         chosen = _chosen(container, found, sound)
         zero = containers.origin(container)
+        ends = {s.index: containers.declared(container, s) for s in container.streams if chosen.get(s.index) == "video"}
         seen = _times(container, chosen, source, zero)
+    for index, end in ends.items():
+        last = float(np.max(seen[index][1], initial=0.0))
+        if end is not None and last < end - max(1.0, 0.02 * end) - limits.DURATION_SLACK_S:
+            raise MediaError(f"is truncated: declares {end:.2f} s of video, ends at {last:.2f} s", source=source)
     form = FORMATS[suffix.lower()]
     earliest = -PRIMING_S if form in ("mp4", "mov") else 0.0
     plans = {
