@@ -1,13 +1,14 @@
 """The same work on any ``concurrent.futures.Executor``: a thread pool, an MPI pool, a cluster's adapter.
 
 Isolation is then the business of the executor: no time limit, no memory limit, no second try. What is computed is
-the same.
+the same. Paths are sent in full: a worker elsewhere has another working directory.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import Any
@@ -44,6 +45,16 @@ def once(call: str, setup: str, payload: dict[str, Any]) -> dict[str, Any]:
 @functools.lru_cache(maxsize=4)
 def _prepared(call: str, setup: str) -> worker.Do:
     return worker.prepared(call, json.loads(setup))
+
+
+def absolute(payload: dict[str, Any]) -> dict[str, Any]:
+    """A payload of :func:`mmcli.batch.plan.payload` whose paths mean the same in every working directory."""
+    path, outputs = payload["path"], payload["outputs"]
+    return {
+        **payload,
+        "path": None if path is None else os.path.abspath(path),  # noqa: PTH100 - 100,000 times
+        "outputs": {key: os.path.abspath(target) for key, target in outputs.items()},  # noqa: PTH100
+    }
 
 
 def _outcome(index: int, future: Future[dict[str, Any]]) -> Outcome:

@@ -222,7 +222,8 @@ class _Batch:
         known = None
         if self.plan.states[number] == "known" and not self.options.verify_source:
             known = self._before(number)["source"].get("sha256")
-        return plan.payload(self.plan, number, self.out, known, force=self.options.force)
+        payload = plan.payload(self.plan, number, self.out, known, force=self.options.force)
+        return payload if self.options.executor is None else executor.absolute(payload)
 
     def _heard(self, outcome: run.Outcome) -> None:
         number = outcome.index

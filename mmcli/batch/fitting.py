@@ -98,7 +98,9 @@ def _fitted(plan: Plan, one: Stream, target: Path, said: list[str], on: Executor
         training = rows
         said.append(f"{one.name}: there is no split, so it learns from all {len(rows)} rows, those of a later test too")
     cells = [payload(plan, n, target.parent, None, force=True) for n in training]
-    work = run.Work("mmcli.batch.fitting:prepare", {"stream": one.setup(), "target": str(target)})
+    if on is not None:
+        cells = [executor.absolute(cell) for cell in cells]
+    work = run.Work("mmcli.batch.fitting:prepare", {"stream": one.setup(), "target": str(target.absolute())})
     tasks = [(0, {"cells": cells})]
     for outcome in executor.run(tasks, work, on) if on else run.run(tasks, work, 1, run.Limits(time_s=None)):
         if outcome.error is not None:

@@ -35,7 +35,7 @@ _BOOT = (
     "import sys,json;sys.path[:]=json.loads(sys.argv[1]);import mmcli.batch.worker as worker;"
     "worker.main(int(sys.argv[2]),int(sys.argv[3]))"
 )
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREADS = ("OMP_NUMTHREADS", "OPENBLAS_NUMTHREADS", "MKL_NUMTHREADS", "NUMBA_NUMTHREADS", "VECLIB_MAXIMUMTHREADS")
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class _Supervisor:
                 stderr=None if os.environ.get("MMCLI_WORKER_STDERR") else subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 process_group=0,  # Ctrl-C is for us alone
-                env={**os.environ, **dict.fromkeys(_THREADS, "1")},
+                env={**os.environ, **dict.fromkeys(THREADS, "1")},
             )
         worker = _Worker(process, ours, alone)
         self.workers.append(worker)

@@ -36,7 +36,7 @@ class Stream:
             "modality": self.modality,
             "name": self.name,
             "config": provenance.config_dict(self.config),
-            "state_path": self.state_path,
+            "state_path": None if self.state_path is None else str(Path(self.state_path).absolute()),
             "state_sha256": self.state_sha256,
             "weights": self.weights,
         }

