@@ -23,6 +23,7 @@ FEWEST = 3  # windows that make a group
 SHARP_S = 0.003  # how far the windows of a group differ, measured by phase: a re-timed copy drifts through more
 MOST_PIECES = 40
 LOOK_S = 12.0  # around a break, on either side, in which its exact place is looked for
+PARTNER = 0.3  # of the way from no agreement to full agreement, above which a frame has its partner
 EVEN_S = 0.08  # a stretch without partner on both sides at once must be longer than this to be believed
 
 
@@ -124,11 +125,12 @@ def _meeting(x: Material, y: Material, a: Piece, b: Piece, rate: float, hop: flo
     grid = np.arange(low, high, hop)
     first, second = (_agreement(x, y, p, grid, rate, hop) for p in (a, b))
     shift = (a.lag - b.lag) + (a.slope - b.slope) * grid  # how far the query must run on before the second can begin
-    # Half way between what agrees and what does not: stretches without partner then count for neither side.
+    # Between what agrees and what does not, nearer to what does not: a soft or noisy stretch that has a partner agrees
+    # less than the loud ones, and must not be taken for one without.
     inside_a, inside_b = grid < a.end, grid > b.start
-    yes = float(np.median(np.concatenate([first[inside_a], second[inside_b]])))
-    no = float(np.median(np.concatenate([second[inside_a], first[inside_b]])))
-    middle = (yes + no) / 2
+    yes = float(np.mean(np.concatenate([first[inside_a], second[inside_b]])))
+    no = float(np.mean(np.concatenate([second[inside_a], first[inside_b]])))
+    middle = no + PARTNER * (yes - no)
     ahead = np.concatenate([[0.0], np.cumsum(first - middle)])  # of ending the first before grid[k]
     behind = np.concatenate([np.cumsum((second - middle)[::-1])[::-1], [0.0]])  # of beginning the second at grid[k]
     gap = max(0, round(float(np.median(shift)) / hop))  # frames of the query without partner, at least

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.aligners import _words
+from mmcli.aligners import _edges, _words
 from mmcli.aligners._words import Line
 from mmcli.errors import InputError, MismatchError
 
@@ -64,7 +64,7 @@ def align(sound: Any, text: str, name: str) -> Found:
     if found is not None:
         fit = np.mean([UNSPOKEN if w.score is None else w.score for row in found.words for w in row])
         if fit >= LEAST_FIT:
-            return found
+            return _drawn_in(found, samples)
         raise MismatchError(
             f"is not what is spoken: its words fit {fit:.1f} a frame, the limit is {LEAST_FIT} (strangers: -8)",
             source=name,
@@ -75,6 +75,15 @@ def align(sound: Any, text: str, name: str) -> Found:
         source=name,
         hint="check that the text and the recording belong together and that both are English",
     )
+
+
+def _drawn_in(found: Found, samples: bytes) -> Found:
+    """The same with the words' edges where their sound begins and ends."""
+    level = _edges.levels(np.frombuffer(samples, dtype="<i2") / 32768, RATE)
+    known = [(w.start, w.end) for row in found.words for w in row if w.start is not None and w.end is not None]
+    moved = iter(_edges.drawn_in(known, level))
+    words = [[w if w.start is None else Spoken(*next(moved), w.score) for w in row] for row in found.words]
+    return Found(found.lines, words, found.guessed)
 
 
 def _searched(lines: list[Line], samples: bytes, *, skippable: set[int]) -> Found | None:

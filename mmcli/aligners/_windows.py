@@ -58,7 +58,7 @@ def uniform(values: NDArray[Any], times: Times, hop: float) -> tuple[NDArray[np.
 
 
 def _averaged(values: NDArray[Any], width: int) -> NDArray[np.float32]:
-    """Means over ``width`` frames about every frame, (frames, dims) float32; band by band, an hour is 90 MB as it is."""
+    """Means over ``width`` frames about every frame, (frames, dims) float32; band by band: an hour is 90 MB."""
     first = np.clip(np.arange(len(values)) - width // 2, 0, len(values))
     last = np.clip(first + width, 0, len(values))
     out = np.empty(values.shape, dtype=np.float32)

@@ -60,6 +60,19 @@ def test_a_cut_and_an_insertion_are_listed_as_breaks(speech: np.ndarray) -> None
     assert TimeMap(found).to_query(22.0) == pytest.approx(21.0, abs=0.002)
 
 
+def test_a_soft_noisy_stretch_beside_a_cut_keeps_its_partner(sample_data: Path) -> None:
+    """Such frames agree less than loud ones; they were taken for a stretch without partner, ten seconds of them."""
+    names = sorted((sample_data / "digits/audio").glob("*.ogg"))[:40]
+    words = np.concatenate([open_clip(n, "audio").samples(RATE) for n in names])
+    query = np.concatenate([words[: int(12.8 * RATE)], words[int(18.8 * RATE) :]])
+    level = 0.1 * float(np.sqrt(np.mean(query.astype(np.float64) ** 2)))
+    found = auto.align(clip(words), clip(query + noise(len(query), level, seed=2)))
+    assert found.model == "piecewise"
+    assert [g["side"] for g in found.breaks] == ["reference"]
+    assert found.breaks[0]["end"] - found.breaks[0]["start"] == pytest.approx(6.0, abs=0.02)
+    assert found.breaks[0]["start"] == pytest.approx(12.8, abs=0.1)
+
+
 def test_a_retimed_copy_is_a_warp_within_its_interval(sample_data: Path) -> None:
     folder = sample_data / "reading"
     clips = [open_clip(folder / n, "audio") for n in ("reading.flac", "reading_retimed.ogg")]

@@ -1,0 +1,65 @@
+"""The edges of spoken words drawn in to where their sound begins and ends, at pauses.
+
+A decoder that has no better place for a pause gives it to a word: before a voice sets in, words began 30 ms early on
+recordings of people. The level of the sound decides: what lies below QUIET of the way from the floor to the ceiling of
+the ten seconds around, at the outer edge of a word, is not the word. Quiet shorter than PAUSE_S between two words is no
+pause but the closure of a stop, and stays where the decoder put it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+HOP_S = 0.005
+WINDOW_S = 0.02
+AROUND_S = 5.0  # on either side of a word, in which floor and ceiling are looked for
+QUIET = 0.25  # chosen on spoken digits (24 rows of six) and voices of espeak-ng, whose words are known
+MOST_S = 0.2  # that an edge is moved by
+PAUSE_S = 0.08
+LEAST_S = 0.03  # that is left of a word
+
+
+def levels(samples: NDArray[Any], rate_hz: int) -> Vector:
+    """The level in dB every HOP_S, float64 (n,)."""
+    hop, width = round(HOP_S * rate_hz), round(WINDOW_S * rate_hz)
+    window = np.hanning(width + 2)[1:-1]
+    power = np.convolve(np.square(samples, dtype=np.float64), window / window.sum(), mode="same")[::hop]
+    return np.asarray(10.0 * np.log10(power + 1e-10))
+
+
+def drawn_in(words: list[tuple[float, float]], level: Vector) -> list[tuple[float, float]]:
+    """Start and end of words, in seconds and in order, without the pauses at their edges.
+
+    >>> level = np.full(400, -80.0)
+    >>> level[120:180] = -20.0
+    >>> drawn_in([(0.5, 1.0)], level)
+    [(0.6, 0.9)]
+    """
+    sounding = [_sounding(start, end, level) for start, end in words]
+    out = []
+    for k, ((start, end), (begins, ends)) in enumerate(zip(words, sounding, strict=True)):
+        before = begins - sounding[k - 1][1] if k else PAUSE_S
+        after = sounding[k + 1][0] - ends if k + 1 < len(words) else PAUSE_S
+        out.append((begins if before >= PAUSE_S else start, ends if after >= PAUSE_S else end))
+    return out
+
+
+def _sounding(start: float, end: float, level: Vector) -> tuple[float, float]:
+    """The part of a word that is not quiet at either end."""
+    first, last = round(start / HOP_S), min(round(end / HOP_S), len(level))
+    reach = round(AROUND_S / HOP_S)
+    around = level[max(0, first - reach) : last + reach]
+    if last - first <= LEAST_S / HOP_S or len(around) == 0:
+        return start, end
+    floor, ceiling = np.percentile(around, (5, 95))
+    loud = np.flatnonzero(level[first:last] > floor + QUIET * (ceiling - floor))
+    if len(loud) == 0 or (loud[-1] + 1 - loud[0]) * HOP_S < LEAST_S:
+        return start, end
+    begins = min(start + float(loud[0]) * HOP_S, start + MOST_S)
+    ends = max(end - (last - first - 1 - float(loud[-1])) * HOP_S, end - MOST_S)
+    return round(begins, 4), round(ends, 4)
