@@ -76,6 +76,7 @@ class Lags:
     rate: float
     window_s: float
     hop_s: float
+    rival: tuple[float, float] = (0.0, 0.0)  # see :func:`._windows.rival`
 
     @property
     def tolerance_s(self) -> float:
@@ -172,10 +173,11 @@ def local_lags(
             source=y.about["name"],
             hint="a side is silent, constant or shorter than a few frames",
         )
+    rival = _windows.rival(found, choice)
     t, lag = found.centre[rows], found.lag[rows, choice[rows]]
     score = found.score[rows, choice[rows]]
     if x.samples is None or y.samples is None:
-        return Lags(t, lag, score, None, False, rate, found.window_s, hop)
+        return Lags(t, lag, score, None, False, rate, found.window_s, hop, rival)
     search = max(0.1, 3 * hop)
     samples = y.samples_at(rate)
     window = min(PHASE_WINDOW_S, found.window_s)
@@ -188,7 +190,7 @@ def local_lags(
     sharp = float(np.mean(z >= SHARP_Z)) >= 0.3
     if sharp:
         lag = np.where(missing, lag, sharpened)
-    return Lags(t, lag, score, z, sharp, rate, found.window_s, hop)
+    return Lags(t, lag, score, z, sharp, rate, found.window_s, hop, rival)
 
 
 def fit(lags: Lags, model: str, *, tolerance_s: float | None = None, most_ppm: float = 6000.0) -> Fit:

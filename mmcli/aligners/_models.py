@@ -25,6 +25,7 @@ POINTS = 0.1  # a simpler model may explain this much less
 EVEN = 0.8  # a break whose shorter side is at least this share of the longer replaces one stretch by another
 LONGER = 1.2  # a query this much longer than the reference is the one that is searched
 FEWEST = 3  # windows that must agree by phase
+AMBIGUOUS = 0.9  # of the windows fit nearly as well by one other lag: the map may lie there instead
 CLEAR_Z = 8.0  # median phase peak of those; strangers stay below 6
 SHORT_WINDOW_S, SHORT_STEP_S = 5.0, 2.0  # windows between breaks
 
@@ -39,6 +40,15 @@ class Choice:
     share: float
     shares: dict[str, float]
     named: str | None
+    repeats: str = "reference"  # the side that windows were looked for in
+
+    @property
+    def ambiguous(self) -> dict[str, object] | None:
+        """Another place that fits nearly as well: the side that repeats itself, how far off, for how many windows."""
+        shift, share = self.fit.lags.rival
+        if share < AMBIGUOUS:
+            return None
+        return {"side": self.repeats, "shift_s": round(shift, 3), "share": round(share, 4)}
 
     @property
     def runner_up(self) -> dict[str, object]:
@@ -52,14 +62,16 @@ class Choice:
         f = self.fit
         fit = replace(f, offset_s=-f.offset_s / f.rate, rate=1.0 / f.rate)
         name = None if self.named is None else "/".join(reversed(self.named.split("/")))
-        return replace(self, fit=fit, segments=[s[:, ::-1].copy() for s in self.segments], named=name)
+        return replace(self, fit=fit, segments=[s[:, ::-1].copy() for s in self.segments], named=name, repeats="query")
 
     def evidence(self) -> str:
         """One clause for people."""
         z = self.fit.z
         text = f"{self.share:.0%} of the windows agree within {self.fit.lags.tolerance_s * 1e3:.0f} ms"
         text += "" if z is None else f", phase peak z = {z:.1f}"
-        return text if self.named is None else f"{text}, rate {self.named}"
+        text += "" if self.named is None else f", rate {self.named}"
+        other = self.ambiguous
+        return text if other is None else f"{text}; ambiguous: {other['shift_s']:+} s fits nearly as well"
 
 
 def choose(x: Material, y: Material, *, window_s: float, step_s: float) -> Choice | None:

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 Times = NDArray[np.float64]
 
 MOST_FRAMES = 32_768  # frames of the longer side: past this the grid is made coarser (an hour is searched at 0.11 s)
+ELSEWHERE_S, ALIKE_S = 0.5, 0.08  # another place lies further away than this; one other place for all within that
+NEARLY = 0.95  # of the correlation at the chosen position
 FEWEST_WINDOWS = 12  # of a short query: they overlap more
 MOST_WINDOWS = 320  # windows of the query: past this they are set further apart
 
@@ -145,6 +147,29 @@ def track(p: Positions, *, most_ppm: float = 2000.0, jump_price: float = 0.5) ->
         at = int(came[k][at])
         best[usable[k]] = at
     return best
+
+
+def rival(p: Positions, choice: NDArray[np.int64]) -> tuple[float, float]:
+    """How far from the chosen positions (reference seconds) another place lies where windows fit nearly as well, all by
+    the same lag, and the share of windows that do; zeros where there is none.
+
+    >>> lag, score = np.array([[1.0, 9.0], [1.0, 9.0]]), np.array([[0.9, 0.89], [0.9, 0.4]])
+    >>> rival(Positions(np.arange(2.0), lag, score, 1.0, 1.0), np.zeros(2, dtype=np.int64))
+    (8.0, 0.5)
+    """
+    rows = np.flatnonzero(choice >= 0)
+    if len(rows) == 0:
+        return 0.0, 0.0
+    own = choice[rows]
+    moved = p.lag[rows] - p.lag[rows, own][:, None]
+    with np.errstate(invalid="ignore"):
+        near = (np.abs(moved) > ELSEWHERE_S) & (p.score[rows] >= NEARLY * p.score[rows, own][:, None])
+    values = np.sort(moved[near])
+    if len(values) == 0:
+        return 0.0, 0.0
+    inside = np.searchsorted(values, values + ALIKE_S, side="right") - np.arange(len(values))
+    k = int(np.argmax(inside))
+    return float(np.median(values[k : k + inside[k]])), min(1.0, float(inside[k]) / len(rows))
 
 
 def _standard(x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -63,7 +63,7 @@ def _line(a: _lines.Material, b: _lines.Material, choice: _models.Choice, config
         found = _result.broken(a, b, choice.segments, choice.fit, name="auto", config=config)
     else:
         found = _result.straight(a, b, replace(choice.fit, model=choice.model), name="auto", config=config)
-    return replace(found, quality=quality, runner_up=choice.runner_up)
+    return replace(found, quality=quality, runner_up=choice.runner_up, ambiguous=choice.ambiguous)
 
 
 def _warped_sound(x: Any, y: Any, config: Config) -> Alignment:

@@ -49,11 +49,13 @@ _OPTIONAL = {
     "segments": schema.OBJECTS,
     "matches": schema.OBJECTS,
     "runner_up": schema.OBJECT,
+    "ambiguous": schema.OBJECT,
     "exact": schema.BOOLEAN,
     "bound": schema.NOT_NEGATIVE,
     "path": schema.LIST,
 }
 _BREAK = {"side": schema.one_of(*SIDES), "start": schema.NUMBER, "end": schema.NUMBER}
+_AMBIGUOUS = {"side": schema.one_of(*SIDES), "shift_s": schema.NUMBER, "share": schema.NOT_NEGATIVE}
 _QUALITY = {"ratio": schema.nullable(schema.NUMBER), "verdict": schema.TEXT, "reason": schema.TEXT}
 _METHOD = {"name": schema.TEXT, "config": schema.OBJECT}
 _SEGMENT = {
@@ -77,7 +79,8 @@ class Alignment:
     ``knots``: float64 ``(k, 2)``, seconds, column 0 reference, column 1 query; at least two rows, or none where a
     text was aligned (``segments``). ``path``: int64 ``(k, 2)`` frame pairs, column 0 reference, or None.
     ``offset_s``, ``rate`` and ``ppm`` are numbers for ``offset`` and ``affine``, None otherwise. ``confidence_s``:
-    per knot the half-width of the 90 % interval in seconds, or None.
+    per knot the half-width of the 90 % interval in seconds, or None. ``ambiguous``: {side, shift_s, share}, where one
+    side repeats itself: the whole map moved by so many seconds of that side fits nearly as well.
 
     Raises :class:`ArtifactError` where a field does not follow the schema.
 
@@ -102,6 +105,7 @@ class Alignment:
     segments: list[dict[str, Any]] | None = None
     matches: list[dict[str, Any]] | None = None
     runner_up: dict[str, Any] | None = None
+    ambiguous: dict[str, Any] | None = None
     exact: bool | None = None
     bound: float | None = None
 
@@ -177,6 +181,8 @@ def _check_value(a: Alignment, name: str) -> None:
     for value in a.segments or []:
         schema.check(value, _SEGMENT, {}, what="a segment", source=name)
         _check_span(value, name)
+    if a.ambiguous is not None:
+        schema.check(a.ambiguous, _AMBIGUOUS, {}, what="ambiguous", source=name)
     for what in ("offset_s", "rate", "ppm", "confidence_s", "cost"):
         _check_field(a, what, _REQUIRED[what], name)
     for what in ("matches", "runner_up", "exact", "bound"):

@@ -99,6 +99,7 @@ def _alignment(path: Path | str) -> dict[str, Any]:
         "ppm": found.ppm,
         "knots": len(found.knots),
         "breaks": len(found.breaks),
+        **({} if found.ambiguous is None else {"ambiguous": found.ambiguous}),
         "path": None if found.path is None else len(found.path),
         "quality": found.quality,
         "method": found.method,

@@ -31,6 +31,9 @@ from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
 
 
+UNMATCHED_S = 0.5  # at an end of a file, from which the summary says that it has no partner
+
+
 def configs(values: dict[str, Any]) -> dict[str, Any]:
     """The configuration of the method in force."""
     return {values["method"]: _config(values)}
@@ -148,12 +151,25 @@ def _show(found: Any, output: Path) -> None:
     if found.offset_s is not None:
         rows.append(("offset", f"{found.offset_s:+.4f} s"))
         rows.append(("rate", f"{found.rate:.6f} ({found.ppm:+.1f} ppm)"))
-    start, end = (found.knots[0], found.knots[-1]) if len(found.knots) else ((0.0, 0.0), (0.0, 0.0))
-    rows.append(("reference", f"{found.reference['name']}, {start[0]:.2f} to {end[0]:.2f} s"))
-    rows.append(("query", f"{found.query['name']}, {start[1]:.2f} to {end[1]:.2f} s"))
-    rows.append(("knots", len(found.knots)))
+    if len(found.knots):
+        for side, column in (("reference", 0), ("query", 1)):
+            about, start, end = getattr(found, side), found.knots[0, column], found.knots[-1, column]
+            rows.append((side, f"{about['name']}, {start:.2f} to {end:.2f} s"))
+            rest = [(0.0, start), (end, about["duration_s"] or end)]
+            beyond = [f"{a:.2f} to {b:.2f} s" for a, b in rest if b - a > UNMATCHED_S]
+            if beyond and found.model in ("piecewise", "warp"):
+                rows.append(("", f"no partner for {' and '.join(beyond)}"))
+        rows.append(("knots", len(found.knots)))
+    else:  # a text: its lines have times in the reference, none of their own
+        heard = [s for s in found.segments or [] if s["start"] is not None]
+        where = f", {min(s['start'] for s in heard):.2f} to {max(s['end'] for s in heard):.2f} s" if heard else ""
+        rows.append(("reference", f"{found.reference['name']}{where}"))
+        rows.append(("query", found.query["name"]))
     for gap in found.breaks:
         rows.append((f"only in {gap['side']}", f"{gap['start']:.3f} to {gap['end']:.3f} s"))
+    if found.ambiguous is not None:
+        other = found.ambiguous
+        rows.append(("ambiguous", f"the {other['side']} repeats itself: {other['shift_s']:+} s fits nearly as well"))
     if found.cost is not None:
         rows.append(("cost", f"{found.cost:.6g}"))
     rows.append(("match", found.quality["verdict"]))

@@ -73,6 +73,24 @@ def test_a_soft_noisy_stretch_beside_a_cut_keeps_its_partner(sample_data: Path) 
     assert found.breaks[0]["start"] == pytest.approx(12.8, abs=0.1)
 
 
+def test_a_reference_that_repeats_itself_makes_the_map_ambiguous(speech: np.ndarray) -> None:
+    part = speech[: 12 * RATE]
+    twice = np.concatenate([part, speech[12 * RATE : 18 * RATE], part])
+    found = auto.align(clip(twice), clip(part + noise(len(part), 0.002)))
+    assert found.ambiguous is not None
+    assert found.ambiguous["side"] == "reference"
+    assert abs(found.ambiguous["shift_s"]) == pytest.approx(18.0, abs=0.02)
+    assert "ambiguous" in found.quality["reason"]
+    turned = auto.align(clip(part + noise(len(part), 0.002)), clip(twice))
+    assert turned.ambiguous is not None
+    assert turned.ambiguous["side"] == "query"
+
+
+def test_a_repeat_of_a_part_of_the_query_leaves_the_map_certain(speech: np.ndarray) -> None:
+    twice = np.concatenate([speech[: 12 * RATE], speech[: 12 * RATE], speech[12 * RATE :]])
+    assert auto.align(clip(twice), clip(speech[2 * RATE :])).ambiguous is None
+
+
 def test_a_retimed_copy_is_a_warp_within_its_interval(sample_data: Path) -> None:
     folder = sample_data / "reading"
     clips = [open_clip(folder / n, "audio") for n in ("reading.flac", "reading_retimed.ogg")]

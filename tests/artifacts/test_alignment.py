@@ -67,6 +67,8 @@ def test_a_sealed_map_may_be_laid_out_otherwise() -> None:
         ({"path": np.array([[0, 0], [1, -1]])}, "negative"),
         ({"path": np.zeros((0, 2), np.int64)}, "empty"),
         ({"bound": -1.0}, "bound"),
+        ({"ambiguous": {"side": "left", "shift_s": 1.0, "share": 0.9}}, "side"),
+        ({"ambiguous": {"side": "query", "shift_s": 1.0}}, "share"),
         ({**HALF, "ppm": 500.0, "knots": np.array([[0.0, 0.0], [1.5, 1.0]])}, "disagree"),
         ({**HALF, "knots": np.array([[0.0, 0.0], [1.6, 1.0]])}, "off the line"),
         ({**HALF, "model": "offset", "knots": np.array([[0.0, 0.0], [1.5, 1.0]])}, "has rate 1.5"),
@@ -87,6 +89,12 @@ def test_knots_stand_still_only_at_a_break() -> None:
         else:
             with pytest.raises(ArtifactError, match="stand still"):
                 Alignment(model="piecewise", knots=knots, breaks=breaks)
+
+
+def test_what_is_ambiguous_is_kept() -> None:
+    other = {"side": "reference", "shift_s": -18.0, "share": 0.96}
+    found = Alignment(model="warp", knots=np.array([[1.0, 0.0], [2.0, 1.0]]), ambiguous=other)
+    assert alignment.loads(alignment.dumps(found), "x").ambiguous == other
 
 
 def test_a_text_may_have_no_knots() -> None:

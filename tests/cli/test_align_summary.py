@@ -1,0 +1,45 @@
+"""The screen after an alignment: times that the map has, and what has no partner or another place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmcli.artifacts.alignment import Alignment
+from mmcli.cli import align
+
+REFERENCE = {"name": "talk.wav", "sha256": None, "duration_s": 30.0}
+QUERY = {"name": "other.wav", "sha256": None, "duration_s": 20.0}
+
+
+def shown(found: Alignment, capsys: pytest.CaptureFixture[str]) -> str:
+    align._show(found, Path("map.json"))
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_a_text_is_shown_where_its_lines_are_spoken_and_without_a_stretch_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It has no times of its own: 0.00 to 0.00 s was printed for both sides."""
+    said = {"kind": "line", "text": "so", "start": 1.5, "end": 4.25, "score": -1.0, "spoken": True}
+    never = {"kind": "line", "text": "no", "start": None, "end": None, "score": None, "spoken": False}
+    found = Alignment(model="warp", knots=np.empty((0, 2)), segments=[never, said], reference=REFERENCE, query=QUERY)
+    text = shown(found, capsys)
+    assert "talk.wav, 1.50 to 4.25 s" in text
+    assert "0.00" not in text
+
+
+def test_what_has_no_partner_at_the_ends_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    found = Alignment(model="warp", knots=np.array([[2.0, 0.0], [30.0, 18.0]]), reference=REFERENCE, query=QUERY)
+    text = shown(found, capsys)
+    assert "no partner for 0.00 to 2.00 s" in text
+    assert "no partner for 18.00 to 20.00 s" in text
+
+
+def test_another_place_that_fits_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    other = {"side": "reference", "shift_s": -18.0, "share": 1.0}
+    knots = np.array([[2.0, 0.0], [22.0, 20.0]])
+    found = Alignment(model="warp", knots=knots, reference=REFERENCE, query=QUERY, ambiguous=other)
+    assert "the reference repeats itself: -18.0 s fits nearly as well" in shown(found, capsys)
