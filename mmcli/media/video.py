@@ -86,7 +86,8 @@ def _all_frames(path: Path, track: int, start: float) -> Iterator[tuple[float, A
         last = None
         for frame in container.decode(stream):
             if frame.pts is not None and frame.time_base is not None:
-                last = float(frame.pts * frame.time_base) - zero
+                base = frame.time_base
+                last = frame.pts * base.numerator / base.denominator - zero  # rounded once, without a Fraction a frame
             else:
                 last = 0.0 if last is None else last + step
             if last > limits.MAX_DURATION_S:
