@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any
 
 from mmcli.batch.run import THREADS
-from mmcli.errors import InputError, MissingError
+from mmcli.errors import InputError, MissingError, UsageError
 
 TRIES = 3  # beyond the first
+_HINT = "start one with `ray start --head`, and run this on one of its nodes"
 
 
 @contextlib.contextmanager
@@ -31,6 +33,8 @@ def ray(address: str | None = None) -> Iterator[Executor]:
         library: Any = importlib.import_module("ray")
     except ImportError as problem:
         raise MissingError("ray is not installed", hint="pip install 'mmcli[cluster]'") from problem
+    if address is not None:
+        _knock(address)
     try:
         library.init(
             address or "local",
@@ -42,16 +46,24 @@ def ray(address: str | None = None) -> Iterator[Executor]:
         )
     except (ConnectionError, RuntimeError, ValueError, OSError) as problem:
         first = (str(problem).strip() or type(problem).__name__).splitlines()[0][:300]
-        raise InputError(
-            f"no cluster answers ({first})",
-            source=address,
-            hint="start one with `ray start --head`, and run this on one of its nodes",
-        ) from problem
+        raise InputError(f"no cluster answers ({first})", source=address, hint=_HINT) from problem
     try:
         with contextlib.redirect_stdout(sys.stderr):  # ray tells on standard output of nodes that died
             yield _Cluster(library)
     finally:
         library.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Ray itself tries for minutes. Raises :class:`InputError` where nothing listens at the address."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise UsageError(f"--address {address!r} is not HOST:PORT")
+    try:
+        with socket.create_connection((host, int(port)), timeout=10.0):
+            return
+    except (OSError, OverflowError) as problem:
+        raise InputError(f"no cluster answers ({problem})", source=address, hint=_HINT) from problem
 
 
 class _Cluster(Executor):

@@ -58,6 +58,12 @@ class Cluster:
                 [*command, *arguments, *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
             )
         )
+        deadline = time.monotonic() + 60
+        while "--head" in arguments and time.monotonic() < deadline:
+            with socket.socket() as knock:
+                if knock.connect_ex(("127.0.0.1", int(self.address.partition(":")[2]))) == 0:
+                    break
+            time.sleep(0.2)
         time.sleep(4.0)
         assert self.nodes[-1].poll() is None, "a node did not start"
 
