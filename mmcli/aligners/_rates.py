@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from mmcli.aligners import _lines, _windows
 from mmcli.aligners._lines import Fit, Material
@@ -16,6 +19,7 @@ NAMED: dict[str, float] = {
     "1001/1000": 1001 / 1000,
 }
 GRID = 0.004  # between tried rates: half of it moves the ends of a 10 s window by 10 ms either way
+PROBE_DIMS, PROBE_FRAMES = 16, 16_384  # what rates are compared by; an hour then takes 0.2 s a frame
 PROBES = 12  # windows that a tried rate is judged by
 ROUNDS = 4  # of measuring again with the rate found
 ENOUGH = 0.6  # of the windows must agree with a line before other rates are not tried
@@ -67,17 +71,24 @@ def probe(x: Material, y: Material, *, most_stretch: float, window_s: float) -> 
     grid = np.arange(-round(most_stretch / GRID), round(most_stretch / GRID) + 1) * GRID + 1.0
     named = [r for r in NAMED.values() if abs(r - 1) <= most_stretch]
     rates = np.unique(np.concatenate([grid, named]))
-    hop = max(x.hop_s, y.hop_s, 0.02)
+    a, b = _pooled(x.frames), _pooled(y.frames)
+    hop = max(x.hop_s, y.hop_s, 0.02, float(max(x.times[-1] - x.times[0], y.times[-1] - y.times[0])) / PROBE_FRAMES)
     step = max(window_s / 2, float(y.times[-1] - y.times[0]) / PROBES)
     scores = []
     for rate in rates.tolist():
-        found = _windows.positions(
-            x.frames, x.times, y.frames, y.times * rate, hop=hop, window_s=window_s, step_s=step, candidates=8
-        )
+        found = _windows.positions(a, x.times, b, y.times * rate, hop=hop, window_s=window_s, step_s=step, candidates=8)
         choice = _windows.track(found)
         rows = np.flatnonzero(choice >= 0)
         scores.append(float(found.score[rows, choice[rows]].mean()) if len(rows) else -1.0)
     return float(rates[int(np.argmax(scores))])
+
+
+def _pooled(frames: NDArray[Any]) -> NDArray[Any]:
+    """Means of neighbouring columns, PROBE_DIMS of them where there are twice as many: enough to compare rates."""
+    group = frames.shape[1] // PROBE_DIMS
+    if group < 2:
+        return frames
+    return np.asarray(frames[:, : group * PROBE_DIMS].reshape(len(frames), PROBE_DIMS, group).mean(axis=2))
 
 
 def named(rate: float, tolerance: float) -> str | None:

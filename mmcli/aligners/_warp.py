@@ -54,7 +54,7 @@ def same_recording(sounds: tuple[Any, Any]) -> View:
 
 
 def rendition(sounds: tuple[Any, Any]) -> View:
-    """What two renditions of one piece or text share: pitch classes, the shape of the spectrum, onsets of its bands, and
+    """What two renditions of a piece or text share: pitch classes, the shape of the spectrum, onsets of its bands, and
     onsets of single semitones, which weigh twice as much: they say which note begins when (Ewert, Mueller and Grosche
     2009, "High resolution audio synchronization using chroma onset features")."""
     sides = []

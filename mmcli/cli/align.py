@@ -30,7 +30,6 @@ from mmcli.cli.options import JsonFlag, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
 
-
 UNMATCHED_S = 0.5  # at an end of a file, from which the summary says that it has no partner
 
 

@@ -1,6 +1,10 @@
 """How well `mmcli align --method auto` maps the cases in ../shared/data/align, next to the best existing tool.
 
-    python tests/benchmarks/bench_align.py [s1 s2 s3 s4 s5 s6 s8]
+    python tests/benchmarks/bench_align.py [s1 s2 s3 s4 s5 s6 s8 minute hour]
+
+`minute` and `hour` are the CPU time and the peak memory of whole processes of `mmcli align` on speech: a minute against
+a re-timed minute next to `python -c` with librosa's load, MFCC and DTW, in turn; an hour against an hour that begins
+7 s later, drifts by 150 ppm and has noise at +15 dB, and against an hour backwards.
 
 No case has options of its own. Bars and the figures of the other tools: research/alignment.md, section 4. Nothing in
 the package was chosen on these files: the thresholds come from re-timed, noisy, cut and re-encoded copies of other
@@ -11,6 +15,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import statistics
 import sys
 import tempfile
 import time
@@ -154,6 +160,76 @@ def s8() -> Iterator[Row]:
     yield "s8 video", text, "42 ms, named", "none", error <= 0.042 and named
 
 
+PEER = """import librosa, sys
+x, y = [librosa.feature.mfcc(y=librosa.load(f, sr=22050)[0], sr=22050, hop_length=512) for f in sys.argv[1:]]
+librosa.sequence.dtw(x, y)"""
+SIX = 6  # runs of either, the first not counted
+
+
+def _process(args: list[str]) -> tuple[float, float]:
+    """CPU seconds and peak memory in MB of a Python process on one thread, whatever its exit status."""
+    one = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+    child = os.posix_spawn(
+        sys.executable,
+        [sys.executable, *args],
+        {**os.environ, **one},
+        file_actions=[(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_WRONLY, 0) for fd in (1, 2)],
+    )
+    used = os.wait4(child, 0)[2]
+    return used.ru_utime + used.ru_stime, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def _speech(seconds: float) -> np.ndarray:
+    """Speech at 16 kHz: parts of the programme and the interview in random order, each at a pace of its own."""
+    import soxr
+
+    rng = np.random.default_rng(0)
+    files = [DATA / "s5_subtitles/programme.ogg", DATA / "s1_offset/timbl_1.mp3"]
+    long = np.concatenate([open_clip(f, "audio").samples(16_000) for f in files])
+    parts: list[np.ndarray] = []
+    while sum(map(len, parts)) < seconds * 16_000:
+        at = int(rng.integers(0, len(long) - 320_000))
+        parts.append(soxr.resample(long[at : at + 320_000], 16_000, 16_000 * rng.uniform(0.9, 1.1)))
+    return np.concatenate(parts)[: int(seconds * 16_000)].astype(np.float32)
+
+
+def minute() -> Iterator[Row]:
+    """A minute against a re-timed minute, and librosa in turn."""
+    import refusal_pairs as make
+    import soundfile
+
+    a = _speech(60.0)
+    knots = make.wander(60.0, 0.15, np.random.default_rng(1))
+    with tempfile.TemporaryDirectory() as scratch:
+        files = [str(Path(scratch) / f"{n}.wav") for n in "ab"]
+        for file, samples in zip(files, (a, make.retimed(a, 16_000, TimeMap(knots))), strict=True):
+            soundfile.write(file, samples, 16_000)
+        ours = ["-m", "mmcli", "align", *files, "-o", str(Path(scratch) / "map.json")]
+        runs = [(_process(ours)[0], _process(["-c", PEER, *files])[0]) for _ in range(SIX)][1:]
+    mine, peer = (statistics.median(r[k] for r in runs) for k in (0, 1))
+    text = f"{mine:.2f} s, librosa {peer:.2f} s, ratio {mine / peer:.2f}"
+    yield "minute against minute, CPU", text, "ratio <= 1.2", "1.00", mine <= 1.2 * peer
+
+
+def hour() -> Iterator[Row]:
+    """An hour against an hour that drifts, and against one that does not belong to it."""
+    import soundfile
+    import soxr
+
+    a = _speech(3600.0)
+    b = soxr.resample(a[7 * 16_000 :], 16_000, 16_000 * (1 + 150e-6))
+    b += (float(a.std()) * 10 ** (-15 / 20) * np.random.default_rng(1).standard_normal(len(b))).astype(np.float32)
+    with tempfile.TemporaryDirectory() as scratch:
+        file = {n: str(Path(scratch) / f"{n}.wav") for n in ("a", "drifting", "backwards")}
+        for name, samples in (("a", a), ("drifting", b), ("backwards", a[::-1])):
+            soundfile.write(file[name], samples, 16_000)
+        for name in ("drifting", "backwards"):
+            args = ["-m", "mmcli", "align", file["a"], file[name], "-o", str(Path(scratch) / "map.json")]
+            cpu, peak = _process(args)
+            good = cpu <= 60 and peak <= 1000
+            yield f"hour against hour, {name}", f"CPU {cpu:.1f} s, peak {peak:.0f} MB", "60 s, 1,000 MB", "", good
+
+
 def _against(found: Alignment, truth: TimeMap) -> tuple[float, float, float]:
     t = np.arange(truth.knots[0, 0] + 0.05, truth.knots[-1, 0] - 0.05, 0.05)
     error = np.abs(TimeMap(found).to_query(t) - truth.to_query(t))
@@ -178,7 +254,7 @@ def _tier(text: str, name: str) -> list[tuple[float, float, str]]:
     return [(float(a), float(b), w.strip('"')) for a, b, w in rows if w.strip('"').strip()]
 
 
-CASES: dict[str, Callable[[], Iterator[Row]]] = {f.__name__: f for f in (s1, s2, s3, s4, s5, s6, s8)}
+CASES: dict[str, Callable[[], Iterator[Row]]] = {f.__name__: f for f in (s1, s2, s3, s4, s5, s6, s8, minute, hour)}
 
 
 def main(wanted: list[str]) -> int:
