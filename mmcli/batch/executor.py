@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import Any
 
+from mmcli.artifacts import remote
 from mmcli.batch import worker
 from mmcli.batch.run import Outcome, Work, rebuilt
 
@@ -52,9 +53,13 @@ def absolute(payload: dict[str, Any]) -> dict[str, Any]:
     path, outputs = payload["path"], payload["outputs"]
     return {
         **payload,
-        "path": None if path is None else os.path.abspath(path),  # noqa: PTH100 - 100,000 times
-        "outputs": {key: os.path.abspath(target) for key, target in outputs.items()},  # noqa: PTH100
+        "path": None if path is None else _whole(path),
+        "outputs": {key: _whole(target) for key, target in outputs.items()},
     }
+
+
+def _whole(path: str) -> str:
+    return path if remote.is_url(path) else os.path.abspath(path)  # noqa: PTH100 - 100,000 times
 
 
 def _outcome(index: int, future: Future[dict[str, Any]]) -> Outcome:

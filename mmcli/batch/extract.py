@@ -43,6 +43,7 @@ class Options:
     allow_missing: bool = False
     segments: str | None = None  # FILE or FILE#TIER: the intervals of an annotation, each an item
     max_failures: str | None = None  # a number, or a share of all inputs with %
+    place: str | None = None  # the URL where outputs go instead of the folder, which then holds the books alone
     device: str = "cpu"  # cpu, cuda or auto: where encoders compute
 
 
@@ -129,7 +130,8 @@ def extract(
         for message in fitting.states(found, options.fitted, out / "fitted", may_fit=may_fit, on=options.executor):
             listener.say(message)
         plan.compare(found, kept.before, options.media, force=options.force, retry_failed=options.retry_failed)
-        plan.check_space(found, out)
+        if options.place is None:
+            plan.check_space(found, out)
         try:
             batch.go()
         finally:
@@ -222,7 +224,7 @@ class _Batch:
         known = None
         if self.plan.states[number] == "known" and not self.options.verify_source:
             known = self._before(number)["source"].get("sha256")
-        payload = plan.payload(self.plan, number, self.out, known, force=self.options.force)
+        payload = plan.payload(self.plan, number, self.options.place or self.out, known, force=self.options.force)
         return payload if self.options.executor is None else executor.absolute(payload)
 
     def _heard(self, outcome: run.Outcome) -> None:

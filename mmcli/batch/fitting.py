@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,14 @@ def learn(stream: Mapping[str, Any], cells: Sequence[dict[str, Any]], target: st
 
 def _clips(cells: Sequence[dict[str, Any]]) -> Iterator[Clip]:
     for cell in cells:
-        try:
-            clip = task.open_cell(cell, MediaOptions(start=cell["start"], end=cell["end"], row=cell["row"]))
-        except MmcliError:
-            continue
-        if clip is not None:
-            yield clip
+        with ExitStack() as copies:
+            try:
+                cell = task.near(cell, copies)
+                clip = task.open_cell(cell, MediaOptions(start=cell["start"], end=cell["end"], row=cell["row"]))
+            except MmcliError:
+                continue
+            if clip is not None:
+                yield clip
 
 
 def states(plan: Plan, files: Sequence[Path], folder: Path, *, may_fit: bool, on: Executor | None = None) -> list[str]:

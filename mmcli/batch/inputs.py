@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mmcli.artifacts import manifest, paths, reading
-from mmcli.errors import MediaError, MissingError, UsageError
+from mmcli.artifacts import manifest, paths, reading, remote
+from mmcli.errors import InputError, MediaError, MissingError, UsageError
 from mmcli.media.door import SUFFIXES, modality_of
 
 _MANIFESTS = (".jsonl", ".ndjson")
@@ -72,6 +72,12 @@ def gather(inputs: Sequence[str | Path], modality: str = "auto", leave_out: Path
         path = Path(given)
         if str(given) == "-":
             rows.extend(_rows("-"))
+        elif remote.is_url(str(given)):
+            if str(given).lower().endswith((*_MANIFESTS, ".csv")) and modality != "series":
+                rows.extend(_far_rows(str(given)))
+                continue
+            for identifier, cell in _far_files(str(given), modality, ignored):
+                _place(loose, identifier, cell)
         elif path.is_dir():
             for identifier, cell in _folder(path, modality, leave_out, ignored):
                 _place(loose, identifier, cell)
@@ -121,16 +127,57 @@ def _cell(path: Path, modality: str) -> Cell:
         found = modality_of(path)
     if found == "features" and modality == "auto":
         raise UsageError("holds features already", source=path)
-    return _as(path, found, modality)
+    return _as(str(path), found, modality, _facts(str(path)))
 
 
-def _as(path: Path, found: str, modality: str) -> Cell:
+def _as(path: str, found: str, modality: str, facts: tuple[int, int] | None) -> Cell:
     if modality == "audio" and found == "video":
-        return Cell("video", "video", str(path), _facts(str(path)))
+        return Cell("video", "video", path, facts)
     wanted = found if modality == "auto" else modality
     if wanted == "text" and found == "subtitle":
         wanted = "subtitle"
-    return Cell("text" if wanted == "subtitle" else wanted, wanted, str(path), _facts(str(path)))
+    return Cell("text" if wanted == "subtitle" else wanted, wanted, path, facts)
+
+
+def _far_files(url: str, modality: str, ignored: list[str]) -> Iterator[tuple[str, Cell]]:
+    """The objects at or below a URL, known by the ends of their names."""
+    for one, facts in remote.listing(url).items():
+        alone = one == url
+        name = one.rpartition("/")[2] if alone else one[len(url.rstrip("/")) + 1 :]
+        found = SUFFIXES.get(os.path.splitext(name)[1].lower())  # noqa: PTH122
+        if found is None or found == "features" or not _welcome(found, modality):
+            if alone:
+                raise UsageError(
+                    f"cannot be read as {modality}: objects are known by the ends of their names", source=url
+                )
+            ignored.append(one)
+        elif not any(part.startswith(".") for part in name.split("/")):
+            yield os.path.splitext(name)[0], _as(one, found, modality, facts)  # noqa: PTH122
+
+
+def _far_rows(url: str) -> Iterator[Item]:
+    data = remote.read(url)
+    if data is None:
+        raise MissingError("no such object", source=url)
+    folder, _, name = url.rpartition("/")
+    yield from _items(manifest.loads(data, name).rows, _Far(folder))
+
+
+class _Far:
+    """The folder of a manifest in a store, listed once."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.facts = remote.listing(url)
+
+    def file(self, value: str) -> tuple[str, tuple[int, int] | None, int | None]:
+        """As :meth:`_Root.file`."""
+        text, row = paths.split_row(value)
+        problem = paths.path_problem(text)
+        if problem is not None:
+            raise InputError(f"{text!r} cannot be a path here: it {problem}", source=self.url)
+        path = remote.join(self.url, text)
+        return path, self.facts.get(path), row
 
 
 def _folder(folder: Path, modality: str, leave_out: Path | None, ignored: list[str]) -> Iterator[tuple[str, Cell]]:
@@ -152,7 +199,10 @@ def _folder(folder: Path, modality: str, leave_out: Path | None, ignored: list[s
             if found is None or found == "features" or not _welcome(found, modality):
                 ignored.append(str(path))
                 continue
-            yield path.relative_to(folder).with_suffix("").as_posix(), _as(path, found, modality)
+            yield (
+                path.relative_to(folder).with_suffix("").as_posix(),
+                _as(str(path), found, modality, _facts(str(path))),
+            )
 
 
 def _welcome(found: str, modality: str) -> bool:
@@ -163,8 +213,11 @@ def _welcome(found: str, modality: str) -> bool:
 
 def _rows(source: Path | str) -> Iterator[Item]:
     loaded = manifest.load(source)
-    root = _Root(loaded.root)
-    for row in loaded.rows:
+    yield from _items(loaded.rows, _Root(loaded.root))
+
+
+def _items(rows: Iterable[manifest.Row], root: _Root | _Far) -> Iterator[Item]:
+    for row in rows:
         yield Item(
             id=row.id,
             cells=tuple(_cells(row.cells, root, row.id)),
@@ -212,7 +265,7 @@ def _facts(path: str) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _cells(written: dict[str, str], root: _Root, identifier: str) -> Iterator[Cell]:
+def _cells(written: dict[str, str], root: _Root | _Far, identifier: str) -> Iterator[Cell]:
     numbers: dict[str, str] = {}
     categories: dict[str, str] = {}
     columns: set[str] = set()
@@ -233,7 +286,7 @@ def _cells(written: dict[str, str], root: _Root, identifier: str) -> Iterator[Ce
         yield Cell("table", "table", numbers=numbers, categories=categories)
 
 
-def _written(column: str, kind: str, name: str, value: str, root: _Root) -> Cell:
+def _written(column: str, kind: str, name: str, value: str, root: _Root | _Far) -> Cell:
     if kind == "text_value":
         return Cell("text" + ("." + name if name else ""), "text", text=value)
     path, facts, row = root.file(value)
@@ -241,7 +294,7 @@ def _written(column: str, kind: str, name: str, value: str, root: _Root) -> Cell
     modality = kind
     if kind == "table" or (kind not in ("series", "map") and (row is not None or suffix in _ARRAYS)):
         modality = "features"
-    elif kind == "series" and row is None and suffix == ".npz" and facts is not None:
+    elif kind == "series" and row is None and suffix == ".npz" and facts is not None and not remote.is_url(path):
         modality = "features" if modality_of(path) == "features" else "series"
     elif kind == "text" and SUFFIXES.get(suffix) == "subtitle":
         modality = "subtitle"

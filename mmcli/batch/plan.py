@@ -142,7 +142,7 @@ def _key(plan: Plan, task: Task, media: Mapping[str, Any]) -> str:
     return provenance.config_sha256(content)[:16]
 
 
-def payload(plan: Plan, number: int, out: Path, known: str | None, *, force: bool) -> dict[str, Any]:
+def payload(plan: Plan, number: int, out: Path | str, known: str | None, *, force: bool) -> dict[str, Any]:
     """What a worker is told about a task. ``known`` is the content hash where the file is known to be unchanged."""
     task = plan.tasks[number]
     item, cell = plan.items[task.item], task.cell

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from mmcli import extractors
 from mmcli._version import __version__
-from mmcli.artifacts import alignment, features, fitted, provenance
+from mmcli.artifacts import alignment, features, fitted, provenance, remote
 from mmcli.artifacts.features import Features
 from mmcli.batch.worker import Do
 from mmcli.errors import InputError, MediaError, MmcliError, UsageError
@@ -76,10 +76,18 @@ def stage(name: str) -> Iterator[None]:
 
 def _extracted(payload: dict[str, Any], media: dict[str, Any], streams: dict[str, _Loaded]) -> dict[str, Any]:
     """``{status, source, outputs}``: the source's content hash, and whether each output was made or kept."""
-    used = {key: streams[key] for key in payload["outputs"]}
+    with ExitStack() as copies:
+        return _made(payload, media, {key: streams[key] for key in payload["outputs"]}, copies)
+
+
+def _made(
+    payload: dict[str, Any], media: dict[str, Any], used: dict[str, _Loaded], copies: ExitStack
+) -> dict[str, Any]:
     options = _options(payload, media, used)
     made = 0
     with stage("decode"):
+        if payload["known"] is None:
+            payload = near(payload, copies)
         source = _source(payload)
     clip: Clip | None = None
     for key, target in payload["outputs"].items():
@@ -89,6 +97,7 @@ def _extracted(payload: dict[str, Any], media: dict[str, Any], streams: dict[str
             continue
         if clip is None:
             with stage("decode"):
+                payload = near(payload, copies)
                 clip = open_cell(payload, options)
             if clip is not None:
                 clip.__dict__["source"] = source  # known: not to be read a second time
@@ -98,20 +107,52 @@ def _extracted(payload: dict[str, Any], media: dict[str, Any], streams: dict[str
             found = extractors.run(stream.module, clip, stream.config, stream.state)
             found = _with_origin(found, stream, source, payload, notes)
         with stage("write"):
-            features.save(target, found)
+            _save(target, found)
         made += 1
     seconds = float(getattr(clip, "duration_s", 0.0) or 0.0)
     return {"status": "done" if made else "kept", "source": source, "seconds": seconds}
 
 
+def near(payload: dict[str, Any], copies: ExitStack) -> dict[str, Any]:
+    """The payload with a local copy of an input from a store, which ``copies`` removes."""
+    if not remote.is_url(payload["path"]):
+        return payload
+    return {**payload, "path": str(copies.enter_context(remote.fetched(payload["path"])))}
+
+
+def _save(target: str, found: Features) -> None:
+    if remote.is_url(target):
+        remote.write(target, features.dumps(found))
+    else:
+        features.save(target, found)
+
+
+def _old(target: str) -> Features | None:
+    """What lies at an output's place; None for nothing, and for what is damaged: it is made anew."""
+    if not remote.is_url(target):
+        if not Path(target).exists():
+            return None
+        try:
+            return features.load(target)
+        except MmcliError:
+            return None
+    data = remote.read(target)
+    try:
+        return None if data is None else features.loads(data, target)
+    except MmcliError:
+        return None
+
+
 def one(payload: dict[str, Any], media: dict[str, Any], stream: dict[str, Any], device: str = "cpu") -> Features:
     """The features of one input and one stream, in this process, nothing written."""
     loaded = _loaded(stream, device)
-    clip = open_cell(payload, _options(payload, media, {"": loaded}))
-    if clip is None:
-        raise MediaError("has no sound", source=payload["path"])
-    found = extractors.run(loaded.module, clip, loaded.config, loaded.state)
-    return _with_origin(found, loaded, _source(payload), payload, _notes(payload, media))
+    with ExitStack() as copies:
+        payload = near(payload, copies)
+        clip = open_cell(payload, _options(payload, media, {"": loaded}))
+        if clip is None:
+            raise MediaError("has no sound", source=payload["path"])
+        found = extractors.run(loaded.module, clip, loaded.config, loaded.state)
+        return _with_origin(found, loaded, _source(payload), payload, _notes(payload, media))
 
 
 def _options(payload: dict[str, Any], media: dict[str, Any], used: dict[str, _Loaded]) -> MediaOptions:
@@ -208,14 +249,10 @@ def _segment(payload: dict[str, Any]) -> dict[str, float] | None:
 def _is_current(
     target: str, stream: _Loaded, source: dict[str, Any], payload: dict[str, Any], notes: list[str]
 ) -> bool:
-    if not Path(target).exists():
-        return False
-    try:
-        old = features.load(target)
-    except MmcliError:
-        return False  # damaged: made anew
+    old = _old(target)
     return (
-        old.meta["mmcli"] == __version__
+        old is not None
+        and old.meta["mmcli"] == __version__
         and old.meta.get("extractor") == stream.module.__name__.rpartition(".")[2]
         and old.meta.get("config_sha256") == stream.config_sha256
         and old.meta.get("fitted_sha256") == stream.state_sha256
@@ -228,7 +265,13 @@ def _is_current(
 def _copied(payload: dict[str, Any]) -> dict[str, Any]:
     """Features or a map that the user brings: checked, and written into the output folder."""
     ((_, target),) = payload["outputs"].items()
+    with ExitStack() as copies:
+        return _checked_copy(payload, target, copies)
+
+
+def _checked_copy(payload: dict[str, Any], target: str, copies: ExitStack) -> dict[str, Any]:
     with stage("decode"):
+        payload = near(payload, copies)
         if payload["as"] == "map":
             mapped = alignment.load(payload["path"])
         elif payload["row"] is None and payload["path"].lower().endswith(".npz") and _is_ours(payload["path"]):
@@ -236,10 +279,12 @@ def _copied(payload: dict[str, Any]) -> dict[str, Any]:
         else:
             found = _brought(payload)
     with stage("write"):
-        if payload["as"] == "map":
-            alignment.save(target, mapped)
+        if payload["as"] != "map":
+            _save(target, found)
+        elif remote.is_url(target):
+            remote.write(target, alignment.dumps(mapped))
         else:
-            features.save(target, found)
+            alignment.save(target, mapped)
     return {"status": "done", "source": provenance.source_of(payload["path"]), "seconds": 0.0}
 
 

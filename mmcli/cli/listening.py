@@ -16,7 +16,7 @@ from mmcli.cli import console
 class Listening:
     """What ``mmcli.batch`` tells, on its way to people and pipes."""
 
-    def __init__(self, *, rows: bool, root: Path, as_json: bool = False, what: str = "extract") -> None:
+    def __init__(self, *, rows: bool, root: Path | str, as_json: bool = False, what: str = "extract") -> None:
         self.what = what
         self.stdout = sys.stdout  # what others make of it later is not for the rows
         self.rows = rows and not self.stdout.isatty()
