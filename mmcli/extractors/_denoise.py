@@ -4,7 +4,8 @@ Two passes. The first finds the noise floor of every frequency: a low quantile o
 brought to the mean that steady Gaussian noise of that quantile has. The second turns every place of the spectrogram
 down, fully where its smoothed power is within ``LOW_DB`` of the floor, not at all from ``HIGH_DB`` on, and adds the
 frames up again. Noise that comes and goes stays; so does what is louder than the floor, with the noise beneath it.
-Speech in white noise 10 dB below it gains 5 to 6 dB, tones with pauses 9 to 11 dB (tests/extractors/test_denoise.py).
+Speech in white noise 10 dB below it gains 5 to 6 dB, tones with pauses 9 to 11 dB
+(tests/extractors/test_denoise.py).
 
 Reference: S. Boll, Suppression of acoustic noise in speech using spectral subtraction, IEEE Trans. ASSP 27(2), 1979, for
 the floor and its residue; the gate is the one of audio editors.
