@@ -7,8 +7,8 @@ frames up again. Noise that comes and goes stays; so does what is louder than th
 Speech in white noise 10 dB below it gains 5 to 6 dB, tones with pauses 9 to 11 dB
 (tests/extractors/test_denoise.py).
 
-Reference: S. Boll, Suppression of acoustic noise in speech using spectral subtraction, IEEE Trans. ASSP 27(2), 1979, for
-the floor and its residue; the gate is the one of audio editors.
+Reference: S. Boll, Suppression of acoustic noise in speech using spectral subtraction, IEEE Trans. ASSP 27(2), 1979,
+for the floor and its residue; the gate is the one of audio editors.
 """
 
 from __future__ import annotations

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,19 @@ def test_the_bytes_do_not_depend_on_the_jobs(tones: Tones, tmp_path: Path, go: G
     go(source, tmp_path / "one", named={"audio": ["logmel", "mfcc"]})
     go(source, tmp_path / "many", named={"audio": ["logmel", "mfcc"]}, jobs=jobs)
     assert tree(tmp_path / "one") == tree(tmp_path / "many")
+
+
+def test_any_executor_gives_the_same_bytes(tones: Tones, tmp_path: Path, go: Go, tree: Tree) -> None:
+    source = tones(6)
+    (source / "bad.wav").write_bytes(b"RIFF no sound")
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        go(source, tmp_path / "pool", executor=pool)
+    go(source, tmp_path / "ours", jobs=2)
+    with ThreadPoolExecutor(3) as threads:
+        found = go(source, tmp_path / "threads", executor=threads)
+
+    assert (found.made, found.failed) == (6, 1)
+    assert tree(tmp_path / "pool") == tree(tmp_path / "ours") == tree(tmp_path / "threads")
 
 
 def test_a_rerun_does_nothing_and_changes_nothing(tones: Tones, tmp_path: Path, go: Go, tree: Tree) -> None:
