@@ -32,15 +32,15 @@ def join(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}"
 
 
-def listing(url: str) -> dict[str, tuple[int, int]]:
+def listing(url: str, *, empty: bool = False) -> dict[str, tuple[int, int]]:
     """URL, size and time (ns; 0 where the store has none) of every object at or below ``url``, in order.
 
-    Raises :class:`MissingError` where there is none.
+    Raises :class:`MissingError` where there is none, unless that may be so (``empty``).
     """
     with _said(url, InputError):
         store, path = _store(url)
         found = store.find(path, detail=True)
-    if not found:
+    if not found and not empty:
         raise MissingError("no such object or folder", source=url)
     head = url[: url.index("://") + 3]
     facts = ((head + name.lstrip("/"), info) for name, info in sorted(found.items()))

@@ -15,7 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mmcli.artifacts import atomic, remote
-from mmcli.errors import MissingError
 
 PATTERNS = ("journal.jsonl", "journal.*-of-*.jsonl", "failures*.jsonl", "fitted/*.json", "manifest*.jsonl")
 
@@ -39,11 +38,7 @@ def folder(url: str) -> Iterator[Path]:
 
 
 def _names(url: str) -> list[str]:
-    try:
-        found = remote.listing(url)
-    except MissingError:
-        return []
-    names = [one[len(url.rstrip("/")) + 1 :] for one in found]
+    names = [one[len(url.rstrip("/")) + 1 :] for one in remote.listing(url, empty=True)]
     return [name for name in names if any(_fits(name, pattern) for pattern in PATTERNS)]
 
 

@@ -56,6 +56,8 @@ def find(name: str, digest: str) -> Path:
 def read(name: str, digest: str) -> bytes:
     """The content of a model file, compared to its SHA-256 as it is read."""
     path = find(name, digest)
+    if not path.is_file():
+        raise InputError("is a folder; this encoder is one file", source=path)
     data = path.read_bytes()
     if provenance.sha256_bytes(data) != digest:
         raise InputError("has changed since it was looked at", source=path)
@@ -99,5 +101,5 @@ def _digest(path: Path, *files: tuple[str, int, int]) -> str:
     if path.is_file():
         return provenance.sha256_file(path)
     if not files:
-        raise MissingError("is a folder without a model", source=path)
+        raise MissingError("is a folder without a model" if path.is_dir() else "is no regular file", source=path)
     return provenance.config_sha256({name: provenance.sha256_file(path / name) for name, _, _ in files})

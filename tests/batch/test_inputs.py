@@ -112,3 +112,48 @@ def test_text_twice_in_a_row_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.jsonl").write_text('{"id": "x", "text": "a.txt", "text_value": "hello"}\n')
     with pytest.raises(UsageError, match="both text and text_value"):
         inputs.gather([tmp_path / "m.jsonl"])
+
+
+def test_a_store_whose_library_is_missing_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    from mmcli.artifacts import remote
+    from mmcli.batch import books
+
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(MissingError) as raised:
+        inputs.gather(["s3://bucket/folder"])
+    assert raised.value.hint == "pip install 'mmcli[remote]'"
+    with pytest.raises(MissingError), books.folder("s3://bucket/out"):
+        pytest.fail("the batch began")
+    with pytest.raises(UsageError, match="Protocol not known"):
+        remote.listing("unknown://a")
+
+
+def test_any_store_of_fsspec_serves(tmp_path: Path) -> None:
+    """One in memory: no server, no network."""
+    from mmcli.artifacts import remote
+
+    remote.write("memory://voices/in/deep/a.wav", b"1")
+    remote.write("memory://voices/in/b.txt", b"22")
+    remote.write("memory://voices/in/.hidden/c.wav", b"3")
+    remote.write("memory://voices/in/m.csv", b"id,audio,text\nx,deep/a.wav,b.txt\n")
+
+    found = inputs.gather(["memory://voices/in"])
+    assert {i.id: [c.column for c in i.cells] for i in found.items} == {
+        "b": ["text"],
+        "deep/a": ["audio"],
+        "m": ["series"],
+    }
+    (row,) = inputs.gather(["memory://voices/in/m.csv"]).items
+    assert [(c.column, c.path) for c in row.cells] == [
+        ("audio", "memory://voices/in/deep/a.wav"),
+        ("text", "memory://voices/in/b.txt"),
+    ]
+    assert row.cells[1].facts is not None
+    assert row.cells[1].facts[0] == 2
+    remote.write("memory://voices/in/bad.csv", b"id,audio\nx,../a.wav\n")
+    with pytest.raises(MmcliError, match=r"'\.\.'"):
+        inputs.gather(["memory://voices/in/bad.csv"])
+    with pytest.raises(MissingError):
+        inputs.gather(["memory://voices/nowhere"])

@@ -183,6 +183,12 @@ def test_wrong_settings_say_what_would_be_right(averages: Any) -> None:
         onnx.Config()
     with pytest.raises(MissingError, match="no such file"):
         onnx.Config("nowhere.onnx")
+    (averages[0].parent / "folder").mkdir()
+    (averages[0].parent / "folder" / "a.bin").write_bytes(b"1")
+    with pytest.raises(InputError, match="is a folder"):
+        torchscript.ready(torchscript.Config(str(averages[0].parent / "folder")))
+    with pytest.raises(MissingError, match="no regular file"):
+        torchscript.Config("/dev/null")
     odd = ({"of": "onnx"}, {"of": "tokens"}, {"of": "mfcc", "settings": "coefficients=500"})
     for wrong in ({"axes": "xyz"}, {"pool": "max"}, {"batch": 0}, {"window_s": 0.0}, {"sha256": "12"}, *odd):
         with pytest.raises(UsageError):
