@@ -69,27 +69,28 @@ def test_the_kind_of_a_pair_can_be_told(sample_data: Path) -> None:
 
 
 def test_two_renditions_of_a_piece_meet_note_for_note_within_their_interval() -> None:
-    """Other tempo, other loudness, a room and a soft noise: without the onsets of single semitones notes went astray."""
+    """Other tempo and loudness, a room, soft noise: without the onsets of single semitones notes went astray."""
     rng = np.random.default_rng(3)
     n = 90
     start = 0.4 + np.cumsum(rng.choice([0.125, 0.25], n))
     pitch = 60 + rng.choice([-12, -7, -5, 0, 2, 4, 5, 7, 9, 12], n)
-    pace = np.exp(np.interp(start, np.linspace(0, start[-1], 9), rng.uniform(-0.3, 0.3, 9)))
-    played = 0.9 + np.concatenate([[0.0], np.cumsum(np.diff(start) * pace[1:])]) + rng.normal(0, 0.004, n)
+    pace = np.exp(np.interp(start, np.linspace(0, start[-1], 9), rng.uniform(-0.3, 0.3, 9)) + rng.normal(0, 0.15, n))
+    played = 0.9 + np.concatenate([[0.0], np.cumsum(np.diff(start) * pace[1:])])
 
     def tones(at: np.ndarray, held: float, velocity: np.ndarray) -> np.ndarray:
         score = midi.Score("piece", at, at + held, pitch, velocity, np.zeros(n, dtype=np.int64))
         return np.asarray(_score.sounded(score).samples(RATE))
 
     query = tones(start, 0.2, np.full(n, 80))
-    loud = tones(played, 0.5, rng.integers(40, 110, n))
-    echo = 0.3 * rng.standard_normal(RATE // 2) * np.exp(-np.arange(RATE // 2) / (0.1 * RATE)) / 28
+    loud = tones(played, 0.8, rng.integers(40, 110, n))
+    echo = 0.6 * rng.standard_normal(RATE) * np.exp(-np.arange(RATE) / (0.2 * RATE)) / 40
     echo[0] = 1.0
     heard = np.convolve(loud, echo)[: len(loud)].astype(np.float32)
-    found = auto.align(clip(heard + noise(len(heard), 0.003)), clip(query), auto.Config(kind="rendition"))
+    found = auto.align(clip(heard + noise(len(heard), 0.01)), clip(query), auto.Config(kind="rendition"))
     error = np.abs(TimeMap(found).to_reference(start) - played)
     half = np.interp(played, found.knots[:, 0], np.array(found.confidence_s))
-    assert np.nanmean(error) < 0.012
+    assert np.nanmean(error) < 0.011
+    assert np.nanmax(error) < 0.06
     assert np.mean(error <= half) >= 0.8
 
 

@@ -212,22 +212,32 @@ def minute() -> Iterator[Row]:
 
 
 def hour() -> Iterator[Row]:
-    """An hour against an hour that drifts, and against one that does not belong to it."""
+    """An hour against an hour that drifts, and against one that does not belong to it.
+
+    The files are made in a process of their own: a child's peak memory counts what its parent held at its start.
+    """
+    from multiprocessing import get_context
+
+    with tempfile.TemporaryDirectory() as scratch:
+        maker = get_context("spawn").Process(target=_hours, args=(scratch,))
+        maker.start()
+        maker.join()
+        for name in ("drifting", "backwards"):
+            files = [str(Path(scratch) / f"{n}.wav") for n in ("a", name)]
+            cpu, peak = _process(["-m", "mmcli", "align", *files, "-o", str(Path(scratch) / "map.json")])
+            good = cpu <= 60 and peak <= 1000
+            yield f"hour against hour, {name}", f"CPU {cpu:.1f} s, peak {peak:.0f} MB", "60 s, 1,000 MB", "", good
+
+
+def _hours(folder: str) -> None:
     import soundfile
     import soxr
 
     a = _speech(3600.0)
     b = soxr.resample(a[7 * 16_000 :], 16_000, 16_000 * (1 + 150e-6))
     b += (float(a.std()) * 10 ** (-15 / 20) * np.random.default_rng(1).standard_normal(len(b))).astype(np.float32)
-    with tempfile.TemporaryDirectory() as scratch:
-        file = {n: str(Path(scratch) / f"{n}.wav") for n in ("a", "drifting", "backwards")}
-        for name, samples in (("a", a), ("drifting", b), ("backwards", a[::-1])):
-            soundfile.write(file[name], samples, 16_000)
-        for name in ("drifting", "backwards"):
-            args = ["-m", "mmcli", "align", file["a"], file[name], "-o", str(Path(scratch) / "map.json")]
-            cpu, peak = _process(args)
-            good = cpu <= 60 and peak <= 1000
-            yield f"hour against hour, {name}", f"CPU {cpu:.1f} s, peak {peak:.0f} MB", "60 s, 1,000 MB", "", good
+    for name, samples in (("a", a), ("drifting", b), ("backwards", a[::-1])):
+        soundfile.write(Path(folder) / f"{name}.wav", samples, 16_000)
 
 
 def _against(found: Alignment, truth: TimeMap) -> tuple[float, float, float]:
