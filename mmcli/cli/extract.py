@@ -121,7 +121,7 @@ def command(
         int, typer.Option(min=0, metavar="N", help="Inputs until a worker is replaced; 0: never.")
     ] = 2000,
     engine: Annotated[
-        str, typer.Option(metavar="NAME", help="Who works: local, or ray for a Ray cluster (extra: cluster).")
+        str, typer.Option(metavar="NAME", help="local, or ray for a Ray cluster and its own limits (extra: cluster).")
     ] = "local",
     address: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Of the cluster that this machine is a node of.")
