@@ -23,6 +23,8 @@ STEP_S = 0.1  # of the offsets that are tried
 JUMP_S = 8.0  # seconds of agreement that a jump costs
 LONG_CUE_S, PART_S = 9.0, 4.0  # of a longer cue only its first and last part count: a break can fall inside
 PAUSE_S = 4.0  # of a pause that counts
+NEAR_PAUSE_S = 0.7  # the same where a subtitle is told from a stranger: cues may be missing further away
+LEAST_SPREAD = 0.005  # of the length of all cues, below which chance results are not taken to differ
 OUTSIDE = -0.5  # activity where the reference is over
 RATE_STEP = 0.001
 MOST_STRETCH = 0.06
@@ -67,9 +69,10 @@ def place(activity: Vector, cues: NDArray[np.float64]) -> Found:
     return _sharpened(cues, best, begins, ends, z)
 
 
-def best_offsets(area: Vector, cues: NDArray[np.float64], rate: float) -> Placed:
-    """The best offset of every cue under one rate. ``area``: see :func:`_area`."""
-    score, low = _scores(area, cues, rate)
+def best_offsets(area: Vector, cues: NDArray[np.float64], rate: float, pause_s: float = PAUSE_S) -> Placed:
+    """The best offset of every cue under one rate. ``area``: see :func:`_area`; ``pause_s`` of the pause after a cue
+    count."""
+    score, low = _scores(area, cues, rate, pause_s)
     total = score[0].copy()
     came = np.zeros(score.shape, dtype=np.int64)
     index = np.arange(score.shape[1])
@@ -97,10 +100,10 @@ def standing(area: Vector, cues: NDArray[np.float64]) -> float:
     """The best score of the cues in standard deviations above the best scores of the same cues in random orders."""
 
     def best(c: NDArray[np.float64]) -> float:
-        return max(best_offsets(area, c, r).score for r in _rates_tried(COARSE_RATE_STEP))
+        return max(best_offsets(area, c, r, NEAR_PAUSE_S).score for r in _rates_tried(COARSE_RATE_STEP))
 
     null = np.array([best(reordered(cues, seed)) for seed in range(NULLS)])
-    spread = max(float(null.std(ddof=1)), 0.02 * float(np.sum(cues[:, 1] - cues[:, 0])))
+    spread = max(float(null.std(ddof=1)), LEAST_SPREAD * float(np.sum(cues[:, 1] - cues[:, 0])))
     return (best(cues) - float(null.mean())) / spread
 
 
@@ -132,18 +135,18 @@ def _area(activity: Vector) -> Vector:
     return np.concatenate([[0.0], np.cumsum(padded.reshape(-1, every).sum(axis=1) * _activity.HOP_S)])
 
 
-def _scores(area: Vector, cues: NDArray[np.float64], rate: float) -> tuple[Vector, float]:
+def _scores(area: Vector, cues: NDArray[np.float64], rate: float, pause_s: float) -> tuple[Vector, float]:
     """What each cue is worth at each offset (cues, offsets), and the first offset in seconds."""
     span = (len(area) - 1) * STEP_S
     low = -rate * float(cues[-1, 1])
     count = int((span - low) / STEP_S) + 1
-    margin = count + round(rate * float(cues[-1, 1]) / STEP_S) + round(PAUSE_S / STEP_S) + 8
+    margin = count + round(rate * float(cues[-1, 1]) / STEP_S) + round(pause_s / STEP_S) + 8
     before = area[0] + OUTSIDE * STEP_S * np.arange(-margin, 0)
     after = area[-1] + OUTSIDE * STEP_S * np.arange(1, margin + 1)
     long = np.concatenate([before, area, after])
     base = margin + round(low / STEP_S)
     at = np.round(rate * cues / STEP_S).astype(np.int64) + base
-    pause, part = round(PAUSE_S / STEP_S), round(PART_S / STEP_S)
+    pause, part = round(pause_s / STEP_S), round(PART_S / STEP_S)
     out = np.empty((len(cues), count))
     for i, (s, e) in enumerate(at.tolist()):
         e = max(e, s + 1)

@@ -1,0 +1,74 @@
+"""A small truth table of pairs that belong together and pairs that do not; the large one is a benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mmcli.aligners import _activity, _cues, auto
+from mmcli.errors import MismatchError
+from mmcli.media import open_clip
+from mmcli.media.clips import AudioClip
+
+RATE = 16000
+
+
+def clip(samples: np.ndarray) -> AudioClip:
+    return AudioClip.from_array(np.ascontiguousarray(samples), RATE)
+
+
+def noisy(samples: np.ndarray, snr_db: float) -> np.ndarray:
+    level = np.sqrt(np.mean(np.square(samples, dtype=np.float64)) / 10 ** (snr_db / 10))
+    return (samples + level * np.random.default_rng(0).standard_normal(len(samples))).astype(np.float32)
+
+
+def digits(sample_data: Path, first: int) -> np.ndarray:
+    """Thirty items of the digits in a row."""
+    names = sorted((sample_data / "digits/audio").glob("*.ogg"))[first : first + 30]
+    return np.concatenate([open_clip(n, "audio").samples(RATE) for n in names])
+
+
+@pytest.mark.parametrize("name", ["reading_retimed.ogg", "reading_shifted.ogg"])
+def test_a_copy_in_noise_is_accepted(speech: np.ndarray, sample_data: Path, name: str) -> None:
+    copy = open_clip(sample_data / "reading" / name, "audio").samples(RATE)
+    assert auto.align(clip(speech), clip(noisy(copy, 10))).quality["verdict"] == "match"
+
+
+@pytest.mark.parametrize("other", ["digits", "other digits", "film"])
+def test_a_stranger_is_refused(speech: np.ndarray, sample_data: Path, other: str) -> None:
+    x = digits(sample_data, 300) if other == "other digits" else speech
+    y = {
+        "digits": lambda: digits(sample_data, 0),
+        "other digits": lambda: digits(sample_data, 0),
+        "film": lambda: open_clip(sample_data / "clip/bunny.mp4", "audio").samples(RATE),
+    }[other]()
+    with pytest.raises(MismatchError):
+        auto.align(clip(x), clip(y))
+
+
+def test_one_of_two_ratios_alone_does_not_accept(speech: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A piece backwards had spectra at 0.73 of chance, pitch classes at 1.07: the smaller one accepted it."""
+    ratios = iter([0.73, 1.07])
+    monkeypatch.setattr(auto, "_tested", lambda view: SimpleNamespace(ratio=next(ratios)))
+    with pytest.raises(MismatchError) as refused:
+        auto.align(clip(speech), clip(speech[::-1]))
+    assert "0.88 (spectra 0.73, pitch classes 1.07)" in refused.value.what
+
+
+def test_a_subtitle_that_lacks_every_second_cue_stands_out_and_a_foreign_one_does_not() -> None:
+    """What is spoken far behind a cue counted against it: with cues missing, the right one looked like any."""
+
+    def programme(seed: int) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        pauses, lengths = rng.uniform(0.3, 1.0, 18), rng.uniform(1.0, 6.0, 18)
+        starts = np.cumsum(pauses + np.concatenate([[0.0], lengths[:-1]]))
+        return np.column_stack([starts, starts + lengths])
+
+    cues = programme(2)
+    area = _cues._area(_activity.of_cues([(s, e) for s, e in cues], float(cues.max())))
+    assert _cues.standing(area, cues[::2]) > 3.1
+    assert _cues.standing(area, programme(22)) < 3.1
+    assert _cues.standing(area, cues.max() - cues[::-1, ::-1]) < 3.1
