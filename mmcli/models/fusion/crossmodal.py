@@ -7,13 +7,13 @@ from b's own sequence.
 
 All pairs are computed together: weights are stacked over the pairs, so that a layer is a few large products in place
 of many small ones, and keys and values of all layers, which see the same source, are one product. The maths is that
-of one transformer a pair.
+of one transformer a pair. Training on a processor takes :mod:`mmcli.models.fusion.crossattention`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,9 +23,11 @@ from mmcli.errors import ArtifactError
 from mmcli.models import masks as masking
 from mmcli.models.attention import positions
 from mmcli.models.dropout import Dropout
+from mmcli.models.fusion import crossattention
 from mmcli.models.fusion.base import Block
 
 WIDER = 4  # the feed-forward layer's width over the model's
+LONGEST = 128  # steps; beyond, the square of scores that training keeps is too large
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,11 @@ class _Layer(nn.Module):
         y = functional.layer_norm(x, (width,)) * self.gain[1] + self.shift[1]
         return x + self._dropped(self.narrow(torch.relu(self.wide(y))), n)
 
+    def weights(self) -> list[Tensor]:
+        """In the order of :class:`mmcli.models.fusion.crossattention.Weights`."""
+        maps = [part for m in (self.query, self.out, self.wide, self.narrow) for part in (m.weight, m.bias)]
+        return [*maps, self.gain, self.shift]
+
     def _dropped(self, x: Tensor, n: int) -> Tensor:
         """Dropout draws its noise with the items on the first axis."""
         if not self.training or self.drop.p <= 0.0:
@@ -123,6 +130,18 @@ class CrossModal(Block):
         ).view(len(sequences), n * steps, width)
         seen = torch.stack([functional.pad(m, (0, steps - m.shape[1])) for m in masks])
 
+        here = held.device.type == "cpu" and held.dtype == torch.float32
+        if here and self.training and torch.is_grad_enabled() and steps <= LONGEST:
+            x = self.written_out(held, seen, n)
+        else:
+            x = self.plain(held, seen, n)
+        beside = x.view(len(sequences), -1, n * steps, width).transpose(1, 2).flatten(2)
+        mixed = (held + self.join(beside)).view(-1, n, steps, width)
+        return [masking.zeroed(mixed[i, :, : m.shape[1]], m) for i, m in enumerate(masks)]
+
+    def plain(self, held: Tensor, seen: Tensor, n: int) -> Tensor:
+        """The layers of all pairs: ``held`` ``(modalities, n * steps, width)`` to ``(pairs, n * steps, width)``."""
+        steps = seen.shape[2]
         targets, sources = (torch.tensor(side, device=held.device) for side in zip(*self.pairs, strict=True))
         keys, values = self._sources(held, sources, n)
         mask = seen[sources].reshape(len(self.pairs) * n, steps)
@@ -132,9 +151,24 @@ class CrossModal(Block):
         x = held[targets]
         for depth, layer in enumerate(self.layers):
             x = cast(_Layer, layer)(x, keys[depth], values[depth], visible, here, n)
-        beside = x.view(len(sequences), -1, n * steps, width).transpose(1, 2).flatten(2)
-        mixed = (held + self.join(beside)).view(-1, n, steps, width)
-        return [masking.zeroed(mixed[i, :, : m.shape[1]], m) for i, m in enumerate(masks)]
+        return x
+
+    def written_out(self, held: Tensor, seen: Tensor, n: int) -> Tensor:
+        """As :meth:`plain`, the same maths and the same dropout, for training on a processor."""
+        rows, width = held.shape[1:]
+        layers = [cast(_Layer, layer) for layer in self.layers]
+        weights = [self.source.weight, self.source.bias, *(w for layer in layers for w in layer.weights())]
+        noise = None
+        if self.training and layers[0].drop.p > 0.0:
+            drawn = torch.ones(n, len(self.pairs), rows // n, width)
+            noise = torch.stack([layer.drop(drawn).transpose(0, 1) for layer in layers for _ in range(2)])
+            noise = noise.view(self.depth, 2, len(self.pairs), rows, width)
+        shape = crossattention.Shape(tuple(self.pairs), n, rows // n, width, self.heads, self.depth, WIDER * width)
+        plain = functional.layer_norm(held, (width,))
+        visible = None if bool(seen.all()) else seen
+        apply: Any = crossattention.CrossAttention.apply
+        found: Tensor = apply(held, plain, visible, noise, shape, *weights)
+        return found
 
     def _sources(self, held: Tensor, sources: Tensor, n: int) -> tuple[Tensor, Tensor]:
         """Keys and values of every layer, each ``(layers, pairs * n, heads, steps, width / heads)``."""
