@@ -23,6 +23,16 @@ Int = NDArray[np.int64]
 
 PRIMARY = "accuracy"
 BINS = 15
+AVERAGES = ("macro", "weighted")
+# How intervals are made, by measurement: see mmcli.evaluation.interval.
+KINDS = {
+    "balanced_accuracy": interval.SHARE,
+    **{f"{name}_{average}": interval.SHARE for name in ("precision", "recall", "f1") for average in AVERAGES},
+    **dict.fromkeys(("f1", "brier"), interval.SHARE),
+    **dict.fromkeys(("auroc", "auroc_macro", "average_precision", "average_precision_macro"), interval.AREA),
+    "log_loss": interval.SKEWED,
+    "ece": interval.SYMMETRIC,
+}
 # Single-precision softmax over thousands of classes misses 1 by less than this.
 SUM_TOLERANCE = 1e-3
 
@@ -196,7 +206,9 @@ def evaluate(
         shares[f"precision/{name}"] = interval.Proportion(right * is_guess, is_guess)
         counts |= dict.fromkeys((f"f1/{name}", f"auroc/{name}", f"average_precision/{name}"), int(is_label.sum()))
     metrics = Metrics(truth, guess, table, names)
-    return interval.measured(metrics, len(truth), proportions=shares, counts=counts, groups=groups, config=config)
+    return interval.measured(
+        metrics, len(truth), proportions=shares, counts=counts, kinds=KINDS, groups=groups, config=config
+    )
 
 
 def _ratio(part: Array, whole: Array) -> Array:

@@ -73,17 +73,17 @@ def _table(runs: list[dict[str, Any]], name: str) -> list[Any]:
 
 
 def _interval(table: list[Any], by_fold: Any, level: float) -> tuple[list[float] | None, str]:
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     k = len(by_fold)
     if k > 1:
         # One part of k is for testing, one for stopping, the others are for training.
         factor = 1 / k + 1 / max(1, k - 2)
-        half = float(t.ppf(0.5 + level / 2, k - 1) * np.sqrt(factor * by_fold.var(ddof=1)))
+        half = float(stdtrit(k - 1, 0.5 + level / 2) * np.sqrt(factor * by_fold.var(ddof=1)))
         return [float(by_fold.mean()) - half, float(by_fold.mean()) + half], "corrected t over folds"
     seeds = table[0]
     if len(seeds) > 1:
-        half = float(t.ppf(0.5 + level / 2, len(seeds) - 1) * seeds.std(ddof=1) / np.sqrt(len(seeds)))
+        half = float(stdtrit(len(seeds) - 1, 0.5 + level / 2) * seeds.std(ddof=1) / np.sqrt(len(seeds)))
         return [float(seeds.mean()) - half, float(seeds.mean()) + half], "t over seeds"
     return None, "one run"
 

@@ -1,4 +1,13 @@
-"""How sure a figure is: Wilson's interval for proportions, the percentile bootstrap for everything else.
+"""How sure a figure is: Wilson's interval for proportions, the bootstrap for everything else.
+
+On 200 items the plain percentile interval covers too little of what is skewed (an AUROC of 0.99: 88 of 100). A figure
+therefore has one of these kinds, each chosen because it covers 93 to 97 % of simulated runs where the others do not:
+
+``share``: Wilson's interval at the number of items that the bootstrap's standard error is worth (balanced accuracy,
+precision, F1, Brier). ``skewed`` and ``area`` (the same within [0, 1]): the bootstrap's standard error with Student's
+t, corrected for skewness by Hall's transformation (log loss, MAE, RMSE; AUROC, average precision). ``symmetric``: the
+same without correction (calibration error, which is biased upwards on few items whatever the interval). ``percentile``:
+everything else.
 
 Where items come in at least ``min_groups`` groups (speakers, videos), items of one group are no independent evidence:
 the bootstrap then draws whole groups, and Wilson's interval is taken at the effective number of items.
@@ -7,7 +16,9 @@ Every metric of this package is a function of item weights. A bootstrap resample
 item was drawn, so one piece of code gives the figure (all weights one) and its resamples.
 
 E. B. Wilson, JASA 22 (1927) 209-212; B. Efron and R. Tibshirani, An Introduction to the Bootstrap (1993), 13.3;
-E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998) 193-201 (effective sample size).
+E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998) 193-201 (effective sample size); P. Hall, J. R. Statist.
+Soc. B 54 (1992) 221-228 (skewness removed by a monotone cubic); T. C. Hesterberg, The American Statistician 69 (2015)
+371-386 (the bootstrap's error is short by sqrt(n / (n - 1))).
 """
 
 from __future__ import annotations
@@ -24,6 +35,15 @@ from mmcli.errors import UsageError
 Array = NDArray[np.float64]
 # What one block of resamples may hold: 4 million weights are 32 MB.
 BLOCK_WEIGHTS = 4_000_000
+MOST_BLOCKS = 200  # of items or groups that are left out in turn to see how skewed a figure is
+SHARE, SKEWED, AREA, SYMMETRIC, PERCENTILE = "share", "skewed", "area", "symmetric", "percentile"
+METHODS = {
+    SHARE: "wilson at the bootstrap's effective n",
+    SKEWED: "bootstrap t, skewness corrected",
+    AREA: "bootstrap t, skewness corrected",
+    SYMMETRIC: "bootstrap t",
+    PERCENTILE: "bootstrap",
+}
 
 
 @dataclass(frozen=True)
@@ -53,9 +73,9 @@ def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, floa
     """
     if n <= 0:
         return 0.0, 1.0
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    z = float(norm.ppf(0.5 + level / 2))
+    z = float(ndtri(0.5 + level / 2))
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -91,11 +111,11 @@ def effective_n(hits: Array, counted: Array, codes: NDArray[np.int64] | None, le
     p = float(hits.sum()) / n
     if groups < 2 or p in (0.0, 1.0):
         return float(groups)  # no spread to judge by: each group counts once
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit
 
     variance = groups / (groups - 1) * float(((hits_by - p * counted_by) ** 2).sum()) / n**2
     design = max(1.0, variance / (p * (1 - p) / n))
-    few = norm.ppf(0.5 + level / 2) / t.ppf(0.5 + level / 2, groups - 1)
+    few = float(ndtri(0.5 + level / 2) / stdtrit(groups - 1, 0.5 + level / 2))
     return float(n / design * few**2)
 
 
@@ -132,6 +152,59 @@ def percentile(values: Array, level: float) -> list[float] | None:
     return [float(low), float(high)]
 
 
+def studentised(kind: str, value: float, values: Array, units: int, skew: float, level: float) -> list[float] | None:
+    """The interval of a figure from its resampled ``values``, by its kind; ``units`` items or groups were drawn.
+
+    None where more than one in ten is undefined. A figure in [0, 1] that no resample changes has Wilson's interval.
+    """
+    from scipy.special import stdtrit
+
+    known = values[np.isfinite(values)]
+    if len(known) < 0.9 * len(values) or units < 2:
+        return None
+    error = float(known.std(ddof=1)) * float(np.sqrt(units / (units - 1)))
+    # Rounding leaves a figure that does not vary a spread of its own.
+    if error <= 1e-12 * max(1.0, abs(value)):
+        return list(wilson(value * units, units, level)) if kind in (SHARE, AREA) else [value, value]
+    quantile = float(stdtrit(units - 1, 0.5 + level / 2))
+    if kind == SHARE:
+        worth = min(float(units) ** 2, value * (1 - value) / error**2)
+        return list(wilson(value * worth, worth, level))
+    g = 0.0 if kind == SYMMETRIC else skew
+    low, high = value - error * _unskewed(quantile, g), value - error * _unskewed(-quantile, g)
+    top = 1.0 if kind == AREA else np.inf
+    return [float(max(0.0, low)), float(min(top, high))]
+
+
+def _unskewed(w: float, g: float) -> float:
+    """The studentised deviate whose skewness-corrected value is ``w`` (Hall 1992, eq. 2.2, inverted)."""
+    if abs(g) < 1e-6:
+        return w
+    return float(3 / g * (np.cbrt(1 + g * (w - g / 6)) - 1))
+
+
+def skewness(scores: Scores, n: int, codes: NDArray[np.int64] | None, seed: int) -> dict[str, float]:
+    """How skewed the sampling distribution of every figure is, by leaving out blocks of items or groups (jackknife)."""
+    units = n if codes is None else int(codes.max()) + 1
+    blocks = np.random.default_rng(seed).permutation(units) % min(units, MOST_BLOCKS)
+    places = blocks if codes is None else blocks[codes]
+    result: dict[str, list[Array]] = {}
+    count = int(blocks.max()) + 1
+    at_once = max(1, BLOCK_WEIGHTS // n)
+    for start in range(0, count, at_once):
+        left_out = np.arange(start, min(start + at_once, count))
+        for name, values in scores((places[None] != left_out[:, None]).astype(np.float64)).items():
+            result.setdefault(name, []).append(values)
+    found = {}
+    for name, parts in result.items():
+        values = np.concatenate(parts)
+        values = values[np.isfinite(values)]
+        pull = values.mean() - values if len(values) else values
+        size = float((pull**2).sum()) ** 1.5
+        found[name] = float((pull**3).sum()) / size if size > 1e-30 else 0.0
+    return found
+
+
 Scores = Callable[[Array], Mapping[str, Array]]
 
 
@@ -149,10 +222,14 @@ def measured(
     *,
     proportions: Mapping[str, Proportion] | None = None,
     counts: Mapping[str, int] | None = None,
+    kinds: Mapping[str, str] | None = None,
     groups: Any = None,
     config: Config | None = None,
 ) -> dict[str, dict[str, Any]]:
     """``{name: {value, interval, n, method}}`` of every figure that ``scores`` gives.
+
+    ``kinds`` says by name how a figure's interval is made (see above; a name such as ``f1/CLASS`` goes by what stands
+    before the stroke), ``percentile`` where it is silent.
 
     ``scores(weights (b, n))`` returns ``(b,)`` per figure, NaN where undefined; the figures named in ``proportions``
     get Wilson's interval. ``counts`` overrides the n of a figure that concerns some items only. Undefined figures have
@@ -169,6 +246,10 @@ def measured(
                 if name in resampled:
                     resampled[name].append(values)
     suffix = "" if codes is None else " by group"
+    units = n if codes is None else int(codes.max()) + 1
+    kind_of = {name: (kinds or {}).get(name.partition("/")[0], PERCENTILE) for name in resampled}
+    corrected = any(kind in (SKEWED, AREA) for kind in kind_of.values())
+    skew = skewness(scores, n, codes, config.seed) if corrected and units > 2 else {}
     result: dict[str, dict[str, Any]] = {}
     for name, value in points.items():
         entry: dict[str, Any] = {"value": value if np.isfinite(value) else None, "interval": None, "n": n}
@@ -182,8 +263,11 @@ def measured(
                 entry["interval"] = list(wilson(value * worth, worth, config.level))
             entry["method"] = "wilson" + suffix
         else:
-            if entry["value"] is not None:
-                entry["interval"] = percentile(np.concatenate(resampled[name]), config.level)
-            entry["method"] = "bootstrap" + suffix
+            kind, drawn = kind_of[name], np.concatenate(resampled[name])
+            if entry["value"] is not None and kind == PERCENTILE:
+                entry["interval"] = percentile(drawn, config.level)
+            elif entry["value"] is not None:
+                entry["interval"] = studentised(kind, value, drawn, units, skew.get(name, 0.0), config.level)
+            entry["method"] = METHODS[kind] + suffix
         result[name] = entry
     return result

@@ -21,6 +21,14 @@ Bool = NDArray[np.bool_]
 
 PRIMARY = "f1_samples"
 THRESHOLD = 0.5
+AVERAGES = ("micro", "macro", "weighted")
+# How intervals are made: see mmcli.evaluation.interval.
+KINDS = {
+    **{f"{name}_{average}": interval.SHARE for name in ("precision", "recall", "f1") for average in AVERAGES},
+    **dict.fromkeys(("f1_samples", "hamming_loss", "f1", "brier"), interval.SHARE),
+    **dict.fromkeys(("auroc", "auroc_macro", "average_precision", "average_precision_macro"), interval.AREA),
+    "log_loss": interval.SKEWED,
+}
 
 
 def validate(
@@ -129,7 +137,7 @@ def evaluate(
         support = int(truth[:, c].sum())
         counts |= dict.fromkeys((f"f1/{name}", f"auroc/{name}", f"average_precision/{name}"), support)
     metrics = Metrics(truth, guess, table, names)
-    return interval.measured(metrics, n, proportions=shares, counts=counts, groups=groups, config=config)
+    return interval.measured(metrics, n, proportions=shares, counts=counts, kinds=KINDS, groups=groups, config=config)
 
 
 def _ratio(part: Array, whole: Array) -> Array:

@@ -105,7 +105,8 @@ def evaluate(
         for name, values in metrics.each.items()
         if name.startswith("hit_rate") or (name.startswith("recall") and bool(((grades > 0).sum(axis=1) == 1).all()))
     }
-    return interval.measured(metrics, len(table), proportions=shares, groups=groups, config=config)
+    kinds = dict.fromkeys(metrics.each, interval.SHARE)
+    return interval.measured(metrics, len(table), proportions=shares, kinds=kinds, groups=groups, config=config)
 
 
 def retrieval(queries: Any, candidates: Any, pairs: Any = None) -> tuple[Array, Array]:

@@ -97,7 +97,8 @@ def evaluate(
     """
     truth, guess = validate(labels, predictions)
     metrics = Metrics(truth, guess)
-    return interval.measured(metrics, len(truth), proportions=metrics.shares, groups=groups, config=config)
+    kinds = dict.fromkeys(("mae", "rmse"), interval.SKEWED)
+    return interval.measured(metrics, len(truth), proportions=metrics.shares, kinds=kinds, groups=groups, config=config)
 
 
 def _varies(weights: Array, values: Array) -> NDArray[np.bool_]:

@@ -91,9 +91,9 @@ def mcnemar(only_ours: int, only_theirs: int) -> float:
     """
     if only_ours + only_theirs == 0:
         return 1.0
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
-    return float(binomtest(only_ours, only_ours + only_theirs, 0.5).pvalue)
+    return min(1.0, 2 * float(bdtr(min(only_ours, only_theirs), only_ours + only_theirs, 0.5)))
 
 
 def verdict(

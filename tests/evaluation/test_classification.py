@@ -114,7 +114,7 @@ def test_one_class_only_is_scored_without_a_fuss():
     found = classification.evaluate(["a", "a"], ["a", "a"], [[1.0, 0.0], [1.0, 0.0]], ["a", "b"], config=QUICK)
 
     assert found["accuracy"]["value"] == found["balanced_accuracy"]["value"] == found["f1_macro"]["value"] == 1.0
-    assert found["auroc_macro"] == {"value": None, "interval": None, "n": 2, "method": "bootstrap"}
+    assert found["auroc_macro"]["value"] is found["auroc_macro"]["interval"] is None
     assert found["recall/b"]["n"] == 0
 
 

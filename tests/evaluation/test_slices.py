@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmcli.evaluation import slices
 from mmcli.evaluation.outcome import Outcome, outcome_of, truth_of
@@ -31,3 +34,21 @@ def test_holms_correction_by_hand():
     slices._holm(rows)
 
     assert [row["p"] for row in rows] == pytest.approx([0.03, 0.06, 0.06])
+
+
+@given(a=st.integers(0, 12), b=st.integers(0, 12), c=st.integers(0, 40), d=st.integers(0, 40))
+def test_the_exact_test_is_that_of_scipy(a, b, c, d):
+    part, rest = np.r_[np.ones(a), np.zeros(b)], np.r_[np.ones(c), np.zeros(d)]
+    if len(part) and len(rest):
+        assert slices._p(part, rest, "classify") == pytest.approx(
+            scipy.stats.fisher_exact([[a, b], [c, d]]).pvalue, abs=1e-9
+        )
+
+
+@given(seed=st.integers(0, 200), n=st.integers(5, 30), m=st.integers(5, 30))
+def test_welchs_test_is_that_of_scipy(seed, n, m):
+    rng = np.random.default_rng(seed)
+    part, rest = rng.normal(size=n), rng.normal(0.5, 2.0, m)
+
+    expected = scipy.stats.ttest_ind(part, rest, equal_var=False).pvalue
+    assert slices._p(part, rest, "regress") == pytest.approx(expected, abs=1e-9)
