@@ -80,7 +80,11 @@ def command(
         int, typer.Option(min=0, metavar="N", help="Explain the N most wrong items: seconds, regions, words.")
     ] = 10,
     robustness: Annotated[
-        bool, typer.Option("--robustness", help="Add curves under damage, temperature scaling, and timings.")
+        bool, typer.Option("--robustness", help="Add curves under damage, and temperature scaling.")
+    ] = False,
+    timings: Annotated[
+        bool,
+        typer.Option("--timings", help="Add latency and throughput: the one part that differs from run to run."),
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a data set with leaks between its splits.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "cpu",
@@ -125,14 +129,16 @@ def command(
     data = datasets.load(dataset)
     found = predictor.load(model, device)
     judged = subject.of(found)
+    judged.facts["file_bytes"] = model.stat().st_size if model.is_file() else None
     rivals = [subject.of(predictor.load(path, device)) for path in against or []] or candidates.kept(judged)
     options = {"split": split, "seed": seed, "explain": explain, "strict": strict, "against": against, "set": set_}
-    options["robustness"] = robustness
+    options |= {"robustness": robustness, "timings": timings}
     request = report.Request(
         split=split,
         strict=strict,
         explain=explain,
         robustness=robustness,
+        timings=timings,
         intervals=_intervals(set_, seed),
         inputs=tuple(provenance.source_of(path) for path in (model, dataset, *(against or []))),
         reproduce=_reproduce(model, dataset, output, options),
@@ -222,7 +228,7 @@ def _reproduce(model: Path, dataset: Path, output: Path, options: dict[str, Any]
     words += ["--explain", str(options["explain"])]
     words += [word for path in options["against"] or [] for word in ("--against", path.name)]
     words += [word for value in options["set"] or [] for word in ("--set", value)]
-    words += [f"--{name}" for name in ("robustness", "strict") if options[name]]
+    words += [f"--{name}" for name in ("robustness", "timings", "strict") if options[name]]
     return shlex.join([*words, "-o", output.name or "-"])
 
 
@@ -260,6 +266,15 @@ def _show(result: dict[str, Any], output: Path) -> None:
     for name, entry in result["baselines"].items():
         figure = "accuracy" if "accuracy" in entry else "mae"
         console.say(f"without looking ({name.replace('_', ' ')}): {figure} {entry[figure]:.3f}")
+    facts = result["model"]
+    if facts.get("file_bytes"):
+        console.say(f"{facts['name']}: {facts['parameters']:,} parameters, {facts['file_bytes']:,} bytes on disk")
+    if "cost" in result:
+        spent = result["cost"]
+        console.say(
+            f"one item at a time: median {spent['latency_ms']['p50']:g} ms, 95 % within "
+            f"{spent['latency_ms']['p95']:g} ms; in batches {spent['items_per_s']:g} items a second"
+        )
     for note in result["notes"]:
         console.warn(f"note: {note}")
 

@@ -31,8 +31,16 @@ def of(found: Any) -> Any:
         modalities=tuple(found.modalities),
         fusion=(model.get("fusion") or model)["name"],
         access=Access(found.net, batches, found.meaning),
-        facts={"parameters": found.parameters} | _pool(found.config),
+        facts={"parameters": _parameters(found.net)} | _pool(found.config),
     )
+
+
+def _parameters(net: Any) -> int:
+    """The trained numbers that answers come from: opponents kept in a pool without a say are not counted."""
+    from mmcli.models.stack import Stack
+
+    inside = net.speaking() if isinstance(net, Stack) else [net]
+    return sum(values.numel() for part in inside for values in part.parameters())
 
 
 def _pool(config: dict[str, Any]) -> dict[str, Any]:

@@ -199,6 +199,7 @@ def _card(item: dict[str, Any], report: dict[str, Any], media: Mapping[str, str]
         "prediction": shown(item["prediction"]),
         "chance": chance,
         "parts": parts,
+        "gap": found.get("gap"),
         "missing": [name for name in report["modalities"]["each"] if name not in item["present"]],
     }
 

@@ -45,7 +45,8 @@ class Request:
     split: str = "test"  # train, val or test; "all" takes every item
     strict: bool = False  # refuse leaks between splits
     explain: int = 10  # items explained by gradients: the most wrong ones
-    robustness: bool = False  # curves under damage, calibration by temperature, speed
+    robustness: bool = False  # curves under damage, calibration by temperature
+    timings: bool = False  # latency and throughput: the one part that differs from run to run
     intervals: interval.Config = field(default_factory=interval.Config)
     inputs: tuple[dict[str, Any], ...] = ()  # {name, size, sha256} of model, data set and opponents
     reproduce: str | None = None  # the command, without folders
@@ -108,6 +109,7 @@ def evaluate(
         val = None if request.split in ("val", "all") else outcome_on(model, dataset, dataset.rows("val"))
         if (scaled := robustness.temperature(val, found)) is not None:
             report["robustness"]["temperature"] = scaled
+    if request.timings:
         report["cost"] = robustness.cost(model, dataset, rows)
     if request.reproduce:
         report["reproduce"] = request.reproduce

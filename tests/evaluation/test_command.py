@@ -10,6 +10,7 @@ import pytest
 from mmcli.artifacts import dataset as datasets
 from mmcli.artifacts import report as reports
 from mmcli.cli.app import run
+from mmcli.evaluation import integrity
 
 from .conftest import made
 
@@ -107,3 +108,37 @@ def test_strict_refuses_leaks(trained, tmp_path, capsys):
     assert "the splits are not clean" in capsys.readouterr().err
     assert run([*arguments, "--strict"]) == 4
     assert "leaks between splits" in capsys.readouterr().err
+
+
+def test_reports_with_curves_are_the_same_bytes_twice_and_timings_are_there_when_asked_for(trained, tmp_path, capsys):
+    paths = [str(trained / "model.pt"), str(trained / "data.npz"), "--robustness", "--explain", "2"]
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        assert run(["evaluate", *paths, "-o", str(tmp_path / name / "r.json")]) == 0
+    err = capsys.readouterr().err
+    assert (tmp_path / "a" / "r.json").read_bytes() == (tmp_path / "b" / "r.json").read_bytes()
+    found = reports.load(tmp_path / "a" / "r.json")
+    assert "cost" not in found
+    assert found["model"]["file_bytes"] == (trained / "model.pt").stat().st_size
+    assert f"{found['model']['parameters']:,} parameters, {found['model']['file_bytes']:,} bytes on disk" in err
+
+    html = str(tmp_path / "r.html")
+    assert run(["evaluate", *paths, "--timings", "-o", str(tmp_path / "t.json"), "--html", html]) == 0
+    timed = reports.load(tmp_path / "t.json")
+    assert timed["cost"]["latency_ms"]["p50"] > 0
+    assert "--timings" in timed["reproduce"]
+    assert "one item at a time: median" in capsys.readouterr().err
+    page = (tmp_path / "r.html").read_text()
+    assert "bytes on disk" in page
+    assert "One item at a time" in page
+
+
+def test_the_sample_data_are_clean(sample_data, tmp_path):
+    """No item twice, no voice on both sides of a split: the recordings that the documentation measures on."""
+    manifest = sample_data / "digits" / "manifest.csv"
+    assert run(["extract", str(manifest), "-o", str(tmp_path / "f"), "--jobs", "1", "-q"]) == 0
+    assert run(["fuse", str(tmp_path / "f" / "manifest.jsonl"), "-o", str(tmp_path / "d.npz"), "-q"]) == 0
+    found = integrity.check(datasets.load(tmp_path / "d.npz"))
+
+    assert found["clean"]
+    assert found["duplicates"] == {"between_splits": 0, "within_a_split": 0, "cases": []}

@@ -70,7 +70,7 @@ def test_absence_spares_items_that_would_be_left_with_nothing():
 def test_the_curves_of_a_report_start_at_its_own_figure_and_fall(task, tmp_path):
     data = made(200, task=task)
     classes = None if task == "regress" else ["a", "b", "c"]
-    found = evaluate(Model(predict=predict, task=task, classes=classes), data, Request(robustness=True))
+    found = evaluate(Model(predict=predict, task=task, classes=classes), data, Request(robustness=True, timings=True))
     reports.save(tmp_path / "r.json", found)
     primary = found["robustness"]["primary"]
 
