@@ -59,7 +59,10 @@ def command(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from MODEL.resume.pt if a run was killed.")] = False,
     cv: Annotated[
         int | None,
-        typer.Option(metavar="K", help="K folds (classes even, groups together), into the folder given by -o."),
+        typer.Option(
+            metavar="K",
+            help="K folds (classes even, groups together, scales fitted anew, nothing made), into the folder given by -o.",
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="N seeds from --seed on, into a folder.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the network that fits the data and stop.")] = False,

@@ -2,12 +2,11 @@
 
 The folder holds ``fold-K-seed-S.pt`` with its history for every run, ``history.ndjson`` with one line a run, and
 ``run.json`` with mean and standard deviation of the scores. Without cross-validation the data set's own splits are
-fold 0.
+fold 0. A fold fits the scales of the streams anew on its own training rows and sees nothing that was made.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from mmcli.artifacts import atomic, provenance
 from mmcli.artifacts.append import Journal
 from mmcli.artifacts.dataset import Dataset
 from mmcli.errors import UsageError
-from mmcli.training import folds, predictor, run
+from mmcli.training import folds, foldwise, predictor, run
 from mmcli.training.config import TrainConfig
 from mmcli.training.target import read, score
 
@@ -30,12 +29,13 @@ SCHEMA = "mmcli/train-runs@1"
 def splits(dataset: Dataset, config: TrainConfig, count: int) -> list[NDArray[np.str_]]:
     """A split column for each of ``count`` folds: one part to test on, the next to stop by, the others to train on.
 
-    All labelled items take part, whatever their split in the data set; classes are spread evenly, a group stays
-    together.
+    All labelled items take part, whatever their split in the data set, but none that was made; classes are spread
+    evenly, a group stays together.
     """
     everyone = np.arange(dataset.items, dtype=np.int64)
     target = read(dataset, config.task, everyone, torch.device("cpu"))
-    rows = everyone[target.known]
+    there = np.any([stream.present for stream in dataset.streams.values()], axis=0)
+    rows = everyone[target.known & there]
     kinds = target.values.numpy()[rows] if target.task == "classify" else None
     parts = folds.make(rows, kinds, dataset.group[rows], count, config.seed)
     found = []
@@ -60,13 +60,13 @@ def train(
     """Train every configuration (they differ in the seed) on every fold; returns the content of ``run.json``."""
     if cv and cv < 3:
         raise UsageError(f"cross-validation needs at least 3 folds (train, val, test), not {cv}")
-    columns = splits(dataset, configs[0], cv) if cv else [dataset.split]
+    whole = foldwise.real(dataset) if cv else dataset
+    columns = splits(whole, configs[0], cv) if cv else [dataset.split]
     rows: list[dict[str, Any]] = []
     atomic.write_text(folder / "history.ndjson", "")
     with Journal(folder / "history.ndjson") as journal:
         for fold, column in enumerate(columns):
-            data = copy.copy(dataset)
-            data.split = column
+            data = foldwise.split(whole, column) if cv else whole
             for config in configs:
                 path = folder / f"fold-{fold}-seed-{config.seed}.pt"
                 run.train(data, config, path, inputs=inputs)

@@ -9,8 +9,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from mmcli.artifacts.dataset import Dataset
 from mmcli.errors import MismatchError, UsageError
-from mmcli.training import run, series
+from mmcli.fusion import normalise
+from mmcli.training import foldwise, run, series
 from mmcli.training.config import TrainConfig
 
 CONFIG = TrainConfig(epochs=4, width=16, rate=1e-2, batch=20)
@@ -44,3 +46,46 @@ def test_a_group_on_both_sides_is_refused_by_name(planted: ModuleType, tmp_path:
         run.train(data, CONFIG, tmp_path / "m.pt")
     with pytest.raises(UsageError, match="at least 3 folds"):
         series.train(data, [CONFIG], tmp_path / "runs", cv=2)
+
+
+def _scaled(data: Dataset, rows: np.ndarray) -> Dataset:
+    """The data set as ``fuse`` leaves it: every stream on a scale fitted on ``rows``."""
+    for stream in data.streams.values():
+        fitted = normalise.fit(stream.values[np.repeat(rows, stream.lengths)], "zscore")
+        stream.values = normalise.apply(stream.values, fitted)
+        stream.meta["normaliser"] = fitted
+    return data
+
+
+def test_a_fold_scales_by_its_own_training_rows(planted: ModuleType, tmp_path: Path) -> None:
+    """Held-out rows far off leave no trace in the scale, and the scale kept leads back to the raw values."""
+    raw = planted.noise_beside_signal(60)
+    column = np.array(["test" if i < 20 else "val" if i < 30 else "train" for i in range(60)])
+    for stream in raw.streams.values():
+        stream.values[np.repeat(column != "train", stream.lengths)] += 1000.0
+    kept = {name: stream.values.astype(np.float64) for name, stream in raw.streams.items()}
+    found = foldwise.split(_scaled(raw, column != ""), column)
+    for name, stream in found.streams.items():
+        train = np.repeat(column == "train", stream.lengths)
+        flat = stream.values[train].reshape(train.sum(), -1)
+        np.testing.assert_allclose(flat.mean(0), 0.0, atol=1e-3)
+        np.testing.assert_allclose(flat.std(0), 1.0, atol=1e-3)
+        own = normalise.fit(kept[name][train], "zscore")
+        np.testing.assert_allclose(stream.meta["normaliser"]["center"], own["center"], atol=1e-3)
+        np.testing.assert_allclose(stream.meta["normaliser"]["scale"], own["scale"], rtol=1e-3)
+
+
+def test_folds_never_see_what_was_made(planted: ModuleType) -> None:
+    """A copy of one item in another's fold would be an answer given away."""
+    data = planted.noise_beside_signal(60)
+    items = data.items
+    twice = data.select(np.concatenate([np.arange(items), np.arange(0, items, 3)]))
+    made = np.arange(twice.items) >= items
+    for stream in twice.streams.values():
+        stream.made = made & stream.present
+    whole = foldwise.real(twice)
+    for column in series.splits(whole, CONFIG, 3):
+        assert set(column[made]) == {""}
+        assert set(column[:items]) == {"train", "val", "test"}
+    for name, stream in whole.streams.items():
+        np.testing.assert_array_equal(stream.values, data.streams[name].values)
