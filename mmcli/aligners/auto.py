@@ -24,7 +24,7 @@ CONTEXT = 9  # of them, 0.45 s, stand together: what single frames share by chan
 # The statistic above which sound is refused: the geometric mean of the ratios of spectra and of pitch classes. On pairs
 # made for the purpose (copies and renditions of others than tests/benchmarks/bench_refusal.py counts) 176 right ones
 # gave up to 0.73 and 270 wrong ones 0.85 and more; the smaller ratio alone let one piece backwards pass.
-# Two voices reading one text lie on either side of it: a person and a synthetic voice share too little, and are refused.
+# Two voices reading one text lie on either side of it: a person and a synthetic voice share too little: refused.
 SOUND_LIMIT = 0.79
 FRAMES_LIMIT = 0.40  # the same for features and series, where only other sources were measured, not other classes
 SAME_LIMIT = 0.55  # the statistic of the spectra alone, up to which a pair is one recording twice
