@@ -22,7 +22,7 @@ WIDTHS = "any"  # of features of two kinds: those are warped through what they s
 TEST_HOP_S = 0.05  # of the frames that the test for belonging together compares
 CONTEXT = 9  # of them, 0.45 s, stand together: what single frames share by chance, so long a stretch does not
 # The statistic above which sound is refused: the geometric mean of the ratios of spectra and of pitch classes. On pairs
-# made for the purpose (copies and renditions of others than tests/benchmarks/bench_refusal.py counts) 176 right ones
+# made for the purpose (copies and renditions of others than tests/benchmarks/bench_refusal.py counts) 56 right ones
 # gave up to 0.73 and 270 wrong ones 0.85 and more; the smaller ratio alone let one piece backwards pass.
 # Two voices reading one text lie on either side of it: a person and a synthetic voice share too little: refused.
 SOUND_LIMIT = 0.79
