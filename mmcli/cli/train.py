@@ -55,13 +55,31 @@ def command(
         int, typer.Option(metavar="N", help="Passes over the training split, at most; 0: 50, fewer for many items.")
     ] = 0,
     seed: Seed = 0,
+    class_weights: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Rare classes count more: none, inverse, effective (Cui et al. 2019)."),
+    ] = None,
+    sampling: Annotated[
+        str | None, typer.Option(metavar="NAME", help="all; balanced: an epoch draws every class equally often.")
+    ] = None,
+    modulation: Annotated[
+        float | None,
+        typer.Option(metavar="ALPHA", help="OGM-GE (Peng et al. 2022): leading modalities learn slower. 0: off."),
+    ] = None,
+    smoothing: Annotated[
+        float | None, typer.Option(metavar="P", help="Label smoothing (Szegedy et al. 2016). [default: 0.05]")
+    ] = None,
+    auxiliary: Annotated[
+        float | None,
+        typer.Option(metavar="W", help="Weight of each modality's own loss beside the fused one. [default: 0.5]"),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda. auto: CUDA where it is.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from MODEL.resume.pt if a run was killed.")] = False,
     cv: Annotated[
         int | None,
         typer.Option(
             metavar="K",
-            help="K folds (classes even, groups together, scales fitted anew, nothing made), into the folder given by -o.",
+            help="K folds (classes even, groups together, own scales, nothing made), into the folder given by -o.",
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="N seeds from --seed on, into a folder.")] = 1,
@@ -115,6 +133,8 @@ def _config(values: dict[str, Any]) -> Any:
     chosen = assign.configure(TrainConfig, assigned.get("train"), "train")
     names = tuple(name for name in (values["modalities"] or "").split(",") if name)
     options = {k: values[k] for k in ("task", "fusion", "epochs", "seed", "device")}
+    remedies = ("class_weights", "sampling", "modulation", "smoothing", "auxiliary")
+    options |= {k: values[k] for k in remedies if values[k] is not None}
     return dataclasses.replace(chosen, modalities=names, encoders=tuple(values["encoder"] or ()), **options)
 
 

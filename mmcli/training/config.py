@@ -8,6 +8,8 @@ from mmcli.errors import UsageError
 
 TASKS = ("auto", "classify", "regress", "multilabel")
 AUTO = "auto"
+CLASS_WEIGHTS = ("none", "inverse", "effective")
+SAMPLING = ("all", "balanced")
 CANDIDATES = ("all", "networks", "kernels")
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -37,6 +39,9 @@ class TrainConfig:
     modality_dropout: float = 0.1  # probability that a present modality is hidden from a training item
     auxiliary: float = 0.5  # weight of each modality's own loss beside the fused one; 0: none
     smoothing: float = 0.05  # label smoothing
+    class_weights: str = "none"  # inverse, effective: rare classes count more, see training/imbalance.py
+    sampling: str = "all"  # balanced: an epoch draws every class equally often
+    modulation: float = 0.0  # alpha of OGM-GE: leading modalities learn slower; 0: off, 0.1 to 1 in the paper
     average: float = 0.98  # decay of the average over steps that is validated and kept; 0: the last weights
     width: int = 0  # numbers an encoder gives; 0: chosen from the data
     threads: int = 1  # threads of one process, fixed: another number may round differently
@@ -57,6 +62,7 @@ class TrainConfig:
             "modality_dropout": (0.0, 0.95),
             "auxiliary": (0.0, 100.0),
             "smoothing": (0.0, 0.95),
+            "modulation": (0.0, 10.0),
             "average": (0.0, 0.99999),
             "width": (0, 4096),
             "threads": (1, 1024),
@@ -71,6 +77,10 @@ class TrainConfig:
             raise UsageError(f"task must be one of {', '.join(TASKS)}, not {self.task!r}")
         if self.candidates not in CANDIDATES:
             raise UsageError(f"candidates must be one of {', '.join(CANDIDATES)}, not {self.candidates!r}")
+        if self.class_weights not in CLASS_WEIGHTS:
+            raise UsageError(f"class weights must be one of {', '.join(CLASS_WEIGHTS)}, not {self.class_weights!r}")
+        if self.sampling not in SAMPLING:
+            raise UsageError(f"sampling must be one of {', '.join(SAMPLING)}, not {self.sampling!r}")
         if self.device not in DEVICES:
             raise UsageError(f"device must be one of {', '.join(DEVICES)}, not {self.device!r}")
         if self.width % 8:

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmcli.artifacts.dataset import Dataset
-from mmcli.errors import InputError
+from mmcli.errors import InputError, UsageError
 from mmcli.models import factory
 from mmcli.models.dropout import coins
 from mmcli.models.dropout import rows as shard
-from mmcli.models.network import Batch, Network
-from mmcli.training import plan, seeding
+from mmcli.models.network import Batch, Network, Outputs
+from mmcli.training import imbalance, plan, seeding
 from mmcli.training.average import Average
 from mmcli.training.config import TrainConfig
 from mmcli.training.data import Data, hide, order
@@ -96,8 +96,12 @@ def fit(
         net = factory.build(model).to(device)
         assert isinstance(net, Network)
         _set_output_bias(net, target, train)
+        weights = imbalance.item_weights(target, train, config.class_weights)
+        modulated = config.modulation > 0 and len(streams) > 1
+        if modulated and (target.task != "classify" or not len(net.alone)):
+            raise UsageError("gradient modulation needs classes and a loss of each modality (train.auxiliary above 0)")
         parameters = [p for p in net.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(_decay_groups(net, config.decay), lr=config.rate, fused=True)
+        optimizer = torch.optim.AdamW(_groups(net, config.decay, modulated), lr=config.rate, fused=True)
         average = Average(net, config.average)
         size = plan.batch(len(train), config)
         epochs = plan.epochs(len(train), config)
@@ -112,7 +116,8 @@ def fit(
             rng = seeding.generator(config.seed, epoch, seeding.ORDER)
             total, seen = 0.0, 0
             net.train()
-            for rows in order(data, train, size, rng):
+            drawn = train if config.sampling == "all" else imbalance.balanced(target, train, rng)
+            for rows in order(data, drawn, size, rng):
                 for group in optimizer.param_groups:
                     group["lr"] = config.rate * schedule(state.step, steps, config.warmup)
                 start, stop = world.share(len(rows))
@@ -121,10 +126,16 @@ def fit(
                 with shard(start, stop, len(rows)), half:
                     if config.modality_dropout and len(streams) > 1:
                         batch = hide(batch, _kept(batch, config.modality_dropout))
-                    loss = _loss(net, batch, target, rows[start:stop], config) / len(rows)
+                    outputs = net.detailed(batch)
+                    loss = _loss(outputs, target, rows[start:stop], weights, config) / len(rows)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 loss = world.sum_gradients(parameters, loss.detach())
+                if modulated:
+                    values = target.values[torch.from_numpy(rows[start:stop]).to(device)]
+                    assert outputs.alone is not None
+                    led = world.sum(imbalance.confidence(outputs.alone, outputs.present, values))
+                    imbalance.modulate(net.encoders, optimizer.param_groups, imbalance.factors(led, config.modulation))
                 if config.clip:
                     nn.utils.clip_grad_norm_(parameters, config.clip)
                 optimizer.step()
@@ -184,17 +195,19 @@ def validate(net: nn.Module, data: Data, target: Target, rows: NDArray[np.int64]
     return {"loss": float(loss), **score(target.task, logits, values)}
 
 
-def _loss(net: Network, batch: Batch, target: Target, rows: NDArray[np.int64], config: TrainConfig) -> Tensor:
+def _loss(
+    outputs: Outputs, target: Target, rows: NDArray[np.int64], weights: Tensor | None, config: TrainConfig
+) -> Tensor:
     """Sum over the items of the fused loss plus the weighted mean of the present modalities' own losses."""
-    outputs = net.detailed(batch)
-    values = target.values[torch.from_numpy(rows).to(target.values.device)]
-    loss = losses(target.task, outputs.logits.float(), values, config.smoothing).sum()
+    where = torch.from_numpy(rows).to(target.values.device)
+    values = target.values[where]
+    loss = losses(target.task, outputs.logits.float(), values, config.smoothing)
     if outputs.alone is not None and config.auxiliary:
         each = [losses(target.task, own.float(), values, config.smoothing) for own in outputs.alone.unbind(1)]
         present = outputs.present.float()
         own = (torch.stack(each, dim=1) * present).sum(1) / present.sum(1).clamp(min=1)
-        loss = loss + config.auxiliary * own.sum()
-    return loss
+        loss = loss + config.auxiliary * own
+    return (loss if weights is None else loss * weights[where]).sum()
 
 
 def _kept(batch: Batch, p: float) -> Tensor:
@@ -208,11 +221,20 @@ def _stalled(state: State, config: TrainConfig) -> bool:
     return bool(config.patience) and state.epoch - state.best_epoch >= config.patience
 
 
-def _decay_groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Weight decay on matrices and kernels only, not on biases, norms and single vectors."""
-    matrices = [p for p in net.parameters() if p.dim() > 1]
-    others = [p for p in net.parameters() if p.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+def _groups(net: Network, decay: float, apart: bool) -> list[dict[str, Any]]:
+    """Weight decay on matrices and kernels only, not on biases, norms and single vectors.
+
+    ``apart``: the parameters of each encoder in groups of their own, which carry its position as ``"encoder"``.
+    """
+    parts: list[tuple[dict[str, Any], list[nn.Parameter]]] = [({}, list(net.parameters()))]
+    if apart:
+        own = [({"encoder": m}, list(encoder.parameters())) for m, encoder in enumerate(net.encoders)]
+        taken = {id(p) for _, members in own for p in members}
+        parts = [({}, [p for p in net.parameters() if id(p) not in taken]), *own]
+    groups = []
+    for label, members in parts:
+        groups.append({"params": [p for p in members if p.dim() > 1], "weight_decay": decay, **label})
+        groups.append({"params": [p for p in members if p.dim() <= 1], "weight_decay": 0.0, **label})
     return [group for group in groups if group["params"]]
 
 

@@ -30,6 +30,12 @@ class World:
         """First and last-plus-one position of a global batch that this process computes."""
         return items * self.rank // self.size, items * (self.rank + 1) // self.size
 
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum of a tensor over the processes."""
+        if self.size > 1:
+            torch.distributed.all_reduce(values)
+        return values
+
     def sum_gradients(self, parameters: Sequence[torch.nn.Parameter], loss: Tensor) -> Tensor:
         """Sum the gradients and the loss over the processes, in one message."""
         if self.size == 1:
