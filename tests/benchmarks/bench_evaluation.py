@@ -39,7 +39,7 @@ def made(items: int, train: int) -> Dataset:
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         classes = np.repeat(number, lengths)
         values = centre[classes] + rng.normal(0, 3.0, (len(classes), 32))
-        meta: dict = {"kind": kind}
+        meta: dict[str, object] = {"kind": kind}
         if kind == "tokens":
             values = np.where(rng.random((len(classes), 1)) < 0.2, classes[:, None] + 2, rng.integers(2, 50, (1, 1)))
             meta["vocabulary_size"] = 64
@@ -47,9 +47,9 @@ def made(items: int, train: int) -> Dataset:
         streams[name] = Stream(values.astype(np.float32), offsets, times, present, None, meta)
     names = [f"c{k}" for k in range(10)]
     split = np.where(np.arange(count) < train, "train", "test")
-    ids = [f"i{k:05d}" for k in range(count)]
+    ids = np.array([f"i{k:05d}" for k in range(count)])
     label = np.array(names)[number]
-    return Dataset(streams, ids, split, [""] * count, label, meta={"task": "classify", "classes": names})
+    return Dataset(streams, ids, split, np.full(count, "", np.str_), label, meta={"task": "classify", "classes": names})
 
 
 def mmcli(*words: object) -> tuple[float, float]:
