@@ -56,11 +56,12 @@ class _Plan:
         return Fraction(TICKS, max(1, usual)).limit_denominator(1001)
 
 
-def retimed(source: Path, target: Path, clock: Clock, *, suffix: str, sound: bool) -> Copied:
-    """Write the film ``source`` to ``target`` with its showing times through ``clock``; ``suffix`` names the container.
+def retimed(source: Path, lent: Path, clock: Clock, *, suffix: str, sound: bool) -> Copied:
+    """Write the film ``source`` to ``lent``, a temporary path, with its showing times through ``clock``.
 
-    Pictures that have no place on the new clock are left out where no other needs them, else they pass within a tick;
-    sound and subtitles that have none are left out. Without ``sound`` no sound is written.
+    ``suffix`` names the container. Pictures that have no place on the new clock are left out where no other needs
+    them, else they pass within a tick; sound and subtitles that have none are left out. Without ``sound`` no sound is
+    written.
 
     Raises :class:`UsageError` for a container that cannot be written or does not take the codecs, :class:`MediaError`
     for a damaged film.
@@ -87,7 +88,7 @@ def retimed(source: Path, target: Path, clock: Clock, *, suffix: str, sound: boo
         for index, (kind, start, length, key) in seen.items()
     }
     with containers.opened(source) as container, containers.decoding(source):
-        _write(container, target, form, plans, found)
+        _write(container, lent, form, plans, found)
     return found
 
 
@@ -179,11 +180,11 @@ def _lone(start: Times, duration: Times, clock: Clock, earliest: float) -> _Plan
     return _Plan(pts, pts, length, ~lost)
 
 
-def _write(container: Any, target: Path, form: str, plans: dict[int, _Plan], found: Copied) -> None:
+def _write(container: Any, lent: Path, form: str, plans: dict[int, _Plan], found: Copied) -> None:
     import av
 
     with av.open(
-        str(target.absolute()),
+        str(lent.absolute()),
         "w",
         format=form,
         container_options={"fflags": "+bitexact", "avoid_negative_ts": "disabled"},

@@ -1,6 +1,7 @@
 """Nothing outside mmcli/artifacts writes a file: it is found by reading the code.
 
-Encoders may write to the temporary path that ``atomic.path`` lends them, inside that block.
+Encoders may write to the temporary path that ``atomic.path`` lends them, inside that block, or where it was handed on:
+a parameter named ``lent``.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ def writes(source: str) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.With):
             calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
             lent = lent or any(dotted(call.func) in LENDERS for call in calls)
+        if isinstance(node, ast.FunctionDef):
+            lent = lent or any(arg.arg == "lent" for arg in node.args.args)
         if isinstance(node, ast.Call) and not lent and _writes(node) and memory.isdisjoint(map(dotted, node.args)):
             yield node.lineno, ast.unparse(node)
         for child in ast.iter_child_nodes(node):

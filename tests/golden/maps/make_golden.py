@@ -33,7 +33,14 @@ def maps() -> dict[str, Alignment]:
     common: dict[str, Any] = {**SIDES, "method": AUTO, "quality": MATCH}
     return {
         "offset": Alignment(
-            model="offset", knots=_line(1.37, 1.0), offset_s=1.37, rate=1.0, ppm=0.0, cost=0.01, **common
+            model="offset",
+            knots=_line(1.37, 1.0),
+            offset_s=1.37,
+            rate=1.0,
+            ppm=0.0,
+            cost=0.01,
+            ambiguous={"side": "query", "shift_s": -4.0, "share": 0.97},
+            **common,
         ),
         "affine": Alignment(
             model="affine",
