@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,38 +29,65 @@ def align_files(
     metric: str | None = None,
     config: Any = None,
     plot: Path | None = None,
+    page: Path | None = None,
     rate: float | None = None,
 ) -> Alignment:
     """The map between two files: sound, video with sound, features (npz) or numeric series.
 
     ``feature`` names the extractor whose frames are compared (default for sound: log-mel bands); ``metric`` the
     distance between them, for methods that have one; ``config`` the method's configuration. ``plot`` draws the costs
-    and the path into a PNG file. ``rate`` is that of series without a time column, Hz. The result names both files
-    with their SHA-256 and durations.
+    and the path into a PNG file, ``page`` shows and plays the pair in one HTML file. ``rate`` is that of series
+    without a time column, Hz. The result names both files with their SHA-256 and durations.
 
     Raises MissingError, MediaError or ArtifactError for a file that cannot be read, MismatchError for two that cannot
     be compared, UsageError for an option that does not fit.
     """
     a, b = Side(Path(reference), "reference", rate), Side(Path(query), "query", rate)
+    found, compared = _aligned(a, b, method, feature, metric, config)
+    if plot is not None and compared is None:
+        raise UsageError("--plot draws frames that were compared, and here were none", hint="--page shows this pair")
+    frames = compared.frames() if compared is not None and (plot or page) else None
+    if plot is not None and frames is not None:
+        from mmcli.aligners import _plot
+
+        _plot.draw(plot, found, frames.x, frames.y, metric=frames.metric)
+    if page is not None:
+        from mmcli.aligners import _page
+
+        _page.draw(page, found, a, b, costs=None if frames is None else _page.costs(*frames))
+    return found
+
+
+class _Compared(NamedTuple):
+    """What the method was given of the reference ``x`` and of the query ``y``, and its ``metric``."""
+
+    x: Any
+    y: Any
+    metric: str
+
+    def frames(self) -> _Compared:
+        """With the frames of sounds in their place."""
+        x, y = (comparable(s) if hasattr(s, "samples") else s for s in (self.x, self.y))
+        return _Compared(x, y, self.metric)
+
+
+def _aligned(
+    a: Side, b: Side, method: str, feature: str | None, metric: str | None, config: Any
+) -> tuple[Alignment, _Compared | None]:
     module = aligners.registry.load(method)
     if "subtitle" in (a.modality, b.modality):
-        return _with_subtitle(a, b, method, module.Config() if config is None else config)
+        return _with_subtitle(a, b, method, module.Config() if config is None else config), None
     if b.modality == "text" and a.has_sound:
-        return _with_text(a, b, method, module.Config() if config is None else config)
+        return _with_text(a, b, method, module.Config() if config is None else config), None
     if feature is None and any(p.is_silent and q.has_sound and q.modality != "video" for p, q in ((a, b), (b, a))):
-        return _with_motion(a, b, method, module.Config() if config is None else config)
+        return _with_motion(a, b, method, module.Config() if config is None else config), None
     x, y, chosen = inputs(a, b, module, feature)
     settings = configured(module, method, config, metric or chosen, asked=metric is not None)
     if "score" in (a.modality, b.modality) and getattr(settings, "kind", None) == "auto":
         settings = dataclasses.replace(settings, kind="rendition")  # plain tones are no copy of a recording
     found: Alignment = module.align(x, y, settings)
     found = dataclasses.replace(found, reference=a.about(), query=b.about())
-    if plot is not None:
-        from mmcli.aligners import _plot
-
-        x, y = (comparable(s) if hasattr(s, "samples") else s for s in (x, y))
-        _plot.draw(plot, found, x, y, metric=getattr(settings, "metric", None) or chosen or "euclidean")
-    return found
+    return found, _Compared(x, y, getattr(settings, "metric", None) or chosen or "euclidean")
 
 
 def _with_subtitle(a: Side, b: Side, method: str, config: Any) -> Alignment:

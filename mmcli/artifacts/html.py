@@ -1,4 +1,4 @@
-"""Pages that need nothing but themselves: a template with its own style and script, and what all pages share of these."""
+"""Pages that need nothing but themselves: a template with its style and script, and what all pages share of these."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ lists them, OUT/failures.jsonl what was refused or failed, with the reason (exit
 
 \b
   mmcli align studio.wav camera.mp4 -o map.json
-  mmcli align talk.wav talk.txt -o talk.TextGrid
+  mmcli align talk.wav talk.txt -o talk.TextGrid --page talk.html
   mmcli align film.mkv late.srt -o map.json
   mmcli align take1.npz take2.npz -o map.json --method dtw --metric cosine --plot map.png
   mmcli align --pairs pairs.jsonl -o maps/ --jobs 4
@@ -60,6 +60,14 @@ def command(
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw the costs, the path, breaks and confidence.")
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html",
+            help="One offline page: both recordings, the path, its confidence, two players in step. Recordings go in "
+            "as small Opus; films over 16 MB and sounds over 90 minutes are played from beside the page.",
+        ),
     ] = None,
     kind: Annotated[
         str | None, typer.Option(help="same (one recording twice) or rendition, for auto. [default: by content]")
@@ -114,6 +122,7 @@ def command(
         metric=metric,
         config=config,
         plot=plot,
+        page=page,
         rate=rate,
     )
     if no_path:

@@ -31,11 +31,10 @@ TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 def align(listed: str, values: Mapping[str, Any], configure: Callable[[dict[str, Any]], Any]) -> None:
     """Align the pairs of a list under the command's parameters ``values``; ``configure`` makes a configuration."""
-    for name in ("reference", "query", "plot"):
+    for name in ("reference", "query", "plot", "page"):
         if values.get(name) is not None:
-            raise UsageError(
-                f"--pairs takes no {name.upper() if name != 'plot' else '--plot'}: the list names the files"
-            )
+            what = f"--{name}" if name in ("plot", "page") else name.upper()
+            raise UsageError(f"--pairs takes no {what}: the list names the files")
     from mmcli.aligners import formats
     from mmcli.batch import journal, pairs, run
     from mmcli.batch import shard as shards

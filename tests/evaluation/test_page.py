@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
-import subprocess
-import time
-import urllib.request
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,6 +13,7 @@ from mmcli.artifacts import report as reports
 from mmcli.evaluation import page, showing
 from mmcli.evaluation.report import Model, Request, evaluate
 
+from ..browser import browser
 from .conftest import made, predict
 from .networks import access_to, net, predict_with
 
@@ -137,60 +133,6 @@ def test_media_of_the_explained_items_are_found_and_gaps_are_told(tmp_path):
     assert [line.endswith("no such file") for line in left_out] == [True]
     assert all(shown["image"].startswith("data:image/png") for shown in media.values())
     assert all(shown["text"] == "some words" for shown in media.values())
-
-
-class Browser:
-    """The few WebDriver commands that the test needs (W3C WebDriver, over chromedriver)."""
-
-    def __init__(self, port: int) -> None:
-        self.base = f"http://127.0.0.1:{port}"
-        options = {
-            "args": ["--headless", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
-        }
-        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
-        value = self._call("/session", {"capabilities": {"alwaysMatch": wanted}})
-        self.session = f"/session/{value['sessionId']}"
-
-    def _call(self, path: str, body: dict | None = None, method: str | None = None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.base + path, data, {"Content-Type": "application/json"}, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)["value"]
-
-    def get(self, path: Path) -> None:
-        self._call(f"{self.session}/url", {"url": path.as_uri()})
-
-    def run(self, script: str):
-        return self._call(f"{self.session}/execute/sync", {"script": script, "args": []})
-
-    def wait(self, script: str):
-        """The value of a promise."""
-        return self._call(
-            f"{self.session}/execute/async", {"script": f"const done = arguments[0]; {script}", "args": []}
-        )
-
-    def errors(self) -> list[str]:
-        return [entry["message"] for entry in self._call(f"{self.session}/se/log", {"type": "browser"})]
-
-    def close(self) -> None:
-        self._call(self.session, method="DELETE")
-
-
-@contextlib.contextmanager
-def browser():
-    driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
-    try:
-        for line in driver.stdout:
-            if (match := re.search(r"started successfully on port (\d+)", line)) is not None:
-                break
-        time.sleep(0.1)
-        opened = Browser(int(match[1]))
-        yield opened
-        opened.close()
-    finally:
-        driver.terminate()
-        driver.wait(20)
-        driver.stdout.close()
 
 
 @pytest.mark.needs("chromedriver")

@@ -1,0 +1,65 @@
+"""Chromium without a window, driven by chromedriver: the few commands that tests of pages need (W3C WebDriver)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+
+class Browser:
+    """One window."""
+
+    def __init__(self, port: int) -> None:
+        self.base = f"http://127.0.0.1:{port}"
+        options = {
+            "args": ["--headless", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
+        }
+        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        value = self._call("/session", {"capabilities": {"alwaysMatch": wanted}})
+        self.session = f"/session/{value['sessionId']}"
+
+    def _call(self, path: str, body: dict | None = None, method: str | None = None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + path, data, {"Content-Type": "application/json"}, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)["value"]
+
+    def get(self, path: Path) -> None:
+        self._call(f"{self.session}/url", {"url": path.as_uri()})
+
+    def run(self, script: str):
+        return self._call(f"{self.session}/execute/sync", {"script": script, "args": []})
+
+    def wait(self, script: str):
+        """The value of a promise."""
+        return self._call(
+            f"{self.session}/execute/async", {"script": f"const done = arguments[0]; {script}", "args": []}
+        )
+
+    def errors(self) -> list[str]:
+        return [entry["message"] for entry in self._call(f"{self.session}/se/log", {"type": "browser"})]
+
+    def close(self) -> None:
+        self._call(self.session, method="DELETE")
+
+
+@contextlib.contextmanager
+def browser():
+    driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
+    try:
+        for line in driver.stdout:
+            if (match := re.search(r"started successfully on port (\d+)", line)) is not None:
+                break
+        time.sleep(0.1)
+        opened = Browser(int(match[1]))
+        yield opened
+        opened.close()
+    finally:
+        driver.terminate()
+        driver.wait(20)
+        driver.stdout.close()
