@@ -25,6 +25,7 @@ WINDOW_S = 0.3
 # "User-centered evaluation of lyrics to audio alignment"): shape, location and scale in seconds, and its peak.
 SKEW, LOCATION, SCALE, PEAK = 1.12244251, -0.22270315, 0.29779424, 1.6857
 GRID_S = 0.05  # at which two maps are compared
+MOST_POINTS = 2_000_000  # of a truth, a day of them
 SEGMENT_S = 1.0  # and the length of the segments into which they are cut then
 
 
@@ -133,13 +134,16 @@ def score(found: Alignment, true: Times, every: int = 1) -> dict[str, dict[str, 
 def score_map(found: Alignment, true: TimeMap) -> dict[str, dict[str, Any]]:
     """The metrics of a map against the true one, every ``GRID_S`` seconds of the reference where the true one holds.
 
-    A line that holds everywhere counts where the found map has knots. Correct segments are those of a second.
+    A line that holds everywhere counts where the found map has knots. Correct segments are those of a second. A truth
+    of more than a day is looked at in MOST_POINTS places, so that no file decides how much memory this takes.
     """
     if true.is_line and len(found.knots):
         true = true.restrict(float(found.knots[0, 0]), float(found.knots[-1, 0]))
-    first, *others = true.resample(GRID_S).segments
+    whole = true.segments
+    step = max(GRID_S, float(whole[-1][-1, 0] - whole[0][0, 0]) / MOST_POINTS)
+    first, *others = true.resample(step).segments
     points = np.concatenate([first, *(s[1:] for s in others)])  # where two touch, the moment is not theirs alone
-    return score(found, points, every=round(SEGMENT_S / GRID_S))
+    return score(found, points, every=max(1, round(SEGMENT_S / step)))
 
 
 def score_starts(true: ArrayLike, found: ArrayLike, total: int) -> dict[str, dict[str, Any]]:

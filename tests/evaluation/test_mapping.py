@@ -184,3 +184,16 @@ def test_a_truth_that_is_not_there_is_missing(tmp_path: Path) -> None:
     for name in ("t.csv", "t.json", "t.srt", "t.TextGrid", "t.TextGrid#words"):
         with pytest.raises(MissingError):
             truth.read(tmp_path / name)
+
+
+def test_a_truth_of_years_takes_no_more_memory_than_one_of_a_day() -> None:
+    """Ten million seconds at the usual grid would be eleven gigabytes."""
+    from mmcli.aligners.timemap import TimeMap
+    from mmcli.evaluation import alignment as scoring
+
+    knots = np.array([[0.0, 0.0], [1e7, 1e7]])
+    sides = [{"name": name, "sha256": None, "duration_s": 1e7} for name in ("a.wav", "b.wav")]
+    long = Alignment(model="warp", knots=knots, reference=sides[0], query=sides[1])
+    found = scoring.score_map(long, TimeMap(long))
+    assert found["max_s"]["value"] < 1e-6
+    assert found["mean_s"]["n"] <= scoring.MOST_POINTS + 2
