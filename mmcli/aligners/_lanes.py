@@ -35,11 +35,11 @@ def of(side: Side, page: Path, *, limit: int = LIMIT) -> dict[str, Any]:
     if side.modality in ("subtitle", "text"):
         return lane | {"kind": "lines"}
     if side.modality == "video":
-        from mmcli.media import listen, open_clip
+        from mmcli.media import embed, listen, open_clip
 
         clip: Any = open_clip(side.path, "video")
         found = listen.strip(clip, STRIP_FRAMES, STRIP_HEIGHT)
-        strip = {"uri": _uri("image/jpeg", found.jpeg), "times": found.times, "width": found.width}
+        strip = {"uri": embed.uri("image/jpeg", found.jpeg), "times": found.times, "width": found.width}
         lane |= {"kind": "strip", "strip": strip | {"height": found.height}}
     if side.has_sound:
         rate = min(PEAKS_HZ, MOST_PEAKS / max(side.sound.duration_s, 1.0))
@@ -103,7 +103,3 @@ def _playable(side: Side, page: Path, limit: int) -> dict[str, Any]:
 
 def _packed(values: NDArray[np.uint8]) -> str:
     return base64.b64encode(values.tobytes()).decode("ascii")
-
-
-def _uri(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"

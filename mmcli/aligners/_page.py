@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from mmcli.aligners import _lanes
+from mmcli.aligners._costs import Costs
 from mmcli.aligners._sides import Side
 from mmcli.aligners.timemap import TimeMap, from_curve
 from mmcli.artifacts import atomic, html
 from mmcli.artifacts.alignment import Alignment
+from mmcli.media import embed
 
 THIN_S = 0.003  # by which a point of the drawn path may lie beside the map
 LEAST_S = 0.1  # of a stretch without a partner that is listed
@@ -22,10 +23,10 @@ UNSURE = 3.0  # times the usual half-width from which on a stretch is listed as 
 UNSURE_S = 0.1  # and at least so many seconds
 
 
-def draw(path: Path, found: Alignment, a: Side, b: Side, *, costs: dict[str, Any] | None = None) -> None:
+def draw(path: Path, found: Alignment, a: Side, b: Side, *, costs: Costs | None = None) -> None:
     """Write the page of a map between ``a`` (reference) and ``b`` (query).
 
-    ``costs``: what :func:`costs` gives, drawn under the path. Raises OutputError where the page cannot be written.
+    ``costs`` are drawn under the path. Raises OutputError where the page cannot be written.
     """
     lanes = {"reference": _lanes.of(a, path), "query": _lanes.of(b, path)}
     atomic.write_text(path, html.render("mmcli.aligners", "map", values(found, lanes, _lines(found, a, b), costs)))
@@ -35,7 +36,7 @@ def values(
     found: Alignment,
     lanes: dict[str, dict[str, Any]],
     lines: list[dict[str, Any]],
-    costs: dict[str, Any] | None = None,
+    costs: Costs | None = None,
 ) -> dict[str, Any]:
     """What the template is given."""
     segments = _drawn(found)
@@ -48,7 +49,7 @@ def values(
         "reference": lanes["reference"],
         "query": lanes["query"],
         "lines": lines,
-        "costs": costs,
+        "costs": None if costs is None else _picture(costs),
     }
     unsure = _unsure(segments)
     return {
@@ -228,23 +229,11 @@ def _cue(text: str, start: float, end: float) -> dict[str, Any]:
     return {"text": text, "start": round(start, 3), "end": round(end, 3), "spoken": True, "words": []}
 
 
-def costs(x: Any, y: Any, metric: str) -> dict[str, Any]:
-    """How unlike the moments of two sides are: {uri, extent [r0, r1, q0, q1] in seconds}.
-
-    ``x`` and ``y`` are what the methods take. The picture is dark where moments are alike, reference time upwards.
-    """
+def _picture(costs: Costs) -> dict[str, Any]:
+    """{uri, extent [r0, r1, q0, q1] in seconds}: dark where moments are alike, reference time upwards."""
     from PIL import Image
 
-    from mmcli.aligners import _inputs, _plot
-    from mmcli.aligners.kernels import twin
-
-    (of_x, x_times), (of_y, y_times) = (
-        _plot.shrunk(*_inputs.frames(side, name)) for side, name in ((x, "reference"), (y, "query"))
-    )
-    cells = twin.local_costs(of_x, of_y, metric)
-    low, high = np.quantile(cells, [0.01, 0.99])
-    shades = np.clip((cells - low) / max(float(high - low), 1e-12), 0, 1)[::-1]
+    shades = np.clip((costs.cells - costs.low) / max(costs.high - costs.low, 1e-12), 0, 1)[::-1]
     out = io.BytesIO()
     Image.fromarray(np.round(80 + 175 * shades).astype(np.uint8)).save(out, format="JPEG", quality=60)
-    extent = [float(t) for t in (x_times[0], x_times[-1], y_times[0], y_times[-1])]
-    return {"uri": "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode("ascii"), "extent": extent}
+    return {"uri": embed.uri("image/jpeg", out.getvalue()), "extent": [*costs.reference, *costs.query]}

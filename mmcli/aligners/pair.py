@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmcli import aligners
-from mmcli.aligners import _activity, _subtitles, timemap
+from mmcli.aligners import _activity, _costs, _subtitles, timemap
 from mmcli.aligners._frames import comparable
 from mmcli.aligners._sides import Side
 from mmcli.artifacts import provenance
@@ -46,15 +46,15 @@ def align_files(
     found, compared = _aligned(a, b, method, feature, metric, config)
     if plot is not None and compared is None:
         raise UsageError("--plot draws frames that were compared, and here were none", hint="--page shows this pair")
-    frames = compared.frames() if compared is not None and (plot or page) else None
-    if plot is not None and frames is not None:
+    costs = compared.costs() if compared is not None and (plot or page) else None
+    if plot is not None and costs is not None:
         from mmcli.aligners import _plot
 
-        _plot.draw(plot, found, frames.x, frames.y, metric=frames.metric)
+        _plot.draw(plot, found, costs)
     if page is not None:
         from mmcli.aligners import _page
 
-        _page.draw(page, found, a, b, costs=None if frames is None else _page.costs(*frames))
+        _page.draw(page, found, a, b, costs=costs)
     return found
 
 
@@ -65,10 +65,10 @@ class _Compared(NamedTuple):
     y: Any
     metric: str
 
-    def frames(self) -> _Compared:
-        """With the frames of sounds in their place."""
+    def costs(self) -> _costs.Costs:
+        """Between their frames, where they are sounds."""
         x, y = (comparable(s) if hasattr(s, "samples") else s for s in (self.x, self.y))
-        return _Compared(x, y, self.metric)
+        return _costs.between(x, y, self.metric)
 
 
 def _aligned(

@@ -45,19 +45,24 @@ def data_uri(path: Path | str, modality: str, *, options: MediaOptions | None = 
     if isinstance(clip, ImageClip):
         kind = files.container(files.head(path))
         if kind in TYPES and path.stat().st_size <= MAX_AS_IT_IS:
-            return _uri(TYPES[kind], path.read_bytes())
-        return _uri("image/jpeg", _jpeg(clip))
+            return uri(TYPES[kind], path.read_bytes())
+        return uri("image/jpeg", _jpeg(clip))
     if isinstance(clip, AudioClip):
         kind = files.container(files.head(path))
         small = path.stat().st_size <= MAX_AS_IT_IS
         if kind in TYPES and TYPES[kind].startswith("audio") and small and clip.segment is None:
-            return _uri(TYPES[kind], path.read_bytes())
+            return uri(TYPES[kind], path.read_bytes())
         first = next(clip.blocks(RATE, MAX_SECONDS))
-        return _uri("audio/wav", _wav(first))
+        return uri("audio/wav", _wav(first))
     raise MediaError(f"a page cannot show the modality {modality!r}", source=path)
 
 
-def _uri(kind: str, data: bytes) -> str:
+def uri(kind: str, data: bytes) -> str:
+    """``data`` of a media type as a URI.
+
+    >>> uri("image/png", b"abc")
+    'data:image/png;base64,YWJj'
+    """
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
