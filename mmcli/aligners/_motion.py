@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners import _rates, _result
+from mmcli.aligners import _match, _rates, _result
+from mmcli.aligners._parabola import vertex
 from mmcli.aligners._refusal import refusal
 from mmcli.artifacts.alignment import Alignment
 
@@ -132,7 +133,8 @@ def place(x: Curve, y: Curve) -> Place:
         far = np.abs(np.arange(len(strength)) - k) > NEAR_S / HOP_S
         rival = float(strength[far].max()) if far.any() else 0.0
         if best is None or strength[k] > best.strength * (1.0 if best.rate != 1.0 else 1.02):
-            offset = (first + k + _peak(strength, k)) * HOP_S
+            beside = vertex(*strength[k - 1 : k + 2]) if 0 < k < len(strength) - 1 else 0.0
+            offset = (first + k + beside) * HOP_S
             best = Place(float(offset), rate, float(strength[k]), rival)
     assert best is not None
     return best
@@ -141,10 +143,12 @@ def place(x: Curve, y: Curve) -> Place:
 def stands_out(x: Curve, y: Curve, found: Place, turn_x: bool) -> tuple[float, float, float]:
     """By how many deviations the correlation lies above those with one curve's blocks in another order; and those."""
     y = stretched(y, found.rate)
-    block = round(BLOCK_S / HOP_S)
+    turned, kept = (x, y) if turn_x else (y, x)
+    block = min(round(BLOCK_S / HOP_S), max(1, len(turned) // 2))
     nulls = []
     for seed in range(SHUFFLES):
-        a, b = (_shuffled(x, block, seed), y) if turn_x else (x, _shuffled(y, block, seed))
+        other = _match.shuffled(turned, block, seed)
+        a, b = (other, kept) if turn_x else (kept, other)
         nulls.append(float(correlation(a, b)[0].max()))
     mean, deviation = float(np.mean(nulls)), max(float(np.std(nulls)), 0.01)
     return (found.strength - mean) / deviation, mean, deviation
@@ -178,18 +182,3 @@ def stretched(y: Curve, rate: float) -> Curve:
     if rate == 1.0:
         return y
     return np.interp(np.arange(int(len(y) * rate)) / rate, np.arange(len(y)), y)
-
-
-def _shuffled(v: Curve, block: int, seed: int) -> Curve:
-    parts = np.array_split(v, max(2, len(v) // block))
-    order = np.random.default_rng(seed).permutation(len(parts))
-    return np.concatenate([parts[k] for k in order])
-
-
-def _peak(values: Curve, k: int) -> float:
-    """How far the top of the parabola through three values lies from the middle one."""
-    if not 0 < k < len(values) - 1:
-        return 0.0
-    a, b, c = values[k - 1 : k + 2]
-    bend = a - 2 * b + c
-    return float(0.5 * (a - c) / bend) if bend < 0 else 0.0

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners._parabola import vertex
+
 
 def delay(reference: NDArray[Any], query: NDArray[Any], rate_hz: float, *, low_hz: float = 80.0) -> tuple[float, float]:
     """Where ``query`` (m,) begins in ``reference`` (n,), n >= m, in seconds, and how far the peak stands out.
@@ -44,9 +46,7 @@ def delay(reference: NDArray[Any], query: NDArray[Any], rate_hz: float, *, low_h
     z = (float(curve[k]) - float(curve.mean())) / spread
     at = float(k)
     if 0 < k < len(curve) - 1:
-        left, top, right = (float(v) for v in curve[k - 1 : k + 2])
-        bend = left - 2 * top + right
-        at += 0.5 * (left - right) / bend if bend < 0 else 0.0
+        at += vertex(*(float(v) for v in curve[k - 1 : k + 2]))
     return at / rate_hz, z
 
 

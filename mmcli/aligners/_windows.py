@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners._parabola import vertex
+
 Times = NDArray[np.float64]
 
 MOST_FRAMES = 32_768  # frames of the longer side: past this the grid is made coarser (an hour is searched at 0.11 s)
@@ -205,9 +207,7 @@ def _peaks(curve: NDArray[np.float64], most: int, apart: int) -> tuple[NDArray[n
     at = np.array(kept, dtype=np.float64)
     inner = [k for k, i in enumerate(kept) if 0 < i < len(curve) - 1]
     for k in inner:
-        a, b, c = curve[kept[k] - 1], curve[kept[k]], curve[kept[k] + 1]
-        bend = a - 2 * b + c
-        at[k] += 0.5 * (a - c) / bend if bend < 0 else 0.0
+        at[k] += vertex(*curve[kept[k] - 1 : kept[k] + 2])
     return at, curve[kept] if kept else np.empty(0)
 
 
