@@ -35,6 +35,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
+def first_line(error: BaseException, most: int = 200) -> str:
+    """What the error of a library says, in one line of at most ``most`` characters; its type where it says nothing.
+
+    >>> first_line(ValueError("no such layer\\nat 0x7f")), first_line(MemoryError())
+    ('no such layer', 'MemoryError')
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:most]
+
+
 class MmcliError(Exception):
     """Base of every error that a user can cause or mend.
 

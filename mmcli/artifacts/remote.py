@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mmcli.errors import InputError, MissingError, MmcliError, OutputError, UsageError
+from mmcli.errors import InputError, MissingError, MmcliError, OutputError, UsageError, first_line
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+")
 
@@ -108,8 +108,7 @@ def _said(url: str, kind: type[MmcliError]) -> Iterator[None]:
         wanted = MissingError if kind is InputError else kind
         raise wanted(str(problem).splitlines()[0][:300], source=url) from problem
     except Exception as problem:
-        first = (str(problem).strip() or type(problem).__name__).splitlines()[0][:300]
-        raise kind(f"the store answers: {first}", source=url) from problem
+        raise kind(f"the store answers: {first_line(problem, 300)}", source=url) from problem
 
 
 def _time(info: dict[str, Any]) -> int:

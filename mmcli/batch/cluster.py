@@ -17,7 +17,7 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 from mmcli.batch.run import THREADS
-from mmcli.errors import InputError, MissingError, UsageError
+from mmcli.errors import InputError, MissingError, UsageError, first_line
 
 TRIES = 3  # beyond the first
 _HINT = "start one with `ray start --head`, and run this on one of its nodes"
@@ -45,8 +45,7 @@ def ray(address: str | None = None) -> Iterator[Executor]:
             runtime_env={"env_vars": dict.fromkeys(THREADS, "1")},  # the same bytes whoever computes
         )
     except (ConnectionError, RuntimeError, ValueError, OSError) as problem:
-        first = (str(problem).strip() or type(problem).__name__).splitlines()[0][:300]
-        raise InputError(f"no cluster answers ({first})", source=address, hint=_HINT) from problem
+        raise InputError(f"no cluster answers ({first_line(problem, 300)})", source=address, hint=_HINT) from problem
     try:
         with contextlib.redirect_stdout(sys.stderr):  # ray tells on standard output of nodes that died
             yield _Cluster(library)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmcli.artifacts.features import Features
-from mmcli.errors import InputError, MmcliError, UsageError
+from mmcli.errors import InputError, MmcliError, UsageError, first_line
 from mmcli.extractors import _check, _settings, _sound, is_fitted, registry
 from mmcli.extractors.learned import _file
 
@@ -206,9 +206,8 @@ def _called(call: Call, values: np.ndarray, kind: str, config: TensorConfig, cli
     except MmcliError:
         raise
     except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise InputError(
-            f"the model cannot take an array of shape {given.shape}: {first}",
+            f"the model cannot take an array of shape {given.shape}: {first_line(error, 300)}",
             source=clip.name,
             hint=f"see the fields of, settings and axes of {_check.name_of(config)}",
         ) from error

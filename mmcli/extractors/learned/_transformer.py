@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.errors import ArtifactError, InputError
+from mmcli.errors import ArtifactError, InputError, first_line
 
 _LONGEST = 512  # tokens, where neither the tokenizer nor the model says
 
@@ -43,8 +43,7 @@ class Model:
             loader = getattr(self.library, kind)
             return loader.from_pretrained(str(self.folder), local_files_only=True, trust_remote_code=False, **options)
         except Exception as error:
-            first = (str(error).strip() or type(error).__name__).splitlines()[0][:250]
-            raise ArtifactError(f"{kind} cannot be loaded: {first}", source=self.folder) from error
+            raise ArtifactError(f"{kind} cannot be loaded: {first_line(error, 250)}", source=self.folder) from error
 
     @functools.cached_property
     def tokenizer(self) -> Any:
@@ -95,8 +94,7 @@ class Model:
             with torch.inference_mode():
                 answer = (joint or net)(**given)
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
-            first = (str(error).strip() or type(error).__name__).splitlines()[0][:250]
-            raise InputError(f"the model cannot take it: {first}", source=name) from error
+            raise InputError(f"the model cannot take it: {first_line(error, 250)}", source=name) from error
         if joint is not None and not isinstance(answer, torch.Tensor):
             answer = answer.pooler_output
         elif joint is None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mmcli.artifacts.features import Features
-from mmcli.errors import ArtifactError
+from mmcli.errors import ArtifactError, first_line
 from mmcli.extractors import weights
 from mmcli.extractors.learned import _tensors
 
@@ -57,7 +57,7 @@ def _session(file: str, digest: str, device: str) -> Callable[[np.ndarray], np.n
     try:  # from memory: nothing outside the hashed file is read
         session = onnxruntime.InferenceSession(data, options, providers=[*cuda, "CPUExecutionProvider"])
     except Exception as error:
-        raise ArtifactError(f"is no model that onnxruntime can load ({_first(error)})", source=file) from error
+        raise ArtifactError(f"is no model that onnxruntime can load ({first_line(error)})", source=file) from error
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type not in _TYPES:
         found = ", ".join(f"{i.name} {i.type}" for i in inputs)
@@ -68,7 +68,3 @@ def _session(file: str, digest: str, device: str) -> Callable[[np.ndarray], np.n
         return np.asarray(session.run([output], {name: values.astype(kind)})[0], np.float32)
 
     return call
-
-
-def _first(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from mmcli.artifacts.features import Features
-from mmcli.errors import ArtifactError, InputError
+from mmcli.errors import ArtifactError, InputError, first_line
 from mmcli.extractors import weights
 from mmcli.extractors.learned import _tensors
 
@@ -54,8 +54,7 @@ def _model(file: str, digest: str, device: str) -> Callable[[np.ndarray], np.nda
             load: Any = torch.jit.load
             model = load(io.BytesIO(weights.read(file, digest)), map_location=where)
     except (RuntimeError, ValueError, EOFError, NotImplementedError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise ArtifactError(f"is no TorchScript model ({first})", source=file) from error
+        raise ArtifactError(f"is no TorchScript model ({first_line(error)})", source=file) from error
     model.eval()
 
     def call(values: np.ndarray) -> np.ndarray:
