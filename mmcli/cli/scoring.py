@@ -51,12 +51,11 @@ def judge(
     from mmcli.artifacts import report as reports
     from mmcli.evaluation import mapping
     from mmcli.evaluation import truth as truths
+    from mmcli.media import intervals
 
     found = alignment.load(map_)
     labels = None if query is None else truths.read(query)
-    files = [
-        Path(str(p).partition("#")[0]) if not p.exists() else p for p in (map_, truth, query) if p not in (None, STDIN)
-    ]
+    files = [intervals.parted(str(p))[0] for p in (map_, truth, query) if p not in (None, STDIN)]
     result = mapping.report(
         found, truths.read(truth), query=labels, inputs=[provenance.source_of(path) for path in files]
     )

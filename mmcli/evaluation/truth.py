@@ -45,7 +45,7 @@ class Truth:
 
 def read(path: Path | str) -> Truth:
     """The truth in a file, by its suffix. Raises InputError, MediaError or MissingError where it holds none."""
-    name = str(path).partition("#")[0] if not Path(path).exists() else str(path)
+    name, _ = intervals.parted(str(path))
     files.regular(name, "text")
     suffix = Path(name).suffix.lower()
     if suffix == ".csv":

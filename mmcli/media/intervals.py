@@ -32,12 +32,22 @@ def read(text: str) -> list[Interval]:
     return next(iter(read_tiers(text).values()))
 
 
+def parted(text: str) -> tuple[str, str]:
+    """The file and the tier ("" for none) that ``FILE`` or ``FILE#TIER`` names; a file may have a # in its own name.
+
+    >>> parted("talk.TextGrid#words")
+    ('talk.TextGrid', 'words')
+    """
+    name, _, tier = text.partition("#") if not Path(text).exists() else (text, "", "")
+    return name, tier
+
+
 def read_tiers(text: str) -> dict[str, list[Interval]]:
     """The intervals of every tier that ``FILE`` holds, or of the one that ``FILE#TIER`` names, as :func:`read`.
 
     Files without tiers have one, without a name.
     """
-    name, _, wanted = text.partition("#") if not Path(text).exists() else (text, "", "")
+    name, wanted = parted(text)
     suffix = Path(name).suffix.lower()
     if suffix == ".textgrid":
         tiers = _textgrid(decoded(Path(name)), name)
