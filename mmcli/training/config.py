@@ -73,15 +73,15 @@ class TrainConfig:
                 low, high = ranges[field.name]
                 if not low <= getattr(self, field.name) <= high:
                     raise UsageError(f"{field.name} must be between {low} and {high}, not {getattr(self, field.name)}")
-        if self.task not in TASKS:
-            raise UsageError(f"task must be one of {', '.join(TASKS)}, not {self.task!r}")
-        if self.candidates not in CANDIDATES:
-            raise UsageError(f"candidates must be one of {', '.join(CANDIDATES)}, not {self.candidates!r}")
-        if self.class_weights not in CLASS_WEIGHTS:
-            raise UsageError(f"class weights must be one of {', '.join(CLASS_WEIGHTS)}, not {self.class_weights!r}")
-        if self.sampling not in SAMPLING:
-            raise UsageError(f"sampling must be one of {', '.join(SAMPLING)}, not {self.sampling!r}")
-        if self.device not in DEVICES:
-            raise UsageError(f"device must be one of {', '.join(DEVICES)}, not {self.device!r}")
+        choices = {
+            "task": TASKS,
+            "candidates": CANDIDATES,
+            "class_weights": CLASS_WEIGHTS,
+            "sampling": SAMPLING,
+            "device": DEVICES,
+        }
+        for name, known in choices.items():
+            if (value := getattr(self, name)) not in known:
+                raise UsageError(f"{name.replace('_', ' ')} must be one of {', '.join(known)}, not {value!r}")
         if self.width % 8:
             raise UsageError(f"width must be a multiple of 8, not {self.width}")

@@ -127,12 +127,14 @@ def fit(
                     if config.modality_dropout and len(streams) > 1:
                         batch = hide(batch, _kept(batch, config.modality_dropout))
                     outputs = net.detailed(batch)
-                    loss = _loss(outputs, target, rows[start:stop], weights, config) / len(rows)
+                    own = torch.from_numpy(rows[start:stop]).to(device)
+                    values = target.values[own]
+                    loss = _loss(outputs, target.task, values, config)
+                    loss = (loss if weights is None else loss * weights[own]).sum() / len(rows)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 loss = world.sum_gradients(parameters, loss.detach())
                 if modulated:
-                    values = target.values[torch.from_numpy(rows[start:stop]).to(device)]
                     assert outputs.alone is not None
                     led = world.sum(imbalance.confidence(outputs.alone, outputs.present, values))
                     imbalance.modulate(net.encoders, optimizer.param_groups, imbalance.factors(led, config.modulation))
@@ -195,19 +197,15 @@ def validate(net: nn.Module, data: Data, target: Target, rows: NDArray[np.int64]
     return {"loss": float(loss), **score(target.task, logits, values)}
 
 
-def _loss(
-    outputs: Outputs, target: Target, rows: NDArray[np.int64], weights: Tensor | None, config: TrainConfig
-) -> Tensor:
-    """Sum over the items of the fused loss plus the weighted mean of the present modalities' own losses."""
-    where = torch.from_numpy(rows).to(target.values.device)
-    values = target.values[where]
-    loss = losses(target.task, outputs.logits.float(), values, config.smoothing)
+def _loss(outputs: Outputs, task: str, values: Tensor, config: TrainConfig) -> Tensor:
+    """Of each item, ``(n,)``: the fused loss plus the weighted mean of the present modalities' own losses."""
+    loss = losses(task, outputs.logits.float(), values, config.smoothing)
     if outputs.alone is not None and config.auxiliary:
-        each = [losses(target.task, own.float(), values, config.smoothing) for own in outputs.alone.unbind(1)]
+        each = [losses(task, own.float(), values, config.smoothing) for own in outputs.alone.unbind(1)]
         present = outputs.present.float()
         own = (torch.stack(each, dim=1) * present).sum(1) / present.sum(1).clamp(min=1)
         loss = loss + config.auxiliary * own
-    return (loss if weights is None else loss * weights[where]).sum()
+    return loss
 
 
 def _kept(batch: Batch, p: float) -> Tensor:
