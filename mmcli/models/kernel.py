@@ -81,8 +81,13 @@ class Kernel(nn.Module):
 
 def similarity(x: Tensor, y: Tensor, gamma: float) -> Tensor:
     """``exp(-gamma |x - y|^2 / width)``, ``(n, m)`` from ``(n, width)`` and ``(m, width)``."""
+    return torch.exp(-gamma * distances(x, y))
+
+
+def distances(x: Tensor, y: Tensor) -> Tensor:
+    """``|x - y|^2 / width``, ``(n, m)``."""
     square = x.square().sum(1)[:, None] + y.square().sum(1)[None] - 2.0 * (x @ y.T)
-    return torch.exp(-gamma / x.shape[1] * square.clamp(min=0.0))
+    return square.clamp(min=0.0) / x.shape[1]
 
 
 def _stream(part: Any) -> StreamShape:

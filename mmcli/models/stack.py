@@ -82,14 +82,26 @@ def pool(task: str, logits: Tensor, share: Tensor, gains: Tensor, prior: Tensor)
     ``classify``: prior plus the sum of weight times (log-probability - prior). ``multilabel``: the same with log-odds.
     ``regress``: the weighted mean.
     """
+    return joined(task, evidence(task, logits, gains, prior), share, prior)
+
+
+def evidence(task: str, logits: Tensor, gains: Tensor, prior: Tensor) -> Tensor:
+    """What each member says beyond the prior, ``(n, members, outputs)``: the part of :func:`pool` without weights."""
     if task == "regress":
-        total = share.sum(1, keepdim=True)
-        mean = (masks.zeroed(logits, share > 0) * share[..., None]).sum(1) / total.clamp(min=1e-6)
-        return torch.where(total > 0, mean, prior)
+        return logits
     answers = logits * gains[:, None]
     if task == "classify":
         answers = functional.log_softmax(answers, dim=-1)
-    return prior + ((answers - prior) * share[..., None]).sum(1)
+    return answers - prior
+
+
+def joined(task: str, said: Tensor, share: Tensor, prior: Tensor) -> Tensor:
+    """Members' evidence and weights to ``(n, outputs)``."""
+    if task == "regress":
+        total = share.sum(1, keepdim=True)
+        mean = (masks.zeroed(said, share > 0) * share[..., None]).sum(1) / total.clamp(min=1e-6)
+        return torch.where(total > 0, mean, prior)
+    return prior + (said * share[..., None]).sum(1)
 
 
 def _names(member: nn.Module) -> list[str]:

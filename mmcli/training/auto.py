@@ -144,35 +144,33 @@ def _machines(
     described, best_gammas = [], []
     for stream in streams:
         one = ridge.describe(data, stream, train)
-        settings = [(gamma,) for gamma in ridge.GAMMAS]
-        made = _best([one], settings, y, target, train, parts, f"{stream.name} (kernel)")
+        made = _best([one], None, y, target, train, parts, f"{stream.name} (kernel)")
         described.append(one)
         best_gammas.append(made.model["modalities"][0]["gamma"])
         yield made
     if len(streams) > 1:
-        yield _best(described, [tuple(best_gammas)], y, target, train, parts, "sum of kernels")
+        yield _best(described, best_gammas, y, target, train, parts, "sum of kernels")
 
 
 def _best(
     described: Sequence[ridge.Described],
-    settings: Sequence[tuple[float, ...]],
+    gammas: Sequence[float] | None,
     y: Tensor,
     target: Target,
     train: NDArray[np.int64],
     parts: Sequence[NDArray[np.int64]],
     title: str,
 ) -> Candidate:
-    values = target.values.cpu()[torch.from_numpy(train)]
-    best: tuple[float, tuple[float, ...], float, Tensor] | None = None
-    for gammas, penalty, answers in ridge.cross_validated(described, settings, ridge.PENALTIES, y, parts):
-        own = answers[torch.from_numpy(train)]
-        factor = pooling.gain(target.task, own, values)
-        loss = float(losses(target.task, own * factor, values, 0.0).mean())
-        if best is None or loss < best[0]:
-            best = (loss, gammas, penalty, answers)
-    assert best is not None
-    model, tensors = ridge.machine(described, best[1], best[2], y, train)
-    return Candidate(title, [d.stream.name for d in described], model, tensors, best[3], [])
+    chosen = torch.from_numpy(train)
+    values = target.values.cpu()[chosen]
+
+    def loss(answers: Tensor) -> float:
+        own = answers[chosen]
+        return float(losses(target.task, own * pooling.gain(target.task, own, values), values, 0.0).mean())
+
+    best = ridge.search(described, gammas, y, parts, loss)
+    model, tensors = ridge.machine(described, best.gammas, best.penalty, y, train)
+    return Candidate(title, [d.stream.name for d in described], model, tensors, best.answers, [])
 
 
 def _logits(run: Run, data: Data, rows: NDArray[np.int64], config: TrainConfig) -> Tensor:

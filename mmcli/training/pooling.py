@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmcli.models.stack import pool
+from mmcli.models.stack import evidence, joined
 from mmcli.training.target import losses
 
-GAINS = tuple(float(2.0 ** (e / 2)) for e in range(-6, 13))
+GAINS = tuple(float(2.0 ** (e / 4)) for e in range(-12, 25))
 STEPS = 400
 SHRINK = 0.002  # weight of the penalty that lets useless members go to zero
 
@@ -17,7 +17,15 @@ def gain(task: str, logits: Tensor, values: Tensor) -> float:
     """The factor on ``logits`` ``(n, outputs)`` with the least loss (temperature scaling: C. Guo et al., ICML 2017)."""
     if task == "regress":
         return 1.0
-    return min(GAINS, key=lambda g: float(losses(task, logits * g, values, 0.0).mean()))
+
+    def loss(i: int) -> float:
+        return float(losses(task, logits * GAINS[i], values, 0.0).mean())
+
+    low, high = 0, len(GAINS) - 1
+    while low < high:  # the loss is convex in the gain
+        middle = (low + high) // 2
+        low, high = (low, middle) if loss(middle) <= loss(middle + 1) else (middle + 1, high)
+    return GAINS[low]
 
 
 def weights(task: str, logits: Tensor, present: Tensor, gains: Tensor, values: Tensor, prior: Tensor) -> Tensor:
@@ -30,9 +38,10 @@ def weights(task: str, logits: Tensor, present: Tensor, gains: Tensor, values: T
     w = torch.full((members,), 1.0 / members, dtype=logits.dtype)
     velocity, best, best_loss = torch.zeros_like(w), w.clone(), float("inf")
     square = torch.zeros_like(w)
+    said = evidence(task, logits, gains, prior)
     for step in range(STEPS):
         w.requires_grad_(True)
-        loss = losses(task, pool(task, logits, present * w, gains, prior), values, 0.0).mean() + SHRINK * w.sum()
+        loss = losses(task, joined(task, said, present * w, prior), values, 0.0).mean() + SHRINK * w.sum()
         (grad,) = torch.autograd.grad(loss, w)
         w, now = w.detach(), float(loss.detach())
         if now < best_loss:

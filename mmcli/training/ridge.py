@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmcli.models import statistics
-from mmcli.models.kernel import Kernel, similarity
+from mmcli.models.kernel import Kernel, distances, similarity
 from mmcli.models.network import Batch
 from mmcli.models.streams import StreamShape
 from mmcli.training.data import Data
@@ -20,8 +21,9 @@ from mmcli.training.target import Target
 
 MOST_ROWS = 6000  # beyond, the cube of the number of items is too much
 MOST_WIDTH = 8192
-GAMMAS = (0.12, 0.25, 0.5, 1.0)
-PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
+GAMMAS = (0.06, 0.12, 0.25, 0.5, 1.0, 2.0)
+PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+MIDDLE = (0.5, 0.3)  # where a search begins
 AT_ONCE = 512
 
 
@@ -67,45 +69,106 @@ def describe(data: Data, stream: StreamShape, train: NDArray[np.int64]) -> Descr
     return Described(stream, center, scale, (raw - center) / scale, here)
 
 
-def gram(described: Sequence[Described], gammas: Sequence[float], a: Tensor, b: Tensor) -> Tensor:
-    """Sum of kernels between items ``a`` and ``b``, float64; modalities that one of the two lacks do not count."""
-    total = torch.zeros(len(a), len(b), dtype=torch.float64)
+def gram(
+    described: Sequence[Described], gammas: Sequence[float], a: Tensor, b: Tensor, apart: Tensor | None = None
+) -> Tensor:
+    """Sum of kernels between items ``a`` and ``b``, float32; modalities that one of the two lacks do not count.
+
+    ``apart``: the distances of the only modality, where they are known.
+    """
+    total = torch.zeros(len(a), len(b))
     for part, gamma in zip(described, gammas, strict=True):
-        both = part.present[a][:, None] & part.present[b][None]
-        total += similarity(part.values[a], part.values[b], gamma) * both
+        similar = similarity(part.values[a], part.values[b], gamma) if apart is None else torch.exp(-gamma * apart)
+        if not bool(part.present.all()):
+            similar *= part.present[a][:, None] & part.present[b][None]
+        total += similar
     return total
 
 
 def solve(k: Tensor, y: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
     """Weights ``(rows, outputs)`` and bias of ridge regression in the kernel's space, centred on the mean answer."""
     bias = y.mean(0)
-    system = k + penalty * torch.eye(len(k), dtype=k.dtype)
-    return torch.cholesky_solve(y - bias, torch.linalg.cholesky(system)), bias
+    system = k.clone()
+    system.diagonal().add_(penalty)
+    factor, failed = torch.linalg.cholesky_ex(system)
+    if int(failed) and k.dtype == torch.float32:  # too near to singular for single precision
+        weights, bias = solve(k.double(), y.double(), penalty)
+        return weights.float(), bias.float()
+    return torch.cholesky_solve(y - bias, factor), bias
 
 
-def cross_validated(
+@dataclass
+class Setting:
+    """A width for every modality and a penalty; ``answers`` float64 ``(items, outputs)``: each fold's by the others."""
+
+    gammas: tuple[float, ...]
+    penalty: float
+    answers: Tensor
+    loss: float
+
+
+def search(
     described: Sequence[Described],
-    gammas: Sequence[Sequence[float]],
-    penalties: Sequence[float],
+    gammas: Sequence[float] | None,
     y: Tensor,
     folds: Sequence[NDArray[np.int64]],
-) -> Iterator[tuple[tuple[float, ...], float, Tensor]]:
-    """For each setting: gammas, penalty, and each fold's outputs by the others, float64 ``(items, outputs)``."""
-    everyone = np.concatenate(folds)
-    for setting in gammas:
-        whole = gram(described, setting, torch.from_numpy(everyone), torch.from_numpy(everyone))
-        found = {penalty: torch.zeros(len(y), y.shape[1], dtype=torch.float64) for penalty in penalties}
-        start = 0
-        for fold in folds:
-            inside = torch.zeros(len(everyone), dtype=torch.bool)
-            inside[start : start + len(fold)] = True
-            start += len(fold)
-            rest = torch.from_numpy(everyone)[~inside]
-            for penalty in penalties:
-                weights, bias = solve(whole[~inside][:, ~inside], y[rest], penalty)
-                found[penalty][torch.from_numpy(fold)] = whole[inside][:, ~inside] @ weights + bias
-        for penalty in penalties:
-            yield tuple(setting), penalty, found[penalty]
+    loss: Callable[[Tensor], float],
+) -> Setting:
+    """Width and penalty with the least ``loss`` of the answers on the folds: down the valley from :data:`MIDDLE`.
+
+    ``gammas`` that are given stay; without them there is one modality, whose width is sought. In float32, for these
+    answers only: the rounding is far below what folds can tell apart.
+    """
+    everyone = torch.from_numpy(np.concatenate(folds))
+    small = y[everyone].float()
+    grams: dict[tuple[float, ...], Tensor] = {}
+    apart = distances(described[0].values[everyone], described[0].values[everyone]) if gammas is None else None
+    tried: dict[tuple[int, int], Setting] = {}
+
+    def look(place: tuple[int, int]) -> float:
+        if place not in tried:
+            if not (0 <= place[0] < len(GAMMAS) and 0 <= place[1] < len(PENALTIES)):
+                return math.inf
+            widths = (GAMMAS[place[0]],) if gammas is None else tuple(gammas)
+            if widths not in grams:
+                while len(grams) > 1:
+                    del grams[next(iter(grams))]
+                grams[widths] = gram(described, widths, everyone, everyone, apart)
+            answers = torch.zeros(y.shape, dtype=torch.float64)
+            answers[everyone] = _answered(grams[widths], small, PENALTIES[place[1]], folds).double()
+            tried[place] = Setting(widths, PENALTIES[place[1]], answers, loss(answers))
+        return tried[place].loss
+
+    place = GAMMAS.index(MIDDLE[0]), PENALTIES.index(MIDDLE[1])
+    look(place)
+    # a narrower kernel needs a stronger penalty: the valley lies along both
+    ways = [(0, 1), (1, 0), (1, 1)] if gammas is None else [(0, 1)]
+    idle = 0
+    while idle < len(ways):
+        start = place
+        for sign in (1, -1):
+            step = ways[0][0] * sign, ways[0][1] * sign
+            while look(ahead := (place[0] + step[0], place[1] + step[1])) < look(place):
+                place = ahead
+            if place != start:
+                break
+        idle = idle + 1 if place == start else 1
+        ways = [*ways[1:], ways[0]]
+    return tried[place]
+
+
+def _answered(whole: Tensor, y: Tensor, penalty: float, folds: Sequence[NDArray[np.int64]]) -> Tensor:
+    """The outputs of every item by the folds it is not in; items are in the order of the folds."""
+    found = torch.zeros_like(y)
+    start = 0
+    for fold in folds:
+        stop = start + len(fold)
+        rest = torch.cat([torch.arange(start), torch.arange(stop, len(whole))])
+        across = whole[start:stop]
+        weights, bias = solve(whole[rest][:, rest], y[rest], penalty)
+        found[start:stop] = across[:, :start] @ weights[:start] + across[:, stop:] @ weights[start:] + bias
+        start = stop
+    return found
 
 
 def machine(
@@ -113,7 +176,7 @@ def machine(
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The model's configuration and tensors, fitted on ``rows``."""
     chosen = torch.from_numpy(rows)
-    weights, bias = solve(gram(described, gammas, chosen, chosen), y[chosen], penalty)
+    weights, bias = solve(gram(described, gammas, chosen, chosen).double(), y[chosen], penalty)
     parts = [
         {
             "name": d.stream.name,
