@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmcli.aligners import _consensus, _frames, _inputs, _phat, _windows
 from mmcli.aligners._consensus import Line
+from mmcli.aligners._correlation import Searched
 from mmcli.errors import MismatchError
 
 Vector = NDArray[np.float64]
@@ -21,6 +22,7 @@ Vector = NDArray[np.float64]
 SHARP_Z = 6.0  # phase peaks below this happen between unrelated signals (4 to 5 is usual there)
 PHASE_WINDOW_S = 4.0  # a drift of 100 ppm moves the ends of such a window by 0.2 ms to either side
 PHASE_SMEAR_S = 5e-5  # a window whose ends move more than this is corrected for the rate found, and measured again
+NEAR = 4.0  # tolerances: a window that misses a line by less was found at the right place, not well measured
 LONG_S = 1200.0  # past this, phase is measured at half the sampling rate
 
 
@@ -34,6 +36,7 @@ class Material:
     samples: NDArray[np.float32] | None = None
     rate_hz: float = 0.0
     stretched: dict[float, NDArray[np.float32]] = field(default_factory=dict)
+    ready: dict[float, Searched] = field(default_factory=dict)
 
     @property
     def hop_s(self) -> float:
@@ -46,6 +49,13 @@ class Material:
         if self.samples is not None:
             return 0.0, len(self.samples) / self.rate_hz
         return float(self.times[0]), float(self.times[-1])
+
+    def searched(self, hop: float) -> Searched:
+        """This side on a grid of ``hop`` seconds, made ready for windows of the other to be looked for in it."""
+        if hop not in self.ready:
+            self.ready.clear()  # one at a time: an hour is 20 MB
+            self.ready[hop] = _windows.searched(self.frames, self.times, hop)
+        return self.ready[hop]
 
     def samples_at(self, rate: float) -> NDArray[np.float32]:
         """The samples played ``1 / rate`` times as fast, so that they last ``rate`` times as long."""
@@ -116,6 +126,30 @@ class Fit:
         return None if self.lags.z is None else float(np.median(self.lags.z[self.line.agree]))
 
     @property
+    def deviation_s(self) -> float:
+        """How far windows lie from the line, root mean square: of those that agree, and of those that miss by a few
+        tolerances. A window further off was found in another place, and says nothing about this one."""
+        error = np.abs(self.lags.lag - self.line.lag(self.lags.t))
+        counted = error <= NEAR * self.lags.tolerance_s
+        if self.lags.sharp:
+            counted &= self.lags.trusted > 0
+        return float(np.sqrt(np.mean(error[counted] ** 2))) if counted.any() else self.lags.tolerance_s
+
+    @property
+    def independent(self) -> float:
+        """How many windows agree that share no sound with each other."""
+        n = float(self.line.agree.sum())
+        window = min(PHASE_WINDOW_S, self.lags.window_s) if self.lags.sharp else self.lags.window_s
+        step = float(np.median(np.diff(self.lags.t))) if len(self.lags.t) > 1 else window
+        return max(1.0, n * min(1.0, step / window))
+
+    @property
+    def slope_deviation(self) -> float:
+        """Standard deviation of the slope, seconds per second."""
+        t = self.lags.t[self.line.agree]
+        return self.deviation_s / float(np.sqrt(self.independent) * t.std()) if len(t) > 1 else np.inf
+
+    @property
     def score(self) -> float:
         """Mean frame correlation of the windows that agree."""
         return float(self.lags.score[self.line.agree].mean())
@@ -164,7 +198,8 @@ def local_lags(
 ) -> Lags:
     """The lag of every window of the query, the query first stretched by ``rate``."""
     hop = max(x.hop_s, y.hop_s)
-    found = _windows.positions(x.frames, x.times, y.frames, y.times * rate, hop=hop, window_s=window_s, step_s=step_s)
+    grid = x.searched(_windows.hop_for(x.times, y.times * rate, hop))
+    found = _windows.positions(grid, y.frames, y.times * rate, window_s=window_s, step_s=step_s)
     choice = _windows.track(found, most_ppm=most_ppm)
     rows = np.flatnonzero(choice >= 0)
     if len(rows) == 0:

@@ -25,6 +25,8 @@ POINTS = 0.1  # a simpler model may explain this much less
 EVEN = 0.8  # a break whose shorter side is at least this share of the longer replaces one stretch by another
 LONGER = 1.2  # a query this much longer than the reference is the one that is searched
 FEWEST = 3  # windows that must agree by phase
+SURE = 4.0  # standard deviations of a slope that is not chance: there are as few as three windows
+NAMES_APART = 960e-6  # 24/25 and 23.976/25: nearer than half of it, one is meant
 AMBIGUOUS = 0.9  # of the windows fit nearly as well by one other lag: the map may lie there instead
 CLEAR_Z = 8.0  # median phase peak of those; strangers stay below 6
 SHORT_WINDOW_S, SHORT_STEP_S = 5.0, 2.0  # windows between breaks
@@ -119,7 +121,8 @@ def _drifts(line: Fit) -> bool:
     if len(t) < FEWEST:
         return False
     moved = abs(line.line.slope) * float(t.max() - t.min())
-    return moved > max(4 * line.line.error_s, 0.001 if line.lags.sharp else line.lags.hop_s)
+    least = max(4 * line.line.error_s, 0.001 if line.lags.sharp else line.lags.hop_s)
+    return moved > least and abs(line.line.slope) > SURE * line.slope_deviation
 
 
 def _share(x: Material, y: Material, lags: Lags, lag: NDArray[np.float64], agree: NDArray[np.bool_]) -> float:
@@ -152,9 +155,10 @@ def _named(line: Fit) -> tuple[str | None, Fit]:
     """The line with a known ratio in place of its rate, where that does as well; and the ratio's name."""
     t = line.lags.t[line.line.agree]
     reach = float(np.ptp(t)) if len(t) else 0.0
-    if reach <= 0:
+    if reach <= 0 or abs(line.rate - 1.0) <= SURE * line.slope_deviation:
         return None, line
-    slack = max(3 * line.line.error_s, 0.002) * 2 / reach
+    least = 1e-4 if line.lags.sharp else 0.25 * line.lags.hop_s  # what no lag is measured better than
+    slack = min(max(SURE * line.slope_deviation, 2 * least / reach), NAMES_APART / 2)
     name = _rates.named(line.rate, slack)
     if name is None:
         return None, line
@@ -164,7 +168,7 @@ def _named(line: Fit) -> tuple[str | None, Fit]:
     error = np.abs(rest - at_zero)
     agree = error <= line.lags.tolerance_s
     usual = float(np.median(error[agree])) if agree.any() else np.inf
-    if agree.mean() < line.agreeing - 0.02 or usual > 1.5 * line.line.error_s + 0.0005:
+    if agree.mean() < line.agreeing - 0.02 or usual > 1.5 * line.line.error_s + least:
         return None, line
     fitted = Line(at_zero, slope, agree, usual)
     return name, Fit(line.model, at_zero, _rates.NAMED[name], line.lags, fitted)

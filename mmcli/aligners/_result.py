@@ -60,7 +60,7 @@ def straight(x: Material, y: Material, fit: Fit, *, name: str, config: Any) -> A
         offset_s=float(fit.offset_s),
         rate=float(rate),
         ppm=float((rate - 1.0) * 1e6),
-        confidence_s=[half_width(fit)] * 2,
+        confidence_s=[half_width(fit, t) for t in knots[:, 1].tolist()],
         quality=quality,
         method=method(name, config),
         cost=float(1.0 - fit.score),
@@ -110,11 +110,17 @@ def freely(x: Any, y: Any, view: View, found: Warp, quality: dict[str, Any], nam
     )
 
 
-def half_width(fit: Fit) -> float:
-    """Half of the 90 % interval of a line's offset: from the scatter of the windows that agree, at least one sample."""
-    n = max(int(fit.line.agree.sum()), 1)
-    deviation = 1.4826 * fit.line.error_s  # of a normal distribution with this median of absolute values
-    return round(max(1.645 * deviation / float(np.sqrt(n)), 1e-4 if fit.lags.sharp else 0.25 * fit.lags.hop_s), 6)
+def half_width(fit: Fit, t_query: float | None = None) -> float:
+    """Half of the 90 % interval of a line, at least one sample: of its lag, and of its slope away from the middle."""
+    if fit.model == "piecewise":
+        deviation = 1.4826 * fit.line.error_s  # of a normal distribution with this median of absolute values
+    else:
+        deviation = fit.deviation_s
+    variance = deviation**2 / fit.independent
+    if fit.model == "affine" and t_query is not None:
+        away = t_query * fit.lags.rate - float(fit.lags.t[fit.line.agree].mean())
+        variance += (fit.slope_deviation * away) ** 2
+    return round(max(1.645 * float(np.sqrt(variance)), 1e-4 if fit.lags.sharp else 0.25 * fit.lags.hop_s), 6)
 
 
 def overlap(
