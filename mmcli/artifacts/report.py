@@ -65,6 +65,7 @@ _ITEM_OPTIONAL = {
     "correct": schema.nullable(schema.BOOLEAN),
     "explanation": schema.ANY,
     "shapley": schema.ANY,
+    "ranks": schema.ANY,
 }
 
 

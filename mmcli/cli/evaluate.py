@@ -4,6 +4,9 @@ REPORT.json holds all of it; a table of the main figures goes to standard error.
 the scatter of a regression) into a png or svg file, or every figure into a folder; --html writes the report as one
 page. With --against (or candidates kept by `train --fusion auto`) the report says whether fusion helps.
 
+With --retrieve A,B a data set is searched: how often an item's A finds its B among those of all items, and B its A, in
+the space that `fuse --strategy cca` fitted on the training split. --relevant label looks for any item of the label.
+
 A map is scored next to TRUTH: another map (json), pairs of times (csv: t_reference, t_query), or the lines or words of
 the reference (TextGrid, srt, csv: start, label) where the map is of their text, or --query holds them in the query's
 time. Errors, shares within limits, correct segments, the perceptual metric, how honest the intervals are.
@@ -14,6 +17,7 @@ time. Errors, shares within limits, correct segments, the perceptual metric, how
   mmcli evaluate --compare fused.json text.json
   mmcli evaluate --cv runs/
   mmcli evaluate model.pt digits.npz --split val -o val.json --predictions val.csv
+  mmcli evaluate shared.npz --retrieve image,text -o search.json --html search.html
   mmcli evaluate map.json truth.json -o report.json
   mmcli evaluate map.json correct.srt --query late.srt -o report.json
 """
@@ -26,7 +30,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, console, scoring, subject
+from mmcli.cli import assign, console, retrieving, scoring, subject
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
@@ -76,6 +80,15 @@ def command(
         list[Path] | None,
         typer.Option(metavar="A.pt", help="Compare with another model on the same items. Repeatable."),
     ] = None,
+    retrieve: Annotated[
+        str | None,
+        typer.Option(
+            "--retrieve", metavar="A,B", help="Search modality B of a data set with A, and A with B, instead."
+        ),
+    ] = None,
+    relevant: Annotated[
+        str, typer.Option(metavar="pair|label", help="What a search looks for: the item itself, or any of its label.")
+    ] = "pair",
     explain: Annotated[
         int, typer.Option(min=0, metavar="N", help="Explain the N most wrong items: seconds, regions, words.")
     ] = 10,
@@ -99,15 +112,22 @@ def command(
     if cv is not None:
         _gather(cv, model, output, _intervals(set_, seed).level, json)
         return
+    models_only: dict[str, Any] = {"media": media, "against": against, "robustness": robustness}
+    if retrieve is not None:
+        settings = {"split": split, "seed": seed, "strict": strict, "set": set_, "intervals": _intervals(set_, seed)}
+        targets = {"plot": plot, "predictions": predictions, "html": html}
+        others: dict[str, Any] = {"query": query, "timings": timings} | models_only
+        _emit(
+            retrieving.judge((model, dataset), retrieve, relevant, output, settings, targets, others),
+            output,
+            split,
+            json,
+        )
+        return
+    if relevant != "pair":
+        raise UsageError("--relevant is for a search", hint="name the modalities: --retrieve A,B")
     if model is not None and scoring.is_map(model):
-        others: dict[str, Any] = {
-            "plot": plot,
-            "predictions": predictions,
-            "html": html,
-            "media": media,
-            "against": against,
-        }
-        others |= {"robustness": robustness, "strict": strict, "set": set_}
+        others = {"plot": plot, "predictions": predictions, "html": html, "strict": strict, "set": set_} | models_only
         scoring.judge(model, dataset, query, output, json, others)
         return
     if query is not None:
@@ -153,6 +173,11 @@ def command(
     _show(result, output)
     for path in drawn:
         console.note(f"drawn: {path}")
+    _emit(result, output, split, json)
+
+
+def _emit(result: dict[str, Any], output: Path | None, split: str, json: bool) -> None:
+    """The main figures of a report on standard output, where asked for."""
     if json:
         console.emit(
             {

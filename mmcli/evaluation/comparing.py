@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import MismatchError
-from mmcli.evaluation import interval, verdict
-from mmcli.evaluation.outcome import PRIMARY
+from mmcli.evaluation import interval, outcome, retrieval, verdict
+
+PRIMARY = outcome.PRIMARY | {retrieval.TASK: retrieval.PRIMARY}
 
 Array = NDArray[np.float64]
 
@@ -40,6 +41,8 @@ def compare(
             raise MismatchError(
                 f"item {a['id']!r} has the label {a['label']!r} in one report, {b['label']!r} in the other"
             )
+    if task == retrieval.TASK:
+        _same_search(first, second)
     groups = [a["group"] for a, _ in pairs]
     found = verdict.paired(
         np.array([gain(a, task) for a, _ in pairs]),
@@ -61,12 +64,26 @@ def compare(
     }
 
 
+def _same_search(first: dict[str, Any], second: dict[str, Any]) -> None:
+    """Refuse ranks among other candidates, or of another question."""
+    asked = [{key: report["config"][key] for key in ("retrieve", "relevant")} for report in (first, second)]
+    if asked[0] != asked[1]:
+        told = [f"{','.join(a['retrieve'])} by {a['relevant']}" for a in asked]
+        raise MismatchError(f"one report searches {told[0]}, the other {told[1]}")
+    ids = [{item["id"] for item in report["items"]} for report in (first, second)]
+    if ids[0] != ids[1]:
+        counts = " and ".join(str(len(found)) for found in ids)
+        raise MismatchError(f"the reports search among other items ({counts}): their ranks are of different questions")
+
+
 def gain(item: dict[str, Any], task: str) -> float:
     """What a report's item adds to the primary figure, larger is better.
 
     >>> gain({"label": ["a", "b"], "prediction": ["b"]}, "multilabel")
     0.6666666666666666
     """
+    if task == retrieval.TASK:
+        return 1.0 - float(item["loss"])
     label, prediction = item["label"], item["prediction"]
     if task == "classify":
         return float(label == prediction)
@@ -83,8 +100,10 @@ def sentence(found: dict[str, Any], task: str) -> str:
     opening = (
         f"{better} is better" if better else f"No difference between {found['first']} and {found['second']} is shown"
     )
-    scale, unit = (1.0, "") if task == "regress" else (100.0, " points")
-    words = {"mae": "mean absolute error", "f1_samples": "F1"}.get(found["primary"], found["primary"])
+    scale, unit = (1.0, "") if task in ("regress", retrieval.TASK) else (100.0, " points")
+    words = {"mae": "mean absolute error", "f1_samples": "F1", "mrr": "mean reciprocal rank"}.get(
+        found["primary"], found["primary"]
+    )
     text = f"{opening}: {words} {found['ours']:.4g} and {found['theirs']:.4g}"
     text += f", difference {scale * found['difference']:+.3g}{unit}"
     if found["interval"]:

@@ -32,6 +32,8 @@ WORDS = {
     "brier": "Brier score",
     "f1": "F1",
     "f1_samples": "F1 by item",
+    "mrr": "mean reciprocal rank",
+    "map": "mean average precision",
     "pearson": "Pearson correlation",
     "spearman": "Spearman correlation",
     "acc7": "Acc-7",
@@ -49,6 +51,7 @@ def render(report: dict[str, Any], media: Media | None = None) -> str:
 
 
 def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
+    searched = report["task"] == "retrieval"
     items = sorted(report["items"], key=lambda item: -item["loss"])
     each = (report.get("modalities") or {}).get("each", {})
     shapley = sorted(
@@ -61,7 +64,8 @@ def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
     return {
         "report": report,
         "title": f"{report['model'].get('name', 'model')}: {report['split']}",
-        "dataset_name": report["inputs"][1]["name"] if len(report["inputs"]) > 1 else "a data set",
+        "dataset_name": _dataset_name(report),
+        "ways": list(items[0]["ranks"]) if searched else [],
         "level": f"{100 * report['config']['intervals']['level']:g} %",
         "chips": _chips(report),
         "clean_line": _clean(report["integrity"]),
@@ -140,23 +144,40 @@ def chance(p: float) -> str:
 
 
 def words(name: str) -> str:
-    """The name of a figure for people."""
+    """The name of a figure for people; of a search its direction stands before it."""
+    way, slash, rest = str(name).rpartition("/")
+    if slash:
+        return f"{way}: {words(rest)}"
     return WORDS.get(name, str(name).replace("_", " ").replace("f1", "F1"))
 
 
 def shown(value: Any) -> str:
     """A label or prediction for people."""
+    if value is None:
+        return ""
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "(none)"
     return number(value) if isinstance(value, float) else str(value)
 
 
+def _dataset_name(report: dict[str, Any]) -> str:
+    """The name of the data set: the input after the model, or the only one of a search without a model."""
+    names = [entry["name"] for entry in report["inputs"]]
+    place = min(1, len(names) - 1) if report["task"] == "retrieval" else 1
+    return str(names[place]) if 0 <= place < len(names) else "a data set"
+
+
 def _chips(report: dict[str, Any]) -> list[dict[str, str]]:
     chips = []
-    for name in CHIPS[report["task"]]:
+    names = CHIPS.get(report["task"])
+    if names is None:  # a search: both directions, which are named after the modalities
+        ends = ("/hit_rate@1", "/median_rank")
+        names = tuple(name for name in report["metrics"] if name.endswith(ends))
+    for name in names:
         entry = report["metrics"].get(name)
         if entry and entry["value"] is not None:
-            chips.append({"name": words(name), "value": f"{entry['value']:.3f}", "interval": bounds(entry["interval"])})
+            value = f"{entry['value']:g}" if name.endswith("median_rank") else f"{entry['value']:.3f}"
+            chips.append({"name": words(name), "value": value, "interval": bounds(entry["interval"])})
     return chips
 
 

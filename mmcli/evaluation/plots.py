@@ -41,6 +41,8 @@ def available(report: dict[str, Any]) -> dict[str, Callable[[Any, dict[str, Any]
         found["confusion"] = confusion
     if report.get("task") == "regress" and report.get("items"):
         found["scatter"] = scatter
+    if report.get("task") == "retrieval" and report.get("curves"):
+        found["hits"] = hits
     if report.get("calibration", {}).get("bins"):
         found["reliability"] = reliability
     if report.get("per_class"):
@@ -232,6 +234,21 @@ def robustness(figure: Any, report: dict[str, Any]) -> None:
         panel.legend(frameon=False, fontsize=8)
     primary = report["robustness"]["primary"]
     panels[0].set_ylabel("MAE" if primary == "mae" else primary.replace("_", " "))
+
+
+def hits(figure: Any, report: dict[str, Any]) -> None:
+    """The share of queries that find what they look for among the first k, with what chance would give."""
+    curves = report["curves"]
+    figure.set_size_inches(5.4, 3.6)
+    axes = figure.add_subplot()
+    for place, (way, values) in enumerate(curves["hit_rate"].items()):
+        axes.plot(curves["places"], values, color=LINES[place], marker="os"[place], markersize=3, label=way)
+    axes.plot(curves["places"], curves["chance"], color=RULE, linestyle="--", linewidth=1, label="chance")
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("first k candidates")
+    axes.set_ylabel("share of queries with a hit")
+    axes.set_title(f"{report['split']}: hits, {len(report['items'])} items")
+    axes.legend(frameon=False, fontsize=8)
 
 
 def _title(report: dict[str, Any], name: str) -> str:

@@ -7,6 +7,8 @@ last, so that a constant score profits from nothing. Queries without a relevant 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,9 @@ from mmcli.evaluation import interval
 Array = NDArray[np.float64]
 
 KS = (1, 5, 10)
+BLOCK_SCORES = 4_000_000  # of queries and candidates at once, 32 MB
+
+Related = Callable[[NDArray[np.int64]], Any]
 
 
 def validate(scores: Any, relevance: Any) -> tuple[Array, Array]:
@@ -38,8 +43,11 @@ def validate(scores: Any, relevance: Any) -> tuple[Array, Array]:
 
 def ranked(scores: Array, grades: Array) -> Array:
     """The grades in the order of the scores, best first; in a tie the least relevant first."""
-    order = np.lexsort((grades, -scores), axis=1)
-    return np.take_along_axis(grades, order, axis=1)
+    return np.take_along_axis(grades, _order(scores, grades), axis=1)
+
+
+def _order(scores: Array, grades: Array) -> NDArray[np.int64]:
+    return np.asarray(np.lexsort((grades, -scores), axis=1), np.int64)
 
 
 def per_query(grades: Array, ks: tuple[int, ...] = KS) -> dict[str, Array]:
@@ -66,12 +74,47 @@ def per_query(grades: Array, ks: tuple[int, ...] = KS) -> dict[str, Array]:
     return result
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A search: ``each`` figure of each query ``(queries,)``, ``rank`` of the first relevant candidate, ``top`` the
+    candidate that was put first, ``single`` whether every query has one relevant candidate.
+    """
+
+    each: dict[str, Array]
+    rank: Array
+    top: NDArray[np.int64]
+    single: bool
+
+
+def search(queries: Any, candidates: Any, related: Related, ks: tuple[int, ...] = KS) -> Found:
+    """Every query ``(n, dims)`` searched among the candidates ``(m, dims)`` by cosine similarity, some at a time.
+
+    ``related(rows)`` gives the relevance ``(len(rows), m)`` of some queries; each query needs a relevant candidate.
+    Raises :class:`InputError` as :func:`retrieval` and :func:`validate`.
+    """
+    a, b = np.asarray(queries, dtype=np.float64), np.asarray(candidates, dtype=np.float64)
+    parts: list[dict[str, Array]] = []
+    tops: list[NDArray[np.int64]] = []
+    single = True
+    at_once = max(1, BLOCK_SCORES // max(1, len(b)))
+    for start in range(0, len(a), at_once):
+        rows = np.arange(start, min(start + at_once, len(a)))
+        scores, grades = retrieval(a[rows], b, related(rows))
+        if not (grades > 0).any(axis=1).all():
+            raise InputError("a query has no relevant candidate")
+        order = _order(scores, grades)
+        parts.append(per_query(np.take_along_axis(grades, order, axis=1), ks))
+        tops.append(order[:, 0])
+        single = single and bool(((grades > 0).sum(axis=1) == 1).all())
+    each = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return Found(each, each.pop("rank"), np.concatenate(tops), single)
+
+
 class Metrics:
     """Every figure as a function of query weights ``(b, queries)``: ``metrics(weights) -> {name: (b,)}``."""
 
-    def __init__(self, grades: Array, ks: tuple[int, ...] = KS) -> None:
-        self.each = per_query(grades, ks)
-        self._first = self.each.pop("rank")
+    def __init__(self, each: dict[str, Array], rank: Array) -> None:
+        self.each, self._first = each, rank
 
     def __call__(self, weights: Array) -> dict[str, Array]:
         """The figures, each ``(b,)``."""
@@ -98,15 +141,22 @@ def evaluate(
     table, grades = validate(scores, relevance)
     if groups is not None:
         groups = np.asarray(groups)[(np.asarray(relevance) > 0).any(axis=1)]
-    metrics = Metrics(ranked(table, grades), ks)
-    ones = np.ones(len(table))
+    each = per_query(ranked(table, grades), ks)
+    rank, single = each.pop("rank"), bool(((grades > 0).sum(axis=1) == 1).all())
+    return measured(Found(each, rank, _order(table, grades)[:, 0], single), groups=groups, config=config)
+
+
+def measured(found: Found, *, groups: Any = None, config: interval.Config | None = None) -> dict[str, dict[str, Any]]:
+    """``{name: {value, interval, n, method}}`` of a search; what is a share of the queries has Wilson's interval."""
+    ones = np.ones(len(found.rank))
     shares = {
         name: interval.Proportion(values, ones)
-        for name, values in metrics.each.items()
-        if name.startswith("hit_rate") or (name.startswith("recall") and bool(((grades > 0).sum(axis=1) == 1).all()))
+        for name, values in found.each.items()
+        if name.startswith("hit_rate") or (found.single and name.startswith("recall"))
     }
-    kinds = dict.fromkeys(metrics.each, interval.SHARE)
-    return interval.measured(metrics, len(table), proportions=shares, kinds=kinds, groups=groups, config=config)
+    kinds = dict.fromkeys(found.each, interval.SHARE)
+    metrics = Metrics(found.each, found.rank)
+    return interval.measured(metrics, len(ones), proportions=shares, kinds=kinds, groups=groups, config=config)
 
 
 def retrieval(queries: Any, candidates: Any, pairs: Any = None) -> tuple[Array, Array]:

@@ -23,7 +23,7 @@ def add(dataset: Dataset, strategy: str, config: Any, reference: str) -> list[st
     """Add the stream ``fused`` to ``dataset`` in place and return what should be said about it."""
     names = dataset.modalities
     clock = dataset.streams[reference]
-    clocked = clock.meta.get("kind") != "tokens" and not is_static(clock.meta)
+    clocked = has_clock(clock)
     notes: list[str] = []
     times = [clock.item(i).times if clocked else np.zeros(1) for i in range(dataset.items)]
     if clocked and not clock.present.all():
@@ -32,7 +32,7 @@ def add(dataset: Dataset, strategy: str, config: Any, reference: str) -> list[st
     offsets = np.concatenate([[0], np.cumsum([len(t) for t in times])]).astype(np.int64)
     values, present = {}, {}
     for name in names:
-        values[name], present[name] = _rows(dataset.streams[name], times, clocked)
+        values[name], present[name] = rows_at(dataset.streams[name], times, clocked)
     counts = np.diff(offsets)
     labels = None if dataset.label is None else np.repeat(dataset.label, counts, axis=0)
     groups = np.where(dataset.group == "", dataset.id, dataset.group)
@@ -58,7 +58,12 @@ def add(dataset: Dataset, strategy: str, config: Any, reference: str) -> list[st
     return notes
 
 
-def _rows(stream: Stream, times: list[np.ndarray], clocked: bool) -> tuple[np.ndarray, np.ndarray]:
+def has_clock(reference: Stream) -> bool:
+    """Whether a reference gives frames in time; else each item becomes one frame."""
+    return reference.meta.get("kind") != "tokens" and not is_static(reference.meta)
+
+
+def rows_at(stream: Stream, times: list[np.ndarray], clocked: bool) -> tuple[np.ndarray, np.ndarray]:
     """One modality at the times of every item: float64 (rows, width) and where it is there."""
     found: list[np.ndarray] = []
     there: list[np.ndarray] = []
