@@ -32,7 +32,7 @@ def test_noise_beside_a_signal_costs_nothing(planted: ModuleType, tmp_path: Path
 
     assert accuracy(found, data) >= 0.95
     table = {row["title"]: row for row in made.config["candidates"]}
-    assert [row["candidate"] for row in seen] == [t for t in table if t != "pool"]
+    assert [row["candidate"] for row in seen] == [t for t in table if t not in ("pool", "late")]
     assert {"good", "bad", "good (kernel)", "sum of kernels", "concat", "attention"} < set(table)
     assert table["bad"]["weight"] + table["bad (kernel)"]["weight"] < 0.1, "noise gets no say"
     assert table["bad"]["accuracy"] < 0.5, "answers on the folds are by models that did not see them"
