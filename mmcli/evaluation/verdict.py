@@ -108,7 +108,8 @@ def verdict(
 ) -> dict[str, Any]:
     """The sentence and its numbers: ``{text, compared, helps, against: [...], emap}``.
 
-    ``helps`` is ``yes``, ``no`` (some single modality is better), ``not shown``, or ``unknown`` where nothing was worse
+    The best opponent of a kind is chosen on validation where all have answers there, else on the test items
+    (``chosen_by``). ``helps`` is ``yes``, ``no`` (some single modality is better), ``not shown``, or ``unknown`` where nothing was worse
     but not every one of the model's ``modalities`` was tried alone; ``untried`` names those.
     """
     config = config or interval.Config()
@@ -118,7 +119,8 @@ def verdict(
         row |= {"name": opponent.name, "kind": opponent.kind, "modalities": list(opponent.modalities)}
         row["validation"] = None if opponent.val is None else float(opponent.val.gains().mean())
         rows.append(row)
-    best = {kind: _best(rows, kind) for kind in (SINGLE, SUBSET, CONCAT)}
+    by_validation = bool(rows) and all(row["validation"] is not None for row in rows)
+    best = {kind: _best(rows, kind, by_validation) for kind in (SINGLE, SUBSET, CONCAT)}
     singles = [row for row in rows if row["kind"] == SINGLE]
     helps = _helps(singles)
     untried = sorted(set(modalities or []) - {name for row in singles for name in row["modalities"]})
@@ -132,6 +134,7 @@ def verdict(
         "helps": helps,
         "untried": untried,
         "primary": PRIMARY[ours.task],
+        "chosen_by": "validation" if by_validation else "test",
         "level": config.level,
         "against": rows,
         "emap": emap,
@@ -141,12 +144,12 @@ def verdict(
     return result
 
 
-def _best(rows: list[dict[str, Any]], kind: str) -> dict[str, Any] | None:
+def _best(rows: list[dict[str, Any]], kind: str, by_validation: bool) -> dict[str, Any] | None:
     """The opponent of a kind that is best on validation; without validation, on the test items, against the model."""
     there = [row for row in rows if row["kind"] == kind]
     if not there:
         return None
-    if all(row["validation"] is not None for row in there):
+    if by_validation:
         return max(there, key=lambda row: float(row["validation"]))
     return min(there, key=lambda row: float(row["difference"]))
 
@@ -178,7 +181,7 @@ def sentence(found: dict[str, Any], task: str) -> str:
     text = f"{opening}: {_words(single, task, found)}"
     if found["untried"]:
         text += f" (alone untried: {', '.join(found['untried'])})"
-    for kind, name in ((SUBSET, "the best subset"), (CONCAT, "plain concatenation")):
+    for kind, name in ((SUBSET, f"the best subset {_where(found)}"), (CONCAT, "plain concatenation")):
         if kind in chosen:
             text += f"; against {name} ({chosen[kind]['name']}) {_difference(chosen[kind], task)}"
     emap = found["emap"]
@@ -194,12 +197,17 @@ def _words(row: dict[str, Any], task: str, found: dict[str, Any]) -> str:
     figure = {"classify": "accuracy", "regress": "mean absolute error", "multilabel": "F1"}[task]
     level = f"{100 * found['level']:g} % interval"
     name = " + ".join(row["modalities"]) if row["kind"] == SINGLE else row["name"]
-    which = "the best single modality, " if row.get("chosen") == SINGLE else ""
+    which = f"the best single modality {_where(found)}, " if row.get("chosen") == SINGLE else ""
     text = f"{figure} {_number(row['ours'], task)} against {_number(row['theirs'], task)} of {which}{name}"
     text += f": {_difference(row, task, level)}"
     if "p_mcnemar" in row:
         text += f", McNemar p {'below 0.001' if row['p_mcnemar'] < 0.001 else format(row['p_mcnemar'], '.3f')}"
     return text
+
+
+def _where(found: dict[str, Any]) -> str:
+    """Which items said what the best opponent is."""
+    return "by validation" if found["chosen_by"] == "validation" else "on these items"
 
 
 def _number(value: float, task: str) -> str:

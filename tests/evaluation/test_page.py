@@ -90,6 +90,8 @@ def test_the_verdict_comes_first_and_the_figures_are_there():
 
     assert html.index(found["verdict"]["text"][:20]) < html.index("All figures")
     assert f"{found['metrics']['accuracy']['value']:.3f}" in html
+    assert "by validation" in found["verdict"]["text"]
+    assert "chosen on the validation items" in html
 
 
 def test_names_from_a_data_set_cannot_become_markup():

@@ -44,7 +44,8 @@ def test_a_clear_gain_a_clear_loss_and_a_draw_are_told_apart():
         found = verdict.verdict(right(ours), [opponent(theirs)])
         assert found["helps"] == helps
         assert found["text"].startswith(opening)
-        assert "of the best single modality, x" in found["text"]
+        assert "of the best single modality on these items, x" in found["text"]
+        assert found["chosen_by"] == "test"
 
 
 def test_the_numbers_of_the_sentence_are_those_of_the_comparison():
@@ -68,7 +69,8 @@ def test_the_best_of_a_kind_is_chosen_on_validation_but_help_needs_all_singles()
         modalities=["x", "y"],
     )
 
-    assert "the best single modality, y" in found["text"]
+    assert "the best single modality by validation, y" in found["text"]
+    assert found["chosen_by"] == "validation"
     assert found["helps"] == "no"
     assert found["untried"] == []
 
