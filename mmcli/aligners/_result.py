@@ -63,7 +63,7 @@ def straight(x: Material, y: Material, fit: Fit, *, name: str, config: Any) -> A
         confidence_s=[half_width(fit, t) for t in knots[:, 1].tolist()],
         quality=quality,
         method=method(name, config),
-        cost=float(1.0 - fit.score),
+        cost=max(0.0, float(1.0 - fit.score)),
         reference=x.about,
         query=y.about,
         path=None,
@@ -82,7 +82,7 @@ def broken(
         confidence_s=[half_width(fit)] * len(found.knots),
         quality={"ratio": None, "verdict": "not judged", "reason": fit.evidence()},
         method=method(name, config),
-        cost=float(1.0 - fit.score),
+        cost=max(0.0, float(1.0 - fit.score)),
         reference=x.about,
         query=y.about,
     )

@@ -43,7 +43,12 @@ def align_files(
     be compared, UsageError for an option that does not fit.
     """
     a, b = Side(Path(reference), "reference", rate), Side(Path(query), "query", rate)
-    found, compared = _aligned(a, b, method, feature, metric, config)
+    try:
+        found, compared = _aligned(a, b, method, feature, metric, config)
+    except MismatchError as error:
+        if error.source is None and error.evidence is not None:
+            error.source = b.path.name  # frames do not know what file they were made from
+        raise
     if plot is not None and compared is None:
         raise UsageError("--plot draws frames that were compared, and here were none", hint="--page shows this pair")
     costs = compared.costs() if compared is not None and (plot or page) else None

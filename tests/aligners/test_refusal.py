@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mmcli.aligners import _activity, _cues, auto
+from mmcli.aligners import _activity, _cues, auto, pair
 from mmcli.errors import MismatchError
 from mmcli.media import open_clip
 from mmcli.media.clips import AudioClip
@@ -72,3 +72,14 @@ def test_a_subtitle_that_lacks_every_second_cue_stands_out_and_a_foreign_one_doe
     assert _cues.standing(area, cues[::2]) > 3.1
     assert _cues.standing(area, programme(22)) < 3.1
     assert _cues.standing(area, cues.max() - cues[::-1, ::-1]) < 3.1
+
+
+def test_a_refusal_names_the_file_whatever_was_compared(tmp_path: Path) -> None:
+    """Frames do not know what they were made from: of two series and of two films the message named none."""
+    for seed, name in enumerate(("a.csv", "b.csv")):
+        rows = np.random.default_rng(seed).standard_normal((400, 3)).cumsum(axis=0)
+        table = np.column_stack([np.arange(400) / 50, rows])
+        np.savetxt(tmp_path / name, table, delimiter=",", header="time,x,y,z", comments="")
+    with pytest.raises(MismatchError) as refused:
+        pair.align_files(tmp_path / "a.csv", tmp_path / "b.csv")
+    assert str(refused.value).startswith("b.csv: does not match the reference")
