@@ -7,6 +7,8 @@ cannot be replaced: it gets the finished bytes in one go.
 
 Every OSError becomes :class:`mmcli.errors.OutputError`; a closed pipe stays BrokenPipeError, which is for the command
 line.
+
+Names are text here and not paths: a batch writes files by the hundred thousand, and a Path costs as much as a write.
 """
 
 from __future__ import annotations
@@ -59,12 +61,13 @@ def writer(path: Path | str) -> Iterator[BinaryIO]:
     b'whole'
     """
     with _reported(path):
-        if _is_special(path):
+        target, special = _target(path)
+        if special:
             memory = io.BytesIO()
             yield memory
-            _write_special(path, memory.getvalue())
+            _write_special(target, memory.getvalue())
             return
-        temporary, descriptor = _create(path)
+        temporary, descriptor = _create(target)
         try:
             stream = io.BufferedWriter(_Descriptor(descriptor), _BUFFER)
             try:
@@ -77,7 +80,7 @@ def writer(path: Path | str) -> Iterator[BinaryIO]:
                     stream.close()
                 raise
             stream.close()
-            _publish(temporary, path)
+            _publish(temporary, target)
         except BaseException:
             _discard(temporary)
             raise
@@ -91,11 +94,12 @@ def path(target: Path | str) -> Iterator[Path]:
     The encoder has to leave a file there: none is an :class:`OutputError`.
     """
     with _reported(target):
-        if _is_special(target):
+        place, special = _target(target)
+        if special:
             raise OutputError("is not a regular file; name a file", source=target)
-        temporary, descriptor = _create(target)
+        temporary, descriptor = _create(place)
         try:
-            yield temporary
+            yield Path(temporary)
             # The encoder may have replaced the file, so its own descriptor is the wrong one to flush.
             written = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -104,7 +108,7 @@ def path(target: Path | str) -> Iterator[Path]:
                 os.fsync(written)
             finally:
                 os.close(written)
-            _publish(temporary, target)
+            _publish(temporary, place)
         except BaseException:
             _discard(temporary)
             raise
@@ -117,8 +121,8 @@ def write_bytes(path: Path | str, data: bytes) -> str:
     if str(path) == STDOUT:
         write_stdout(data)
     else:
-        with writer(path) as stream:
-            stream.write(data)
+        with _reported(path):
+            _write_whole(path, data)
     return provenance.sha256_bytes(data)
 
 
@@ -129,7 +133,7 @@ def write_text(path: Path | str, text: str) -> str:
 
 def write_with(path: Path | str, write: Callable[[BinaryIO], None]) -> str:
     """Let ``write`` fill a seekable file that is then published (``-``: standard output); returns its SHA-256."""
-    if str(path) == STDOUT or _is_special(path):
+    if str(path) == STDOUT:
         memory = io.BytesIO()
         write(memory)
         return write_bytes(path, memory.getvalue())
@@ -231,7 +235,29 @@ def _sha256_of(descriptor: int) -> str:
     return digest.hexdigest()
 
 
-def _write_special(path: Path | str, data: bytes) -> None:
+def _write_whole(path: Path | str, data: bytes) -> None:
+    target, special = _target(path)
+    if special:
+        _write_special(target, data)
+        return
+    temporary, descriptor = _create(target)
+    try:
+        try:
+            _write_all(descriptor, data)
+            if _flushing:
+                os.fsync(descriptor)
+        except BaseException:
+            with suppress(OSError):  # the first failure is the one to report
+                os.close(descriptor)
+            raise
+        os.close(descriptor)
+        _publish(temporary, target)
+    except BaseException:
+        _discard(temporary)
+        raise
+
+
+def _write_special(path: str, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         _write_all(descriptor, data)
@@ -245,38 +271,56 @@ def _write_all(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _create(target: Path | str) -> tuple[Path, int]:
-    target = _followed(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.name:
+def _target(path: Path | str) -> tuple[str, bool]:
+    """Where the bytes go, and whether that is something that cannot be replaced: a device, a pipe.
+
+    A symbolic link is followed: what is replaced is the file, as a shell's ``>`` does, not the link to it.
+    """
+    target = str(Path(path))
+    try:
+        mode = os.lstat(target).st_mode
+        if stat.S_ISLNK(mode):
+            target = os.path.realpath(target)
+            mode = os.lstat(target).st_mode
+    except (OSError, ValueError):  # nothing is there, or it will fail again where it is reported
+        return target, False
+    if stat.S_ISDIR(mode):
+        raise OutputError("is a folder; name a file", source=path)
+    return target, not stat.S_ISREG(mode)
+
+
+def _create(target: str) -> tuple[str, int]:
+    """A new file beside the target, open and locked. The folder is made where it is missing."""
+    folder, name = os.path.split(target)
+    if name in ("", ".", ".."):
         raise OutputError("is not a file name", source=target)
+    suffix = os.path.splitext(name)[1]  # noqa: PTH122
+    if len(os.fsencode(suffix)) > 16:
+        suffix = ""
+    made = False
     while True:
-        suffix = target.suffix if len(os.fsencode(target.suffix)) <= 16 else ""
-        name = f"{PREFIX}{os.getpid()}-{next(_counter)}{suffix}"
-        temporary = target.parent / name
+        temporary = os.path.join(folder, f"{PREFIX}{os.getpid()}-{next(_counter)}{suffix}")  # noqa: PTH118
         try:
             descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         except FileExistsError:
             continue  # left by a killed process that had our number
+        except FileNotFoundError:
+            if made or not folder:
+                raise
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            made = True
+            continue
         with suppress(OSError):  # file systems without locks: sweep then removes what it finds
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return temporary, descriptor
 
 
-def _followed(target: Path | str) -> Path:
-    """Where a symbolic link leads: what is replaced is the file, as a shell's ``>`` does, not the link to it."""
-    return Path(os.path.realpath(target)) if Path(target).is_symlink() else Path(target)
-
-
-def _publish(temporary: Path, target: Path | str) -> None:
-    target = _followed(target)
-    if target.is_dir():
-        raise OutputError("is a folder; name a file", source=target)
-    temporary.replace(target)
+def _publish(temporary: str, target: str) -> None:
+    os.replace(temporary, target)  # noqa: PTH105
     if not _flushing:
         return
     try:
-        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder = os.open(Path(target).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(folder)
         finally:
@@ -286,17 +330,9 @@ def _publish(temporary: Path, target: Path | str) -> None:
             raise
 
 
-def _discard(temporary: Path) -> None:
+def _discard(temporary: str) -> None:
     with suppress(OSError):
-        temporary.unlink()
-
-
-def _is_special(path: Path | str) -> bool:
-    try:
-        mode = Path(path).stat().st_mode
-    except (OSError, ValueError):
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+        os.unlink(temporary)  # noqa: PTH108
 
 
 @contextmanager

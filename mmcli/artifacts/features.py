@@ -33,6 +33,7 @@ from mmcli.errors import ArtifactError
 SCHEMA = "mmcli/features@1"
 KINDS = ("image", "frames", "spectrogram", "sequence", "tokens", "vector")
 MAX_BYTES = 16 << 30
+_AT_ONCE = 8 << 20  # bytes of a file that are put together in memory and written by one call
 _AXES = {"image": 4, "frames": 4, "spectrogram": 2, "sequence": 2, "tokens": 2, "vector": 2}
 _SPECS = {"values": npz.Spec("<f4", 1, 6), "times": npz.Spec("<f8", 1, 1), "meta": npz.Spec("U", 0, 0)}
 
@@ -117,6 +118,8 @@ def loads(data: bytes, name: str) -> Features:
 def save(path: Path | str, features: Features) -> str:
     """Write a features file (``-``: standard output); returns the file's SHA-256."""
     arrays = _arrays(features)
+    if npz.size_of(arrays) <= _AT_ONCE:
+        return atomic.write_bytes(path, npz.dumps(arrays))
     return atomic.write_with(path, lambda stream: npz.write(stream, arrays))
 
 

@@ -10,6 +10,7 @@ exactly that size, and the archive's CRC covers header and values. Nothing is ev
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import re
@@ -24,6 +25,7 @@ from typing import IO, Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mmcli.artifacts import zipped
 from mmcli.errors import ArtifactError
 
 MAX_MEMBERS = 64
@@ -95,6 +97,10 @@ def write(stream: BinaryIO, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
 
     ``numpy.savez`` itself takes a key called ``file`` for its argument and, before numpy 2.2, pickles object arrays.
     """
+    if size_of(arrays) < zipped.LIMIT:
+        for part in _parts(arrays):
+            stream.write(part)
+        return
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for key, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{key}.npy"), "w", force_zip64=True) as member:
@@ -103,8 +109,37 @@ def write(stream: BinaryIO, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
 
 def dumps(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
     """The archive as bytes."""
+    if size_of(arrays) < zipped.LIMIT:
+        return b"".join(_parts(arrays))
     memory = io.BytesIO()
     write(memory, arrays)
+    return memory.getvalue()
+
+
+def size_of(arrays: Mapping[str, npt.NDArray[Any]]) -> int:
+    """A little more than the bytes of the archive."""
+    return sum(array.nbytes + MAX_HEADER for array in arrays.values())
+
+
+def _parts(arrays: Mapping[str, npt.NDArray[Any]]) -> Iterator[bytes | memoryview]:
+    members = [(f"{key}.npy", _member(_little_endian(array))) for key, array in arrays.items()]
+    return zipped.parts(members)
+
+
+def _member(array: npt.NDArray[Any]) -> tuple[bytes, memoryview]:
+    """The two pieces of an array in the npy format, as ``np.lib.format.write_array`` writes it."""
+    if array.dtype.hasobject:
+        raise ValueError("objects are not written")  # as write_array without pickles
+    fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+    flat = np.ascontiguousarray(array.T if fortran else array).reshape(-1)
+    return _npy_header(array.dtype, array.shape, fortran), flat.view(np.uint8).data
+
+
+@functools.lru_cache(maxsize=256)
+def _npy_header(dtype: np.dtype[Any], shape: tuple[int, ...], fortran: bool) -> bytes:
+    memory = io.BytesIO()
+    described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": fortran, "shape": shape}
+    np.lib.format.write_array_header_1_0(memory, described)
     return memory.getvalue()
 
 

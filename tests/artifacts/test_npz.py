@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import fuzz_seeds
 import numpy as np
 import pytest
 
-from mmcli.artifacts import dataset, features, npz
+from mmcli.artifacts import dataset, features, npz, zipped
 from mmcli.errors import ArtifactError
 
 
@@ -61,8 +62,49 @@ def test_dates_and_attributes_do_not_change_the_bytes() -> None:
             assert entry.compress_type == zipfile.ZIP_STORED
 
 
+def _by_the_library(arrays: dict[str, np.ndarray]) -> bytes:
+    """The slow twin: zipfile and numpy's own writer."""
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_STORED) as archive:
+        for key, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{key}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
+    return memory.getvalue()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11, 4), reason="zipfile wrote other local headers before")
+@pytest.mark.parametrize("seed", range(20))
+def test_the_bytes_are_those_of_zipfile_and_numpy(seed: int) -> None:
+    """All types, no axes to four, empty arrays, Fortran order, slices, names that are not ASCII."""
+    rng = np.random.default_rng(seed)
+    arrays: dict[str, np.ndarray] = {}
+    for i in range(int(rng.integers(1, 5))):
+        shape = tuple(map(int, rng.integers(0, 5, int(rng.integers(0, 4)))))
+        array = (rng.standard_normal(shape) * 9).astype(rng.choice(["<f4", "<f8", "<i8", "?", "<U7"]))
+        form = rng.integers(3)
+        if form == 1:
+            array = np.asfortranarray(array)
+        elif form == 2 and array.ndim:
+            array = array[::2]
+        arrays[f"{rng.choice(['values', 'a/times', 'größe'])}{i}"] = array
+
+    memory = io.BytesIO()
+    npz.write(memory, arrays)
+
+    assert memory.getvalue() == npz.dumps(arrays) == _by_the_library(arrays)
+
+
+def test_an_archive_too_large_for_32_bits_goes_through_zipfile(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = {"values": np.arange(6, dtype=np.float32)}
+    expected = npz.dumps(arrays)
+    monkeypatch.setattr(zipped, "LIMIT", 10)
+
+    assert npz.dumps(arrays) == _by_the_library(arrays)
+    assert expected == _by_the_library(arrays) or sys.version_info < (3, 11, 4)
+
+
 def test_an_object_array_is_not_written() -> None:
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(ValueError, match="objects"):
         npz.dumps({"a": np.array([object()])})
 
 

@@ -38,7 +38,7 @@ def test_the_file_is_the_old_or_the_new_one(writers: list[str], root: Path) -> N
     assert done.returncode == 0, done.stderr[-3000:]
     tallies = [json.loads(line) for line in done.stdout.splitlines()]
     assert [tally["writer"] for tally in tallies] == writers
-    assert all(tally["failed"] > 10 and tally["killed"] > 5 for tally in tallies)
+    assert all(tally["failed"] > 10 and tally["killed"] >= 5 for tally in tallies)
 
 
 def test_the_harness_finds_a_torn_file(root: Path) -> None:
