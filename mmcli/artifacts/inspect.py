@@ -138,8 +138,12 @@ def _checkpoint(path: Path | str) -> dict[str, Any]:
     from mmcli.artifacts import checkpoint
 
     found = checkpoint.load(path)
+    trained = found.config["training"]
+    settings = trained.get("config")
     return {
         "task": found.config["task"],
+        **({"objective": settings["objective"]} if isinstance(settings, dict) and "objective" in settings else {}),
+        **({"init": trained["init"]} if "init" in trained else {}),
         "classes": found.config["classes"],
         "modalities": sorted(found.config["modalities"]),
         "tensors": len(found.tensors),

@@ -6,9 +6,14 @@ modalities, in training and later. Training stops when the validation split gets
 The same data, options and seed give the same bytes. MODEL.history.ndjson holds the figures of every epoch. Under
 torchrun several processes train one model.
 
+With --objective contrastive MODEL holds encoders and no classifier: each modality learns to find its partner among
+other items (InfoNCE), labels are not needed. --init trains on from them, or from any model's encoders.
+
 \b
   mmcli train digits.npz -o digits.pt
   mmcli train digits.npz -o pair.pt --modalities audio,text --fusion attention --seed 3
+  mmcli train unlabelled.npz --objective contrastive -o pre.pt
+  mmcli train few.npz --init pre.pt -o model.pt
 """
 
 from __future__ import annotations
@@ -50,6 +55,12 @@ def command(
     encoder: Annotated[
         list[str] | None,
         typer.Option(metavar="STREAM=NAME", help="Encoder of a stream. Repeatable. [default: by what it holds]"),
+    ] = None,
+    objective: Annotated[
+        str, typer.Option(help="supervised; contrastive: pre-train encoders on pairs, without labels (InfoNCE).")
+    ] = "supervised",
+    init: Annotated[
+        Path | None, typer.Option(metavar="MODEL.pt", help="Start from the encoders of this model.")
     ] = None,
     epochs: Annotated[
         int, typer.Option(metavar="N", help="Passes over the training split, at most; 0: 50, fewer for many items.")
@@ -93,18 +104,24 @@ def command(
         raise UsageError("a model with its history cannot go to standard output", hint="give -o a file name")
     from mmcli.artifacts import dataset as datasets
     from mmcli.artifacts import provenance
-    from mmcli.training import auto, plan, run
+    from mmcli.training import auto, initial, plan, run
 
     data = datasets.load(dataset)
+    start = None if init is None else initial.load(init)
     if dry_run:
-        _show_plan(run.planned(data, config), json)
+        _show_plan(run.planned(data, config, start), json)
         return
-    inputs = [provenance.source_of(dataset)]
+    inputs = [provenance.source_of(path) for path in (dataset, init) if path is not None]
     if cv is not None or seeds > 1:
+        if objective == "contrastive" or (init is not None and cv is not None):
+            what = "--cv and --seeds judge answers, which pre-training does not give"
+            if objective != "contrastive":
+                what = "--cv would test on items that the encoders of --init have seen"
+            raise UsageError(what, hint="train one model")
         if resume or output.suffix == ".pt":
             raise UsageError("several runs go into a folder and are not resumed", hint="give -o a folder")
         several = [dataclasses.replace(config, seed=seed + i) for i in range(seeds)]
-        _several(data, several, output, cv or 0, inputs, json)
+        _several(data, several, output, cv or 0, inputs, start, json)
         return
     steps, unit = plan.epochs(len(data.rows("train")), config), "epochs"
     if fusion == "auto":
@@ -115,7 +132,7 @@ def command(
             figures = [f"{k} {row[k]:.4g}" for k in row if k.startswith(("train_", "val_", "fold_"))]
             progress.advance(1, ", ".join([*filter(None, [row.get("candidate")]), *figures]))
 
-        found = run.train(data, config, output, inputs=inputs, again=resume, report=report)
+        found = run.train(data, config, output, inputs=inputs, again=resume, report=report, initial=start)
     if int(os.environ.get("RANK", "0")) == 0:  # of several processes one speaks
         _show(found.config["training"], found.config, output, json)
 
@@ -132,13 +149,15 @@ def _config(values: dict[str, Any]) -> Any:
     assign.refuse_unused(assigned, ["train"])
     chosen = assign.configure(TrainConfig, assigned.get("train"), "train")
     names = tuple(name for name in (values["modalities"] or "").split(",") if name)
-    options = {k: values[k] for k in ("task", "fusion", "epochs", "seed", "device")}
+    options = {k: values[k] for k in ("task", "objective", "fusion", "epochs", "seed", "device")}
     remedies = ("class_weights", "sampling", "modulation", "smoothing", "auxiliary")
     options |= {k: values[k] for k in remedies if values[k] is not None}
     return dataclasses.replace(chosen, modalities=names, encoders=tuple(values["encoder"] or ()), **options)
 
 
-def _several(data: Any, configs: list[Any], output: Path, cv: int, inputs: list[dict[str, Any]], json: bool) -> None:
+def _several(
+    data: Any, configs: list[Any], output: Path, cv: int, inputs: list[dict[str, Any]], start: Any, json: bool
+) -> None:
     from mmcli.training import series
 
     with console.progress("train", max(cv, 1) * len(configs), "runs") as progress:
@@ -146,7 +165,7 @@ def _several(data: Any, configs: list[Any], output: Path, cv: int, inputs: list[
         def report(row: dict[str, Any]) -> None:
             progress.advance(1, ", ".join(f"{k} {row[k]:.4g}" for k in row if k.startswith("test_")))
 
-        found = series.train(data, configs, output, cv=cv, inputs=inputs, report=report)
+        found = series.train(data, configs, output, cv=cv, inputs=inputs, initial=start, report=report)
     rows = [(row["file"], *(row[name] for name in found["scores"])) for row in found["runs"]]
     console.table(f"{output}: {len(rows)} runs", ["model", *found["scores"]], rows)
     for name, value in found["scores"].items():
@@ -160,6 +179,9 @@ def _show(facts: dict[str, Any], config: dict[str, Any], output: Path, json: boo
     if config.get("candidates"):
         _show_candidates(config, output, json)
         return
+    if "init" in facts:
+        taken, fresh = (", ".join(facts["init"][k]) for k in ("taken", "fresh"))
+        console.say(f"encoders taken: {taken}" + (f"; started fresh: {fresh}" if fresh else ""))
     best = facts["history"][facts["best_epoch"] - 1]
     figures = ", ".join(f"{name.removeprefix('val_')} {best[name]:.4g}" for name in best if name.startswith("val_"))
     console.say(
@@ -190,8 +212,10 @@ def _show_plan(planned: dict[str, Any], json: bool) -> None:
     parts = planned["model"]["modalities"]
     rows = [(p["name"], p["encoder"], ", ".join(f"{k} {v}" for k, v in p["config"].items())) for p in parts]
     console.table(f"{planned['items']['train']} training items", ["stream", "encoder", "sizes"], rows)
-    head = planned["model"]["head"]["outputs"]
+    if "space" in planned["model"]:
+        purpose = f"contrastive, a space of {planned['model']['space']['width']} dimensions"
+    else:
+        purpose = f"fusion {planned['model']['fusion']['name']}, {planned['model']['head']['outputs']} outputs"
     console.say(
-        f"fusion {planned['model']['fusion']['name']}, {head} outputs, {planned['parameters']:,} parameters, "
-        f"{planned['batch']} items a step, {planned['steps']} steps"
+        f"{purpose}, {planned['parameters']:,} parameters, {planned['batch']} items a step, {planned['steps']} steps"
     )

@@ -1,5 +1,5 @@
 """The one door to models: a configuration in, a module out. Every module has ``names``, the modalities it reads in
-order, and ``forward(batch) -> logits``."""
+order, and ``forward(batch) -> logits``; contrastive encoders, which have no classifier, give points in their space."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from mmcli.errors import ArtifactError
+from mmcli.models.contrastive import Contrastive
 from mmcli.models.kernel import Kernel
 from mmcli.models.network import Network
 from mmcli.models.stack import MOST_MEMBERS, Stack
@@ -36,6 +37,8 @@ def _build(config: Any, *, nested: bool) -> nn.Module:
         return Network(config)
     if name == "kernel":
         return Kernel(config)
+    if name == "contrastive" and not nested:
+        return Contrastive(config)
     if name == "stack" and not nested:
         parts = config.get("members")
         if not isinstance(parts, list) or not 1 <= len(parts) <= MOST_MEMBERS:

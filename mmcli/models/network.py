@@ -64,10 +64,10 @@ class Network(nn.Module):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
-        parts = _objects(config.get("modalities"))
+        parts = objects(config.get("modalities"))
         head = from_json(HeadConfig, _object(config.get("head"), "head"), "head")
         self.names = [str(part.get("name")) for part in parts]
-        found = [_encoder(part) for part in parts]
+        found = [encoder_of(part) for part in parts]
         width = found[0].width
         if any(encoder.width != width for encoder in found):
             raise ArtifactError("the encoders of one network must have one width")
@@ -114,7 +114,8 @@ def _object(value: Any, where: str) -> Mapping[str, Any]:
     return value
 
 
-def _objects(value: Any) -> list[Mapping[str, Any]]:
+def objects(value: Any) -> list[Mapping[str, Any]]:
+    """The modalities of a configuration, 1 to 64 JSON objects."""
     if not isinstance(value, list) or not 1 <= len(value) <= MOST_MODALITIES:
         raise ArtifactError(f"a network needs 1 to {MOST_MODALITIES} modalities")
     return [_object(part, "modality") for part in value]
@@ -126,7 +127,8 @@ def _module(family: Registry, name: Any) -> ModuleType:
     return family.load(name)
 
 
-def _encoder(part: Mapping[str, Any]) -> Encoder:
+def encoder_of(part: Mapping[str, Any]) -> Encoder:
+    """The encoder that one modality's part of a configuration describes."""
     module = _module(encoders.registry, part.get("encoder"))
     where = f"encoder {part.get('encoder')!r} of {part.get('name')!r}"
     return cast(Encoder, module.build(from_json(module.Config, _object(part.get("config"), where), where)))

@@ -8,6 +8,8 @@ from mmcli.errors import UsageError
 
 TASKS = ("auto", "classify", "regress", "multilabel")
 AUTO = "auto"
+SUPERVISED, CONTRASTIVE = "supervised", "contrastive"
+OBJECTIVES = (SUPERVISED, CONTRASTIVE)
 CLASS_WEIGHTS = ("none", "inverse", "effective")
 SAMPLING = ("all", "balanced")
 CANDIDATES = ("all", "networks", "kernels")
@@ -23,6 +25,7 @@ class TrainConfig:
     """
 
     task: str = "auto"  # auto: from the labels
+    objective: str = SUPERVISED  # contrastive: encoders without labels, see training/contrastive.py
     fusion: str = "concat"  # name of a fusion block; auto: a pool of candidates
     folds: int = 3  # of the training split, for auto
     candidates: str = "all"  # of auto: all, networks, or kernels (solved in seconds)
@@ -75,6 +78,7 @@ class TrainConfig:
                     raise UsageError(f"{field.name} must be between {low} and {high}, not {getattr(self, field.name)}")
         choices = {
             "task": TASKS,
+            "objective": OBJECTIVES,
             "candidates": CANDIDATES,
             "class_weights": CLASS_WEIGHTS,
             "sampling": SAMPLING,
@@ -83,5 +87,14 @@ class TrainConfig:
         for name, known in choices.items():
             if (value := getattr(self, name)) not in known:
                 raise UsageError(f"{name.replace('_', ' ')} must be one of {', '.join(known)}, not {value!r}")
+        if self.objective == CONTRASTIVE:
+            needs = {
+                "fusion": self.fusion != "concat",
+                "class weights": self.class_weights != "none",
+                "balanced sampling": self.sampling != "all",
+                "gradient modulation": self.modulation > 0,
+            }
+            if unfit := [what for what, asked in needs.items() if asked]:
+                raise UsageError(f"{unfit[0]} is for answers; contrastive pre-training gives encoders and no answer")
         if self.width % 8:
             raise UsageError(f"width must be a multiple of 8, not {self.width}")

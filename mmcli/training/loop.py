@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,21 +17,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmcli.artifacts.dataset import Dataset
-from mmcli.errors import InputError, UsageError
+from mmcli.errors import InputError
 from mmcli.models import factory
-from mmcli.models.dropout import coins
 from mmcli.models.dropout import rows as shard
-from mmcli.models.network import Batch, Network, Outputs
-from mmcli.training import imbalance, plan, seeding
+from mmcli.models.streams import StreamShape
+from mmcli.training import plan, seeding
+from mmcli.training.answering import logits_of as logits_of
 from mmcli.training.average import Average
-from mmcli.training.config import TrainConfig
-from mmcli.training.data import Data, hide, order
+from mmcli.training.config import CONTRASTIVE, TrainConfig
+from mmcli.training.contrastive import Contrast
+from mmcli.training.data import Data, order
 from mmcli.training.device import pick
-from mmcli.training.target import Target, losses, read, score
+from mmcli.training.initial import Initial
+from mmcli.training.objective import Objective
+from mmcli.training.supervised import Supervised
+from mmcli.training.target import Target, read
 from mmcli.training.world import World
 
 Row = dict[str, Any]
-EVALUATED_AT_ONCE = 256  # items a forward pass without gradients
 
 
 @dataclass
@@ -70,14 +73,15 @@ def fit(
     model: dict[str, Any] | None = None,
     target: Target | None = None,
     world: World | None = None,
+    initial: Initial | None = None,
     restore: Callable[[State, nn.Module, torch.optim.Optimizer, Average], None] | None = None,
     after_epoch: Saved | None = None,
 ) -> Run:
     """Train on the rows ``train`` (default: the training split), stop by the rows ``val``, keep the best weights.
 
-    ``model`` is the network's configuration where it is not to be planned from the data, ``target`` the
-    labels where they are read already. ``restore`` fills the state
-    of an earlier run; ``after_epoch`` sees the state after every epoch (progress, history, saving).
+    ``model`` is the network's configuration where it is not to be planned from the data, ``target`` the labels where
+    they are read already, ``initial`` encoders to start from (``dataset`` and ``config`` are those that it gave).
+    ``restore`` fills the state of an earlier run; ``after_epoch`` sees the state after every epoch.
     """
     world = world or World()
     device = pick(config.device)
@@ -85,25 +89,29 @@ def fit(
     val = dataset.rows("val") if val is None else val
     if not len(train):
         raise InputError("the data set has no item in its training split")
-    target = target or read(dataset, config.task, train, device)
-    train, val = train[target.known[train]], val[target.known[val]]
     streams = plan.shapes(dataset, config.modalities)
-    model = model or plan.network(streams, target.outputs, len(train), config)
+    objective = objective_of(dataset, streams, config, train, target)
+    train, val = objective.usable(train), objective.usable(val)
+    if not len(train):
+        raise InputError("no training item has two modalities")
+    model = model or objective.network(streams, len(train))
+    if initial is not None:
+        model = initial.planned(model, streams, config)
     data = Data(dataset, streams, device)
 
     with seeding.deterministic(config.threads, device):
         seeding.seed_torch(config.seed, 0, seeding.WEIGHTS)
-        net = factory.build(model).to(device)
-        assert isinstance(net, Network)
-        _set_output_bias(net, target, train)
-        weights = imbalance.item_weights(target, train, config.class_weights)
-        modulated = config.modulation > 0 and len(streams) > 1
-        if modulated and (target.task != "classify" or not len(net.alone)):
-            raise UsageError("gradient modulation needs classes and a loss of each modality (train.auxiliary above 0)")
+        net = factory.build(model)
+        if initial is not None:
+            initial.put_into(net)
+        net = net.to(device)
+        objective.start(net, data, train, world)
         parameters = [p for p in net.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(_groups(net, config.decay, modulated), lr=config.rate, fused=True)
+        optimizer = torch.optim.AdamW(
+            _groups(net, config.decay, apart=config.modulation > 0), lr=config.rate, fused=True
+        )
         average = Average(net, config.average)
-        size = plan.batch(len(train), config)
+        size = objective.batch(len(train))
         epochs = plan.epochs(len(train), config)
         steps = epochs * max(1, round(len(train) / size))
         state = State()
@@ -116,28 +124,18 @@ def fit(
             rng = seeding.generator(config.seed, epoch, seeding.ORDER)
             total, seen = 0.0, 0
             net.train()
-            drawn = train if config.sampling == "all" else imbalance.balanced(target, train, rng)
-            for rows in order(data, drawn, size, rng):
+            for rows in order(data, objective.drawn(rng), size, rng):
                 for group in optimizer.param_groups:
                     group["lr"] = config.rate * schedule(state.step, steps, config.warmup)
                 start, stop = world.share(len(rows))
                 batch = data.batch(rows[start:stop], data.sizes(rows))
                 half = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
                 with shard(start, stop, len(rows)), half:
-                    if config.modality_dropout and len(streams) > 1:
-                        batch = hide(batch, _kept(batch, config.modality_dropout))
-                    outputs = net.detailed(batch)
-                    own = torch.from_numpy(rows[start:stop]).to(device)
-                    values = target.values[own]
-                    loss = _loss(outputs, target.task, values, config)
-                    loss = (loss if weights is None else loss * weights[own]).sum() / len(rows)
+                    loss = objective.loss(batch, rows, (start, stop))
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 loss = world.sum_gradients(parameters, loss.detach())
-                if modulated:
-                    assert outputs.alone is not None
-                    led = world.sum(imbalance.confidence(outputs.alone, outputs.present, values))
-                    imbalance.modulate(net.encoders, optimizer.param_groups, imbalance.factors(led, config.modulation))
+                objective.gradients(optimizer)
                 if config.clip:
                     nn.utils.clip_grad_norm_(parameters, config.clip)
                 optimizer.step()
@@ -152,7 +150,7 @@ def fit(
             row: Row = {"epoch": state.epoch, "rate": optimizer.param_groups[0]["lr"], "train_loss": total / seen}
             with average.applied():
                 if len(val):
-                    row |= {f"val_{name}": value for name, value in validate(net, data, target, val).items()}
+                    row |= {f"val_{name}": value for name, value in objective.validate(val).items()}
                 loss_now = row.get("val_loss", -state.epoch)  # without a validation split the last weights are the best
                 if loss_now < state.best_loss:
                     state.best_loss, state.best_epoch = loss_now, state.epoch
@@ -162,7 +160,20 @@ def fit(
                 after_epoch(state, net, optimizer, average)
 
     best = {name: value.cpu() for name, value in state.best.items()}
-    return Run(model, best, target, state.history, state.best_epoch, sum(p.numel() for p in parameters))
+    return Run(model, best, objective.target, state.history, state.best_epoch, sum(p.numel() for p in parameters))
+
+
+def objective_of(
+    dataset: Dataset,
+    streams: Sequence[StreamShape],
+    config: TrainConfig,
+    train: NDArray[np.int64],
+    target: Target | None = None,
+) -> Objective:
+    """What the configuration says is to be learned; ``target`` are the labels where they are read already."""
+    if config.objective == CONTRASTIVE:
+        return Contrast(dataset, streams, config)
+    return Supervised(config, target or read(dataset, config.task, train, pick(config.device)))
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
@@ -177,56 +188,20 @@ def schedule(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - rise) / max(steps - rise, 1e-9))))
 
 
-def logits_of(net: nn.Module, data: Data, rows: NDArray[np.int64]) -> Tensor:
-    """Logits ``(len(rows), outputs)`` without gradients, items of like length together."""
-    net.eval()
-    by_length = np.argsort(data.lengths[rows].max(1), kind="stable")
-    parts = []
-    with torch.no_grad():
-        for chunk in np.array_split(by_length, max(1, -(-len(rows) // EVALUATED_AT_ONCE))):
-            parts.append(net(data.batch(rows[chunk])).float())
-    back = torch.from_numpy(np.argsort(by_length, kind="stable")).to(data.device)
-    return torch.cat(parts)[back]
-
-
-def validate(net: nn.Module, data: Data, target: Target, rows: NDArray[np.int64]) -> dict[str, float]:
-    """Mean loss without smoothing, and accuracy or mean absolute error."""
-    logits = logits_of(net, data, rows)
-    values = target.values[torch.from_numpy(rows).to(data.device)]
-    loss = losses(target.task, logits, values, 0.0).double().mean()
-    return {"loss": float(loss), **score(target.task, logits, values)}
-
-
-def _loss(outputs: Outputs, task: str, values: Tensor, config: TrainConfig) -> Tensor:
-    """Of each item, ``(n,)``: the fused loss plus the weighted mean of the present modalities' own losses."""
-    loss = losses(task, outputs.logits.float(), values, config.smoothing)
-    if outputs.alone is not None and config.auxiliary:
-        each = [losses(task, own.float(), values, config.smoothing) for own in outputs.alone.unbind(1)]
-        present = outputs.present.float()
-        own = (torch.stack(each, dim=1) * present).sum(1) / present.sum(1).clamp(min=1)
-        loss = loss + config.auxiliary * own
-    return loss
-
-
-def _kept(batch: Batch, p: float) -> Tensor:
-    """Which modalities stay visible: each present one is hidden with probability ``p``, never all of an item's."""
-    present = torch.stack([given.present for given in batch.values()], dim=1)
-    keep = coins(tuple(present.shape), 1.0 - p, present.device) > 0
-    return keep | ~(keep & present).any(1, keepdim=True)
-
-
 def _stalled(state: State, config: TrainConfig) -> bool:
     return bool(config.patience) and state.epoch - state.best_epoch >= config.patience
 
 
-def _groups(net: Network, decay: float, apart: bool) -> list[dict[str, Any]]:
+def _groups(net: nn.Module, decay: float, apart: bool) -> list[dict[str, Any]]:
     """Weight decay on matrices and kernels only, not on biases, norms and single vectors.
 
     ``apart``: the parameters of each encoder in groups of their own, which carry its position as ``"encoder"``.
     """
     parts: list[tuple[dict[str, Any], list[nn.Parameter]]] = [({}, list(net.parameters()))]
     if apart:
-        own = [({"encoder": m}, list(encoder.parameters())) for m, encoder in enumerate(net.encoders)]
+        own = [
+            ({"encoder": m}, list(encoder.parameters())) for m, encoder in enumerate(cast(nn.ModuleList, net.encoders))
+        ]
         taken = {id(p) for _, members in own for p in members}
         parts = [({}, [p for p in net.parameters() if id(p) not in taken]), *own]
     groups = []
@@ -234,15 +209,3 @@ def _groups(net: Network, decay: float, apart: bool) -> list[dict[str, Any]]:
         groups.append({"params": [p for p in members if p.dim() > 1], "weight_decay": decay, **label})
         groups.append({"params": [p for p in members if p.dim() <= 1], "weight_decay": 0.0, **label})
     return [group for group in groups if group["params"]]
-
-
-def _set_output_bias(net: Network, target: Target, train: Sequence[int] | NDArray[np.int64]) -> None:
-    """Start from the class frequencies: the first steps need not learn them."""
-    if target.task != "classify":
-        return
-    count = np.bincount(target.values.cpu().numpy()[train], minlength=target.outputs) + 1.0
-    bias = torch.from_numpy(np.log(count / count.sum())).float()
-    with torch.no_grad():
-        for head in [net.head, *net.alone]:
-            if head is not None:
-                head.direct.bias.copy_(bias)

@@ -36,7 +36,7 @@ def shapes(dataset: Dataset, wanted: Sequence[str]) -> list[StreamShape]:
 
 def network(streams: Sequence[StreamShape], outputs: int, items: int, config: TrainConfig) -> dict[str, Any]:
     """The configuration of a network for ``items`` training items, as :func:`mmcli.models.network.build` takes it."""
-    width = config.width or (48 if items < 1000 else 64)
+    wide = width(items, config)
     named = dict(_pair(text) for text in config.encoders)
     unknown = set(named) - {s.name for s in streams}
     if unknown:
@@ -47,19 +47,24 @@ def network(streams: Sequence[StreamShape], outputs: int, items: int, config: Tr
         encoder = named.get(stream.name) or choose(stream)
         module = encoders.registry.load(encoder)
         check(stream, encoder)
-        sized = dataclasses.replace(module.sized(stream, items), width=width, dropout=config.dropout)
+        sized = dataclasses.replace(module.sized(stream, items), width=wide, dropout=config.dropout)
         parts.append({"name": stream.name, "encoder": encoder, "config": to_json(sized)})
     block = fusion.registry.load(config.fusion)
-    fused = block.sized(len(streams), width, items)
+    fused = block.sized(len(streams), wide, items)
     if any(field.name == "outputs" for field in dataclasses.fields(fused)):
         fused = dataclasses.replace(fused, outputs=outputs)
     return {
         "name": "network",
         "modalities": parts,
         "fusion": {"name": config.fusion, "config": to_json(fused)},
-        "head": {"outputs": outputs, "hidden": width if len(streams) > 1 else 0, "dropout": config.dropout},
+        "head": {"outputs": outputs, "hidden": wide if len(streams) > 1 else 0, "dropout": config.dropout},
         "auxiliary": config.auxiliary > 0 and len(streams) > 1,
     }
+
+
+def width(items: int, config: TrainConfig) -> int:
+    """Numbers an encoder gives for an item: as configured, or by the number of training items."""
+    return config.width or (48 if items < 1000 else 64)
 
 
 def batch(items: int, config: TrainConfig) -> int:

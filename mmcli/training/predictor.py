@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,10 @@ from mmcli.fusion import normalise
 from mmcli.models import factory
 from mmcli.models.streams import KINDS, StreamShape
 from mmcli.training import seeding
+from mmcli.training.answering import logits_of
+from mmcli.training.config import CONTRASTIVE
 from mmcli.training.data import Data, kind_of
 from mmcli.training.device import pick
-from mmcli.training.loop import logits_of
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,12 @@ class Predictor:
     """A model with its checkpoint's facts. ``classes`` are in the order of the logits; None for regression."""
 
     def __init__(self, found: Checkpoint, name: str = "model", device: str = "cpu") -> None:
+        if found.config["task"] == CONTRASTIVE:
+            raise MismatchError(
+                "holds encoders pre-trained on pairs and no classifier, so it has no answers",
+                source=name,
+                hint="train one: mmcli train DATASET.npz --init " + Path(name).name + " -o MODEL.pt",
+            )
         self.name = name
         self.config = found.config
         self.task = str(found.config["task"])
@@ -65,7 +73,7 @@ class Predictor:
             net = factory.build(found.config["model"])
         net.load_state_dict(found.tensors, assign=True)
         self.net = net.to(self.device).eval()
-        self.shapes = [_shape(n, self.modalities, name) for n in factory.names(found.config["model"])]
+        self.shapes = [shape_in(n, self.modalities, name) for n in factory.names(found.config["model"])]
 
     @property
     def parameters(self) -> int:
@@ -103,25 +111,8 @@ class Predictor:
 
     def _stream(self, dataset: Dataset, shape: StreamShape) -> Stream | None:
         meta = self.modalities[shape.name]
-        name = _matching(dataset, shape.name, meta)
-        if name is None:
-            return None
-        stream = dataset.streams[name]
-        for key in ("extractor", "config_sha256", "fitted_sha256"):
-            ours, theirs = meta.get(key), stream.meta.get(key)
-            if ours is not None and theirs is not None and ours != theirs:
-                raise MismatchError(
-                    f"stream {name!r} has another {key} than the model was trained with",
-                    source=self.name,
-                    hint="extract with the model's configuration (mmcli info shows it)",
-                )
-        if stream.width != shape.width or (kind_of(stream) == "tokens") != (shape.kind == "tokens"):
-            raise MismatchError(
-                f"stream {name!r} holds {kind_of(stream)} frames of {stream.width} numbers; the model was trained on "
-                f"{shape.kind} frames of {shape.width}",
-                source=self.name,
-            )
-        return _rescaled(stream, stream.meta.get("normaliser"), meta.get("normaliser"), name, self.name)
+        name = matching(dataset, shape.name, meta)
+        return None if name is None else fitting(dataset, name, shape, meta, self.name)
 
 
 def load(path: Path | str, device: str = "cpu") -> Predictor:
@@ -136,7 +127,31 @@ def expected(config: dict[str, Any]) -> Mapping[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in net.state_dict().items()}
 
 
-def _shape(name: str, modalities: Mapping[str, Any], source: str) -> StreamShape:
+def fitting(dataset: Dataset, name: str, shape: StreamShape, meta: Mapping[str, Any], source: str) -> Stream:
+    """The stream ``name`` on the scale that a model was trained on; ``shape`` and ``meta`` are what the model read.
+
+    Raises :class:`MismatchError`, which calls the model ``source``, where the stream is not what the model can read.
+    """
+    stream = dataset.streams[name]
+    for key in ("extractor", "config_sha256", "fitted_sha256"):
+        ours, theirs = meta.get(key), stream.meta.get(key)
+        if ours is not None and theirs is not None and ours != theirs:
+            raise MismatchError(
+                f"stream {name!r} has another {key} than the model was trained with",
+                source=source,
+                hint="extract with the model's configuration (mmcli info shows it)",
+            )
+    if stream.width != shape.width or (kind_of(stream) == "tokens") != (shape.kind == "tokens"):
+        raise MismatchError(
+            f"stream {name!r} holds {kind_of(stream)} frames of {stream.width} numbers; the model was trained on "
+            f"{shape.kind} frames of {shape.width}",
+            source=source,
+        )
+    return _rescaled(stream, stream.meta.get("normaliser"), meta.get("normaliser"), name, source)
+
+
+def shape_in(name: str, modalities: Mapping[str, Any], source: str) -> StreamShape:
+    """What a model's modality held. Raises :class:`ArtifactError` where its checkpoint does not say so."""
     meta = modalities.get(name)
     shape = meta.get("shape") if isinstance(meta, dict) else None
     if meta is None or not isinstance(shape, list) or meta.get("kind") not in KINDS:
@@ -146,7 +161,7 @@ def _shape(name: str, modalities: Mapping[str, Any], source: str) -> StreamShape
     return StreamShape(name, meta["kind"], tuple(shape), 1, int(meta.get("vocabulary_size") or 0))
 
 
-def _matching(dataset: Dataset, name: str, meta: Mapping[str, Any]) -> str | None:
+def matching(dataset: Dataset, name: str, meta: Mapping[str, Any]) -> str | None:
     """The data set's stream for one of the model's: by name, else the only one of its modality and extractor."""
     if name in dataset.streams:
         return name
@@ -173,7 +188,7 @@ def _rescaled(stream: Stream, from_: Any, to: Any, name: str, source: str) -> St
             hint="run fuse on the features with the model's --normalise",
         )
     values = normalise.apply(values, wanted)
-    return Stream(values, stream.offsets, stream.times, stream.present, stream.made, stream.meta)
+    return dataclasses.replace(stream, values=values, meta=stream.meta | {"normaliser": wanted})
 
 
 def _meaning(

@@ -23,8 +23,8 @@ from mmcli.training.average import Average
 from mmcli.training.config import AUTO, TrainConfig
 from mmcli.training.data import shape_of
 from mmcli.training.device import pick
-from mmcli.training.loop import Row, Run, State, fit
-from mmcli.training.target import read
+from mmcli.training.initial import Initial
+from mmcli.training.loop import Row, Run, State, fit, objective_of
 from mmcli.training.world import World, joined
 
 SAVE_EVERY_S = 2.0  # a kill costs at most this much work; the result does not depend on it
@@ -43,13 +43,16 @@ def train(
     inputs: Sequence[dict[str, Any]] = (),
     again: bool = False,
     report: Callable[[Row], None] | None = None,
+    initial: Initial | None = None,
     save_every_s: float = SAVE_EVERY_S,
 ) -> Checkpoint:
     """Train and write ``output``; ``again`` continues from MODEL.resume.pt where it is there.
 
     Raises :class:`MismatchError` where a group has items in the training split and in another. ``inputs`` names the
-    files the data came from ({name, size, sha256}); ``report`` sees every epoch's figures.
+    files the data, and ``initial``, came from ({name, size, sha256}); ``report`` sees every epoch's figures.
     """
+    if initial is not None:
+        dataset, config = initial.rescaled(dataset, config.modalities), initial.sized(config)
     saved, journal_path = beside(output, ".resume.pt"), beside(output, ".history.ndjson")
     for other in ("val", "test"):
         folds.refuse_leak(dataset.group, dataset.rows("train"), dataset.rows(other))
@@ -80,10 +83,12 @@ def train(
         if config.fusion == AUTO:
             run, table = fit_auto(dataset, config, say)
         else:
-            run = fit(dataset, config, world=world, restore=restore, after_epoch=after_epoch)
+            run = fit(dataset, config, world=world, initial=initial, restore=restore, after_epoch=after_epoch)
         result = Checkpoint(run.tensors, describe(dataset, config, run, inputs))
         if table is not None:
             result.config["candidates"] = table
+        if initial is not None:
+            result.config["training"]["init"] = initial.facts(list(result.config["modalities"]))
         if world.rank == 0:
             checkpoint.save(output, result)
             atomic.remove(saved)
@@ -132,16 +137,20 @@ def describe(dataset: Dataset, config: TrainConfig, run: Run, inputs: Sequence[d
     }
 
 
-def planned(dataset: Dataset, config: TrainConfig) -> dict[str, Any]:
+def planned(dataset: Dataset, config: TrainConfig, initial: Initial | None = None) -> dict[str, Any]:
     """What :func:`train` would build: the network's configuration, its size, and the steps. Nothing is trained."""
+    if initial is not None:
+        dataset, config = initial.rescaled(dataset, config.modalities), initial.sized(config)
     train = dataset.rows("train")
-    target = read(dataset, config.task, train, torch.device("cpu"))
-    train = train[target.known[train]]
     streams = plan.shapes(dataset, config.modalities)
-    model = plan.network(streams, target.outputs, len(train), config)
+    objective = objective_of(dataset, streams, config, train)
+    train = objective.usable(train)
+    model = objective.network(streams, len(train))
+    if initial is not None:
+        model = initial.planned(model, streams, config)
     with torch.device("meta"):
         parameters = sum(p.numel() for p in factory.build(model).parameters())
-    size = plan.batch(len(train), config)
+    size = objective.batch(len(train))
     return {
         "model": model,
         "parameters": parameters,

@@ -21,6 +21,7 @@ from mmcli.artifacts.dataset import Dataset
 from mmcli.errors import UsageError
 from mmcli.training import folds, foldwise, predictor, run
 from mmcli.training.config import TrainConfig
+from mmcli.training.initial import Initial
 from mmcli.training.target import read, score
 
 SCHEMA = "mmcli/train-runs@1"
@@ -55,9 +56,13 @@ def train(
     *,
     cv: int = 0,
     inputs: Sequence[dict[str, Any]] = (),
+    initial: Initial | None = None,
     report: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
-    """Train every configuration (they differ in the seed) on every fold; returns the content of ``run.json``."""
+    """Train every configuration (they differ in the seed) on every fold; returns the content of ``run.json``.
+
+    ``initial`` holds encoders to start every run from.
+    """
     if cv and cv < 3:
         raise UsageError(f"cross-validation needs at least 3 folds (train, val, test), not {cv}")
     whole = foldwise.real(dataset) if cv else dataset
@@ -69,7 +74,7 @@ def train(
             data = foldwise.split(whole, column) if cv else whole
             for config in configs:
                 path = folder / f"fold-{fold}-seed-{config.seed}.pt"
-                run.train(data, config, path, inputs=inputs)
+                run.train(data, config, path, inputs=inputs, initial=initial)
                 row = {"file": path.name, "fold": fold, "seed": config.seed, **_tested(data, config, path)}
                 journal.append(row)
                 rows.append(row)

@@ -24,8 +24,8 @@ def groups(dataset: Dataset, rows: NDArray[np.int64], given: NDArray[np.str_], f
     root = np.arange(len(rows))
     _join(root, [g or f"\0{i}" for i, g in enumerate(given.tolist())])
     most = max(len(rows) / (2 * folds), int(np.bincount(root).max(initial=1)))
-    contents = [_contents(stream, rows) for stream in dataset.streams.values()]
-    for content in sorted(contents, key=lambda c: -len(set(c))):
+    found = [contents(stream, rows) for stream in dataset.streams.values()]
+    for content in sorted(found, key=lambda c: -len(set(c))):
         tried = root.copy()
         _join(tried, content)
         if np.bincount(tried).max(initial=1) <= most:
@@ -33,7 +33,7 @@ def groups(dataset: Dataset, rows: NDArray[np.int64], given: NDArray[np.str_], f
     return np.array([f"{r}" for r in root])
 
 
-def _contents(stream: Stream, rows: NDArray[np.int64]) -> list[str]:
+def contents(stream: Stream, rows: NDArray[np.int64]) -> list[str]:
     """A digest for each item; items without the stream share nothing."""
     found = []
     for row in rows.tolist():

@@ -36,6 +36,16 @@ class World:
             torch.distributed.all_reduce(values)
         return values
 
+    def gather(self, values: Tensor, share: tuple[int, int], items: int) -> Tensor:
+        """The rows ``(items, ...)`` of all processes; gradients reach only this one's, ``values``."""
+        if self.size == 1:
+            return values
+        start, stop = share
+        whole = values.new_zeros(items, *values.shape[1:])
+        whole[start:stop] = values.detach()
+        torch.distributed.all_reduce(whole)
+        return torch.cat([whole[:start], values, whole[stop:]])
+
     def sum_gradients(self, parameters: Sequence[torch.nn.Parameter], loss: Tensor) -> Tensor:
         """Sum the gradients and the loss over the processes, in one message."""
         if self.size == 1:

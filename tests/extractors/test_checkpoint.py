@@ -58,10 +58,14 @@ def clip() -> AudioClip:
     return AudioClip.from_array(np.random.default_rng(0).standard_normal(9000) * 0.1, 16_000)
 
 
-def test_the_encoder_sees_what_it_saw_in_training(tmp_path: Path, clip: AudioClip) -> None:
+CONTRASTIVE = {"name": "contrastive", "modalities": NETWORK["modalities"], "space": {"width": 8}}
+
+
+@pytest.mark.parametrize("model", [NETWORK, CONTRASTIVE], ids=["network", "contrastive"])
+def test_the_encoder_sees_what_it_saw_in_training(tmp_path: Path, clip: AudioClip, model: dict[str, Any]) -> None:
     import torch
 
-    path, net = write(tmp_path / "model.pt", NETWORK)
+    path, net = write(tmp_path / "model.pt", model)
     values = (extractors.load("mfcc").extract(clip).values - 1.0) / 2.0
     with torch.no_grad():
         given = torch.from_numpy(values.astype(np.float32))[None]

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+
 import numpy as np
 
 from mmcli.artifacts.dataset import Dataset, Stream
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
 
 
 def stream(items: list[np.ndarray | None], **meta: object) -> Stream:
@@ -60,3 +69,22 @@ def slope(items: int = 240) -> Dataset:
         rows = [parts[i, m] + rng.normal(0, 0.3, (int(rng.integers(4, 12)), 3)) for i in range(items)]
         columns[name] = stream(rows, kind="sequence")
     return dataset(columns, 100.0 + 20.0 * parts.sum(1), task="regress")
+
+
+def shared_in_pairs(items: int = 2400, known: int = 40) -> tuple[Dataset, np.ndarray]:
+    """Two vectors that share three numbers and hold noise of their own four times as wide; the class is two signs.
+
+    Only ``known`` items of the training and of the validation split keep their label; all labels come beside.
+    """
+    rng = np.random.default_rng(5)
+    shared = rng.normal(size=(items, 3))
+    streams = {}
+    for name in ("left", "right"):
+        turn = np.linalg.qr(rng.normal(size=(15, 15)))[0]
+        rows = np.concatenate([shared + rng.normal(0, 0.2, shared.shape), rng.normal(0, 1.5, (items, 12))], 1) @ turn
+        streams[name] = stream(list(rows[:, None]), kind="vector")
+    label = np.array(list("abcd"))[(shared[:, 0] > 0) * 2 + (shared[:, 1] > 0)]
+    few = label.copy()
+    for split in ("train", "val"):
+        few[np.flatnonzero(splits(items) == split)[known:]] = ""
+    return dataset(streams, few, classes=list("abcd")), label

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +13,6 @@ import numpy as np
 
 from mmcli.artifacts import dataset
 from mmcli.training.world import World
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 def test_the_shares_of_a_batch_cover_it_once() -> None:
@@ -33,7 +26,7 @@ def test_two_processes_follow_the_loss_curve_of_one(planted: ModuleType, tmp_pat
     dataset.save(tmp_path / "d.npz", planted.noise_beside_signal(96))
     options = ["train", str(tmp_path / "d.npz"), "-q", "--epochs", "6", "--set", "train.width=16", "--device", "cpu"]
     command = [sys.executable, "-m", "mmcli", *options, "-o"]
-    base = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
+    base = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(planted.free_port()), "WORLD_SIZE": "2"}
     children = [subprocess.Popen([*command, str(tmp_path / "two.pt")], env={**base, "RANK": str(r)}) for r in range(2)]
     children.append(subprocess.Popen([*command, str(tmp_path / "one.pt")]))
     assert [child.wait(timeout=120) for child in children] == [0, 0, 0]
