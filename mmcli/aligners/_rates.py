@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners import _lines, _windows
+from mmcli.aligners import _frames, _lines, _windows
 from mmcli.aligners._lines import Fit, Material
 
 NAMED: dict[str, float] = {
@@ -20,7 +20,7 @@ NAMED: dict[str, float] = {
 }
 GRID = 0.004  # between tried rates: half of it moves the ends of a 10 s window by 10 ms either way
 PROBE_DIMS, PROBE_FRAMES = 16, 16_384  # what rates are compared by; an hour then takes 0.2 s a frame
-PROBES = 12  # windows that a tried rate is judged by
+PROBES = 24  # windows that a tried rate is judged by
 ROUNDS = 4  # of measuring again with the rate found
 ENOUGH = 0.6  # of the windows must agree with a line before other rates are not tried
 
@@ -71,12 +71,12 @@ def probe(x: Material, y: Material, *, most_stretch: float, window_s: float) -> 
     grid = np.arange(-round(most_stretch / GRID), round(most_stretch / GRID) + 1) * GRID + 1.0
     named = [r for r in NAMED.values() if abs(r - 1) <= most_stretch]
     rates = np.unique(np.concatenate([grid, named]))
-    a, b = _pooled(x.frames), _pooled(y.frames)
     hop = max(x.hop_s, y.hop_s, 0.02, float(max(x.times[-1] - x.times[0], y.times[-1] - y.times[0])) / PROBE_FRAMES)
-    step = max(window_s / 2, float(y.times[-1] - y.times[0]) / PROBES)
-    scores = []
+    a = _windows.searched(_pooled(x.frames), x.times, hop)
+    b, b_times = _frames.coarse(_pooled(y.frames), y.times, max(1, round(hop / y.hop_s)))  # once for all rates
+    scores, step = [], window_s / 2
     for rate in rates.tolist():
-        found = _windows.positions(a, x.times, b, y.times * rate, hop=hop, window_s=window_s, step_s=step, candidates=8)
+        found = _windows.positions(a, b, b_times * rate, window_s=window_s, step_s=step, candidates=8, most=PROBES)
         choice = _windows.track(found)
         rows = np.flatnonzero(choice >= 0)
         scores.append(float(found.score[rows, choice[rows]].mean()) if len(rows) else -1.0)

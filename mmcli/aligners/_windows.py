@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners._correlation import Searched
 from mmcli.aligners._parabola import vertex
 
 Times = NDArray[np.float64]
@@ -23,7 +24,7 @@ MOST_FRAMES = 32_768  # frames of the longer side: past this the grid is made co
 ELSEWHERE_S, ALIKE_S = 0.5, 0.08  # another place lies further away than this; one other place for all within that
 NEARLY = 0.95  # of the correlation at the chosen position
 FEWEST_WINDOWS = 12  # of a short query: they overlap more
-MOST_WINDOWS = 320  # windows of the query: past this they are set further apart
+MOST_WINDOWS = 320  # of the query
 
 
 @dataclass(frozen=True)
@@ -51,74 +52,75 @@ def uniform(values: NDArray[Any], times: Times, hop: float) -> tuple[NDArray[np.
         return np.asarray(values, dtype=np.float32), float(times[0])
     span = float(times[-1] - times[0])
     usual = np.median(np.diff(times))
-    if hop > 1.5 * usual:  # average before thinning out, or detail folds into the coarse grid
-        values = _averaged(values, max(1, round(hop / usual)))
+    width = max(1, round(hop / usual)) if hop > 1.5 * usual else 1  # average, or detail folds into the coarse grid
     grid = times[0] + hop * np.arange(int(span / hop + 1e-9) + 1)
-    if len(grid) == len(times) and np.allclose(grid, times, atol=hop * 1e-3):
+    if width == 1 and len(grid) == len(times) and np.allclose(grid, times, atol=hop * 1e-3):
         return np.asarray(values, dtype=np.float32), float(times[0])
     left = np.clip(np.searchsorted(times, grid, side="right") - 1, 0, len(times) - 2)
     share = ((grid - times[left]) / (times[left + 1] - times[left])).astype(np.float32)[:, None]
-    return np.asarray(values[left] * (1 - share) + values[left + 1] * share, dtype=np.float32), float(times[0])
+    before, after = (_averaged(values, at, width) for at in (left, left + 1))
+    return np.asarray(before * (1 - share) + after * share, dtype=np.float32), float(times[0])
 
 
-def _averaged(values: NDArray[Any], width: int) -> NDArray[np.float32]:
-    """Means over ``width`` frames about every frame, (frames, dims) float32; band by band: an hour is 90 MB."""
-    first = np.clip(np.arange(len(values)) - width // 2, 0, len(values))
-    last = np.clip(first + width, 0, len(values))
-    out = np.empty(values.shape, dtype=np.float32)
-    sums = np.zeros(len(values) + 1)
-    for k in range(values.shape[1]):
-        np.cumsum(values[:, k], out=sums[1:])
-        out[:, k] = (sums[last] - sums[first]) / (last - first)
-    return out
+def _averaged(values: NDArray[Any], at: NDArray[np.int64], width: int) -> NDArray[np.float32]:
+    """Means over ``width`` frames about some frames, (frames, dims) float32; the ends are repeated.
+
+    >>> _averaged(np.array([[1.0], [2.0], [6.0]]), np.array([0, 1, 2]), 3).ravel().tolist()
+    [1.3333333730697632, 3.0, 4.666666507720947]
+    """
+    total = np.zeros((len(at), values.shape[1]), np.float32)
+    for k in range(width):
+        total += values[np.clip(at - width // 2 + k, 0, len(values) - 1)]
+    return np.asarray(total / width, dtype=np.float32)
+
+
+def searched(x: NDArray[Any], x_times: Times, hop: float) -> Searched:
+    """A side (frames, dims) with times in seconds, made ready for windows to be looked for in it."""
+    grid, start = uniform(x, x_times, hop)
+    return Searched(_standard(grid), start, hop)
+
+
+def hop_for(x_times: Times, y_times: Times, hop: float) -> float:
+    """The hop of the common grid of two sides: ``hop``, or what keeps the longer side to MOST_FRAMES."""
+    return max(hop, max(float(t[-1] - t[0]) for t in (x_times, y_times)) / MOST_FRAMES)
 
 
 def positions(
-    x: NDArray[Any],
-    x_times: Times,
+    x: Searched,
     y: NDArray[Any],
     y_times: Times,
     *,
-    hop: float,
     window_s: float = 10.0,
     step_s: float = 4.0,
     candidates: int = 24,
+    most: int = MOST_WINDOWS,
 ) -> Positions:
-    """The best positions of windows of ``y`` (query) in ``x`` (reference), both (frames, dims) with times in seconds.
+    """The best positions in ``x`` (reference) of windows of ``y`` (query), (frames, dims) with times in seconds.
 
-    Windows shrink to a third of the shorter side where it is short. A window must lie inside the reference whole.
+    Windows shrink to a third of the shorter side where it is short, and are set further apart where there would be
+    more than ``most``. A window must lie inside the reference whole.
     """
-    from scipy.fft import irfft, next_fast_len, rfft
-
-    longest = max(x_times[-1] - x_times[0], y_times[-1] - y_times[0])
-    hop = max(hop, longest / MOST_FRAMES)
-    xg, x0 = uniform(x, x_times, hop)
+    hop = x.hop
     yg, y0 = uniform(y, y_times, hop)
-    xg, yg = _standard(xg), _standard(yg)
-    shorter = min(len(xg), len(yg))
+    yg = _standard(yg)
+    shorter = min(len(x.grid), len(yg))
     length = max(2, min(round(window_s / hop), max(shorter // 3, min(shorter, 8))))
     step_s = min(step_s, length * hop / 2, (len(yg) - length) * hop / FEWEST_WINDOWS)
-    step = max(1, round(step_s / hop), -(-(len(yg) - length) // MOST_WINDOWS))
+    step = max(1, round(step_s / hop), -(-(len(yg) - length) // most))
     starts = np.arange(0, len(yg) - length + 1, step)
 
-    size = int(next_fast_len(len(xg) + length, real=True))
-    spectrum = rfft(xg, size, axis=0)
-    spread = _local_spread(xg, length)
-    lags_per_window = len(xg) - length + 1
     centre: Times = np.asarray(y0 + hop * (starts + (length - 1) / 2), dtype=np.float64)
     lag = np.full((len(starts), candidates), np.nan)
     score = np.full((len(starts), candidates), -1.0)
     apart = max(1, round(0.1 / hop))
-    for k, s in enumerate(starts.tolist()):
-        w = yg[s : s + length]
-        w = w - w.mean(axis=0)
-        energy = float(np.sum(w * w, dtype=np.float64))
-        if energy <= 1e-9 * w.size:
-            continue
-        cross = (spectrum * np.conj(rfft(w, size, axis=0))).sum(axis=1)
-        curve = irfft(cross, size)[:lags_per_window] / np.sqrt(energy * spread)
-        at, height = _peaks(curve, candidates, apart)
-        lag[k, : len(at)] = x0 - y0 + hop * (at - s)
+    windows = yg[starts[:, None] + np.arange(length)]
+    windows -= windows.mean(axis=1, keepdims=True)
+    energy = np.einsum("ktd,ktd->k", windows, windows, dtype=np.float64)
+    sounding = np.flatnonzero(energy > 1e-9 * windows[0].size)
+    spread = x.spread(length)
+    for k, cross in zip(sounding.tolist(), x.correlations(windows[sounding]), strict=True):
+        at, height = _peaks(cross / np.sqrt(energy[k] * spread), candidates, apart)
+        lag[k, : len(at)] = x.start - y0 + hop * (at - starts[k])
         score[k, : len(at)] = height
     return Positions(centre, lag, score, length * hop, step * hop)
 
@@ -179,17 +181,6 @@ def _standard(x: NDArray[np.float32]) -> NDArray[np.float32]:
     deviation = x.std(axis=0)
     largest = float(deviation.max(initial=0.0))
     return np.asarray((x - x.mean(axis=0)) / np.where(deviation > 1e-4 * largest, deviation, np.inf), dtype=np.float32)
-
-
-def _local_spread(x: NDArray[np.float32], length: int) -> NDArray[np.float64]:
-    """Sum of squares about the local mean of every stretch of ``length`` frames, summed over bands, floored."""
-    wide = x.astype(np.float64)
-    one = np.concatenate([np.zeros((1, x.shape[1])), np.cumsum(wide, axis=0)])
-    two = np.concatenate([[0.0], np.cumsum((wide * wide).sum(axis=1))])
-    mean = (one[length:] - one[:-length]) / length
-    spread = (two[length:] - two[:-length]) - length * (mean * mean).sum(axis=1)
-    floor = 0.05 * float(np.median(spread)) + 1e-9  # near silence every shape correlates with every other
-    return np.asarray(np.maximum(spread, floor))
 
 
 def _peaks(curve: NDArray[np.float64], most: int, apart: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
