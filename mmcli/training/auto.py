@@ -26,10 +26,13 @@ from mmcli.models.stack import pool
 from mmcli.models.streams import StreamShape
 from mmcli.training import folds as folding
 from mmcli.training import opponents, plan, pooling, ridge, seeding, twins
+from mmcli.training.answering import logits_of
 from mmcli.training.config import TrainConfig
 from mmcli.training.data import Data
 from mmcli.training.device import pick
-from mmcli.training.loop import Row, Run, fit, logits_of
+from mmcli.training.finished import Finished
+from mmcli.training.initial import Initial
+from mmcli.training.loop import Row, Run, fit
 from mmcli.training.target import Target, losses, read, score
 
 JOINT = ("concat", "attention")
@@ -68,10 +71,18 @@ def _kernels(streams: Sequence[StreamShape], rows: int, config: TrainConfig) -> 
     return False
 
 
-def fit_auto(dataset: Dataset, config: TrainConfig, report: Report | None = None) -> tuple[Run, list[dict[str, Any]]]:
+def fit_auto(
+    dataset: Dataset,
+    config: TrainConfig,
+    report: Report | None = None,
+    *,
+    initial: Initial | None = None,
+    finished: Finished | None = None,
+) -> tuple[Run, list[dict[str, Any]]]:
     """The pool as a finished run, and the table of candidates ``{title, modalities, loss, score, weight}``.
 
-    Loss and score (accuracy, or mean absolute error) are those of the answers on the folds.
+    Loss and score (accuracy, or mean absolute error) are those of the answers on the folds. The networks start from
+    the encoders of ``initial``; those that ``finished`` holds are not trained again.
     """
     device = pick(config.device)
     train, val = dataset.rows("train"), dataset.rows("val")
@@ -85,7 +96,16 @@ def fit_auto(dataset: Dataset, config: TrainConfig, report: Report | None = None
     data = Data(dataset, streams, torch.device("cpu"))
 
     found: list[Candidate] = []
-    for made in _candidates(dataset, data, streams, target, train, val, parts, config):
+    finished = finished or Finished(None, {})
+
+    def network(title: str, chosen: TrainConfig, rows: NDArray[np.int64], fold: int | None) -> Run:
+        return finished(
+            f"{title} {fold}",
+            target,
+            lambda: fit(dataset, chosen, train=rows, val=val, target=target, initial=initial),
+        )
+
+    for made in _candidates(network, data, streams, target, train, parts, config):
         found.append(made)
         if report is not None:
             report({"candidate": made.title, **_figures(made.answers[train], target, train)})
@@ -106,12 +126,11 @@ def _folds(
 
 
 def _candidates(
-    dataset: Dataset,
+    network: Callable[[str, TrainConfig, NDArray[np.int64], int | None], Run],
     data: Data,
     streams: Sequence[StreamShape],
     target: Target,
     train: NDArray[np.int64],
-    val: NDArray[np.int64],
     parts: Sequence[NDArray[np.int64]],
     config: TrainConfig,
 ) -> Any:
@@ -124,11 +143,10 @@ def _candidates(
         names = [s.name for s in used]
         chosen = replace(config, fusion=block, modalities=tuple(names))
         answers = torch.zeros(len(target.values), target.outputs, dtype=torch.float64)
-        for fold in parts:
-            rest = np.setdiff1d(train, fold)
-            run = fit(dataset, chosen, train=rest, val=val, target=target)
+        for number, fold in enumerate(parts):
+            run = network(title, chosen, np.setdiff1d(train, fold), number)
             answers[torch.from_numpy(fold)] = _logits(run, data, fold, config).double()
-        run = fit(dataset, chosen, train=train, val=val, target=target)
+        run = network(title, chosen, train, None)
         yield Candidate(title, names, run.model, run.tensors, answers, run.history)
 
 

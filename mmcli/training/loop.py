@@ -22,7 +22,6 @@ from mmcli.models import factory
 from mmcli.models.dropout import rows as shard
 from mmcli.models.streams import StreamShape
 from mmcli.training import plan, seeding
-from mmcli.training.answering import logits_of as logits_of
 from mmcli.training.average import Average
 from mmcli.training.config import CONTRASTIVE, TrainConfig
 from mmcli.training.contrastive import Contrast

@@ -23,6 +23,7 @@ from mmcli.training.average import Average
 from mmcli.training.config import AUTO, TrainConfig
 from mmcli.training.data import shape_of
 from mmcli.training.device import pick
+from mmcli.training.finished import Finished
 from mmcli.training.initial import Initial
 from mmcli.training.loop import Row, Run, State, fit, objective_of
 from mmcli.training.world import World, joined
@@ -59,7 +60,7 @@ def train(
     facts = {"config": _plain(config), "inputs": list(inputs)}
     found = resume.load(saved, facts) if again and saved.exists() else None
     with joined(pick(config.device)) as world, _journal(journal_path, world) as journal:
-        for row in found.config["training"]["history"] if found else ():
+        for row in found.config["training"].get("history", ()) if found else ():
             journal(row)
         last = time.monotonic()
 
@@ -81,7 +82,8 @@ def train(
 
         table = None
         if config.fusion == AUTO:
-            run, table = fit_auto(dataset, config, say)
+            kept = Finished(saved if world.rank == 0 else None, facts, found, save_every_s)
+            run, table = fit_auto(dataset, config, say, initial=initial, finished=kept)
         else:
             run = fit(dataset, config, world=world, initial=initial, restore=restore, after_epoch=after_epoch)
         result = Checkpoint(run.tensors, describe(dataset, config, run, inputs))

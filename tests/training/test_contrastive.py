@@ -118,6 +118,12 @@ def test_encoders_are_taken_where_they_fit(planted: ModuleType, tmp_path: Path) 
         if name.startswith("encoders.0."):
             torch.testing.assert_close(found.tensors[name], value, atol=1e-5, rtol=0)
 
+    pool = replace(still, fusion="auto", candidates="networks", folds=2, modalities=("left",))
+    pooled = run.train(data, pool, tmp_path / "pool.pt", initial=start)
+    for name, value in pre.tensors.items():
+        if name.startswith("encoders.0."):
+            torch.testing.assert_close(pooled.tensors[f"members.0.{name}"], value, atol=1e-5, rtol=0)
+
     again = initial.load(tmp_path / "m.pt")  # an ordinary model's encoders do as well
     assert sorted(again.known) == ["left", "new"]
     with pytest.raises(MismatchError, match=r"train\.width asks for 24"):
