@@ -86,7 +86,12 @@ def frames(
 
 
 def _cut(samples: np.ndarray, n_fft: int, hop: int) -> np.ndarray:
-    return np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop]
+    """What ``sliding_window_view(samples, n_fft)[::hop]`` is, without its cost, which is that of a short recording."""
+    step = samples.strides[0]
+    count = 1 + (len(samples) - n_fft) // hop
+    views: np.ndarray = np.ndarray((count, n_fft), samples.dtype, samples, strides=(hop * step, step))
+    views.flags.writeable = False
+    return views
 
 
 def gather(parts: Iterable[np.ndarray], expected: int) -> np.ndarray:

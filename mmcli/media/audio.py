@@ -1,4 +1,5 @@
-"""Sound from files: libsndfile where it can (wav, flac, ogg, opus, mp3, aiff), PyAV otherwise (m4a, mp4, webm, mkv).
+"""Sound from files: plain wav as it lies there, libsndfile where it can (wav, flac, ogg, opus, mp3, aiff), PyAV
+otherwise (m4a, mp4, webm, mkv).
 
 Both ways give the same sample clock: sample 0 lies at time zero of the file, encoder delay is removed, a track that
 begins late in its container is preceded by silence, gaps in the timestamps are silence. Several channels are averaged,
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import MediaError
-from mmcli.media import containers, files, limits
+from mmcli.media import containers, files, limits, wav
 from mmcli.media.clips import AudioClip
 
 if TYPE_CHECKING:
@@ -39,10 +40,15 @@ JITTER_S = 0.02
 
 def read(path: Path, options: MediaOptions) -> AudioClip:
     """The clip of a sound file, or of the audio track of a video."""
-    files.refuse_foreign(path, "audio", ("audio", "video"))
-    kind = files.container(files.head(path))
+    first = files.head(path, wav.LOOK)
+    files.refuse_foreign(path, "audio", ("audio", "video"), first)
+    kind = files.container(first)
     clip = None
     if options.track == 0 and kind in SNDFILE_FORMATS:
+        plain = wav.layout(first, path.stat().st_size)
+        if plain is not None and plain.rate:
+            decode = partial(wav.pieces, where=plain)
+            return _clip(path, options, plain.rate, plain.channels, plain.frames / plain.rate, decode)
         refuse_truncated(path, kind)
         clip = _by_sndfile(path, options)
     return clip if clip is not None else _by_av(path, options)

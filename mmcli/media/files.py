@@ -108,9 +108,12 @@ def sniffed(path: Path) -> str | None:
     return MODALITY.get(container(head(path)) or "")
 
 
-def refuse_foreign(path: Path, modality: str, welcome: tuple[str, ...]) -> None:
-    """Raises :class:`MediaError` where the content is clearly of a format that this modality cannot be read from."""
-    found = container(head(path))
+def refuse_foreign(path: Path, modality: str, welcome: tuple[str, ...], first: bytes | None = None) -> None:
+    """Raises :class:`MediaError` where the content is clearly of a format that this modality cannot be read from.
+
+    ``first`` are the first bytes, where they have been read.
+    """
+    found = container(head(path) if first is None else first)
     if found is not None and MODALITY[found] not in welcome:
         raise MediaError(f"is named or used as {modality}, but holds {found}", source=path)
 
