@@ -23,6 +23,7 @@ PROBE_DIMS, PROBE_FRAMES = 16, 16_384  # what rates are compared by; an hour the
 PROBES = 24  # windows that a tried rate is judged by
 ROUNDS = 4  # of measuring again with the rate found
 ENOUGH = 0.6  # of the windows must agree with a line before other rates are not tried
+UNSETTLED = 0.002  # a slope still as steep as this after ROUNDS was not followed to its end
 
 
 def best_line(
@@ -42,12 +43,15 @@ def best_line(
         return _lines.fit(lags, "affine", tolerance_s=tolerance_s)
 
     first = polish(x, y, at(1.0), window_s=window_s, step_s=step_s, tolerance_s=tolerance_s)
-    if most_stretch == 0 or first.agreeing >= ENOUGH:
+    settled = abs(first.line.slope) < UNSETTLED
+    if most_stretch == 0 or (first.agreeing >= ENOUGH and settled):
         return first
     tried = probe(x, y, most_stretch=most_stretch, window_s=window_s)
     if abs(tried - 1.0) < GRID / 2:
         return first
     second = polish(x, y, at(tried), window_s=window_s, step_s=step_s, tolerance_s=tolerance_s)
+    if second.strength == first.strength:
+        return first if settled else second
     return second if second.strength > first.strength else first
 
 

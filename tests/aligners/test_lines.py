@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soxr
 
-from mmcli.aligners import _consensus, _phat, affine, offset
+from mmcli.aligners import _consensus, _lines, _phat, _rates, affine, offset
 from mmcli.errors import MismatchError
 from mmcli.media import open_clip
 from mmcli.media.clips import AudioClip
@@ -87,3 +87,22 @@ def test_silence_and_a_constant_are_refused() -> None:
 def test_sound_against_frames_is_refused(speech: np.ndarray) -> None:
     with pytest.raises(MismatchError):
         offset.align(clip(speech), np.zeros((50, 2)))
+
+
+@pytest.mark.parametrize("name", ["25/24", "24/25"])
+def test_slow_frames_at_another_rate_are_followed_to_their_rate(name: str) -> None:
+    """Frames that change slowly fit nearly as well at a rate that is 1 % off: the rate found is not where the rounds of
+    measuring end, but the best."""
+    rate = _rates.NAMED[name]
+    t = np.arange(0, 30, 1 / 24)
+    rng = np.random.default_rng(4)
+    curves = [np.interp(np.arange(0, 40, 0.01), np.arange(0, 44, 4.0), rng.standard_normal(11)) for _ in range(24)]
+
+    def seen(at: np.ndarray) -> _lines.Material:
+        values = np.column_stack([np.interp(at, np.arange(0, 40, 0.01), c) for c in curves])
+        return _lines.Material(values, np.arange(len(at)) / 24, {"name": "curves"})
+
+    x, y = seen(t), seen(3.0 + rate * np.arange(0, 24, 1 / 24))
+    found = _rates.best_line(x, y, window_s=10.0, step_s=4.0)
+    ends = np.array([0.0, 24.0])
+    np.testing.assert_allclose(found.offset_s + found.rate * ends, 3.0 + rate * ends, atol=1 / 24)
