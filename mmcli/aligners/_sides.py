@@ -21,6 +21,7 @@ class Side:
     path: Path
     role: str  # "reference" or "query"
     rate: float | None = None  # Hz, of a series without a time column
+    missing: str = "refuse"  # what becomes of gaps in a series: or "interpolate"
 
     @cached_property
     def modality(self) -> str:
@@ -121,7 +122,8 @@ class Side:
     def _clip(self, modality: str) -> Any:
         from mmcli.media import MediaOptions, open_clip
 
-        return open_clip(self.path, modality, options=MediaOptions(rate=self.rate if modality == "series" else None))
+        series: dict[str, Any] = {"rate": self.rate, "missing": self.missing} if modality == "series" else {}
+        return open_clip(self.path, modality, options=MediaOptions(**series))
 
     def _timed(self) -> Any:
         return self._clip("video") if self.modality == "video" and not self.has_sound else self.sound

@@ -31,18 +31,19 @@ def align_files(
     plot: Path | None = None,
     page: Path | None = None,
     rate: float | None = None,
+    missing: str = "refuse",
 ) -> Alignment:
     """The map between two files: sound, video with sound, features (npz) or numeric series.
 
     ``feature`` names the extractor whose frames are compared (default for sound: log-mel bands); ``metric`` the
     distance between them, for methods that have one; ``config`` the method's configuration. ``plot`` draws the costs
     and the path into a PNG file, ``page`` shows and plays the pair in one HTML file. ``rate`` is that of series
-    without a time column, Hz. The result names both files with their SHA-256 and durations.
+    without a time column, Hz; their gaps are an error, or filled along time where ``missing`` is "interpolate". The result names both files with their SHA-256 and durations.
 
     Raises MissingError, MediaError or ArtifactError for a file that cannot be read, MismatchError for two that cannot
     be compared, UsageError for an option that does not fit.
     """
-    a, b = Side(Path(reference), "reference", rate), Side(Path(query), "query", rate)
+    a, b = Side(Path(reference), "reference", rate, missing), Side(Path(query), "query", rate, missing)
     try:
         found, compared = _aligned(a, b, method, feature, metric, config)
     except MismatchError as error:
@@ -169,9 +170,10 @@ def plan_files(
     metric: str | None = None,
     config: Any = None,
     rate: float | None = None,
+    missing: str = "refuse",
 ) -> Any:
     """What :func:`align_files` with the method ``dtw`` would take, see :func:`mmcli.aligners.dtw.plan`."""
-    a, b = Side(Path(reference), "reference", rate), Side(Path(query), "query", rate)
+    a, b = Side(Path(reference), "reference", rate, missing), Side(Path(query), "query", rate, missing)
     module = aligners.registry.load("dtw")
     x, y, chosen = inputs(a, b, module, feature)
     return module.plan(x, y, configured(module, "dtw", config, metric or chosen, asked=metric is not None))

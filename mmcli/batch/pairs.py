@@ -40,6 +40,7 @@ class Pair:
     feature: str | None = None
     metric: str | None = None
     rate: float | None = None
+    missing: str = "refuse"
 
     def sizes(self) -> dict[str, dict[str, int]]:
         """Size and time of both files, -1 where there is none."""
@@ -199,6 +200,7 @@ def _key(one: Pair, options: Options) -> str:
         "feature": one.feature,
         "metric": one.metric,
         "rate": one.rate,
+        "missing": one.missing,
         "form": options.form,
         "no_path": options.no_path,
         "version": __version__,
@@ -220,6 +222,7 @@ def _payload(one: Pair, target: Path) -> dict[str, Any]:
         "feature": one.feature,
         "metric": one.metric,
         "rate": one.rate,
+        "missing": one.missing,
     }
 
 
@@ -236,6 +239,7 @@ def prepare(setup: dict[str, Any]) -> Do:
             feature=payload["feature"],
             metric=payload["metric"],
             rate=payload["rate"],
+            missing=payload["missing"],
             config=module.Config(**fields),
         )
         written = replace(found, path=None) if setup["no_path"] else found

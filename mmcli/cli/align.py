@@ -7,8 +7,9 @@ path; `auto` takes the simplest that explains the pair, and refuses one that doe
 compared by log-mel bands unless --feature names another extractor.
 
 --pairs takes a list (jsonl, csv) with the columns id, reference and query, paths relative to it, and where a pair needs
-them method, kind, feature, metric, force and METHOD.FIELD. The map of each goes to OUT/ID.json; OUT/manifest.jsonl
-lists them, OUT/failures.jsonl what was refused or failed, with the reason (exit code 3). Run again, it does the rest.
+them method, kind, feature, metric, rate, missing, force and METHOD.FIELD. The map of each goes to OUT/ID.json;
+OUT/manifest.jsonl lists them, OUT/failures.jsonl what was refused or failed, with the reason (exit code 3). Run again,
+it does the rest.
 
 \b
   mmcli align studio.wav camera.mp4 -o map.json
@@ -26,7 +27,7 @@ from typing import Annotated, Any
 import typer
 
 from mmcli.cli import assign, console, pairing, warping
-from mmcli.cli.options import JsonFlag, Set
+from mmcli.cli.options import JsonFlag, Missing, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
 
@@ -73,6 +74,7 @@ def command(
         str | None, typer.Option(help="same (one recording twice) or rendition, for auto. [default: by content]")
     ] = None,
     rate: Annotated[float | None, typer.Option(metavar="HZ", help="Of series without a time column.")] = None,
+    missing: Missing = "refuse",
     force: Annotated[bool, typer.Option("--force", help="Make a map even where the pair does not match.")] = False,
     no_path: Annotated[bool, typer.Option("--no-path", help="Leave the frame path out of the map.")] = False,
     format_: Annotated[
@@ -109,7 +111,8 @@ def command(
 
     form = formats.format_of(output, format_)
     if dry_run:
-        plan = warping.show(pair.plan_files(reference, query, feature=feature, metric=metric, config=config, rate=rate))
+        settings = {"feature": feature, "metric": metric, "config": config, "rate": rate, "missing": missing}
+        plan = warping.show(pair.plan_files(reference, query, **settings))
         console.say(f"the run takes {plan['memory_bytes'] / 1e6:.1f} MB with {plan['threads']} threads")
         if json:
             console.emit({"schema": "mmcli/align-plan@1", **plan})
@@ -124,6 +127,7 @@ def command(
         plot=plot,
         page=page,
         rate=rate,
+        missing=missing,
     )
     if no_path:
         found = dataclasses.replace(found, path=None)

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmcli.cli import assign, console
-from mmcli.cli.options import Jobs, JsonFlag, Set
+from mmcli.cli.options import Jobs, JsonFlag, Missing, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
 
@@ -108,7 +108,7 @@ def command(
         int | None, typer.Option(min=0, metavar="N", help="Sound channel, from 0. [default: all, mixed]")
     ] = None,
     rate: Annotated[float | None, typer.Option(metavar="HZ", help="Of series without a time column.")] = None,
-    missing: Annotated[str, typer.Option(metavar="HOW", help="Gaps in series: refuse or interpolate.")] = "refuse",
+    missing: Missing = "refuse",
     device: Annotated[
         str, typer.Option(metavar="NAME", help="Where encoders compute: cpu, cuda, or auto for cuda where it is.")
     ] = "cpu",
@@ -155,8 +155,6 @@ def command(
 
     named = {"audio": audio, "image": image, "video": video, "text": text, "series": series}
     streams = _streams({**named, "modality": modality, "set_": set_, "rate": rate})
-    if missing not in ("refuse", "interpolate"):
-        raise UsageError(f"--missing {missing!r}", hint="refuse or interpolate")
     if device not in ("auto", "cpu", "cuda"):
         raise UsageError(f"--device {device!r}", hint="auto, cpu or cuda")
     if progress not in ("auto", "json"):

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from mmcli.cli import console, tomlconfig
+from mmcli.errors import UsageError
 
 Jobs = Annotated[
     int | None,
@@ -26,6 +27,16 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME.FIELD=VALUE", help="Set a field of a method's configuration. Repeatable."),
 ]
+
+
+def gaps(value: str) -> str:
+    """What becomes of gaps in a series, as it stands; raises :class:`UsageError` for a word that is not known."""
+    if value not in ("refuse", "interpolate"):
+        raise UsageError(f"--missing {value!r}", hint="refuse or interpolate")
+    return value
+
+
+Missing = Annotated[str, typer.Option(metavar="HOW", callback=gaps, help="Gaps in series: refuse or interpolate.")]
 
 _COMMON: dict[str, tuple[Any, Any]] = {
     "quiet": (

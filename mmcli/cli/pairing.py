@@ -10,6 +10,7 @@ import typer
 
 from mmcli.cli import console
 from mmcli.cli.listening import Listening
+from mmcli.cli.options import gaps
 from mmcli.errors import ArtifactError, BatchFailedError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ Timeout = Annotated[float | None, typer.Option(min=0.0, metavar="S", help="Secon
 Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Do one of N parts of the list; auto: Slurm's.")]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="Try pairs of the list again that failed before.")]
 
-SETTINGS = ("method", "feature", "metric", "kind", "rate", "force")
+SETTINGS = ("method", "feature", "metric", "kind", "rate", "missing", "force")
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -94,7 +95,9 @@ def _read(listed: str, values: Mapping[str, Any], configure: Callable[[dict[str,
                     raise UsageError(f"has no {side}")
             reference, query = (content.resolve(row.extra[side])[0] for side in SIDES)
             config, feature, metric = configure(own), own["feature"], own["metric"]
-            found.append(Pair(row, reference, query, own["method"], config, feature, metric, rate))
+            found.append(
+                Pair(row, reference, query, own["method"], config, feature, metric, rate, gaps(own["missing"]))
+            )
         except (UsageError, ArtifactError) as error:
             raise type(error)(f"pair {row.id!r}: {error.what}", source=listed, hint=error.hint) from error
     return found

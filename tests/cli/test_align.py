@@ -186,6 +186,25 @@ def test_series_without_a_time_column_take_their_rate_from_the_command(
     assert alignment.load(tmp_path / "out" / "a.json").offset_s == pytest.approx(1.0, abs=0.005)
 
 
+def test_gaps_in_a_series_are_refused_or_filled_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.random.default_rng(0).standard_normal((600, 2)).cumsum(axis=0)
+    np.save(tmp_path / "x.npy", x)
+    torn = x[100:500].copy()
+    torn[50:55, 1] = np.nan
+    np.save(tmp_path / "y.npy", torn)
+    ends = (tmp_path / "x.npy", tmp_path / "y.npy", "-o", tmp_path / "m.json", "--rate", "50", "-q")
+    assert run(*ends) == 4
+    assert "--missing interpolate" in capsys.readouterr().err
+    assert run(*ends, "--missing", "interpolate") == 0
+    assert alignment.load(tmp_path / "m.json").offset_s == pytest.approx(2.0, abs=0.005)
+    (tmp_path / "p.csv").write_text(
+        "id,reference,query,rate,missing\na,x.npy,y.npy,50,interpolate\nb,x.npy,y.npy,50,\n"
+    )
+    assert run("--pairs", tmp_path / "p.csv", "-o", tmp_path / "out", "--jobs", 1, "-q") == 3
+    assert alignment.load(tmp_path / "out" / "a.json").offset_s == pytest.approx(2.0, abs=0.005)
+    assert run("--pairs", tmp_path / "p.csv", "-o", tmp_path / "out", "--jobs", 1, "-q", "--missing", "interp") == 2
+
+
 def test_pairs_that_cannot_be_say_what_to_do(
     sample_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
