@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 
@@ -53,14 +53,17 @@ def test_a_new_file_is_a_new_member(family, tmp_path):
 
 def test_third_party_members_come_through_entry_points(family, monkeypatch):
     point = EntryPoint("json_thing", "json", "family")
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == "family" else [])
+    monkeypatch.setattr(
+        registry, "entry_points", lambda: EntryPoints([point, EntryPoint("other", "json", "another.family")])
+    )
 
     assert "json_thing" in family.names()
+    assert "other" not in family.names()
     assert family.load("json_thing").__name__ == "json"
 
 
 def test_a_name_that_is_there_twice_is_an_error(family, monkeypatch):
-    monkeypatch.setattr(registry, "entry_points", lambda group: [EntryPoint("one", "json", "family")])
+    monkeypatch.setattr(registry, "entry_points", lambda: EntryPoints([EntryPoint("one", "json", "family")]))
 
     with pytest.raises(UsageError, match="defined by mmcli and by"):
         family.load("one")
