@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmcli.artifacts import atomic, dataset_rules, jsonfile, npz, provenance, reading, schema
-from mmcli.artifacts.dataset_rules import ARRAYS, MADE, OPTIONAL, REQUIRED, SCHEMA, STREAM_NAME, TASKS
+from mmcli.artifacts.dataset_rules import ARRAYS, MADE, OPTIONAL, POOL, REQUIRED, SCHEMA, STREAM_NAME, TASKS
 from mmcli.errors import ArtifactError
 
 __all__ = ["FUSED", "SCHEMA", "TASKS", "Dataset", "Item", "Stream", "dumps", "load", "loads", "save"]
@@ -51,6 +51,8 @@ class Stream:
     present: npt.NDArray[np.bool_]
     made: npt.NDArray[np.bool_] | None = None
     meta: dict[str, Any] = field(default_factory=dict)
+    pool: npt.NDArray[np.int64] | None = None
+    pool_offsets: npt.NDArray[np.int64] | None = None
 
     @property
     def items(self) -> int:
@@ -79,7 +81,24 @@ class Stream:
         np.cumsum(lengths, out=offsets[1:])
         rows = np.repeat(self.offsets[:-1][indices] - offsets[:-1], lengths) + np.arange(offsets[-1])
         made = None if self.made is None else self.made[indices]
-        return Stream(self.values[rows], offsets, self.times[rows], self.present[indices], made, self.meta)
+        pool = self._pool_of(indices)
+        return Stream(self.values[rows], offsets, self.times[rows], self.present[indices], made, self.meta, *pool)
+
+    def _pool_of(self, indices: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64] | None, ...]:
+        """The pools of some items, in their new numbers, without the members that are not among them."""
+        if self.pool is None or self.pool_offsets is None:
+            return None, None
+        number = np.full(self.items, -1, np.int64)
+        number[indices] = np.arange(len(indices))
+        pools = [number[self.pool[self.pool_offsets[i] : self.pool_offsets[i + 1]]] for i in indices]
+        return pooled([pool[pool >= 0] for pool in pools])
+
+
+def pooled(pools: Sequence[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """``pool`` and ``pool_offsets`` from one array of item numbers for each item."""
+    offsets = np.zeros(len(pools) + 1, np.int64)
+    np.cumsum([len(pool) for pool in pools], out=offsets[1:])
+    return np.concatenate([*pools, np.zeros(0, np.int64)]).astype(np.int64), offsets
 
 
 @dataclass(eq=False)
@@ -170,7 +189,7 @@ def _arrays(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
     dataset.check()
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, stream in dataset.streams.items():
-        for key in (*ARRAYS, "made"):
+        for key in (*ARRAYS, *MADE, *POOL):
             if (array := getattr(stream, key)) is not None:
                 arrays[f"{name}/{key}"] = array
     arrays |= {"id": dataset.id, "split": dataset.split, "group": dataset.group, "source": _text(dataset.source)}
@@ -185,7 +204,7 @@ def _arrays(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
 
 
 def _read(stream: BinaryIO, size: int, name: str) -> Dataset:
-    limit = len(_TEXT_COLUMNS) + 2 + MAX_STREAMS * (len(ARRAYS) + 1)
+    limit = len(_TEXT_COLUMNS) + 2 + MAX_STREAMS * (len(ARRAYS) + len(MADE) + len(POOL))
     arrays = npz.read(stream, size, name, lambda keys: _specs(keys, name), max_bytes=MAX_BYTES, max_members=limit)
     meta = jsonfile.parse(str(arrays["meta"]), name)
     schema.check(meta, REQUIRED, OPTIONAL, what="meta", source=name)
@@ -200,6 +219,8 @@ def _read(stream: BinaryIO, size: int, name: str) -> Dataset:
             arrays[f"{stream}/present"],
             arrays.get(f"{stream}/made"),
             meta["streams"][stream],
+            arrays.get(f"{stream}/pool"),
+            arrays.get(f"{stream}/pool_offsets"),
         )
         for stream in found
     }
@@ -222,6 +243,7 @@ def _specs(keys: Collection[str], name: str) -> Mapping[str, npz.Spec]:
         if not STREAM_NAME.fullmatch(stream):
             raise ArtifactError(f"holds a stream called {stream[:100]!r}", source=name)
         optional = MADE if f"{stream}/made" in keys else {}
+        optional = optional | (POOL if f"{stream}/pool" in keys else {})
         specs |= {f"{stream}/{key}": spec for key, spec in (ARRAYS | optional).items()}
     return specs
 

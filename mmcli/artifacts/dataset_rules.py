@@ -55,6 +55,7 @@ ARRAYS = {
     "present": npz.Spec("|b1", 1, 1),
 }
 MADE = {"made": npz.Spec("|b1", 1, 1)}
+POOL = {"pool": npz.Spec("<i8", 1, 1), "pool_offsets": npz.Spec("<i8", 1, 1)}
 
 
 def check(d: Dataset, name: str) -> None:
@@ -112,7 +113,7 @@ def _check_label(d: Dataset, name: str) -> None:
 
 def _check_stream(s: Stream, items: int, train: npt.NDArray[np.bool_], name: str) -> None:
     schema.check(s.meta, {}, STREAM_META, what="meta", source=name)
-    for what, spec in (ARRAYS | MADE).items():
+    for what, spec in (ARRAYS | MADE | POOL).items():
         array = getattr(s, what)
         if array is not None and array.dtype.str != spec.dtype:
             raise ArtifactError(f"{what} is {array.dtype}; {np.dtype(spec.dtype)} is needed", source=name)
@@ -131,6 +132,7 @@ def _check_stream(s: Stream, items: int, train: npt.NDArray[np.bool_], name: str
         raise ArtifactError(f"rows of shape {s.values.shape[1:]}", source=name)
     if s.made is not None and bool((s.made & ~(train & s.present)).any()):
         raise ArtifactError("made marks an item that is absent or outside the training split", source=name)
+    _check_pool(s, items, train, name)
     features.check_finite(s.values, "values", name)
     features.check_finite(s.times, "times", name)
     increasing = np.diff(s.times) > 0
@@ -145,3 +147,20 @@ def _check_stream(s: Stream, items: int, train: npt.NDArray[np.bool_], name: str
             raise ArtifactError(f"an item of kind {kind} has {int(lengths.max())} rows", source=name)
         if kind == "tokens":
             features.check_tokens(s.values, s.meta.get("vocabulary_size"), name)
+
+
+def _check_pool(s: Stream, items: int, train: npt.NDArray[np.bool_], name: str) -> None:
+    if s.pool is None or s.pool_offsets is None:
+        if s.pool is not None or s.pool_offsets is not None:
+            raise ArtifactError("pool and pool_offsets go together", source=name)
+        return
+    counts = np.diff(s.pool_offsets)
+    if s.pool_offsets.shape != (items + 1,) or s.pool_offsets[0] != 0 or s.pool_offsets[-1] != len(s.pool):
+        raise ArtifactError("pool_offsets do not go with the pool", source=name)
+    made = np.zeros(items, bool) if s.made is None else s.made
+    if bool((counts < 0).any()) or bool((counts[~made] > 0).any()):
+        raise ArtifactError("a pool is of an item that borrows nothing", source=name)
+    if len(s.pool) and not (int(s.pool.min()) >= 0 and int(s.pool.max()) < items):
+        raise ArtifactError("a pool names items that are not there", source=name)
+    if not bool((train & s.present & ~made)[s.pool].all()):
+        raise ArtifactError("a pool names an item that is made, absent or outside the training split", source=name)

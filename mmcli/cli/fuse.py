@@ -75,14 +75,21 @@ def command(
         str,
         typer.Option(help="none, weight, augment, match: mend scarce classes or modalities in the training split."),
     ] = "none",
+    match: Annotated[
+        str,
+        typer.Option(
+            help="label, time, neighbour: whom an item borrows from with --balance match; training draws anew each "
+            "epoch."
+        ),
+    ] = "label",
     seed: Seed = 0,
     json: JsonFlag = False,
     set_: Set = None,
 ) -> None:
     """Fuse."""
     if _is_single(inputs):
-        if reference is not None or label_type != "auto" or balance != "none":
-            raise UsageError("--reference, --label-type and --balance are for manifests")
+        if reference is not None or label_type != "auto" or balance != "none" or match != "label":
+            raise UsageError("--reference, --label-type, --balance and --match are for manifests")
         from mmcli.fusion import single
 
         strategy = strategy or "concat"
@@ -101,11 +108,13 @@ def command(
             raise UsageError(f"{len(inputs)} manifests", hint="pass one manifest, or features files ending in .npz")
         from mmcli.fusion.assemble import Plan
 
+        if match != "label" and balance != "match":
+            raise UsageError("--match needs --balance match")
         strategy = strategy or "none"
         if strategy == "none" and weight:
             raise UsageError("--weight needs --strategy weighted")
         config = None if strategy == "none" else _config(strategy, weight, set_)
-        plan = Plan(strategy, config, normalise or "zscore", reference, label_type, balance, seed)
+        plan = Plan(strategy, config, normalise or "zscore", reference, label_type, balance, match, seed)
         summary = _fuse_manifest(inputs[0], output, plan)
     if json:
         console.emit(summary)

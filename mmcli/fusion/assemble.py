@@ -29,6 +29,7 @@ class Plan:
     reference: str | None = None  # None: the first modality column
     label_type: str = "auto"
     balance: str = "none"
+    match: str = "label"
     seed: int = 0
 
 
@@ -81,6 +82,7 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None) -> Assem
         "normalise": plan.normalise,
         "reference": reference,
         "balance": plan.balance,
+        **({"match": plan.match} if plan.balance == "match" else {}),
         "seed": plan.seed,
     }
     data.meta.update(
@@ -96,7 +98,8 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None) -> Assem
         found.notes.append(f"no split column: {rule}")
     if earlier:
         found.notes.append(f"{earlier} rows failed in an earlier stage and are left out")
-    found.dataset, said = balance.apply(data, plan.balance, plan.seed)
+    starts = np.array([np.nan if row.start is None else row.start for row in kept])
+    found.dataset, said = balance.apply(data, plan.balance, plan.seed, plan.match, starts)
     found.notes += said
     if plan.strategy != "none":
         found.notes += fused.add(found.dataset, plan.strategy, plan.strategy_config, reference)

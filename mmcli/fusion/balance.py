@@ -4,8 +4,8 @@
              on the training rows, times the share of training items that have it; in its meta, for ``weighted``
 ``augment``  scarce classes get new items, changed copies of their own (:mod:`mmcli.fusion.augment`), up to the size of
              the largest class, at most three for each real one
-``match``    a training item that lacks a modality borrows it from one of the same class, drawn anew for each, for a
-             regression from the one with the nearest label
+``match``    a training item that lacks a modality borrows it from a training item that has it
+             (:mod:`mmcli.fusion.partners`); every epoch of training draws another one from the item's pool
 
 Validation and test are never touched, and ``made`` says for every stream which items are not real there.
 """
@@ -18,28 +18,35 @@ from typing import Any
 import numpy as np
 
 from mmcli.artifacts import provenance
-from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.artifacts.dataset import Dataset, Stream, pooled
 from mmcli.errors import InputError, UsageError
-from mmcli.fusion import augment, learned
+from mmcli.fusion import augment, learned, partners
 from mmcli.fusion.summary import summarise
 
 METHODS = ("none", "weight", "augment", "match")
 MOST = 3  # made items for each real one
 
 
-def apply(dataset: Dataset, method: str, seed: int) -> tuple[Dataset, list[str]]:
+def apply(
+    dataset: Dataset, method: str, seed: int, by: str = "label", starts: np.ndarray | None = None
+) -> tuple[Dataset, list[str]]:
     """The balanced data set and what should be said about it.
 
-    Raises :class:`InputError` where the labels do not allow it.
+    ``by`` is how ``match`` finds partners; ``starts`` float64 ``(items,)``, seconds, NaN where unknown, is when each
+    item begins in its recording. Raises :class:`InputError` where the labels or starts do not allow it.
     """
     if method not in METHODS:
         raise UsageError(f"unknown balance {method!r}", hint="one of: " + ", ".join(METHODS))
     if method == "none":
         return dataset, []
-    if dataset.label is None or dataset.label.ndim != 1:
+    needs_label = method != "match" or by == "label"
+    if needs_label and (dataset.label is None or dataset.label.ndim != 1):
         raise InputError(f"--balance {method} needs one label an item")
     rng = np.random.default_rng(seed)
-    balanced, notes, record = {"weight": _weigh, "augment": _augment, "match": _match}[method](dataset, rng)
+    if method == "match":
+        balanced, notes, record = _match(dataset, rng, partners.Finder(dataset, by, starts))
+    else:
+        balanced, notes, record = {"weight": _weigh, "augment": _augment}[method](dataset, rng)
     balanced.meta["balance"] = {"method": method, "seed": seed, **record}
     return balanced, notes
 
@@ -121,38 +128,34 @@ def _extended(
     )
 
 
-def _match(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[str], dict[str, Any]]:
-    label = dataset.label
-    assert label is not None
+def _match(
+    dataset: Dataset, rng: np.random.Generator, finder: partners.Finder
+) -> tuple[Dataset, list[str], dict[str, Any]]:
     train = dataset.rows("train")
     streams, borrowed = {}, {}
     for name in dataset.modalities:
         stream = dataset.streams[name]
-        owners, needy = train[stream.present[train]], train[~stream.present[train]]
-        partner = {int(i): p for i in needy if (p := _partner(int(i), owners, label, rng)) is not None}
-        streams[name] = _borrowed(stream, partner)
-        borrowed[name] = len(partner)
+        pools = {int(i): finder.pool(name, int(i), rng) for i in train[~stream.present[train]]}
+        pools = {i: pool for i, pool in pools.items() if len(pool)}
+        streams[name] = _borrowed(stream, pools, rng)
+        borrowed[name] = len(pools)
     balanced = dataclasses.replace(dataset, streams=streams)
     listed = ", ".join(f"{name} {count}" for name, count in borrowed.items())
-    return balanced, [f"balance: training items that borrowed a modality: {listed}"], {"borrowed": borrowed}
+    said = f"balance: training items that borrow a modality, by {finder.by}: {listed}"
+    return balanced, [said], {"by": finder.by, "borrowed": borrowed}
 
 
-def _partner(item: int, owners: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> int | None:
-    if len(owners) == 0:
-        return None
-    if label.dtype.kind == "f":
-        return int(owners[np.abs(label[owners] - label[item]).argmin()])
-    same = owners[label[owners] == label[item]]
-    return int(rng.choice(same)) if len(same) else None
-
-
-def _borrowed(stream: Stream, partner: dict[int, int]) -> Stream:
+def _borrowed(stream: Stream, pools: dict[int, np.ndarray], rng: np.random.Generator) -> Stream:
+    """One draw for every needy item, and the pools it was drawn from."""
     count = len(stream.present)
-    source = np.array([partner.get(i, i) for i in range(count)])
+    source = np.arange(count)
+    for item, pool in pools.items():
+        source[item] = rng.choice(pool)
     moved = stream.select(source)
     made = np.zeros(count, bool) if stream.made is None else stream.made.copy()
-    made[list(partner)] = True
-    return dataclasses.replace(moved, made=made)
+    made[list(pools)] = True
+    pool, offsets = pooled([pools.get(i, np.zeros(0, np.int64)) for i in range(count)])
+    return dataclasses.replace(moved, made=made, pool=pool, pool_offsets=offsets)
 
 
 def _digest(source: str, name: str) -> str:

@@ -25,7 +25,7 @@ from mmcli.models import factory
 from mmcli.models.stack import pool
 from mmcli.models.streams import StreamShape
 from mmcli.training import folds as folding
-from mmcli.training import opponents, plan, pooling, ridge, seeding, twins
+from mmcli.training import foldwise, opponents, plan, pooling, ridge, seeding, twins
 from mmcli.training.answering import logits_of
 from mmcli.training.config import TrainConfig
 from mmcli.training.data import Data
@@ -89,16 +89,19 @@ def fit_auto(
     if not len(train):
         raise InputError("the data set has no item in its training split")
     target = read(dataset, config.task, train, device)
-    train = train[target.known[train]]
+    whole = train[target.known[train]]
+    real = foldwise.real(dataset)  # candidates are compared on items and streams that were not made
+    train = whole[real.split[whole] == "train"]
     streams = plan.shapes(dataset, config.modalities)
     kinds = target.values.cpu().numpy()[train] if target.task == "classify" else None
-    parts = _folds(dataset, train, kinds, config)
-    data = Data(dataset, streams, torch.device("cpu"))
+    parts = _folds(real, train, kinds, config)
+    data = Data(real, streams, torch.device("cpu"))
 
     found: list[Candidate] = []
     finished = finished or Finished(None, {})
 
     def network(title: str, chosen: TrainConfig, rows: NDArray[np.int64], fold: int | None) -> Run:
+        rows = whole if fold is None else rows
         return finished(
             f"{title} {fold}",
             target,

@@ -56,6 +56,13 @@ class Packed:
         mask = masks.from_lengths(self.lengths[indices], size) & present[:, None]
         return Input(masks.zeroed(self.values[rows], mask), mask, present)
 
+    def borrow(self, borrows: NDArray[np.int64], lucky: NDArray[np.int64], source: NDArray[np.int64]) -> None:
+        """Items ``lucky`` take the rows of items ``source``; the others of ``borrows`` are absent."""
+        device = self.starts.device
+        there, taker, giver = (torch.from_numpy(a).to(device) for a in (borrows, lucky, source))
+        self.present[there], self.lengths[there] = False, 0
+        self.starts[taker], self.lengths[taker], self.present[taker] = self.starts[giver], self.lengths[giver], True
+
 
 class Data:
     """The streams ``names`` of a data set on a device; a stream the data set lacks is absent from every item."""
@@ -65,6 +72,7 @@ class Data:
         self.items = len(dataset.id)
         self.names = [shape.name for shape in shapes]
         self.streams = {s.name: self._pack(dataset.streams.get(s.name), s) for s in shapes}
+        self.pools = {s.name: _pool(dataset.streams.get(s.name)) for s in shapes}
         self.lengths = np.stack([packed.lengths.cpu().numpy() for packed in self.streams.values()], axis=1)
 
     def _pack(self, stream: Stream | None, shape: StreamShape) -> Packed:
@@ -80,6 +88,25 @@ class Data:
         parts = (torch.from_numpy(np.array(a)).to(self.device) for a in (values, starts, lengths, present))
         return Packed(*parts)
 
+    def redraw(self, train: NDArray[np.int64], rng: np.random.Generator) -> None:
+        """Let every item that borrows a stream borrow it from another of its pool, among ``train``; it has none where
+        no member of its pool is there. Nothing is copied: an item's rows are looked up elsewhere.
+        """
+        among = np.zeros(self.items, bool)
+        among[train] = True
+        for column, (name, (pool, offsets)) in enumerate(self.pools.items()):
+            luck = rng.random(self.items)
+            if pool is None or offsets is None:
+                continue
+            borrows = np.flatnonzero(np.diff(offsets) > 0)
+            allowed = np.concatenate([[0], np.cumsum(among[pool])])
+            choice = allowed[offsets[1:]] - allowed[offsets[:-1]]
+            members = pool[among[pool]]
+            lucky = borrows[choice[borrows] > 0]
+            source = members[allowed[offsets[lucky]] + (luck[lucky] * choice[lucky]).astype(np.int64)]
+            self.streams[name].borrow(borrows, lucky, source)
+            self.lengths[:, column] = self.streams[name].lengths.cpu().numpy()
+
     def sizes(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """The longest item of every stream among ``indices``, at least one step."""
         longest: NDArray[np.int64] = np.maximum(self.lengths[indices].max(0, initial=1), 1)
@@ -90,6 +117,10 @@ class Data:
         sizes = self.sizes(indices) if sizes is None else sizes
         chosen = torch.from_numpy(indices).to(self.device)
         return {name: packed.cut(chosen, int(n)) for (name, packed), n in zip(self.streams.items(), sizes, strict=True)}
+
+
+def _pool(stream: Stream | None) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
+    return (None, None) if stream is None else (stream.pool, stream.pool_offsets)
 
 
 def hide(batch: Mapping[str, Input], keep: Tensor) -> dict[str, Input]:

@@ -21,7 +21,7 @@ from mmcli.errors import InputError
 from mmcli.models import factory
 from mmcli.models.dropout import rows as shard
 from mmcli.models.streams import StreamShape
-from mmcli.training import plan, seeding
+from mmcli.training import foldwise, plan, seeding
 from mmcli.training.average import Average
 from mmcli.training.config import CONTRASTIVE, TrainConfig
 from mmcli.training.contrastive import Contrast
@@ -84,6 +84,8 @@ def fit(
     """
     world = world or World()
     device = pick(config.device)
+    if config.objective == CONTRASTIVE:
+        dataset = foldwise.real(dataset)  # a borrowed partner is none
     train = dataset.rows("train") if train is None else train
     val = dataset.rows("val") if val is None else val
     if not len(train):
@@ -121,6 +123,7 @@ def fit(
             epoch = state.epoch
             seeding.seed_torch(config.seed, epoch, seeding.NOISE)
             rng = seeding.generator(config.seed, epoch, seeding.ORDER)
+            data.redraw(train, seeding.generator(config.seed, epoch, seeding.PARTNERS))
             total, seen = 0.0, 0
             net.train()
             for rows in order(data, objective.drawn(rng), size, rng):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-WEIGHTS, NOISE, ORDER = 0, 1, 2  # purposes
+WEIGHTS, NOISE, ORDER, PARTNERS = 0, 1, 2, 3  # purposes
 
 
 @contextmanager
