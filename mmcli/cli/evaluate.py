@@ -282,8 +282,12 @@ def _show(result: dict[str, Any], output: Path) -> None:
         console.table("by class", ["class", "precision", "recall", "F1", level, "n"], classes)
     each = {name: entry["shapley"] for name, entry in result["modalities"]["each"].items() if "shapley" in entry}
     if len(each) > 1:
-        adds = [(name, *_figure(entry)[:2], entry["alone"], entry["without"]) for name, entry in each.items()]
-        title = f"what each modality adds to {result['modalities']['primary']} (Shapley)"
+        # What a subset reaches is kept so that more is better; an error is shown as an error.
+        sign, verb = (-1, "takes off") if result["task"] == "regress" else (1, "adds to")
+        adds = [
+            (name, *_figure(entry)[:2], sign * entry["alone"], sign * entry["without"]) for name, entry in each.items()
+        ]
+        title = f"what each modality {verb} {result['modalities']['primary']} (Shapley)"
         console.table(title, ["modality", "adds", level, "alone", "without it"], adds)
     if result["slices"]:
         lines = [(f"{s['by']}: {s['slice']}", s["value"], s["rest"], s["n"], s["p"]) for s in result["slices"][:5]]

@@ -36,11 +36,19 @@ def of(found: Any) -> Any:
 
 
 def _parameters(net: Any) -> int:
-    """The trained numbers that answers come from: opponents kept in a pool without a say are not counted."""
+    """The numbers that answers come from: opponents kept in a pool without a say are not counted.
+
+    Of a network its weights, of a kernel machine what it keeps of its training items and what they weigh.
+    """
+    from mmcli.models.kernel import Kernel
     from mmcli.models.stack import Stack
 
     inside = net.speaking() if isinstance(net, Stack) else [net]
-    return sum(values.numel() for part in inside for values in part.parameters())
+    return sum(
+        values.numel()
+        for part in inside
+        for values in (part.buffers() if isinstance(part, Kernel) else part.parameters())
+    )
 
 
 def _pool(config: dict[str, Any]) -> dict[str, Any]:

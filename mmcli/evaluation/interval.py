@@ -152,10 +152,13 @@ def percentile(values: Array, level: float) -> list[float] | None:
     return [float(low), float(high)]
 
 
-def studentised(kind: str, value: float, values: Array, units: int, skew: float, level: float) -> list[float] | None:
+def studentised(
+    kind: str, value: float, values: Array, units: int, skew: float, level: float, counted: int | None = None
+) -> list[float] | None:
     """The interval of a figure from its resampled ``values``, by its kind; ``units`` items or groups were drawn.
 
-    None where more than one in ten is undefined. A figure in [0, 1] that no resample changes has Wilson's interval.
+    None where more than one in ten is undefined. A figure in [0, 1] that is one of these ends, or that no resample
+    changes, has Wilson's interval for as many items as it concerns (``counted``), at most ``units``.
     """
     from scipy.special import stdtrit
 
@@ -164,8 +167,12 @@ def studentised(kind: str, value: float, values: Array, units: int, skew: float,
         return None
     error = float(known.std(ddof=1)) * float(np.sqrt(units / (units - 1)))
     # Rounding leaves a figure that does not vary a spread of its own.
-    if error <= 1e-12 * max(1.0, abs(value)):
-        return list(wilson(value * units, units, level)) if kind in (SHARE, AREA) else [value, value]
+    still = error <= 1e-12 * max(1.0, abs(value))
+    if kind in (SHARE, AREA) and (still or value in (0.0, 1.0)):
+        worth_at_most = units if counted is None else min(units, counted)
+        return list(wilson(value * worth_at_most, worth_at_most, level))
+    if still:
+        return [value, value]
     quantile = float(stdtrit(units - 1, 0.5 + level / 2))
     if kind == SHARE:
         worth = min(float(units) ** 2, value * (1 - value) / error**2)
@@ -266,8 +273,10 @@ def measured(
             kind, drawn = kind_of[name], np.concatenate(resampled[name])
             if entry["value"] is not None and kind == PERCENTILE:
                 entry["interval"] = percentile(drawn, config.level)
-            elif entry["value"] is not None:
-                entry["interval"] = studentised(kind, value, drawn, units, skew.get(name, 0.0), config.level)
+            elif entry["value"] is not None and entry["n"]:
+                entry["interval"] = studentised(
+                    kind, value, drawn, units, skew.get(name, 0.0), config.level, entry["n"]
+                )
             entry["method"] = METHODS[kind] + suffix
         result[name] = entry
     return result

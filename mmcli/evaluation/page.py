@@ -16,6 +16,7 @@ from mmcli.artifacts import html
 from mmcli.evaluation import marks, plots
 
 MOST_ROWS = 200
+LEAST_GAP = 0.01  # logits that the shares of an item miss before a reader is told
 CHIPS = {
     "classify": ("accuracy", "balanced_accuracy", "f1_macro", "ece"),
     "multilabel": ("f1_samples", "f1_macro", "exact_match", "average_precision_macro"),
@@ -70,6 +71,7 @@ def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
         "chips": _chips(report),
         "clean_line": _clean(report["integrity"]),
         "shapley": shapley if len(shapley) > 1 else [],
+        "reached": (lambda v: number(-v)) if report["task"] == "regress" else number,
         "shapley_names": [name for name in each if "shapley" in each[name]],
         "shapley_scale": _scale([entry["shapley"] for _, entry in shapley]),
         "forest_scale": _scale([{"value": r["difference"], "interval": r["interval"]} for r in against]),
@@ -203,6 +205,7 @@ def _scale(entries: list[dict[str, Any]]) -> tuple[float, float]:
 
 def _card(item: dict[str, Any], report: dict[str, Any], media: Mapping[str, str]) -> dict[str, Any]:
     found = item["explanation"]
+    gap = found.get("gap") or 0.0
     parts = []
     for name in item["present"]:
         part = found["modalities"].get(name)
@@ -220,7 +223,7 @@ def _card(item: dict[str, Any], report: dict[str, Any], media: Mapping[str, str]
         "prediction": shown(item["prediction"]),
         "chance": chance,
         "parts": parts,
-        "gap": found.get("gap"),
+        "gap": gap if abs(gap) >= LEAST_GAP else None,
         "missing": [name for name in report["modalities"]["each"] if name not in item["present"]],
     }
 

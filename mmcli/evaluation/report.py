@@ -137,13 +137,19 @@ def judged(
         if (other.task, other.classes) != (model.task, model.classes):
             raise MismatchError("is for another task or other classes than the model", source=other.name)
         reads = list(other.modalities or dataset.modalities)
-        kind = verdict.kind_of(reads, other.fusion, list(model.modalities or dataset.modalities))
+        kind = kind_of_opponent(other, model, dataset)
         answers = outcome_of(other.predict, dataset, rows, found.truth, model.task, model.classes)
         chooses = outcome_on(other, dataset, val)
         rivals.append(verdict.Opponent(other.name, kind, tuple(reads), answers, chooses))
     own = outcome_on(model, dataset, val)
     reads = list(model.modalities or dataset.modalities)
     return verdict.verdict(found, rivals, modalities=reads, val=own, emap=emap, groups=groups, config=request.intervals)
+
+
+def kind_of_opponent(other: Model, model: Model, dataset: Dataset) -> str:
+    """What an opponent of a model is on a data set: see :func:`mmcli.evaluation.verdict.kind_of`."""
+    reads, own = (list(m.modalities or dataset.modalities) for m in (other, model))
+    return verdict.kind_of(reads, other.fusion, own)
 
 
 def outcome_on(model: Model, dataset: Dataset, rows: Indices) -> Outcome | None:

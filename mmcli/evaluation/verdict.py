@@ -19,6 +19,7 @@ from mmcli.evaluation.outcome import PRIMARY, Outcome
 
 Array = NDArray[np.float64]
 
+ROUNDING = 1e-6  # below it a difference of two errors is the precision of the model's arithmetic
 SINGLE, SUBSET, CONCAT, OTHER = "single", "subset", "concat", "other"
 
 
@@ -186,10 +187,13 @@ def sentence(found: dict[str, Any], task: str) -> str:
             text += f"; against {name} ({chosen[kind]['name']}) {_difference(chosen[kind], task)}"
     emap = found["emap"]
     if emap is not None and emap["interval"] is not None:
+        change = emap["value"] if task == "regress" else -emap["value"]  # errors grow where the others shrink
+        gap = _signed(change, task) + ("" if task == "regress" else " points")
         if emap["interval"][0] > 0:
-            text += "; the modalities interact: an additive model would do worse"
+            text += f"; the modalities interact: as an additive model it would change by {gap}"
         else:
-            text += "; no interaction shown: an additive model would do as well"
+            text += f"; no interaction is shown: as an additive model it would change by {gap}"
+        text += f" (EMAP, {emap['sample']} items)"
     return text + "."
 
 
@@ -215,10 +219,22 @@ def _number(value: float, task: str) -> str:
 
 
 def _difference(row: dict[str, Any], task: str, level: str = "") -> str:
-    scale, unit = (1.0, "") if task == "regress" else (100.0, " points")
-    form = "+.3g" if task == "regress" else "+.1f"
-    text = f"{scale * row['difference']:{form}}{unit}"
+    unit = "" if task == "regress" else " points"
+    gain = "gain " if task == "regress" else ""  # less error is more gain
+    text = f"{gain}{_signed(row['difference'], task)}{unit}"
     if row["interval"] is not None:
-        low, high = (f"{scale * bound:{form}}" for bound in row["interval"])
+        low, high = (_signed(bound, task) for bound in row["interval"])
         text += f" ({level + ' ' if level else ''}{low} to {high})"
     return text
+
+
+def _signed(value: float, task: str) -> str:
+    """A difference in the unit of the labels, or in points; what is nothing but rounding is 0.
+
+    >>> _signed(-1e-12, "regress"), _signed(-0.0123, "regress"), _signed(-0.0001, "classify")
+    ('0', '-0.0123', '0.0')
+    """
+    if task == "regress":
+        return "0" if abs(value) < ROUNDING else f"{value:+.3g}"
+    text = f"{100 * value:+.1f}"
+    return text[1:] if float(text) == 0 else text

@@ -157,6 +157,27 @@ def test_a_perfect_score_is_not_certain():
         assert found[name]["interval"] == pytest.approx(found["accuracy"]["interval"], abs=1e-9)
 
 
+def test_a_perfect_class_is_as_sure_as_its_own_items_allow():
+    """Eight items of a class among eighty, all found: not (0, 1), and not as sure as eighty would be."""
+    labels = np.arange(80) % 10
+    guess = np.where(np.arange(80) == 1, 2, labels)
+    table = np.full((80, 10), 0.01)
+    table[np.arange(80), guess] = 0.91
+    found = classification.evaluate(labels, None, table, list("abcdefghij"))
+
+    for name in ("f1/d", "auroc/d", "average_precision/d"):
+        assert found[name]["value"] == 1.0
+        assert found[name]["interval"] == pytest.approx(interval.wilson(8, 8), abs=1e-9)
+    assert found["f1/c"]["interval"][0] < found["f1/c"]["value"] < found["f1/c"]["interval"][1]
+
+
+def test_a_class_that_no_item_has_gets_no_interval():
+    found = classification.evaluate([0, 1, 0, 1], [0, 1, 1, 1], classes=["a", "b", "c"])
+
+    assert found["f1/c"]["value"] == 0.0
+    assert found["f1/c"]["interval"] is None
+
+
 def test_the_skewness_of_a_mean_is_that_of_its_items():
     values = np.random.default_rng(0).gamma(1.0, size=150)
     found = interval.skewness(lambda w: {"mean": w @ values / w.sum(axis=1)}, 150, None, 0)

@@ -94,6 +94,26 @@ def test_the_verdict_comes_first_and_the_figures_are_there():
     assert "chosen on the validation items" in html
 
 
+def test_errors_are_shown_as_errors_and_what_a_modality_adds_as_error_less():
+    found = report_of("regress")
+    html = page.render(found)
+    reached = found["modalities"]
+
+    assert reached["all"] < 0
+    assert f"{page.number(-reached['prior'])} (no modality) to {page.number(-reached['all'])} (all)" in html
+    assert page.number(reached["all"]) not in html
+    for entry in reached["each"].values():
+        assert f'<td class="n">{page.number(-entry["shapley"]["alone"])}</td>' in html
+
+
+def test_a_gap_that_no_reader_could_see_is_not_told():
+    found = explained_report()
+    for item, gap in zip((i for i in found["items"] if "explanation" in i), (0.0, 0.009, -0.02, 0.5), strict=True):
+        item["explanation"]["gap"] = gap
+
+    assert page.render(found).count("miss what they explain") == 2
+
+
 def test_names_from_a_data_set_cannot_become_markup():
     evil = "<script>alert(1)</script>"
     found = report_of(classes=(evil, "b&c", 'd"e'))

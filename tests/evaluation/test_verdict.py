@@ -101,7 +101,37 @@ def test_regression_differences_are_turned_so_that_more_is_better():
 
     assert found["against"][0]["difference"] == pytest.approx(0.4)
     assert found["against"][0]["ours"] == pytest.approx(0.1)
+    assert (
+        "mean absolute error 0.1 against 0.5 of the best single modality on these items, p: gain +0.4" in found["text"]
+    )
     assert found["helps"] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("task", "value", "said"),
+    [
+        ("classify", 0.05, "as an additive model it would change by -5.0 points (EMAP, 40 items)"),
+        ("classify", 0.0001, "as an additive model it would change by 0.0 points"),
+        ("regress", 0.2, "as an additive model it would change by +0.2 (EMAP, 40 items)"),
+        ("regress", 1e-9, "as an additive model it would change by 0 (EMAP"),
+    ],
+)
+def test_what_interaction_is_worth_is_said_with_its_size_and_sample(task, value, said):
+    """Without interaction accuracy falls and an error grows."""
+    ours = right(np.arange(200) < 180)
+    rival = opponent(np.arange(200) < 120)
+    if task == "regress":
+        truth = np.linspace(-2, 2, 80)
+        ours = Outcome(task, None, truth, truth + 0.1, None)
+        rival = Opponent("p", "single", ("p",), Outcome(task, None, truth, truth + 0.5, None))
+    for interval_, opening in (
+        ([value / 2, 2 * value], "the modalities interact"),
+        ([-value, value], "no interaction"),
+    ):
+        emap = {"value": value, "interval": interval_, "sample": 40}
+        text = verdict.verdict(ours, [rival], emap=emap)["text"]
+        assert said in text
+        assert opening in text
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.7])
