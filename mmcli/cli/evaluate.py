@@ -30,7 +30,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, console, retrieving, scoring, subject
+from mmcli.cli import assign, console, outputs, retrieving, scoring, subject
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
@@ -106,17 +106,25 @@ def command(
     json: JsonFlag = False,
 ) -> None:
     """Translate the options, evaluate, write, print."""
+    models_only: dict[str, Any] = {"media": media, "against": against, "robustness": robustness, "timings": timings}
+    written = {"--output": output, "--plot": plot, "--predictions": predictions, "--html": html}
+    if json:
+        written["--json"] = Path("-")
+    outputs.apart(written, [model, dataset, query, media, *(compare or ()), *(against or [])])
+    if compare is not None or cv is not None:
+        meaningless = {"plot": plot, "predictions": predictions, "html": html, "strict": strict, "query": query}
+        meaningless |= {"retrieve": retrieve, "split": split != "test"} | models_only
+        _refuse("compare" if compare is not None else "cv", {"cv": compare and cv} | meaningless)
     if compare is not None:
         _compare(compare, model, output, _intervals(set_, seed), json)
         return
     if cv is not None:
         _gather(cv, model, output, _intervals(set_, seed).level, json)
         return
-    models_only: dict[str, Any] = {"media": media, "against": against, "robustness": robustness}
     if retrieve is not None:
         settings = {"split": split, "seed": seed, "strict": strict, "set": set_, "intervals": _intervals(set_, seed)}
         targets = {"plot": plot, "predictions": predictions, "html": html}
-        others: dict[str, Any] = {"query": query, "timings": timings} | models_only
+        others: dict[str, Any] = {"query": query} | models_only
         _emit(
             retrieving.judge((model, dataset), retrieve, relevant, output, settings, targets, others),
             output,
@@ -137,15 +145,19 @@ def command(
             "MODEL.pt, DATASET.npz and -o REPORT.json are needed", hint="or --compare A.json B.json, or --cv RUN/"
         )
     from mmcli.artifacts import dataset as datasets
-    from mmcli.artifacts import provenance, table
+    from mmcli.artifacts import manifest, provenance, table
     from mmcli.artifacts import report as reports
     from mmcli.evaluation import candidates, plots, report
     from mmcli.training import predictor
 
-    if media is not None and html is None:
-        raise UsageError("--media is for the page", hint="name it: --html REPORT.html")
+    if media is not None:
+        if html is None:
+            raise UsageError("--media is for the page", hint="name it: --html REPORT.html")
+        manifest.load(media)  # what is wrong with it is said before the work and not after it
+    if model.suffix.lower() == ".npz" and dataset.suffix.lower() == ".pt":
+        raise UsageError("the model comes before the data set", hint=f"mmcli evaluate {dataset} {model} ...")
     if plot is not None:
-        plots.is_file(plot)  # a wrong name is said before the work and not after it
+        plots.is_file(plot)  # the same
     data = datasets.load(dataset)
     found = predictor.load(model, device)
     judged = subject.of(found)
@@ -190,6 +202,13 @@ def _emit(result: dict[str, Any], output: Path | None, split: str, json: bool) -
                 "clean": result["integrity"]["clean"],
             }
         )
+
+
+def _refuse(mode: str, others: dict[str, Any]) -> None:
+    """Options that were given and mean nothing in this mode are an error, not a silence."""
+    given = [name for name, value in others.items() if value]
+    if given:
+        raise UsageError(f"--{given[0]} does not go with --{mode}")
 
 
 def _compare(pair: tuple[Path, Path], model: Path | None, output: Path | None, config: Any, json: bool) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmcli.cli import console, subject
+from mmcli.cli import console, outputs, subject
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
 
@@ -51,6 +51,7 @@ def command(
     from mmcli.artifacts import atomic, jsonfile
     from mmcli.training import predictor
 
+    outputs.apart({"--output": output}, [model, *sources])
     chosen = predictor.load(model, device)
     if threshold is not None and chosen.task == "regress":
         raise UsageError("--threshold is for classes and labels, the model predicts numbers")

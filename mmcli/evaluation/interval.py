@@ -60,6 +60,8 @@ class Config:
             raise UsageError(f"an interval of level {self.level:g} does not exist; 0.95 is usual")
         if self.resamples < 100:
             raise UsageError(f"{self.resamples} resamples give no interval; 1000 is usual, 100 the least")
+        if self.seed < 0:
+            raise UsageError(f"a seed of {self.seed}; 0 or more is needed")
         if self.min_groups < 2:
             raise UsageError("groups can be drawn from two on (min_groups)")
 

@@ -110,8 +110,8 @@ def verdict(
     """The sentence and its numbers: ``{text, compared, helps, against: [...], emap}``.
 
     The best opponent of a kind is chosen on validation where all have answers there, else on the test items
-    (``chosen_by``). ``helps`` is ``yes``, ``no`` (some single modality is better), ``not shown``, or ``unknown`` where nothing was worse
-    but not every one of the model's ``modalities`` was tried alone; ``untried`` names those.
+    (``chosen_by``). ``helps`` is ``yes``, ``no`` (some single modality is better), ``not shown``, or ``unknown`` where
+    nothing was worse but not every one of the model's ``modalities`` was tried alone; ``untried`` names those.
     """
     config = config or interval.Config()
     rows = []

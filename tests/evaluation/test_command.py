@@ -93,9 +93,21 @@ def test_wrong_calls_end_with_their_exit_codes(trained, tmp_path, capsys):
         ([model, data, "-o", out, "--set", "intervals.level=2"], 2, "level 2"),
         ([model, data, "-o", out, "--plot", str(tmp_path / "x.bmp")], 2, "png or svg"),
         ([model, data, "-o", str(trained / "model.pt" / "r.json")], 5, "cannot be written"),
+        ([model, data, "-o", data], 2, "--output would write over the input"),
+        ([model, data, "-o", model], 2, "--output would write over the input"),
+        ([model, data, "-o", out, "--html", out], 2, "--html would write over what --output writes"),
+        ([model, data, "-o", "-", "--json"], 2, "both write to standard output"),
+        ([data, model, "-o", out], 2, "the model comes before the data set"),
+        ([model, data, "-o", out, "--device", "gpu"], 2, "no such device: 'gpu'"),
+        ([model, data, "-o", out, "--seed", "-3"], 2, "a seed of -3"),
+        ([model, data, "-o", out, "--html", out + "l", "--media", data], 4, "data.npz"),
+        (["--compare", out, out, "--html", "x.html"], 2, "--html does not go with --compare"),
+        (["--compare", out, out, "--split", "val"], 2, "--split does not go with --compare"),
+        (["--cv", str(tmp_path), "--robustness"], 2, "--robustness does not go with --cv"),
     ):
         assert run(["evaluate", *arguments]) == code
         assert said in capsys.readouterr().err
+        assert not (tmp_path / "r.json").exists()
 
 
 def test_strict_refuses_leaks(trained, tmp_path, capsys):
