@@ -35,7 +35,7 @@ _BOOT = (
     "import sys,json;sys.path[:]=json.loads(sys.argv[1]);import mmcli.batch.worker as worker;"
     "worker.main(int(sys.argv[2]),int(sys.argv[3]))"
 )
-THREADS = ("OMP_NUMTHREADS", "OPENBLAS_NUMTHREADS", "MKL_NUMTHREADS", "NUMBA_NUMTHREADS", "VECLIB_MAXIMUMTHREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 @dataclass(frozen=True)

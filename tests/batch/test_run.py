@@ -64,6 +64,8 @@ def do(payload):
         if not os.path.exists(payload["flag"]):
             open(payload["flag"], "w").close()
             os._exit(1)
+    elif how == "threads":
+        return {name: value for name, value in os.environ.items() if name.endswith("NUM_THREADS")}
     elif how == "full":
         from mmcli.errors import OutputError
         raise OutputError("no space", source="x")
@@ -134,6 +136,16 @@ def test_an_input_that_fails_once_is_done_the_second_time(stub: str, tmp_path: P
 def test_workers_are_replaced_after_their_term(stub: str) -> None:
     found = outcomes(stub, ["well"] * 25, 2, run.Limits(time_s=5.0, tasks=3))
     assert len(found) == 25
+
+
+def test_a_worker_computes_with_one_thread(stub: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names are those that the libraries read, whatever the shell says."""
+    names = [f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")]
+    for name in names:
+        monkeypatch.setenv(name, "7")
+    (found,) = outcomes(stub, ["threads"], 1)
+    assert found.value is not None
+    assert {name: found.value[name] for name in names} == dict.fromkeys(names, "1")
 
 
 def test_a_full_disk_ends_the_batch(stub: str) -> None:
