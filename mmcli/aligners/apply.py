@@ -56,6 +56,16 @@ class Clock:
         return np.asarray(out)
 
 
+def output_name(name: str) -> str:
+    """What a file is called on another clock: sound is written as wav, all else keeps its name.
+
+    >>> output_name("talk.mp3"), output_name("talk.srt")
+    ('talk.wav', 'talk.srt')
+    """
+    path = Path(name)
+    return path.with_suffix(".wav").name if path.suffix.lower() in SOUND else name
+
+
 def warp_file(path: Path | str, found: Any, output: Path, *, inverse: bool = False) -> Clock:
     """Write the file on the other clock: features (npz), film, sound, subtitles, TextGrid or a table with times.
 

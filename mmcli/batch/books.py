@@ -16,7 +16,14 @@ from tempfile import TemporaryDirectory
 
 from mmcli.artifacts import atomic, remote
 
-PATTERNS = ("journal.jsonl", "journal.*-of-*.jsonl", "failures*.jsonl", "fitted/*.json", "manifest*.jsonl")
+PATTERNS = (
+    "journal.jsonl",
+    "journal.*-of-*.jsonl",
+    "failures*.jsonl",
+    "fitted/*.json",
+    "manifest*.jsonl",
+    "predictions*.jsonl",
+)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from mmcli.artifacts import manifest
 from mmcli.artifacts.features import Features
 from mmcli.batch import executor, fitting, inputs, journal, ledger, plan, run, segments, task
 from mmcli.batch.inputs import Item
-from mmcli.batch.ledger import Ledger, Listener
+from mmcli.batch.ledger import Ledger, Listener, Summary
 from mmcli.batch.shard import Shard
 from mmcli.batch.streams import Stream, with_state
 from mmcli.errors import MissingError, UsageError
@@ -45,18 +44,6 @@ class Options:
     max_failures: str | None = None  # a number, or a share of all inputs with %
     place: str | None = None  # the URL where outputs go instead of the folder, which then holds the books alone
     device: str = "cpu"  # cpu, cuda or auto: where encoders compute
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What came of a batch, in inputs (one file or cell each)."""
-
-    out: Path
-    made: int
-    kept: int
-    failed: int
-    absent: int
-    errors: list[dict[str, Any]]
 
 
 def planned(
@@ -137,7 +124,7 @@ def extract(
         finally:
             ledger.sweep(folders)
     counts, errors = batch.counts, kept.finish()
-    return Summary(out, counts["done"], counts["kept"], kept.failed, counts["absent"], errors)
+    return Summary(out, counts["done"], counts["kept"], kept.failed, errors, counts["absent"])
 
 
 def extract_one(
@@ -209,11 +196,7 @@ class _Batch:
         tasks = ((n, self._payload(n)) for n in waiting)
         on = self.options.executor
         running = executor.run(tasks, work, on) if on else run.run(tasks, work, jobs, self.options.limits)
-        with closing(running) as outcomes:
-            for outcome in outcomes:
-                self._heard(outcome)
-                self.ledger.pass_on()
-                self.ledger.stop_where_too_many_fail(self.options.max_failures)
+        self.ledger.follow(running, self._heard, self.options.max_failures)
 
     def _before(self, number: int) -> dict[str, Any]:
         """What the journal holds of a task."""

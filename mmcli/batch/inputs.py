@@ -127,7 +127,7 @@ def _cell(path: Path, modality: str) -> Cell:
         found = modality_of(path)
     if found == "features" and modality == "auto":
         raise UsageError("holds features already", source=path)
-    return _as(str(path), found, modality, _facts(str(path)))
+    return _as(str(path), found, modality, status_of(str(path)))
 
 
 def _as(path: str, found: str, modality: str, facts: tuple[int, int] | None) -> Cell:
@@ -201,7 +201,7 @@ def _folder(folder: Path, modality: str, leave_out: Path | None, ignored: list[s
                 continue
             yield (
                 path.relative_to(folder).with_suffix("").as_posix(),
-                _as(str(path), found, modality, _facts(str(path))),
+                _as(str(path), found, modality, status_of(str(path))),
             )
 
 
@@ -253,11 +253,12 @@ class _Root:
             return path, None, row
         if stat.S_ISLNK(status.st_mode):
             manifest.resolve(self.root, value)
-            return path, _facts(path), row
+            return path, status_of(path), row
         return path, (status.st_size, status.st_mtime_ns), row
 
 
-def _facts(path: str) -> tuple[int, int] | None:
+def status_of(path: str) -> tuple[int, int] | None:
+    """Size and mtime_ns of a file, links followed; None where there is none."""
     try:
         status = os.stat(path)  # noqa: PTH116 - 100,000 times
     except OSError:

@@ -13,6 +13,7 @@ from mmcli.artifacts import append, atomic, provenance
 from mmcli.batch.shard import Shard
 
 Key = tuple[str, str]
+ROWS = ("manifest", "predictions")  # what a batch leaves a line an input in, beside its journal and failures
 
 
 def path_of(out: Path, name: str, shard: Shard | None) -> Path:
@@ -22,9 +23,7 @@ def path_of(out: Path, name: str, shard: Shard | None) -> Path:
 
 def shard_files(out: Path) -> list[Path]:
     """What shards left in a folder, to be merged by a run without ``--shard``."""
-    return sorted(
-        p for name in ("journal", "manifest", "failures") for p in out.glob(f"{name}.*-of-*.jsonl") if p.is_file()
-    )
+    return sorted(p for name in ("journal", *ROWS, "failures") for p in out.glob(f"{name}.*-of-*.jsonl") if p.is_file())
 
 
 def read(out: Path) -> dict[Key, dict[str, Any]]:

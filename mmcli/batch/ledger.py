@@ -6,7 +6,9 @@ are always in a state from which the same command continues: the journal has a l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -18,6 +20,21 @@ from mmcli.errors import BatchFailedError, UsageError
 
 FIRST_ALL_FAIL = 50  # a batch whose first inputs all fail has something wrong with it, not with them
 KEPT = ("stage", "class", "message", "hint", "at", "evidence")  # of an error, in failures.jsonl
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a batch: how many of its inputs were done, were done before, and failed; their errors.
+
+    ``absent`` are those of which there was nothing to make, as the sound of a silent film.
+    """
+
+    out: Path
+    made: int
+    kept: int
+    failed: int
+    errors: list[dict[str, Any]]
+    absent: int = 0
 
 
 class Listener(Protocol):
@@ -49,7 +66,8 @@ class Batch(Protocol):
 class Ledger:
     """The state of a batch in the folder ``out``; a context in which its journal is open and locked.
 
-    ``of_item`` lists each item's tasks, ``tell`` is told every row when it and all before it are complete.
+    ``of_item`` lists each item's tasks, ``tell`` is told every row when it and all before it are complete; in the end
+    they are the file ``ROWS.jsonl``.
     """
 
     def __init__(
@@ -59,8 +77,10 @@ class Ledger:
         batch: Batch,
         tell: Callable[[str], None],
         shard: Shard | None,
+        rows: str = "manifest",
     ) -> None:
         self.out, self.of_item, self.batch, self.tell, self.shard = out, of_item, batch, tell, shard
+        self.rows = rows
         self.results: list[dict[str, Any] | None] = [None] * sum(map(len, of_item))
         self.before: dict[journal.Key, dict[str, Any]] = {}
         self.lines: list[str] = []
@@ -106,6 +126,16 @@ class Ledger:
             self.lines.append(self.batch.row(index))
             self.tell(self.lines[-1])
 
+    def follow(
+        self, outcomes: Generator[run.Outcome, None, None], heard: Callable[[run.Outcome], None], limit: str | None
+    ) -> None:
+        """Hear every outcome, pass rows on, and stop beyond ``limit`` failures; what still runs is then killed."""
+        with closing(outcomes):
+            for outcome in outcomes:
+                heard(outcome)
+                self.pass_on()
+                self.stop_where_too_many_fail(limit)
+
     def stop_where_too_many_fail(self, limit: str | None) -> None:
         """Raises :class:`BatchFailedError` beyond ``limit``, see :func:`most_failures`; None: where the first 50 do."""
         total = len(self.results)
@@ -129,7 +159,7 @@ class Ledger:
         failed = [
             self.batch.report(n, r) for n, r in enumerate(self.results) if r is not None and r["status"] == "failed"
         ]
-        atomic.write_text(self._path("manifest"), "".join(self.lines))
+        atomic.write_text(self._path(self.rows), "".join(self.lines))
         journal.rewrite(self._path("journal"), done)
         if failed:
             journal.rewrite(self._path("failures"), failed)

@@ -7,8 +7,7 @@ the others. The same command continues after anything, and does again what chang
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,9 @@ from mmcli import aligners
 from mmcli._version import __version__
 from mmcli.aligners import formats, pair
 from mmcli.artifacts import atomic, manifest, provenance
-from mmcli.batch import ledger, run
-from mmcli.batch.ledger import Ledger, Listener
-from mmcli.batch.shard import Shard
+from mmcli.batch import each
+from mmcli.batch.ledger import Listener, Summary
 from mmcli.batch.worker import Do
-from mmcli.errors import UsageError
 
 CALL = "mmcli.batch.pairs:prepare"
 TASK = "align"
@@ -42,155 +39,71 @@ class Pair:
     rate: float | None = None
     missing: str = "refuse"
 
-    def sizes(self) -> dict[str, dict[str, int]]:
-        """Size and time of both files, -1 where there is none."""
-        return {side: _facts(getattr(self, side)) for side in SIDES}
+    def one(self, options: Options, out: Path) -> each.One:
+        """The pair as the runner takes it."""
+        target = _target(self, options)
+        payload = {
+            "reference": str(self.reference),
+            "query": str(self.query),
+            "output": str(out / target),
+            "method": self.method,
+            "config": provenance.config_dict(self.config),
+            "feature": self.feature,
+            "metric": self.metric,
+            "rate": self.rate,
+            "missing": self.missing,
+        }
+        sources = {side: each.Source.of(getattr(self, side)) for side in SIDES}
+        return each.One(self.row.id, sources, _key(self, options), target, payload)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(each.Options):
     """How a batch runs; ``form`` and ``no_path`` say how a map is written."""
 
     form: str = "json"
     no_path: bool = False
-    jobs: int | None = None
-    limits: run.Limits = field(default_factory=run.Limits)
-    shard: Shard | None = None
-    retry_failed: bool = False
-    max_failures: str | None = "100%"
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How many maps were made, were there already, and could not be made; ``errors`` as in failures.jsonl."""
-
-    out: Path
-    made: int
-    kept: int
-    failed: int
-    errors: list[dict[str, Any]]
 
 
 def states(pairs: Sequence[Pair], out: Path, options: Options, before: Mapping[Any, dict[str, Any]]) -> list[str]:
     """Of each pair ``new``, ``known`` (its map is there), ``stale`` or ``failed``."""
-    return [_state(p, out, options, before.get((p.row.id, TASK))) for p in pairs]
+    return each.states([p.one(options, out) for p in pairs], out, options, before, TASK)
 
 
 def align(pairs: Sequence[Pair], out: Path, options: Options, listener: Listener) -> Summary:
     """Align all pairs into ``out``: ID.json each (or another format), manifest.jsonl, failures.jsonl, journal.jsonl.
 
-    Raises OutputError where nothing can be written, BatchFailedError beyond ``max_failures``, UsageError where the
-    folder holds the outputs of another command.
+    Raises as :func:`mmcli.batch.each.do`.
     """
     pairs = [p for p in pairs if options.shard is None or options.shard.holds(p.row.id)]
-    batch = _Batch(pairs, out, options)
-    folders = [out, *((out / p.row.id).parent for p in pairs)]
-    with Ledger(out, [[n] for n in range(len(pairs))], batch, listener.row, options.shard) as kept:
-        batch.ledger = kept
-        if any(task != TASK for _, task in kept.before):
-            raise UsageError("holds the outputs of another command", source=out, hint="name a new folder with -o")
-        ledger.sweep(folders)
-        try:
-            batch.go(listener)
-        finally:
-            ledger.sweep(folders)
-    errors = kept.finish()
-    return Summary(out, batch.made, len(pairs) - batch.made - len(errors), len(errors), errors)
+    return each.do([p.one(options, out) for p in pairs], out, _Kind(pairs, options), options, listener)
 
 
-class _Batch:
-    ledger: Ledger
+class _Kind:
+    task = TASK
+    rows = "manifest"
 
-    def __init__(self, pairs: Sequence[Pair], out: Path, options: Options) -> None:
-        self.pairs, self.out, self.options = pairs, out, options
-        self.facts = [p.sizes() for p in pairs]
-        self.made = 0
+    def __init__(self, pairs: Sequence[Pair], options: Options) -> None:
+        self.pairs, self.options = pairs, options
+        self.call = CALL
+        self.setup = {"form": options.form, "no_path": options.no_path}
 
-    def go(self, listener: Listener) -> None:
-        """Do what is new or changed."""
-        found = states(self.pairs, self.out, self.options, self.ledger.before)
-        waiting = [n for n, state in enumerate(found) if state in ("new", "stale")]
-        for n, state in enumerate(found):
-            if state in ("known", "failed"):
-                self.ledger.keep(n, self.ledger.before[(self.pairs[n].row.id, TASK)])
-        listener.begin(len(waiting), sum(map(self._size, waiting)))
-        self.ledger.pass_on()
-        if not waiting:
-            return
-        work = run.Work(CALL, {"form": self.options.form, "no_path": self.options.no_path})
-        jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
-        tasks = ((n, _payload(self.pairs[n], _target(self.pairs[n], self.out, self.options))) for n in waiting)
-        with closing(run.run(tasks, work, jobs, self.options.limits)) as outcomes:
-            for outcome in outcomes:
-                self._heard(outcome)
-                seconds = (outcome.value or {}).get("seconds", 0.0)
-                listener.advance(self._size(outcome.index), seconds, outcome.error is not None)
-                self.ledger.pass_on()
-                self.ledger.stop_where_too_many_fail(self.options.max_failures)
-
-    def _size(self, number: int) -> int:
-        return sum(max(0, side["size"]) for side in self.facts[number].values())
-
-    def _heard(self, outcome: run.Outcome) -> None:
-        one, facts = self.pairs[outcome.index], self.facts[outcome.index]
-        entry: dict[str, Any] = {"id": one.row.id, "task": TASK, "key": _key(one, self.options), "source": facts}
-        if outcome.value is None:
-            entry["status"], entry["error"] = "failed", ledger.failure(outcome, TASK)
-            source = Path((outcome.error or {}).get("source") or "").name  # which of the two files it is
-            if source and source not in entry["error"]["message"]:
-                entry["error"]["message"] = f"{source}: {entry['error']['message']}"
-        else:
-            self.made += 1
-            entry["status"] = "done"
-            entry["source"] = {s: {**facts[s], "sha256": outcome.value["sha256"][s]} for s in SIDES}
-            entry |= {"output": outcome.value["output"], "found": outcome.value["found"]}
-        self.ledger.record(outcome.index, entry)
-
-    def row(self, item: int) -> str:
+    def row(self, index: int, entry: Mapping[str, Any]) -> str:
         """What the list says of the pair, where its map lies and what it is; or why there is none."""
-        one, entry = self.pairs[item], self.ledger.results[item] or {}
+        one = self.pairs[index]
         extra = {k: v for k, v in one.row.extra.items() if k not in SIDES}
         if entry["status"] == "done":
-            name = _target(one, self.out, self.options).relative_to(self.out).as_posix()
             found = {k: str(v) for k, v in entry["found"].items() if v is not None}
-            extra |= {"map": name, **found}
+            extra |= {"map": _target(one, self.options), **found}
         error = entry["error"]["message"] if entry["status"] == "failed" else None
         row = one.row
         return manifest.dump_row(manifest.Row(row.id, {}, row.split, row.label, row.group, error=error, extra=extra))
 
-    def report(self, number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
+    def report(self, index: int, entry: Mapping[str, Any]) -> dict[str, Any]:
         """The pair, the class of the error, its message; the evidence where the pair was refused."""
-        one = self.pairs[number]
+        one = self.pairs[index]
         ends = {side: one.row.extra.get(side) for side in SIDES}
         return {"id": one.row.id, **ends, **entry["error"]}
-
-
-def _state(one: Pair, out: Path, options: Options, entry: Mapping[str, Any] | None) -> str:
-    if entry is None:
-        return "new"
-    if entry["key"] != _key(one, options) or any(_changed(getattr(one, s), entry["source"][s]) for s in SIDES):
-        return "stale"
-    if entry["status"] == "failed":
-        return "new" if options.retry_failed else "failed"
-    target = _target(one, out, options)
-    return "known" if target.is_file() and provenance.sha256_file(target) == entry["output"] else "stale"
-
-
-def _changed(path: Path, known: Mapping[str, Any]) -> bool:
-    """Whether a file is another than it was: by size and time, or by content where only its time is another."""
-    facts = _facts(path)
-    if facts["size"] != known["size"]:
-        return True
-    same = facts["mtime_ns"] == known["mtime_ns"]
-    return not same and provenance.sha256_file(path) != known.get("sha256")
-
-
-def _facts(path: Path) -> dict[str, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return {"size": -1, "mtime_ns": -1}
-    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def _key(one: Pair, options: Options) -> str:
@@ -208,22 +121,8 @@ def _key(one: Pair, options: Options) -> str:
     return provenance.config_sha256(settings)[:16]
 
 
-def _target(one: Pair, out: Path, options: Options) -> Path:
-    return out / f"{one.row.id}.{ENDINGS.get(options.form, options.form)}"
-
-
-def _payload(one: Pair, target: Path) -> dict[str, Any]:
-    return {
-        "reference": str(one.reference),
-        "query": str(one.query),
-        "output": str(target),
-        "method": one.method,
-        "config": provenance.config_dict(one.config),
-        "feature": one.feature,
-        "metric": one.metric,
-        "rate": one.rate,
-        "missing": one.missing,
-    }
+def _target(one: Pair, options: Options) -> str:
+    return f"{one.row.id}.{ENDINGS.get(options.form, options.form)}"
 
 
 def prepare(setup: dict[str, Any]) -> Do:

@@ -123,10 +123,15 @@ def _state(entry: dict[str, Any] | None, facts: dict[str, Any], key: str, force:
 def facts_of(cell: Cell) -> dict[str, Any]:
     """What tells a changed input: size and time of a file, the digest of what stands in the row itself."""
     if cell.path is not None:
-        size, mtime_ns = cell.facts or (-1, -1)
-        return {"size": size, "mtime_ns": mtime_ns}
+        return file_facts(cell.facts)
     content = {"text": cell.text, "num": cell.numbers, "cat": cell.categories}
     return {"digest": provenance.config_sha256(content)[:16]}
+
+
+def file_facts(found: tuple[int, int] | None) -> dict[str, Any]:
+    """As the journal keeps :func:`mmcli.batch.inputs.status_of`: -1 where there is no file."""
+    size, mtime_ns = found or (-1, -1)
+    return {"size": size, "mtime_ns": mtime_ns}
 
 
 def _key(plan: Plan, task: Task, media: Mapping[str, Any]) -> str:

@@ -1,5 +1,8 @@
 """Put FILE, which runs on the query's clock, on the reference's clock (or back, with --inverse).
 
+Several files, or a list of them, go into a folder, each under its name, sound as wav. A file that cannot be warped is
+named in FOLDER/failures.jsonl and stops no other: exit 3. The same command again does what is new or changed.
+
 FILE is features (npz), sound (pitch is kept; written as wav), film (mp4, mov, mkv, webm), subtitles (srt, vtt, ass), a
 TextGrid, or a table (csv) with a column of times. In text files only the times change.
 
@@ -11,6 +14,7 @@ The first picture stands from 0 on, so that every player and reader agrees where
   mmcli align studio.wav camera.mp4 -o map.json
   mmcli warp camera.srt --map map.json -o studio.srt
   mmcli warp camera.mp4 --map map.json -o studio.mp4
+  mmcli warp camera.* --map map.json -o studio/
 """
 
 from __future__ import annotations
@@ -20,18 +24,56 @@ from typing import Annotated
 
 import typer
 
-from mmcli.cli import console
+from mmcli.cli import batching, console
+from mmcli.cli.options import Jobs, JsonFlag
 from mmcli.cli.options import command as mm_command
+from mmcli.errors import UsageError
 
 
 @mm_command()
 def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to put on another clock.")],
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE...]", help="What to put on another clock.")
+    ] = None,
+    *,
     map_: Annotated[Path, typer.Option("--map", metavar="MAP.json", help="The map, as `mmcli align` writes it.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="Where the result goes.")],
+    output: Annotated[
+        str,
+        typer.Option("-o", "--output", metavar="OUT|FOLDER", help="Where the result goes; several go into a folder."),
+    ],
     inverse: Annotated[bool, typer.Option("--inverse", help="From the reference's clock to the query's.")] = False,
+    from_: batching.From = None,
+    nul: batching.Null = False,
+    jobs: Jobs = None,
+    timeout: batching.Timeout = None,
+    shard: batching.Shard = None,
+    retry_failed: batching.RetryFailed = False,
+    max_failures: batching.MaxFailures = None,
+    json: JsonFlag = False,
 ) -> None:
     """Translate the options, warp, say what was guessed."""
+    inputs = batching.named(files, from_, nul=nul)
+    if not inputs:
+        raise UsageError("nothing to warp", hint="name a file")
+    many = len(inputs) > 1 or from_ is not None or output.endswith("/") or Path(output).is_dir()
+    if not many:
+        for name, given in (("--shard", shard), ("--retry-failed", retry_failed), ("--timeout", timeout)):
+            if given:
+                raise UsageError(f"{name} is for several files, which go into a folder")
+        _one(Path(inputs[0]), map_, Path(output), inverse, json)
+        return
+    if output == "-" or Path(output).is_file():
+        raise UsageError("is no folder; several files go into one", source=output)
+    from mmcli.batch import warps
+    from mmcli.cli.listening import Listening
+
+    options = batching.options(jobs, timeout, shard, retry_failed, max_failures)
+    with Listening(rows=not json, root=output, what="warp") as listener:
+        summary = warps.warp(inputs, map_, Path(output), options, listener, inverse=inverse)
+    batching.tell(summary, "mmcli/warped@1", output, json=json)
+
+
+def _one(file: Path, map_: Path, output: Path, inverse: bool, json: bool) -> None:
     from mmcli.aligners import apply
     from mmcli.artifacts import alignment
 
@@ -40,4 +82,7 @@ def command(
     remark = f" ({clock.remark})" if clock.remark else ""
     if clock.guessed:
         console.warn(f"{clock.guessed} of {clock.told} times lie where the map says nothing; they keep their distance")
+    if json:
+        found = {"times": clock.told, "guessed": clock.guessed, "remark": clock.remark or None}
+        console.emit({"schema": "mmcli/warped@1", "out": str(output), **found})
     console.say(f"{output}: {file.name} on the clock of the {side}{remark}")

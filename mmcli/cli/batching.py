@@ -1,0 +1,91 @@
+"""What commands that take many inputs have in common: their options, where outputs go, what is said at the end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmcli.cli import console
+from mmcli.errors import BatchFailedError
+
+if TYPE_CHECKING:
+    from mmcli.batch import each
+    from mmcli.batch.ledger import Summary
+
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="LIST", help="Also the inputs named in a file, one a line; - for stdin."),
+]
+Null = Annotated[bool, typer.Option("-0", "--null", help="Inputs in LIST are separated by NUL.")]
+Timeout = Annotated[
+    float | None, typer.Option(min=0.0, metavar="S", help="Seconds an input may take; 0: any. [default: 3600]")
+]
+Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Do one of N parts; auto: by the Slurm array job.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try inputs again that failed before.")]
+MaxFailures = Annotated[
+    str | None, typer.Option(metavar="N|P%", help="Stop beyond. [default: when the first 50 all fail]")
+]
+
+
+def named(inputs: Sequence[str] | None, listed: str | None, *, nul: bool) -> list[str]:
+    """The inputs of the command line and those of ``--from``."""
+    from mmcli.batch import inputs as sources
+
+    return [*(inputs or ()), *(sources.listed(listed, nul=nul) if listed is not None else ())]
+
+
+def is_folder(output: str) -> bool:
+    """Whether an output is meant as a folder: it ends with a slash, is one, is a URL, or has no suffix."""
+    from mmcli.artifacts import remote
+
+    if output == "-":
+        return False
+    return output.endswith("/") or remote.is_url(output) or Path(output).is_dir() or not Path(output).suffix
+
+
+@contextlib.contextmanager
+def folder(output: str) -> Iterator[tuple[Path, str | None]]:
+    """The folder of a batch; for a URL a local one with its books, and the URL."""
+    from mmcli.artifacts import remote
+    from mmcli.batch import books
+
+    if not remote.is_url(output):
+        yield Path(output), None
+        return
+    with books.folder(output) as local:
+        yield local, output
+
+
+def options(
+    jobs: int | None, timeout: float | None, shard: str | None, retry_failed: bool, max_failures: str | None
+) -> each.Options:
+    """How a batch runs, from the options of the command line."""
+    from mmcli.batch import each, ledger, run
+    from mmcli.batch import shard as shards
+
+    if max_failures is not None:
+        ledger.most_failures(max_failures, 1)
+    return each.Options(
+        jobs=jobs,
+        limits=run.Limits(3600.0 if timeout is None else timeout or None),
+        shard=None if shard is None else shards.parse(shard),
+        retry_failed=retry_failed,
+        max_failures=max_failures,
+    )
+
+
+def tell(summary: Summary, schema: str, out: str, *, json: bool, **more: Any) -> None:
+    """The last line, or the one object of ``--json``. Raises :class:`BatchFailedError` where inputs failed."""
+    counts = {"done": summary.made, "skipped": summary.kept, "failed": summary.failed}
+    if json:
+        console.emit({"schema": schema, "out": out, **counts, **more})
+    line = "  ".join(f"{name} {number:,}" for name, number in counts.items())
+    if summary.failed:
+        first = summary.errors[0]
+        console.say(f"{first.get('path') or first['id']}: {first['message']}")
+        raise BatchFailedError(f"{line}  -> {out.rstrip('/')}/failures.jsonl")
+    console.say(f"{line}  -> {out}")
