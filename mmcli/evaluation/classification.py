@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import InputError
-from mmcli.evaluation import interval
+from mmcli.evaluation import calibration, interval
 from mmcli.evaluation.curves import Ranked
 
 Array = NDArray[np.float64]
@@ -31,7 +31,6 @@ KINDS = {
     **dict.fromkeys(("f1", "brier"), interval.SHARE),
     **dict.fromkeys(("auroc", "auroc_macro", "average_precision", "average_precision_macro"), interval.AREA),
     "log_loss": interval.SKEWED,
-    "ece": interval.SYMMETRIC,
 }
 # Single-precision softmax over thousands of classes misses 1 by less than this.
 SUM_TOLERANCE = 1e-3
@@ -206,9 +205,17 @@ def evaluate(
         shares[f"precision/{name}"] = interval.Proportion(right * is_guess, is_guess)
         counts |= dict.fromkeys((f"f1/{name}", f"auroc/{name}", f"average_precision/{name}"), int(is_label.sum()))
     metrics = Metrics(truth, guess, table, names)
-    return interval.measured(
+    found = interval.measured(
         metrics, len(truth), proportions=shares, counts=counts, kinds=KINDS, groups=groups, config=config
     )
+    if table is not None:
+        config = config or interval.Config()
+        confidence = table.max(axis=1)
+        hit = (table.argmax(axis=1) == truth).astype(np.float64)
+        codes = interval.group_codes(groups, config)
+        found["ece"]["interval"] = calibration.error_interval(confidence, hit, bins(confidence), codes, config)
+        found["ece"]["method"] = calibration.METHOD + ("" if codes is None else " by group")
+    return found
 
 
 def _ratio(part: Array, whole: Array) -> Array:

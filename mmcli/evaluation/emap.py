@@ -81,6 +81,10 @@ def gap(
     differences = gains(items, own) - gains(items, projection(mixer, items, transform))
     inside = None if groups is None else np.asarray(groups)[items]
     found = interval.measured(
-        lambda weights: {"gap": weights @ differences / weights.sum(axis=1)}, len(items), groups=inside, config=config
+        lambda weights: {"gap": weights @ differences / weights.sum(axis=1)},
+        len(items),
+        kinds={"gap": interval.MEAN},
+        groups=inside,
+        config=config,
     )
     return {**found["gap"], "sample": len(items), "of": int(mixer.present.shape[0])}

@@ -5,9 +5,11 @@ therefore has one of these kinds, each chosen because it covers 93 to 97 % of si
 
 ``share``: Wilson's interval at the number of items that the bootstrap's standard error is worth (balanced accuracy,
 precision, F1, Brier). ``skewed`` and ``area`` (the same within [0, 1]): the bootstrap's standard error with Student's
-t, corrected for skewness by Hall's transformation (log loss, MAE, RMSE; AUROC, average precision). ``symmetric``: the
-same without correction (calibration error, which is biased upwards on few items whatever the interval). ``percentile``:
-everything else.
+t, corrected for skewness by Hall's transformation (log loss, MAE, RMSE; AUROC, average precision).
+``correlation``: the bootstrap's standard error of Fisher's z with Student's t. ``mean``: the bootstrap's standard error
+with Student's t (differences between models on the same items: with 12 or 20 groups the percentiles hold 90 of 100).
+``percentile``: everything else. The calibration error, which on few items is biased upwards whatever the resamples say,
+has its own (:mod:`mmcli.evaluation.calibration`).
 
 Where items come in at least ``min_groups`` groups (speakers, videos), items of one group are no independent evidence:
 the bootstrap then draws whole groups, and Wilson's interval is taken at the effective number of items.
@@ -35,13 +37,15 @@ from mmcli.errors import UsageError
 Array = NDArray[np.float64]
 # What one block of resamples may hold: 4 million weights are 32 MB.
 BLOCK_WEIGHTS = 4_000_000
+NEAR_ONE = 1 - 1e-9  # correlations beyond have no z worth the name
 MOST_BLOCKS = 200  # of items or groups that are left out in turn to see how skewed a figure is
-SHARE, SKEWED, AREA, SYMMETRIC, PERCENTILE = "share", "skewed", "area", "symmetric", "percentile"
+SHARE, SKEWED, AREA, CORRELATION, MEAN, PERCENTILE = "share", "skewed", "area", "correlation", "mean", "percentile"
 METHODS = {
     SHARE: "wilson at the bootstrap's effective n",
     SKEWED: "bootstrap t, skewness corrected",
     AREA: "bootstrap t, skewness corrected",
-    SYMMETRIC: "bootstrap t",
+    MEAN: "bootstrap t",
+    CORRELATION: "bootstrap t of Fisher's z",
     PERCENTILE: "bootstrap",
 }
 
@@ -167,6 +171,8 @@ def studentised(
     known = values[np.isfinite(values)]
     if len(known) < 0.9 * len(values) or units < 2:
         return None
+    if kind == CORRELATION:
+        return _of_correlation(value, known, units, level)
     error = float(known.std(ddof=1)) * float(np.sqrt(units / (units - 1)))
     # Rounding leaves a figure that does not vary a spread of its own.
     still = error <= 1e-12 * max(1.0, abs(value))
@@ -179,10 +185,23 @@ def studentised(
     if kind == SHARE:
         worth = min(float(units) ** 2, value * (1 - value) / error**2)
         return list(wilson(value * worth, worth, level))
-    g = 0.0 if kind == SYMMETRIC else skew
-    low, high = value - error * _unskewed(quantile, g), value - error * _unskewed(-quantile, g)
+    if kind == MEAN:
+        return [value - quantile * error, value + quantile * error]
+    low, high = value - error * _unskewed(quantile, skew), value - error * _unskewed(-quantile, skew)
     top = 1.0 if kind == AREA else np.inf
     return [float(max(0.0, low)), float(min(top, high))]
+
+
+def _of_correlation(value: float, known: Array, units: int, level: float) -> list[float]:
+    """R. A. Fisher, Metron 1 (1921) 3-32: the z of a correlation is close to normal."""
+    from scipy.special import stdtrit
+
+    if abs(value) >= NEAR_ONE:
+        return [value, value]
+    drawn = np.arctanh(np.clip(known, -NEAR_ONE, NEAR_ONE))
+    half = float(stdtrit(units - 1, 0.5 + level / 2) * drawn.std(ddof=1) * np.sqrt(units / (units - 1)))
+    z = np.arctanh(value)
+    return [float(np.tanh(z - half)), float(np.tanh(z + half))]
 
 
 def _unskewed(w: float, g: float) -> float:

@@ -107,7 +107,7 @@ class _OfKernel:
     """Keeps what each modality adds to the outputs: they are a sum."""
 
     def __init__(self, kernel: Any) -> None:
-        self.names = list(kernel.names)
+        self.names = [stream.name for stream in kernel.streams]  # of the parts: a stream may be looked at in two ways
         self._kernel = kernel
         self._taken: list[tuple[torch.Tensor, torch.Tensor]] = []
 

@@ -98,6 +98,7 @@ def evaluate(
     truth, guess = validate(labels, predictions)
     metrics = Metrics(truth, guess)
     kinds = dict.fromkeys(("mae", "rmse"), interval.SKEWED)
+    kinds |= dict.fromkeys(("pearson", "spearman"), interval.CORRELATION)
     return interval.measured(metrics, len(truth), proportions=metrics.shares, kinds=kinds, groups=groups, config=config)
 
 

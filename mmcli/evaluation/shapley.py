@@ -89,11 +89,14 @@ def explain(
     codes = interval.group_codes(groups, config)
     blocks = interval.draws(n, codes, config)
     drawn = np.concatenate([block @ per_item.T / block.sum(axis=1, keepdims=True) for block in blocks])
-    method = "bootstrap" + ("" if codes is None else " by group")
+    method = interval.METHODS[interval.MEAN] + ("" if codes is None else " by group")
+    units = n if codes is None else int(codes.max()) + 1
     summary = {
         name: {
             "value": float(per_item[m].mean()),
-            "interval": interval.percentile(drawn[:, m], config.level),
+            "interval": interval.studentised(
+                interval.MEAN, float(per_item[m].mean()), drawn[:, m], units, 0.0, config.level
+            ),
             "n": n,
             "method": method,
             "alone": float(worth[subsets(count).index((m,))].mean()),

@@ -66,6 +66,7 @@ def paired(
     found = interval.measured(
         lambda weights: {"difference": weights @ differences / weights.sum(axis=1)},
         len(differences),
+        kinds={"difference": interval.MEAN},
         groups=groups,
         config=config,
     )["difference"]

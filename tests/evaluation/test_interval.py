@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmcli.errors import UsageError
-from mmcli.evaluation import classification, interval
+from mmcli.evaluation import classification, interval, regression
 
 
 @given(n=st.integers(1, 2000), share=st.floats(0, 1), level=st.sampled_from([0.5, 0.9, 0.95, 0.99]))
@@ -176,6 +176,20 @@ def test_a_class_that_no_item_has_gets_no_interval():
 
     assert found["f1/c"]["value"] == 0.0
     assert found["f1/c"]["interval"] is None
+
+
+def test_a_correlation_has_the_bootstrap_error_of_its_z_and_stays_inside_its_bounds():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=200)
+    found = regression.evaluate(truth, truth + 0.5 * rng.normal(size=200))["pearson"]
+    z = np.arctanh([found["interval"][0], found["value"], found["interval"][1]])
+
+    assert z[1] - z[0] == pytest.approx(z[2] - z[1], abs=1e-9)
+    # normal data: the standard error of z is 1 / sqrt(n - 3)
+    assert z[2] - z[1] == pytest.approx(1.96 / np.sqrt(197), rel=0.15)
+    assert regression.evaluate(truth, truth)["pearson"]["interval"] == [1.0, 1.0]
+    near = regression.evaluate(truth, truth + 1e-3 * rng.normal(size=200))["pearson"]["interval"]
+    assert 0.99 < near[0] < near[1] <= 1.0
 
 
 def test_the_skewness_of_a_mean_is_that_of_its_items():

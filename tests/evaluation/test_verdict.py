@@ -155,6 +155,36 @@ def test_help_is_claimed_in_at_most_5_percent_of_500_runs_where_there_is_none(co
     assert claimed <= 25
 
 
+def paired_coverage(groups: int, runs: int) -> float:
+    """How often the interval of a paired difference holds 5 points, where items of a group are alike."""
+    rng = np.random.default_rng(2)
+    code = np.repeat(np.arange(groups), 200 // groups)
+    limits = scipy.stats.norm.ppf([0.85, 0.8])
+    covered = 0
+    for run in range(runs):
+        parts = rng.normal(size=(3, groups))[:, code] + rng.normal(size=(3, len(code)))
+        shared, *own = parts / np.sqrt(2)
+        hits = [np.sqrt(0.4) * shared + np.sqrt(0.6) * part < limit for part, limit in zip(own, limits, strict=True)]
+        config = interval.Config(seed=run % 8, resamples=400)
+        found = verdict.paired(*(hit.astype(float) for hit in hits), "classify", groups=code, config=config)
+        covered += found["interval"][0] <= 0.05 <= found["interval"][1]
+    return covered / runs
+
+
+@pytest.mark.hunt
+@pytest.mark.parametrize("groups", [10, 20, 40])
+def test_paired_intervals_by_group_cover_93_to_98_percent_of_2000_runs(groups):
+    found = paired_coverage(groups, 2000)
+    print(f"{groups} groups: {found:.1%}")
+
+    assert 0.93 <= found <= 0.98
+
+
+def test_paired_intervals_by_group_cover_what_they_should_in_a_hundred_runs():
+    """The small version of the hunt; percentile intervals hold 90 of 100."""
+    assert paired_coverage(20, 100) >= 0.885
+
+
 def test_kinds_of_opponents():
     ours = ["audio", "image", "text"]
 
