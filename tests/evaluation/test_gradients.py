@@ -105,6 +105,30 @@ def test_without_references_an_item_is_explained_alike_alone_and_in_company():
     assert abs(alone[0]["gap"]) < 0.1
 
 
+def test_items_that_miss_too_much_get_more_points_and_the_others_keep_theirs(monkeypatch):
+    """Refining is what more points from the start would have given, for those items alone."""
+    data = made(12, missing=0.3)
+    access = access_to(net(), 12)
+
+    def shares(tolerance: float, steps: int, most: int) -> list[dict]:
+        monkeypatch.setattr(gradients, "TOLERANCE", tolerance)
+        monkeypatch.setattr(gradients, "STEPS", steps)
+        monkeypatch.setattr(gradients, "MOST_STEPS", most)
+        return gradients.explain(access, data, np.arange(12), np.arange(12) % 3, np.arange(12))
+
+    few, many, most = shares(np.inf, 3, 3), shares(np.inf, 9, 9), shares(np.inf, 81, 81)
+    gaps = sorted(abs(entry["gap"]) for entry in few)
+    mixed = shares((gaps[5] + gaps[6]) / 2, 3, 9)
+
+    for a, b in zip(shares(0.0, 3, 9), many, strict=True):
+        assert a["share"] == pytest.approx(b["share"], abs=1e-5)
+        assert a["gap"] == pytest.approx(b["gap"], abs=1e-5)
+    for before, after, found in zip(few, many, mixed, strict=True):
+        expected = after if abs(before["gap"]) > gaps[5] else before
+        assert found["share"] == pytest.approx(expected["share"], abs=1e-5)
+    assert max(abs(entry["gap"]) for entry in most) < 0.3 * gaps[-1]
+
+
 def test_explanations_go_to_the_most_wrong_items():
     data = made(60, missing=0.2)
     access = access_to(net())
