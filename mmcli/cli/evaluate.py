@@ -289,12 +289,14 @@ SHOWN = {
 def _show(result: dict[str, Any], output: Path) -> None:
     """The verdict, the main figures, and what deserves a second look."""
     console.say(result["verdict"]["text"])
+    from mmcli.evaluation.page import short
+
     metrics = result["metrics"]
     rows = [(name, *_figure(metrics[name])) for name in SHOWN[result["task"]] if name in metrics]
     level = f"{100 * result['config']['intervals']['level']:g} % interval"
     console.table(f"{output}: {result['split']}", ["", "value", level, "n"], rows)
     classes = [
-        (name, entry["precision"]["value"], entry["recall"]["value"], *_figure(entry["f1"]))
+        (short(name), entry["precision"]["value"], entry["recall"]["value"], *_figure(entry["f1"]))
         for name, entry in result["per_class"].items()
     ]
     if classes and len(classes) <= MOST_CLASSES:
@@ -309,7 +311,9 @@ def _show(result: dict[str, Any], output: Path) -> None:
         title = f"what each modality {verb} {result['modalities']['primary']} (Shapley)"
         console.table(title, ["modality", "adds", level, "alone", "without it"], adds)
     if result["slices"]:
-        lines = [(f"{s['by']}: {s['slice']}", s["value"], s["rest"], s["n"], s["p"]) for s in result["slices"][:5]]
+        lines = [
+            (short(f"{s['by']}: {s['slice']}"), s["value"], s["rest"], s["n"], s["p"]) for s in result["slices"][:5]
+        ]
         console.table("worst slices", ["slice", result["config"]["primary"], "elsewhere", "n", "p"], lines)
     for name, entry in result["baselines"].items():
         figure = "accuracy" if "accuracy" in entry else "mae"

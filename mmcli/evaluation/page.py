@@ -16,6 +16,7 @@ from mmcli.artifacts import html
 from mmcli.evaluation import marks, plots
 
 MOST_ROWS = 200
+LONGEST_NAME = 80
 LEAST_GAP = 0.01  # logits that the shares of an item miss before a reader is told
 CHIPS = {
     "classify": ("accuracy", "balanced_accuracy", "f1_macro", "ece"),
@@ -91,7 +92,8 @@ def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
         "bounds": bounds,
         "words": words,
         "chance": chance,
-        "shown": shown,
+        "shown": lambda value: short(shown(value)),
+        "short": short,
         "forest": marks.forest,
         "gauge": lambda name, entry: marks.gauge(entry),
     }
@@ -169,6 +171,16 @@ def _dataset_name(report: dict[str, Any]) -> str:
     return str(names[place]) if 0 <= place < len(names) else "a data set"
 
 
+def short(text: Any) -> str:
+    """A name cut to what a cell of a table can hold.
+
+    >>> short("voice-01"), len(short("x" * 1000))
+    ('voice-01', 80)
+    """
+    text = str(text)
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
+
+
 def _chips(report: dict[str, Any]) -> list[dict[str, str]]:
     chips = []
     names = CHIPS.get(report["task"])
@@ -217,10 +229,10 @@ def _card(item: dict[str, Any], report: dict[str, Any], media: Mapping[str, str]
     if report["task"] == "classify" and "probabilities" in item:
         chance = item["probabilities"][report["classes"].index(item["label"])]
     return {
-        "id": item["id"],
-        "group": item["group"],
-        "label": shown(item["label"]),
-        "prediction": shown(item["prediction"]),
+        "id": short(item["id"]),
+        "group": short(item["group"] or ""),
+        "label": short(shown(item["label"])),
+        "prediction": short(shown(item["prediction"])),
         "chance": chance,
         "parts": parts,
         "gap": gap if abs(gap) >= LEAST_GAP else None,
@@ -240,6 +252,8 @@ def _body(part: dict[str, Any], medium: str | None) -> Markup:
         return body + marks.shaded(part["words"], part["values"])
     if "times" in part:
         return body + marks.curve(part["times"], part["values"])
+    if "values" in part:  # of a vector: number by number
+        return body + marks.curve((), part["values"])
     if medium and not is_picture and not is_sound:
         return Markup('<p class="words">{}</p>').format(medium)
     return body

@@ -124,7 +124,8 @@ def confusion(figure: Any, report: dict[str, Any]) -> None:
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     k = len(names)
     side = float(np.clip(1.8 + 0.42 * k, 3.2, 11.0))
-    figure.set_size_inches(side + 0.9, side)
+    margin = 0.08 * max(len(_short(str(name))) for name in names)  # long names must not press the cells together
+    figure.set_size_inches(side + 0.9 + margin, side + margin)
     axes = figure.add_subplot()
     shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     if k <= MOST_NUMBERS:
@@ -142,7 +143,7 @@ def confusion(figure: Any, report: dict[str, Any]) -> None:
         edge.set_visible(False)
     axes.set_xlabel("prediction")
     axes.set_ylabel("label")
-    axes.set_title(_title(report, "accuracy"))
+    figure.suptitle(_title(report, "accuracy"), x=0.01, ha="left", fontsize=10)
     figure.colorbar(shown, ax=axes, label="share of the label's items", shrink=0.7)
 
 

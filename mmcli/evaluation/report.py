@@ -72,6 +72,13 @@ def evaluate(
     notes = []
     if len(rows) < len(wanted):
         notes.append(f"{len(wanted) - len(rows)} of {len(wanted)} items have no label and are left out")
+    if request.split in ("train", "all") and (seen := int((dataset.split[rows] == "train").sum())):
+        notes.append(
+            f"{seen} of the {len(rows)} items are of the training split: these figures are no test of the model"
+        )
+    for name in model.modalities:
+        if name not in dataset.streams or not dataset.streams[name].present[rows].any():
+            notes.append(f"no item has {name}, which the model was trained on")
     if not checked["clean"]:
         notes.append("the splits are not clean: see integrity")
     report: dict[str, Any] = {

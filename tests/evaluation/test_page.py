@@ -125,6 +125,18 @@ def test_names_from_a_data_set_cannot_become_markup():
     assert "&lt;script&gt;alert(1)" in html
 
 
+def test_names_of_any_length_leave_the_tables_readable():
+    found = report_of()
+    found["items"][0]["group"] = found["items"][0]["id"] = "g" * 5000
+    found["slices"].insert(0, found["slices"][0] | {"by": "group", "slice": "s" * 5000})
+    html = page.render(found)
+
+    assert "g" * 79 + "…" in html
+    assert "s" * 79 + "…" in html
+    assert "g" * 81 not in html
+    assert "s" * 81 not in html
+
+
 def test_ten_thousand_items_stay_under_three_megabytes():
     found = report_of()
     found["items"] = [item | {"id": f"{item['id']}-{k}"} for k in range(400) for item in found["items"]][:10_000]

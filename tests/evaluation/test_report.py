@@ -11,6 +11,7 @@ from mmcli.evaluation import integrity, plots, report
 from mmcli.evaluation.report import Model, Request, evaluate
 
 from .conftest import Answers, made, predict
+from .conftest import stream as vectors
 
 
 def model(task: str = "classify", classes=("a", "b", "c"), call=predict) -> Model:
@@ -51,6 +52,25 @@ def test_items_without_a_label_are_left_out_and_mentioned():
 
     assert len(found["items"]) == len(data.rows("test")) - 1
     assert "1 of 10 items have no label" in found["notes"][0]
+
+
+def test_items_that_the_model_was_trained_on_are_no_test_and_that_is_said():
+    data = made()
+    seen = len(data.rows("train"))
+
+    for split, count in (("all", data.items), ("train", seen)):
+        (note,) = evaluate(model(), data, Request(split=split))["notes"]
+        assert note.startswith(f"{seen} of the {count} items are of the training split")
+    assert evaluate(model(), data)["notes"] == []
+
+
+def test_a_modality_that_the_model_reads_and_no_item_has_is_named():
+    data = made(missing=0.2)
+    data.streams["y"] = vectors(np.zeros((data.items, 3)), np.zeros(data.items, bool))
+    data.streams["x"] = vectors(np.zeros((data.items, 3)), np.ones(data.items, bool))
+    read = Model(predict=predict, task="classify", classes=["a", "b", "c"], modalities=("x", "y"))
+
+    assert "no item has y, which the model was trained on" in evaluate(read, data)["notes"]
 
 
 def test_a_model_and_a_data_set_that_do_not_belong_together_are_refused():
