@@ -6,7 +6,9 @@ data sets of those streams, a few items at a time; what an item lacks is absent,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,19 +52,57 @@ def chunks(sources: Sequence[str], modalities: Mapping[str, Mapping[str, Any]], 
     the model has no use for are passed over; an item without any that it can use has failed. Raises
     :class:`MismatchError` where the model was not trained on our extractors, or misses what one of them learned.
     """
-    weights.folders.append(Path(name).parent)  # the models of encoders may lie beside the one that was trained on them
-    loaded = {stream: _Loaded(stream, meta, name) for stream, meta in modalities.items()}
-    wanted: dict[str, list[streams.Stream]] = {}
-    for one in loaded.values():
-        if one.module is not None and one.stream not in wanted.setdefault(one.modality, []):
-            wanted[one.modality].append(one.stream)
-    items = inputs.gather(sources).items
+    model = Model(modalities, name)
+    made = planned(inputs.gather(sources).items, model)
+    every = zip(made.items, cells(made), strict=True)
+    while some := list(itertools.islice(every, AT_ONCE)):
+        yield _chunk(some, model)
+
+
+class Model:
+    """The streams of a model, ready to run over raw files."""
+
+    def __init__(self, modalities: Mapping[str, Mapping[str, Any]], name: str) -> None:
+        weights.folders.append(Path(name).parent)  # encoders' models may lie beside the one that was trained on them
+        self.loaded = {stream: _Loaded(stream, meta, name) for stream, meta in modalities.items()}
+        self.wanted: dict[str, list[streams.Stream]] = {}
+        for one in self.loaded.values():
+            if one.module is not None and one.stream not in self.wanted.setdefault(one.modality, []):
+                self.wanted[one.modality].append(one.stream)
+
+    def dataset(self, ids: Sequence[str], found: Mapping[str, Mapping[str, Features]]) -> Dataset:
+        """What was found of some items as a data set of the model's streams."""
+        return _dataset(list(ids), found, self.loaded)
+
+    def read(self, cells: Iterable[Mapping[str, Any]]) -> dict[str, Features]:
+        """The features of one item, by stream, from its cells as :func:`cells` gives them.
+
+        Raises :class:`InputError` where there is nothing that the model reads, and what is wrong with a cell.
+        """
+        found = {name: values for cell in cells for name, values in _of_cell(cell, self.loaded)}
+        if not found:
+            raise InputError(f"has nothing that the model reads ({', '.join(self.loaded)})")
+        return found
+
+
+def planned(items: list[inputs.Item], model: Model) -> plan.Plan:
+    """What of the items the model reads. Raises :class:`UsageError` where there are none."""
     if not items:
         raise UsageError("there is nothing to predict", hint="name files, a folder or a manifest")
-    for start in range(0, len(items), AT_ONCE):
-        some = items[start : start + AT_ONCE]
-        made = plan.Plan(some, plan.tasks(some, wanted), {s.key: s for ones in wanted.values() for s in ones})
-        yield _chunk(made, loaded)
+    used = {s.key: s for ones in model.wanted.values() for s in ones}
+    return plan.Plan(items, plan.tasks(items, model.wanted), used)
+
+
+def cells(made: plan.Plan) -> Iterator[list[dict[str, Any]]]:
+    """For each item of a plan its cells, plain JSON, which :meth:`Model.read` takes here or in a worker."""
+    number = 0
+    for index in range(len(made.items)):
+        found: list[dict[str, Any]] = []
+        while number < len(made.tasks) and made.tasks[number].item == index:
+            columns = {key: column for key, (column, _) in made.tasks[number].outputs("").items()}
+            found.append({**plan.payload(made, number, Path(), None, force=True), "columns": columns})
+            number += 1
+        yield found
 
 
 class _Loaded:
@@ -91,50 +131,43 @@ class _Loaded:
         return column == self.name or (self.name == self.modality and column.partition(".")[0] == self.modality)
 
 
-def _chunk(made: plan.Plan, loaded: Mapping[str, _Loaded]) -> Chunk:
+def _chunk(some: Sequence[tuple[inputs.Item, list[dict[str, Any]]]], model: Model) -> Chunk:
     found: dict[str, dict[str, Features]] = {}
-    failed: dict[str, str] = {item.id: item.error for item in made.items if item.error is not None}
-    for number, one in enumerate(made.tasks):
-        item = made.items[one.item]
-        if item.id in failed:
-            continue
+    failed: list[tuple[str, str]] = []
+    for item, its in some:
         try:
-            for name, values in _of_task(made, number, loaded):
-                found.setdefault(item.id, {})[name] = values
+            if item.error is not None:
+                raise InputError(item.error)
+            found[item.id] = model.read(its)
         except MmcliError as error:
-            failed[item.id] = str(error).replace("\n", "; ")
-    for item in made.items:
-        if item.id not in failed and not found.get(item.id):
-            failed[item.id] = f"has nothing that the model reads ({', '.join(loaded)})"
-    kept = [item.id for item in made.items if item.id not in failed]
-    dataset = _dataset(kept, found, loaded) if kept else None
-    return Chunk(dataset, [(item.id, failed[item.id]) for item in made.items if item.id in failed])
+            failed.append((item.id, str(error).replace("\n", "; ")))
+    return Chunk(model.dataset(list(found), found) if found else None, failed)
 
 
-def _of_task(made: plan.Plan, number: int, loaded: Mapping[str, _Loaded]) -> Iterator[tuple[str, Features]]:
-    one = made.tasks[number]
-    payload = plan.payload(made, number, Path(), None, force=True)
-    if one.read_as == "map":
+def _of_cell(cell: Mapping[str, Any], loaded: Mapping[str, _Loaded]) -> Iterator[tuple[str, Features]]:
+    if cell["as"] == "map":
         raise UsageError("maps are applied by `mmcli fuse`: extract and fuse this manifest first")
     clip = None
-    for key, (column, _) in one.outputs("").items():
-        for stream in loaded.values():
-            if not stream.takes(column):
-                continue
-            if one.read_as == "features":
-                found = features.load(str(payload["path"]))
-                _check(stream, found)
-                yield stream.name, found
-                continue
-            if stream.module is None or stream.stream.key != key:
-                continue
-            if clip is None:
-                rate = getattr(stream.config, "rate", None) if one.read_as == "series" else None
-                options = MediaOptions(start=payload["start"], end=payload["end"], row=payload["row"], rate=rate)
-                clip = task.open_cell(payload, options)
-            if clip is None:  # a video without sound
-                return
-            yield stream.name, extractors.run(stream.module, clip, stream.config, stream.state)
+    with ExitStack() as copies:
+        payload = task.near(dict(cell), copies)
+        for key, column in payload["columns"].items():
+            for stream in loaded.values():
+                if not stream.takes(column):
+                    continue
+                if payload["as"] == "features":
+                    found = features.load(str(payload["path"]))
+                    _check(stream, found)
+                    yield stream.name, found
+                    continue
+                if stream.module is None or stream.stream.key != key:
+                    continue
+                if clip is None:
+                    rate = getattr(stream.config, "rate", None) if payload["as"] == "series" else None
+                    options = MediaOptions(start=payload["start"], end=payload["end"], row=payload["row"], rate=rate)
+                    clip = task.open_cell(payload, options)
+                if clip is None:  # a video without sound
+                    return
+                yield stream.name, extractors.run(stream.module, clip, stream.config, stream.state)
 
 
 def _dataset(ids: list[str], found: Mapping[str, Mapping[str, Features]], loaded: Mapping[str, _Loaded]) -> Dataset:

@@ -16,11 +16,13 @@ from mmcli.cli import console
 class Listening:
     """What ``mmcli.batch`` tells, on its way to people and pipes."""
 
-    def __init__(self, *, rows: bool, root: Path | str, as_json: bool = False, what: str = "extract") -> None:
+    def __init__(
+        self, *, rows: bool, root: Path | str, as_json: bool = False, what: str = "extract", header: bool = True
+    ) -> None:
         self.what = what
         self.stdout = sys.stdout  # what others make of it later is not for the rows
         self.rows = rows and not self.stdout.isatty()
-        self.root = root
+        self.root, self.header = root, header
         self.stack = ExitStack()
         self.progress: console.Progress | None = None
         self.as_json = as_json
@@ -43,7 +45,7 @@ class Listening:
 
     def begin(self, inputs: int, size: int) -> None:
         """Draw the bar, or prepare the lines."""
-        if self.rows:
+        if self.rows and self.header:
             from mmcli.artifacts import manifest
 
             self.stdout.write(manifest.header_line(self.root))

@@ -5,9 +5,13 @@ through the extractors that the model was trained with, with what they learned t
 there. An item that cannot be read is named on standard error and has no line: exit 3. A manifest of features is what
 `mmcli extract` writes; its features are normalised as the model's training data were.
 
+With a folder as output every item is predicted on its own in worker processes, into FOLDER/predictions.jsonl; what
+cannot be read is named in FOLDER/failures.jsonl, and the same command again does what is new or changed.
+
 \b
   mmcli predict digits.pt clip.mp4
   mmcli predict digits.pt recordings/ --explain -o predictions.jsonl
+  mmcli predict digits.pt --from list.txt -o predictions/ --jobs 8
   mmcli predict digits.pt features/manifest.jsonl
   mmcli predict digits.pt digits.npz --split test | head -3
 """
@@ -20,7 +24,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmcli.cli import console, outputs, subject
+from mmcli.cli import batching, console, outputs
+from mmcli.cli.options import Jobs, JsonFlag
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
 
@@ -32,11 +37,15 @@ if TYPE_CHECKING:
 def command(
     model: Annotated[Path, typer.Argument(metavar="MODEL.pt", help="What `mmcli train` wrote.")],
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="Files, folders, a manifest (- for one), or a data set.")
-    ],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE.jsonl", help="[default: standard output]")
+        list[str] | None,
+        typer.Argument(metavar="[SOURCE...]", help="Files, folders, a manifest (- for one), or a data set."),
     ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE.jsonl|FOLDER", help="[default: standard output]"),
+    ] = None,
+    from_: batching.From = None,
+    nul: batching.Null = False,
     split: Annotated[str | None, typer.Option(help="Only the items of one split of a data set. [default: all]")] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Add which seconds, regions and words spoke for the prediction.")
@@ -46,26 +55,74 @@ def command(
         typer.Option(min=0.0, max=1.0, metavar="P", help="Predict labels from P on; null for a class below P."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
+    jobs: Jobs = None,
+    timeout: batching.Timeout = None,
+    shard: batching.Shard = None,
+    retry_failed: batching.RetryFailed = False,
+    max_failures: batching.MaxFailures = None,
+    json: JsonFlag = False,
 ) -> None:
     """Translate the options, predict, print."""
+    inputs = batching.named(sources, from_, nul=nul)
+    if not inputs:
+        raise UsageError("nothing to predict", hint="name files, a folder, a manifest or a data set")
+    if output is not None and batching.is_folder(output):
+        if split is not None:
+            raise UsageError("--split is for a data set, whose predictions go into a file")
+        options = batching.options(jobs, timeout, shard, retry_failed, max_failures)
+        _many(inputs, model, output, options, {"device": device, "threshold": threshold, "explain": explain}, json)
+        return
+    given = {"--jobs": jobs, "--timeout": timeout, "--shard": shard, "--retry-failed": retry_failed}
+    for name, value in {**given, "--max-failures": max_failures, "--json": json}.items():
+        if value:
+            raise UsageError(f"{name} is for many raw files", hint="name a folder: -o PREDICTIONS/")
+    _stream(inputs, model, output, split, explain, threshold, device)
+
+
+def _many(inputs: list[str], model: Path, output: str, options: Any, how: dict[str, Any], json: bool) -> None:
+    """Each item on its own, in worker processes, with a journal."""
+    from mmcli.batch import predictions
+    from mmcli.cli.listening import Listening
+
+    if any(name.lower().endswith(".npz") for name in inputs):
+        raise UsageError("a data set is predicted whole, into a file", source=output, hint="-o predictions.jsonl")
+    listening = Listening(rows=not json, root=output, what="predict", header=False)
+    with batching.folder(output) as (out, _), listening as listener:
+        summary = predictions.predict(inputs, model, out, options, listener, **how)
+    batching.tell(summary, "mmcli/predicted@1", output, json=json)
+
+
+def _stream(
+    sources: list[str],
+    model: Path,
+    output: str | None,
+    split: str | None,
+    explain: bool,
+    threshold: float | None,
+    device: str,
+) -> None:
+    """All items in this process, some at a time; a line each as it is known."""
+    import numpy as np
+
     from mmcli.artifacts import atomic, jsonfile
+    from mmcli.batch import predictions
     from mmcli.training import predictor
 
-    outputs.apart({"--output": output}, [model, *sources])
+    outputs.apart({"--output": None if output is None else Path(output)}, [model, *sources])
     chosen = predictor.load(model, device)
-    if threshold is not None and chosen.task == "regress":
-        raise UsageError("--threshold is for classes and labels, the model predicts numbers")
+    predictions.refuse_threshold(chosen, threshold)
     failed = _Failed()
-    lines: list[str] = []
+    kept: list[str] = []
     for data in _parts(sources, chosen, failed):
-        for line in _lines(chosen, data, split, explain, threshold):
-            if output is None or str(output) == "-":
+        rows = np.arange(data.items, dtype=np.int64) if split is None else data.rows(split)
+        for line in predictions.lines(chosen, data, rows, threshold=threshold, explain=explain):
+            if output is None or output == "-":
                 console.emit(line)
             else:
-                lines.append(jsonfile.one_line(line))
-    if output is not None and str(output) != "-":
-        atomic.write_text(output, "".join(lines))
-        console.say(f"{output}: {len(lines)} items")
+                kept.append(jsonfile.one_line(line))
+    if output is not None and output != "-":
+        atomic.write_text(output, "".join(kept))
+        console.say(f"{output}: {len(kept)} items")
     if failed.count:
         raise BatchFailedError(f"{failed.count} items could not be used and have no line")
 
@@ -103,46 +160,3 @@ def _parts(sources: list[str], chosen: Any, failed: _Failed) -> Iterator[Dataset
         console.warn(f"{item}: left out: {reason}")
     failed.count += int(found.dataset.meta.get("errors", 0))
     yield found.dataset
-
-
-def _lines(
-    chosen: Any, data: Dataset, split: str | None, explain: bool, threshold: float | None
-) -> Iterator[dict[str, Any]]:
-    import numpy as np
-
-    from mmcli.training import answers
-
-    rows = np.arange(data.items, dtype=np.int64) if split is None else data.rows(split)
-    found = chosen.predict(data, rows)
-    spoken = _explained(chosen, data, rows, found) if explain else None
-    for i, line in enumerate(answers.lines(found)):
-        if threshold is not None:
-            _apply(threshold, line, chosen.task)
-        if spoken is not None:
-            line["explanation"] = spoken[i]
-        yield line
-
-
-def _apply(threshold: float, line: dict[str, Any], task: str) -> None:
-    """Labels from the threshold on; a class that does not reach it is not predicted."""
-    chances = line["probabilities"]
-    if task == "multilabel":
-        line["prediction"] = [name for name, p in chances.items() if p >= threshold]
-    elif max(chances.values()) < threshold:
-        line["prediction"] = None
-
-
-def _explained(chosen: Any, data: Dataset, rows: Any, found: Any) -> list[dict[str, Any]]:
-    """What spoke for each item's prediction; the class, label or value that it is about stands in ``toward``."""
-    import numpy as np
-
-    from mmcli.evaluation import gradients
-
-    if len(rows) == 0:
-        return []
-    targets = np.zeros(len(rows), np.int64) if found.probabilities is None else found.probabilities.argmax(axis=1)
-    access = subject.of(chosen).access
-    spoken = gradients.explain(access, data, rows, np.asarray(targets, np.int64))
-    for entry in spoken:
-        entry["toward"] = "value" if chosen.classes is None else chosen.classes[entry["toward"]]
-    return spoken

@@ -108,3 +108,68 @@ def test_a_class_below_the_threshold_is_not_predicted(trained, capsys):
 def test_wrong_sources_are_usage_errors(trained, capsys, tmp_path):
     assert run(["predict", str(trained / "model.pt"), str(tmp_path / "absent.png")]) == 2
     assert "absent.png" in capsys.readouterr().err
+
+
+def many(trained, out, *more: str, model: str = "model.pt") -> list[str]:
+    return ["predict", str(trained / model), *more, "-o", str(out), "-q"]
+
+
+def test_a_folder_of_predictions_has_the_answers_of_a_stream(trained, capsys, tmp_path):
+    """Each item on its own, in workers: the same answers, a journal, and nothing done twice."""
+    whole = predicted(trained, capsys, str(trained / "m.csv"), "--explain")
+    out = tmp_path / "predictions"
+
+    assert run(many(trained, out, str(trained / "m.csv"), "--explain", "--jobs", "2")) == 0
+
+    text = (out / "predictions.jsonl").read_text()
+    assert capsys.readouterr().out == text  # on its way through the pipe
+    found = [json.loads(line) for line in text.splitlines()]
+    assert [line["id"] for line in found] == [line["id"] for line in whole]
+    for a, b in zip(found, whole, strict=True):
+        assert (a["prediction"], a["present"]) == (b["prediction"], b["present"])
+        assert a["probabilities"] == pytest.approx(b["probabilities"], abs=1e-5)
+        assert a["explanation"]["toward"] == b["explanation"]["toward"]
+    assert sorted(p.name for p in out.iterdir()) == ["journal.jsonl", "predictions.jsonl"]
+
+    assert run([*many(trained, out, str(trained / "m.csv"), "--explain", "--json")]) == 0
+    assert json.loads(capsys.readouterr().out)["skipped"] == 40
+    assert (out / "predictions.jsonl").read_text() == text
+
+
+def test_a_list_with_damaged_files_goes_on_where_it_was(trained, capsys, tmp_path):
+    for name in ("i01.png", "i02.png", "i03.wav"):
+        shutil.copy(trained / name, tmp_path / name)
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"junk" * 10)
+    (tmp_path / "list").write_text("".join(f"{tmp_path / n}\n" for n in ("bad.png", "i01.png", "i02.png", "i03.wav")))
+    command = many(trained, f"{tmp_path}/out/", "--from", str(tmp_path / "list"), "--jobs", "1", "--json")
+
+    assert run(command) == 3
+    first = json.loads(capsys.readouterr().out)
+    assert (first["schema"], first["done"], first["failed"]) == ("mmcli/predicted@1", 3, 1)
+    (failure,) = [json.loads(line) for line in (tmp_path / "out" / "failures.jsonl").read_text().splitlines()]
+    assert (failure["id"], failure["path"]) == ("bad", str(tmp_path / "bad.png"))
+
+    shutil.copy(trained / "i05.png", tmp_path / "bad.png")
+    assert run(command) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (again["done"], again["skipped"], again["failed"]) == (1, 3, 0)
+    lines = (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["bad", "i01", "i02", "i03"]
+    assert not (tmp_path / "out" / "failures.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ([], "nothing to predict"),
+        (["{folder}/m.csv", "--jobs", "2"], "--jobs is for many raw files"),
+        (["{folder}/data.npz", "-o", "{folder}/p/"], "predicted whole"),
+        (["{folder}/m.csv", "-o", "{folder}/p", "--split", "test"], "--split is for a data set"),
+        (["{folder}/m.csv", "-o", "{folder}/out"], "holds the outputs of another command"),
+        (["{folder}/m.csv", "-o", "{folder}/p", "--shard", "3/2"], "shards are numbered"),
+    ],
+)
+def test_options_of_folders_and_of_streams_are_kept_apart(trained, capsys, more, said):
+    assert run(["predict", str(trained / "model.pt"), *(m.format(folder=trained) for m in more)]) == 2
+    assert said in capsys.readouterr().err
+    assert not (trained / "p").exists()
