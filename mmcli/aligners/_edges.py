@@ -17,6 +17,7 @@ Vector = NDArray[np.float64]
 
 HOP_S = 0.005
 WINDOW_S = 0.02
+BLOCK = 10_000  # levels computed at once, so that hours need no more memory than minutes
 AROUND_S = 5.0  # on either side of a word, in which floor and ceiling are looked for
 QUIET = 0.25  # chosen on spoken digits (24 rows of six) and voices of espeak-ng, whose words are known
 MOST_S = 0.2  # that an edge is moved by
@@ -28,8 +29,13 @@ def levels(samples: NDArray[Any], rate_hz: int) -> Vector:
     """The level in dB every HOP_S, float64 (n,)."""
     hop, width = round(HOP_S * rate_hz), round(WINDOW_S * rate_hz)
     window = np.hanning(width + 2)[1:-1]
-    power = np.convolve(np.square(samples, dtype=np.float64), window / window.sum(), mode="same")[::hop]
-    return np.asarray(10.0 * np.log10(power + 1e-10))
+    out = np.empty(-(-len(samples) // hop))
+    for first in range(0, len(out), BLOCK):
+        last = min(first + BLOCK, len(out))
+        start, end = max(first * hop - width, 0), min(last * hop + width, len(samples))
+        power = np.convolve(np.square(samples[start:end], dtype=np.float64), window / window.sum(), mode="same")
+        out[first:last] = power[first * hop - start :: hop][: last - first]
+    return np.asarray(10.0 * np.log10(out + 1e-10))
 
 
 def drawn_in(words: list[tuple[float, float]], level: Vector) -> list[tuple[float, float]]:

@@ -32,20 +32,25 @@ def align_files(
     page: Path | None = None,
     rate: float | None = None,
     missing: str = "refuse",
+    language: str | None = None,
 ) -> Alignment:
     """The map between two files: sound, video with sound, features (npz) or numeric series.
 
     ``feature`` names the extractor whose frames are compared (default for sound: log-mel bands); ``metric`` the
     distance between them, for methods that have one; ``config`` the method's configuration. ``plot`` draws the costs
     and the path into a PNG file, ``page`` shows and plays the pair in one HTML file. ``rate`` is that of series
-    without a time column, Hz; their gaps are an error, or filled along time where ``missing`` is "interpolate". The result names both files with their SHA-256 and durations.
+    without a time column, Hz; their gaps are an error, or filled along time where ``missing`` is "interpolate".
+    ``language`` is that of a text (``en``, ``de``), told by its words where it is None. The result names both files
+    with their SHA-256 and durations.
 
     Raises MissingError, MediaError or ArtifactError for a file that cannot be read, MismatchError for two that cannot
     be compared, UsageError for an option that does not fit.
     """
     a, b = Side(Path(reference), "reference", rate, missing), Side(Path(query), "query", rate, missing)
+    if language is not None and b.modality != "text":
+        raise UsageError(f"--language is for a text, {b.path.name} is none")
     try:
-        found, compared = _aligned(a, b, method, feature, metric, config)
+        found, compared = _aligned(a, b, method, feature, metric, config, language)
     except MismatchError as error:
         if error.source is None and error.evidence is not None:
             error.source = b.path.name  # frames do not know what file they were made from
@@ -78,13 +83,13 @@ class _Compared(NamedTuple):
 
 
 def _aligned(
-    a: Side, b: Side, method: str, feature: str | None, metric: str | None, config: Any
+    a: Side, b: Side, method: str, feature: str | None, metric: str | None, config: Any, language: str | None
 ) -> tuple[Alignment, _Compared | None]:
     module = aligners.registry.load(method)
     if "subtitle" in (a.modality, b.modality):
         return _with_subtitle(a, b, method, module.Config() if config is None else config), None
     if b.modality == "text" and a.has_sound:
-        return _with_text(a, b, method, module.Config() if config is None else config), None
+        return _with_text(a, b, method, module.Config() if config is None else config, language), None
     if feature is None and any(p.is_silent and q.has_sound and q.modality != "video" for p, q in ((a, b), (b, a))):
         return _with_motion(a, b, method, module.Config() if config is None else config), None
     x, y, chosen = inputs(a, b, module, feature)
@@ -126,23 +131,27 @@ def _with_subtitle(a: Side, b: Side, method: str, config: Any) -> Alignment:
     )
 
 
-def _with_text(a: Side, b: Side, method: str, config: Any) -> Alignment:
+def _with_text(a: Side, b: Side, method: str, config: Any, language: str | None) -> Alignment:
     """The lines and words of a text in a recording of it."""
-    from mmcli.aligners import _transcript
+    from mmcli.aligners import _language, _transcript
 
     if method != "auto":
         raise UsageError(f"--method {method} cannot compare a text", hint="use --method auto")
-    found = _transcript.align(a.sound, b.text, b.path.name)
+    force = bool(getattr(config, "force", False))
+    found = _transcript.align(a.sound, b.text, b.path.name, language=language, force=force)
     segments = _transcript.segments_of(found)
     lines = [s for s in segments if s["kind"] == "line"]
     unspoken = sum(not s["spoken"] for s in lines)
     reason = f"{len(lines) - unspoken} of {len(lines)} lines are spoken"
+    reason += f"; in order they fit {found.gain:.2f} nats a frame better than backwards"
+    if found.language != "en":
+        reason += f"; {_language.named(found.language)}, its sounds from espeak-ng"
     if found.guessed:
         reason += ", sounded out by their letters: " + " ".join(found.guessed[:8])
     return Alignment(
         model="warp",
         knots=np.empty((0, 2)),
-        quality={"ratio": None, "verdict": "match", "reason": reason},
+        quality={"ratio": None, "verdict": found.verdict, "reason": reason},
         method={"name": "auto", "config": provenance.config_dict(config)},
         reference=a.about(),
         query=b.about(),

@@ -1,10 +1,10 @@
 """Map the times of QUERY onto those of REFERENCE.
 
 Both are media files (sound, video, a MIDI score), features (npz) or numeric series (csv, npy); QUERY may also be the
-subtitles (srt, vtt, ass) or the English text (txt) of the recording. A film without sound is put where its sudden
-movements are heard. The map says t_reference for every t_query: an offset, a rate, lines with breaks, or a warping
-path; `auto` takes the simplest that explains the pair, and refuses one that does not match (exit code 4). Sound is
-compared by log-mel bands unless --feature names another extractor.
+subtitles (srt, vtt, ass) or the text (txt) of the recording, English or what espeak-ng speaks where it is installed. A
+film without sound is put where its sudden movements are heard. The map says t_reference for every t_query: an offset, a
+rate, lines with breaks, or a warping path; `auto` takes the simplest that explains the pair, and refuses one that does
+not match (exit code 4). Sound is compared by log-mel bands unless --feature names another extractor.
 
 --pairs takes a list (jsonl, csv) with the columns id, reference and query, paths relative to it, and where a pair needs
 them method, kind, feature, metric, rate, missing, force and METHOD.FIELD. The map of each goes to OUT/ID.json;
@@ -75,6 +75,12 @@ def command(
     ] = None,
     rate: Annotated[float | None, typer.Option(metavar="HZ", help="Of series without a time column.")] = None,
     missing: Missing = "refuse",
+    language: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE", help="Of a text: en, de, fr, ...; all but en need espeak-ng. [default: told by it]"
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Make a map even where the pair does not match.")] = False,
     no_path: Annotated[bool, typer.Option("--no-path", help="Leave the frame path out of the map.")] = False,
     format_: Annotated[
@@ -128,6 +134,7 @@ def command(
         page=page,
         rate=rate,
         missing=missing,
+        language=language,
     )
     if no_path:
         found = dataclasses.replace(found, path=None)

@@ -32,9 +32,9 @@ TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 def align(listed: str, values: Mapping[str, Any], configure: Callable[[dict[str, Any]], Any]) -> None:
     """Align the pairs of a list under the command's parameters ``values``; ``configure`` makes a configuration."""
-    for name in ("reference", "query", "plot", "page"):
+    for name in ("reference", "query", "plot", "page", "language"):
         if values.get(name) is not None:
-            what = f"--{name}" if name in ("plot", "page") else name.upper()
+            what = name.upper() if name in ("reference", "query") else f"--{name}"
             raise UsageError(f"--pairs takes no {what}: the list names the files")
     from mmcli.aligners import formats
     from mmcli.batch import journal, pairs, run
