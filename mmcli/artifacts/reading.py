@@ -14,6 +14,7 @@ from typing import BinaryIO
 from mmcli.errors import InputError, MissingError
 
 STDIN = "-"
+PIECE = 1 << 24  # bytes read at once
 
 
 def named(path: Path | str) -> str:
@@ -53,13 +54,18 @@ def read_bytes(path: Path | str, limit: int) -> bytes:
 
 
 def _bounded(stream: BinaryIO, limit: int, path: Path | str) -> bytes:
+    # Piece by piece: a pipe asked for everything at once would set aside as much memory as the limit.
+    pieces: list[bytes] = []
+    held = 0
     try:
-        data = stream.read(limit + 1)
+        while piece := stream.read(PIECE):
+            pieces.append(piece)
+            held += len(piece)
+            if held > limit:
+                raise InputError(f"holds more than the {limit:,} bytes that are read here", source=named(path))
     except OSError as problem:
         raise InputError(f"cannot be read ({problem.strerror})", source=named(path)) from problem
-    if len(data) > limit:
-        raise InputError(f"holds more than the {limit:,} bytes that are read here", source=named(path))
-    return data
+    return b"".join(pieces)
 
 
 def _refusal(path: Path | str, problem: OSError | ValueError) -> InputError | MissingError:

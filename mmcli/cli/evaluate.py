@@ -30,7 +30,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, console, outputs, retrieving, scoring, subject
+from mmcli.cli import assign, console, given, outputs, retrieving, scoring, subject
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
@@ -144,7 +144,6 @@ def command(
         raise UsageError(
             "MODEL.pt, DATASET.npz and -o REPORT.json are needed", hint="or --compare A.json B.json, or --cv RUN/"
         )
-    from mmcli.artifacts import dataset as datasets
     from mmcli.artifacts import manifest, provenance, table
     from mmcli.artifacts import report as reports
     from mmcli.evaluation import candidates, plots, report
@@ -158,7 +157,7 @@ def command(
         raise UsageError("the model comes before the data set", hint=f"mmcli evaluate {dataset} {model} ...")
     if plot is not None:
         plots.is_file(plot)  # the same
-    data = datasets.load(dataset)
+    data, source = given.data_set(dataset)
     found = predictor.load(model, device)
     judged = subject.of(found)
     judged.facts["file_bytes"] = model.stat().st_size if model.is_file() else None
@@ -172,7 +171,7 @@ def command(
         robustness=robustness,
         timings=timings,
         intervals=_intervals(set_, seed),
-        inputs=tuple(provenance.source_of(path) for path in (model, dataset, *(against or []))),
+        inputs=(provenance.source_of(model), source, *map(provenance.source_of, against or [])),
         reproduce=_reproduce(model, dataset, output, options),
     )
     result = report.evaluate(judged, data, request, opponents=rivals)
@@ -206,9 +205,9 @@ def _emit(result: dict[str, Any], output: Path | None, split: str, json: bool) -
 
 def _refuse(mode: str, others: dict[str, Any]) -> None:
     """Options that were given and mean nothing in this mode are an error, not a silence."""
-    given = [name for name, value in others.items() if value]
-    if given:
-        raise UsageError(f"--{given[0]} does not go with --{mode}")
+    useless = [name for name, value in others.items() if value]
+    if useless:
+        raise UsageError(f"--{useless[0]} does not go with --{mode}")
 
 
 def _compare(pair: tuple[Path, Path], model: Path | None, output: Path | None, config: Any, json: bool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmcli.cli import console
+from mmcli.cli import console, given
 from mmcli.errors import UsageError
 
 SHOWN = ("hit_rate@1", "hit_rate@5", "hit_rate@10", "map", "mrr", "ndcg@10", "median_rank")
@@ -40,16 +40,15 @@ def judge(
     options that were given and mean nothing here.
     """
     names = modalities(retrieve)
-    given = [name for name, value in others.items() if value]
-    if given:
-        raise UsageError(f"--{given[0]} does not go with --retrieve")
+    useless = [name for name, value in others.items() if value]
+    if useless:
+        raise UsageError(f"--{useless[0]} does not go with --retrieve")
     path = files[0] if files[1] is None else files[1]
     if path is None or output is None:
         raise UsageError("DATASET.npz and -o REPORT.json are needed", hint="a model before the data set is optional")
     if files[1] is not None:
         raise UsageError("--retrieve takes a data set and no model")
-    from mmcli.artifacts import atomic, provenance, table
-    from mmcli.artifacts import dataset as datasets
+    from mmcli.artifacts import atomic, table
     from mmcli.artifacts import report as reports
     from mmcli.evaluation import page, plots, report, retrieval, spaces
 
@@ -57,7 +56,7 @@ def judge(
         raise UsageError(f"--relevant is {relevant!r}", hint="one of: " + ", ".join(retrieval.RELEVANT))
     if (plot := targets["plot"]) is not None:
         plots.is_file(plot)
-    data = datasets.load(path)
+    data, source = given.data_set(path)
     rows = report.chosen_rows(data, settings["split"])
     words = ["mmcli", "evaluate", path.name, "--retrieve", ",".join(names), "--relevant", relevant]
     words += ["--split", settings["split"], "--seed", str(settings["seed"])]
@@ -67,7 +66,7 @@ def judge(
         split=settings["split"],
         strict=settings["strict"],
         intervals=settings["intervals"],
-        inputs=(provenance.source_of(path),),
+        inputs=(source,),
         reproduce=shlex.join([*words, "-o", output.name or "-"]),
     )
     result = retrieval.evaluate(spaces.of(data, names, rows), names, data, request, relevant=relevant)

@@ -30,7 +30,8 @@ def compare(
     if first.get("task") == second.get("task") == "alignment":
         raise MismatchError("reports of maps hold no items that two models answered", hint="--compare is for models")
     if first.get("task") != second.get("task") or first.get("task") not in PRIMARY:
-        raise MismatchError(f"one report is for {first.get('task')}, the other for {second.get('task')}")
+        kinds = [report.get("task") or "several runs" for report in (first, second)]
+        raise MismatchError(f"one report is for {kinds[0]}, the other for {kinds[1]}")
     task = str(first["task"])
     others = {item["id"]: item for item in second.get("items", [])}
     pairs = [(item, others[item["id"]]) for item in first.get("items", []) if item["id"] in others]

@@ -177,8 +177,8 @@ def short(text: Any) -> str:
     >>> short("voice-01"), len(short("x" * 1000))
     ('voice-01', 80)
     """
-    text = str(text)
-    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
+    name = str(text)
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def _chips(report: dict[str, Any]) -> list[dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 
 import pytest
@@ -108,6 +109,20 @@ def test_wrong_calls_end_with_their_exit_codes(trained, tmp_path, capsys):
         assert run(["evaluate", *arguments]) == code
         assert said in capsys.readouterr().err
         assert not (tmp_path / "r.json").exists()
+
+
+def test_a_data_set_may_come_through_standard_input(trained, tmp_path, monkeypatch):
+    """The report knows its bytes, and differs in nothing but the name."""
+    model, data = str(trained / "model.pt"), trained / "data.npz"
+    assert run(["evaluate", model, str(data), "-o", str(tmp_path / "a.json"), "-q"]) == 0
+    with data.open("rb") as stream:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(stream))
+        assert run(["evaluate", model, "-", "-o", str(tmp_path / "b.json"), "-q"]) == 0
+    a, b = (reports.load(tmp_path / name) for name in ("a.json", "b.json"))
+
+    assert b["inputs"][1] == a["inputs"][1] | {"name": "-"}
+    assert a["metrics"] == b["metrics"]
+    assert b["reproduce"].split()[3] == "-"
 
 
 def test_strict_refuses_leaks(trained, tmp_path, capsys):
