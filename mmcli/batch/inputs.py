@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -229,6 +229,12 @@ def _items(rows: Iterable[manifest.Row], root: _Root | _Far) -> Iterator[Item]:
             error=row.error,
             extra=row.extra,
         )
+
+
+def reading_rows(root: Path) -> Callable[[manifest.Row], Item]:
+    """What makes the item of a row, one row at a time, with its paths below ``root``. It raises InputError."""
+    folder = _Root(root)
+    return lambda row: next(_items([row], folder))
 
 
 class _Root:

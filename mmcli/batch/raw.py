@@ -56,7 +56,7 @@ def chunks(sources: Sequence[str], modalities: Mapping[str, Mapping[str, Any]], 
     made = planned(inputs.gather(sources).items, model)
     every = zip(made.items, cells(made), strict=True)
     while some := list(itertools.islice(every, AT_ONCE)):
-        yield _chunk(some, model)
+        yield chunk(some, model)
 
 
 class Model:
@@ -131,7 +131,8 @@ class _Loaded:
         return column == self.name or (self.name == self.modality and column.partition(".")[0] == self.modality)
 
 
-def _chunk(some: Sequence[tuple[inputs.Item, list[dict[str, Any]]]], model: Model) -> Chunk:
+def chunk(some: Sequence[tuple[inputs.Item, list[dict[str, Any]]]], model: Model) -> Chunk:
+    """Some items of a plan with their cells, read here."""
     found: dict[str, dict[str, Features]] = {}
     failed: list[tuple[str, str]] = []
     for item, its in some:

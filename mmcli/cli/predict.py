@@ -3,7 +3,8 @@
 Each line holds id, prediction, probabilities (absent for regression) and the modalities that were present. Raw files go
 through the extractors that the model was trained with, with what they learned then; any part of the modalities may be
 there. An item that cannot be read is named on standard error and has no line: exit 3. A manifest of features is what
-`mmcli extract` writes; its features are normalised as the model's training data were.
+`mmcli extract` writes; its features are normalised as the model's training data were. Through a pipe (-) each row of
+raw files or text is answered before the next is read.
 
 With a folder as output every item is predicted on its own in worker processes, into FOLDER/predictions.jsonl; what
 cannot be read is named in FOLDER/failures.jsonl, and the same command again does what is new or changed.
@@ -106,6 +107,7 @@ def _stream(
 
     from mmcli.artifacts import atomic, jsonfile
     from mmcli.batch import predictions
+    from mmcli.evaluation.report import chosen_rows
     from mmcli.training import predictor
 
     outputs.apart({"--output": None if output is None else Path(output)}, [model, *sources])
@@ -113,8 +115,8 @@ def _stream(
     predictions.refuse_threshold(chosen, threshold)
     failed = _Failed()
     kept: list[str] = []
-    for data in _parts(sources, chosen, failed):
-        rows = np.arange(data.items, dtype=np.int64) if split is None else data.rows(split)
+    for data in _parts(sources, chosen, failed, split):
+        rows = np.arange(data.items, dtype=np.int64) if split is None else chosen_rows(data, split)
         for line in predictions.lines(chosen, data, rows, threshold=threshold, explain=explain):
             if output is None or output == "-":
                 console.emit(line)
@@ -137,17 +139,26 @@ class _Failed:
         console.warn(f"{item}: left out: {reason}")
 
 
-def _parts(sources: list[str], chosen: Any, failed: _Failed) -> Iterator[Dataset]:
-    """The items as data sets: a data set and a manifest of features whole, raw files some at a time."""
+def _parts(sources: list[str], chosen: Any, failed: _Failed, split: str | None) -> Iterator[Dataset]:
+    """The items as data sets: a data set and a manifest of features whole, raw files some at a time, rows that come
+    through a pipe one at a time.
+    """
+    import sys
+
     from mmcli.artifacts import dataset, manifest
-    from mmcli.batch import raw
+    from mmcli.batch import arriving, raw
     from mmcli.fusion import assemble
 
     if len(sources) == 1 and sources[0].lower().endswith(".npz"):
         yield dataset.load(sources[0])
         return
-    if raw.is_raw(sources):
-        for chunk in raw.chunks(sources, chosen.modalities, chosen.name):
+    rows = arriving.Rows(sys.stdin.buffer) if sources == ["-"] else None
+    if raw.is_raw(sources) if rows is None else rows.raw:
+        if split is not None:
+            raise UsageError("--split is for a data set or a manifest of features")
+        name = chosen.name
+        chunks = raw.chunks(sources, chosen.modalities, name) if rows is None else rows.chunks(chosen.modalities, name)
+        for chunk in chunks:
             for item, reason in chunk.failed:
                 failed.add(item, reason)
             if chunk.dataset is not None:
@@ -155,7 +166,8 @@ def _parts(sources: list[str], chosen: Any, failed: _Failed) -> Iterator[Dataset
         return
     if len(sources) != 1:
         raise UsageError("several sources have to be raw files or folders", hint="name one manifest of features")
-    found = assemble.assemble(manifest.load(sources[0]), assemble.Plan(normalise="none"))
+    whole = manifest.load(sources[0]) if rows is None else rows.whole()
+    found = assemble.assemble(whole, assemble.Plan(normalise="none"))
     for item, reason in found.failed:
         console.warn(f"{item}: left out: {reason}")
     failed.count += int(found.dataset.meta.get("errors", 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import shutil
 
@@ -173,3 +174,40 @@ def test_options_of_folders_and_of_streams_are_kept_apart(trained, capsys, more,
     assert run(["predict", str(trained / "model.pt"), *(m.format(folder=trained) for m in more)]) == 2
     assert said in capsys.readouterr().err
     assert not (trained / "p").exists()
+
+
+def test_rows_through_a_pipe_are_answered_like_the_same_rows_in_a_file(trained, capsys, monkeypatch):
+    header = {"mmcli": {"schema": "mmcli/manifest@1", "root": str(trained)}}
+    rows = [{"id": "p", "image": "i01.png"}, {"id": "w", "text_value": "dark and low"}, {"id": "n"}]
+    stream = "".join(json.dumps(row) + "\n" for row in (header, *rows))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stream.encode())))
+    found = predicted(trained, capsys, "-", code=3)
+
+    assert [line["id"] for line in found] == ["p", "w"]
+    assert found[0]["probabilities"] == predicted(trained, capsys, str(trained / "i01.png"))[0]["probabilities"]
+    assert found[1]["present"] == ["text"]
+
+
+def test_features_through_a_pipe_are_a_manifest(trained, capsys, monkeypatch):
+    header = json.dumps({"mmcli": {"schema": "mmcli/manifest@1", "root": str(trained / "out")}})
+    whole = header + "\n" + (trained / "out" / "manifest.jsonl").read_text()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(whole.encode())))
+    piped = predicted(trained, capsys, "-")
+
+    assert piped == predicted(trained, capsys, str(trained / "out" / "manifest.jsonl"))
+
+
+def test_a_split_that_is_not_there_is_no_silence(trained, capsys):
+    assert run(["predict", str(trained / "model.pt"), str(trained / "data.npz"), "--split", "tets"]) == 2
+    assert "no item is in the split 'tets'" in capsys.readouterr().err
+    assert run(["predict", str(trained / "model.pt"), str(trained / "i01.png"), "--split", "test"]) == 2
+    assert "--split is for a data set" in capsys.readouterr().err
+    assert len(predicted(trained, capsys, str(trained / "data.npz"), "--split", "test")) == 8
+
+
+def test_predictions_do_not_go_over_what_they_are_made_from(trained, capsys):
+    model, data = str(trained / "model.pt"), str(trained / "data.npz")
+
+    assert run(["predict", model, data, "-o", data]) == 2
+    assert run(["predict", model, data, "-o", model]) == 2
+    assert capsys.readouterr().err.count("--output would write over the input") == 2
