@@ -5,7 +5,8 @@ the scatter of a regression) into a png or svg file, or every figure into a fold
 page. With --against (or candidates kept by `train --fusion auto`) the report says whether fusion helps.
 
 With --retrieve A,B a data set is searched: how often an item's A finds its B among those of all items, and B its A, in
-the space that `fuse --strategy cca` fitted on the training split. --relevant label looks for any item of the label.
+the space that `fuse --strategy cca` fitted on the training split, or in that of MODEL.pt, where it holds encoders that
+were trained on pairs (`train --objective contrastive`). --relevant label looks for any item of the label.
 
 A map is scored next to TRUTH: another map (json), pairs of times (csv: t_reference, t_query), or the lines or words of
 the reference (TextGrid, srt, csv: start, label) where the map is of their text, or --query holds them in the query's
@@ -18,6 +19,7 @@ time. Errors, shares within limits, correct segments, the perceptual metric, how
   mmcli evaluate --cv runs/
   mmcli evaluate model.pt digits.npz --split val -o val.json --predictions val.csv
   mmcli evaluate shared.npz --retrieve image,text -o search.json --html search.html
+  mmcli evaluate pairs.pt digits.npz --retrieve image,text -o search.json
   mmcli evaluate map.json truth.json -o report.json
   mmcli evaluate map.json correct.srt --query late.srt -o report.json
 """
@@ -122,7 +124,8 @@ def command(
         _gather(cv, model, output, _intervals(set_, seed).level, json)
         return
     if retrieve is not None:
-        settings = {"split": split, "seed": seed, "strict": strict, "set": set_, "intervals": _intervals(set_, seed)}
+        settings = {"split": split, "seed": seed, "strict": strict, "device": device, "set": set_}
+        settings["intervals"] = _intervals(set_, seed)
         targets = {"plot": plot, "predictions": predictions, "html": html}
         others: dict[str, Any] = {"query": query} | models_only
         _emit(

@@ -36,8 +36,8 @@ def judge(
 ) -> dict[str, Any]:
     """Search, write, print; returns the report.
 
-    ``settings`` are split, seed, strict, intervals and set; ``targets`` plot, predictions and html; ``others`` the
-    options that were given and mean nothing here.
+    ``settings`` are split, seed, strict, device, intervals and set; ``targets`` plot, predictions and html; ``others``
+    the options that were given and mean nothing here.
     """
     names = modalities(retrieve)
     useless = [name for name, value in others.items() if value]
@@ -45,10 +45,9 @@ def judge(
         raise UsageError(f"--{useless[0]} does not go with --retrieve")
     path = files[0] if files[1] is None else files[1]
     if path is None or output is None:
-        raise UsageError("DATASET.npz and -o REPORT.json are needed", hint="a model before the data set is optional")
-    if files[1] is not None:
-        raise UsageError("--retrieve takes a data set and no model")
-    from mmcli.artifacts import atomic, table
+        raise UsageError("DATASET.npz and -o REPORT.json are needed", hint="MODEL.pt before it is for encoders")
+    model = None if files[1] is None else files[0]
+    from mmcli.artifacts import atomic, provenance, table
     from mmcli.artifacts import report as reports
     from mmcli.evaluation import page, plots, report, retrieval, spaces
 
@@ -58,7 +57,16 @@ def judge(
         plots.is_file(plot)
     data, source = given.data_set(path)
     rows = report.chosen_rows(data, settings["split"])
-    words = ["mmcli", "evaluate", path.name, "--retrieve", ",".join(names), "--relevant", relevant]
+    encoders = [] if model is None else [model]
+    words = [
+        "mmcli",
+        "evaluate",
+        *(file.name for file in (*encoders, path)),
+        "--retrieve",
+        ",".join(names),
+        "--relevant",
+        relevant,
+    ]
     words += ["--split", settings["split"], "--seed", str(settings["seed"])]
     words += [word for value in settings["set"] or [] for word in ("--set", value)]
     words += ["--strict"] if settings["strict"] else []
@@ -66,10 +74,12 @@ def judge(
         split=settings["split"],
         strict=settings["strict"],
         intervals=settings["intervals"],
-        inputs=(source,),
+        inputs=(*map(provenance.source_of, encoders), source),
         reproduce=shlex.join([*words, "-o", output.name or "-"]),
     )
-    result = retrieval.evaluate(spaces.of(data, names, rows), names, data, request, relevant=relevant)
+    space = spaces.of(data, names, rows) if model is None else _space(model, settings["device"], data, names, rows)
+    told = None if model is None else model.name
+    result = retrieval.evaluate(space, names, data, request, relevant=relevant, model=told)
     reports.save(output, result)
     if (predictions := targets["predictions"]) is not None:
         table.write_csv(predictions, *retrieval.predictions_table(result))
@@ -80,6 +90,20 @@ def judge(
     for picture in drawn:
         console.note(f"drawn: {picture}")
     return result
+
+
+def _space(model: Path, device: str, data: Any, names: tuple[str, str], rows: Any) -> Any:
+    """The space of encoders that were trained on pairs."""
+    from mmcli.evaluation.spaces import Space
+    from mmcli.registry import nearest
+    from mmcli.training import points
+
+    encoders = points.load(model, device)
+    for name in names:
+        if name not in encoders.modalities:
+            raise UsageError(f"the model has no modality {name!r}", hint=nearest(name, encoders.modalities))
+    vectors, present = encoders.points(data, rows)
+    return Space("contrastive", vectors, present)
 
 
 def _show(result: dict[str, Any], output: Path) -> None:

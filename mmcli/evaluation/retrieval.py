@@ -233,7 +233,7 @@ def sentence(metrics: dict[str, Any], names: tuple[str, str], found: Searched, r
     of_label = "" if relevant == PAIR else " of its label"
     its = "its " if relevant == PAIR else ""
     text = f"Among {len(found.rows)} items, {a} finds {its}{b}{of_label} first in {share(there, 1)}"
-    text += f" and {b} {its}{a} in {share(back, 1)}, by chance {100 * found.chances[1]:.1f} %"
+    text += f" and {b} {its or 'finds '}{a} in {share(back, 1)}, by chance {100 * found.chances[1]:.1f} %"
     if k > 1:
         text += (
             f"; among the first {k} in {share(there, k)} and {share(back, k)}, by chance {100 * found.chances[k]:.1f} %"

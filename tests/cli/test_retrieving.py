@@ -85,6 +85,29 @@ def test_without_a_data_set_or_a_report_nothing_is_done(data, tmp_path, capsys):
     assert capsys.readouterr().err.count("DATASET.npz and -o REPORT.json are needed") == 2
 
 
+def test_encoders_trained_on_pairs_are_a_space_of_their_own(tmp_path, capsys):
+    data, model, out = (str(tmp_path / name) for name in ("d.npz", "pairs.pt", "r.json"))
+    datasets.save(data, twins(300, seed=2))
+    assert run(["train", data, "--objective", "contrastive", "-o", model, "--epochs", "20", "-q"]) == 0
+    assert run(["evaluate", model, data, "--retrieve", "a,b", "-o", out, "-q"]) == 0
+    found = reports.load(out)
+
+    assert found["config"]["space"] == "contrastive"
+    assert [entry["name"] for entry in found["inputs"]] == ["pairs.pt", "d.npz"]
+    assert found["reproduce"].startswith("mmcli evaluate pairs.pt d.npz --retrieve a,b")
+    assert found["metrics"]["a to b/hit_rate@10"]["value"] > 3 * found["baselines"]["chance"]["hit_rate@10"]
+    assert run(["evaluate", model, data, "--retrieve", "a,c", "-o", out]) == 2
+    assert "the model has no modality 'c'" in capsys.readouterr().err
+
+
+def test_a_model_that_answers_has_no_shared_space(tmp_path, capsys):
+    data, model = (str(tmp_path / name) for name in ("d.npz", "m.pt"))
+    datasets.save(data, twins())
+    assert run(["train", data, "-o", model, "--epochs", "1", "-q"]) == 0
+    assert run(["evaluate", model, data, "--retrieve", "a,b", "-o", str(tmp_path / "r.json")]) == 4
+    assert "has no space that its modalities share" in capsys.readouterr().err
+
+
 def test_streams_of_other_widths_are_sent_to_fuse(tmp_path, capsys):
     datasets.save(tmp_path / "d.npz", twins())
 
