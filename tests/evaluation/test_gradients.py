@@ -26,7 +26,7 @@ def test_gradients_of_a_pool_add_up_too():
     assert all(np.isfinite(list(entry["share"].values())).all() for entry in found)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 100), fusion=st.sampled_from(["concat", "mean", "attention"]))
 def test_gradients_add_up_to_what_the_score_has_above_the_references(seed, fusion):
     data = made(12, missing=0.3, seed=seed)

@@ -128,7 +128,7 @@ def test_intervals_cover_93_to_97_percent_of_2000_simulated_models(accuracy, hea
 
 def test_intervals_cover_what_they_should_in_a_hundred_runs():
     """The small version of the hunt: three standard errors around 95 of 100."""
-    found = coverage(0.9, 2.0, 100, 300)
+    found = coverage(0.9, 2.0, 100, 200)
 
     assert all(share >= 0.885 for share in found.values()), found
 
