@@ -89,9 +89,9 @@ def of(text: str, name: str) -> str:
     lacking = sum(s not in known for s in plain) / max(len(plain), 1)
     best = max(shares, key=lambda code: (shares[code], code == "en"))
     marked = sum(not w.isascii() for w in words) / len(words)
-    if best != "en" and shares[best] > shares["en"] + 0.05 and (lacking > 0.15 or marked > 0.05):
+    if best != "en" and shares[best] > shares["en"] + 0.1 and (lacking > 0.15 or marked > 0.05):
         return best
-    if lacking > STRANGE and len(plain) >= 5 and best == "en":
+    if lacking > STRANGE and len(plain) >= 5:
         error = refusal(
             f"{lacking:.0%} of its words are not English, and its language is not known by them",
             name,
