@@ -38,6 +38,7 @@ Array = NDArray[np.float64]
 # What one block of resamples may hold: 4 million weights are 32 MB.
 BLOCK_WEIGHTS = 4_000_000
 NEAR_ONE = 1 - 1e-9  # correlations beyond have no z worth the name
+MOST_RESAMPLES = 1_000_000
 MOST_BLOCKS = 200  # of items or groups that are left out in turn to see how skewed a figure is
 SHARE, SKEWED, AREA, CORRELATION, MEAN, PERCENTILE = "share", "skewed", "area", "correlation", "mean", "percentile"
 METHODS = {
@@ -55,7 +56,7 @@ class Config:
     """How intervals are made."""
 
     level: float = 0.95  # coverage, between 0 and 1
-    resamples: int = 1000  # bootstrap draws, at least 100
+    resamples: int = 1000  # bootstrap draws, 100 to 1,000,000
     seed: int = 0  # of the draws
     min_groups: int = 10  # from so many groups on, groups are drawn and not items
 
@@ -64,6 +65,8 @@ class Config:
             raise UsageError(f"an interval of level {self.level:g} does not exist; 0.95 is usual")
         if self.resamples < 100:
             raise UsageError(f"{self.resamples} resamples give no interval; 1000 is usual, 100 the least")
+        if self.resamples > MOST_RESAMPLES:
+            raise UsageError(f"{self.resamples:,} resamples would take days; {MOST_RESAMPLES:,} are the most")
         if self.seed < 0:
             raise UsageError(f"a seed of {self.seed}; 0 or more is needed")
         if self.min_groups < 2:

@@ -200,7 +200,14 @@ def test_the_skewness_of_a_mean_is_that_of_its_items():
 
 
 def test_settings_without_meaning_are_refused():
-    for bad in ({"level": 1.0}, {"level": 0.0}, {"resamples": 10}, {"min_groups": 1}, {"seed": -1}):
+    for bad in (
+        {"level": 1.0},
+        {"level": 0.0},
+        {"resamples": 10},
+        {"resamples": 2_000_000},
+        {"min_groups": 1},
+        {"seed": -1},
+    ):
         with pytest.raises(UsageError):
             interval.Config(**bad)
 
