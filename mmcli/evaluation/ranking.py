@@ -20,7 +20,7 @@ from mmcli.evaluation import interval
 Array = NDArray[np.float64]
 
 KS = (1, 5, 10)
-BLOCK_SCORES = 4_000_000  # of queries and candidates at once, 32 MB
+BLOCK_SCORES = 1_000_000  # of queries and candidates at once, 8 MB a table
 
 Related = Callable[[NDArray[np.int64]], Any]
 
