@@ -23,6 +23,7 @@ Int = NDArray[np.int64]
 
 PRIMARY = "accuracy"
 BINS = 15
+PSEUDO_ITEMS = 4.0  # that the recall of a class is smoothed by where its spread is judged
 AVERAGES = ("macro", "weighted")
 # How intervals are made, by measurement: see mmcli.evaluation.interval.
 KINDS = {
@@ -158,6 +159,22 @@ def bins(confidence: Array) -> Int:
     return np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
 
 
+def macro_error(labels: Int, right: Array, classes: int) -> float:
+    """The standard error of the mean recall over the classes that occur.
+
+    A class of three items that are all right shows no spread, and no resample of it will: each class's recall is drawn
+    towards the accuracy of all items as by ``PSEUDO_ITEMS`` more of them.
+
+    >>> round(macro_error(np.array([0] * 50 + [1] * 2), np.array([0.9] * 50 + [1.0] * 2), 2), 3)
+    0.095
+    """
+    count = np.bincount(labels, minlength=classes).astype(np.float64)
+    hits = np.bincount(labels, weights=right, minlength=classes)[count > 0]
+    count = count[count > 0]
+    likely = (hits + PSEUDO_ITEMS * (hits.sum() + 1) / (count.sum() + 2)) / (count + PSEUDO_ITEMS)
+    return float(np.sqrt((likely * (1 - likely) / count).sum()) / len(count))
+
+
 def reliability(labels: Int, probabilities: Array) -> list[dict[str, float | int]]:
     """What stands behind the calibration error: per occupied bin its bounds, mean confidence, accuracy and count."""
     confidence = probabilities.max(axis=1)
@@ -205,8 +222,16 @@ def evaluate(
         shares[f"precision/{name}"] = interval.Proportion(right * is_guess, is_guess)
         counts |= dict.fromkeys((f"f1/{name}", f"auroc/{name}", f"average_precision/{name}"), int(is_label.sum()))
     metrics = Metrics(truth, guess, table, names)
+    floors = dict.fromkeys(("balanced_accuracy", "recall_macro"), macro_error(truth, right, len(names)))
     found = interval.measured(
-        metrics, len(truth), proportions=shares, counts=counts, kinds=KINDS, groups=groups, config=config
+        metrics,
+        len(truth),
+        proportions=shares,
+        counts=counts,
+        kinds=KINDS,
+        floors=floors,
+        groups=groups,
+        config=config,
     )
     if table is not None:
         config = config or interval.Config()

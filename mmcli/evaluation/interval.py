@@ -162,7 +162,14 @@ def percentile(values: Array, level: float) -> list[float] | None:
 
 
 def studentised(
-    kind: str, value: float, values: Array, units: int, skew: float, level: float, counted: int | None = None
+    kind: str,
+    value: float,
+    values: Array,
+    units: int,
+    skew: float,
+    level: float,
+    counted: int | None = None,
+    floor: float = 0.0,
 ) -> list[float] | None:
     """The interval of a figure from its resampled ``values``, by its kind; ``units`` items or groups were drawn.
 
@@ -186,7 +193,7 @@ def studentised(
         return [value, value]
     quantile = float(stdtrit(units - 1, 0.5 + level / 2))
     if kind == SHARE:
-        worth = min(float(units) ** 2, value * (1 - value) / error**2)
+        worth = min(float(units) ** 2, value * (1 - value) / max(error, floor) ** 2)
         return list(wilson(value * worth, worth, level))
     if kind == MEAN:
         return [value - quantile * error, value + quantile * error]
@@ -254,10 +261,14 @@ def measured(
     proportions: Mapping[str, Proportion] | None = None,
     counts: Mapping[str, int] | None = None,
     kinds: Mapping[str, str] | None = None,
+    floors: Mapping[str, float] | None = None,
     groups: Any = None,
     config: Config | None = None,
 ) -> dict[str, dict[str, Any]]:
     """``{name: {value, interval, n, method}}`` of every figure that ``scores`` gives.
+
+    ``floors`` holds by name a standard error that a figure of kind ``share`` has at least, where resamples of few items
+    cannot show it.
 
     ``kinds`` says by name how a figure's interval is made (see above; a name such as ``f1/CLASS`` goes by what stands
     before the stroke), ``percentile`` where it is silent.
@@ -299,7 +310,14 @@ def measured(
                 entry["interval"] = percentile(drawn, config.level)
             elif entry["value"] is not None and entry["n"]:
                 entry["interval"] = studentised(
-                    kind, value, drawn, units, skew.get(name, 0.0), config.level, entry["n"]
+                    kind,
+                    value,
+                    drawn,
+                    units,
+                    skew.get(name, 0.0),
+                    config.level,
+                    entry["n"],
+                    (floors or {}).get(name, 0.0),
                 )
             entry["method"] = METHODS[kind] + suffix
         result[name] = entry
