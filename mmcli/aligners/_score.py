@@ -9,7 +9,7 @@ import numpy as np
 RATE = 22_050
 HARMONICS = 6
 DECAY_S = 0.6  # after which a note has fallen to a third
-ATTACK_S = 0.02
+ATTACK_S = 0.004  # as of a struck or plucked note: with a slow one, maps led to 6 ms before the sound set in
 RELEASE_S = 0.05
 TAIL_S = 0.5
 HELD_S = 8.0  # after which a held note has fallen by 116 dB
