@@ -36,7 +36,8 @@ PRICES = spoken.Prices(filler=2.5, begin=30.0, skip=60.0, more=0.5)
 FOREIGN = spoken.Prices(filler=3.5, begin=30.0, skip=60.0, more=0.5)  # the sounds of other languages fit worse
 POOR = -1.6  # mean ratio, below which the model hardly knows a voice: its words are placed as foreign ones are
 WINDOW, TAIL = 6000, 1000  # frames of a window; of its end, where what is found is not yet trusted
-TRUSTED, LEAST = 0.5, 30  # nats a frame better than a filler, and frames, of a phrase that a window may end with
+TRUSTED = 400.0  # nats by which a run of phrases is better than a filler, for a window to end with it; by chance: 150
+LIKELY = 0.5  # nats a frame by which a word is, to stay found in a window without such a run
 REACHES = (0.6, 3.6)  # states of text a frame that are searched; people speak 0.35
 # Nats a frame by which the words fit better than the same words backwards. Texts that were read: 0.40 or more (half of
 # the text missing, a voice that the model hardly knows), 1.7 in the middle; other texts: 0.13 or less. In other
@@ -126,46 +127,68 @@ def _stranger(walked: _Walked, name: str, limit: float) -> MismatchError:
     return error
 
 
+class _Window(NamedTuple):
+    """What was found in a window: a path, its words, by how much it is better than the words backwards, its frames."""
+
+    path: NDArray[np.int32]
+    words: list[tuple[int, int, float]]
+    sums: NDArray[np.float64]
+
+
 def _walk(script: Script, heard: Heard, prices: spoken.Prices = PRICES) -> _Walked:
     """Where the words are, window by window."""
     spans = np.full((len(script.places), 2), -1, dtype=np.int64)
     fit = np.full(len(script.places), np.nan)
     frames, last = len(heard.silence), len(script.phrases) - 1
     start, first, sums = 0, 0, np.zeros(3)
+    waiting: list[tuple[int, tuple[int, int, float]]] | None = None
     while start < frames and first < last:
         end = min(start + WINDOW, frames)
-        ratios, silence = heard.ratios[start:end].astype(np.float32), heard.silence[start:end]
+        done = None
         for reach in REACHES:
             stop = script.reach(first, int(reach * WINDOW))
             chain = script.part(first, stop)
-            path, total = spoken.search(ratios, silence, *chain, prices, open_end=end < frames or stop < last)
-            words = _words_of(path, ratios, chain)
-            if poor := _fit(words) < POOR and prices != FOREIGN:
-                again, _ = spoken.search(ratios, silence, *chain, FOREIGN, open_end=end < frames or stop < last)
-                words = _words_of(again, ratios, chain)
-            if end == frames:
-                trusted = last if stop == last or reach == REACHES[-1] else None
-            else:
-                filler = FOREIGN.filler if poor else prices.filler
-                trusted = _trusted(words, chain[2], end - start - TAIL, TRUSTED - filler)
-            if trusted is not None or stop == last:
+            final = end == frames and (stop == last or reach == REACHES[-1])
+            window = _window(script, heard, (start, end), (first, stop), prices)
+            done = stop - first if final else _trusted(window, chain[2], end - start - TAIL, prices.filler)
+            if done is not None or stop == last:
                 break
-        if (path >= 0).any():
-            null = script.backwards(first, stop)
-            _, other = spoken.search(ratios, silence, *null, prices, open_end=end < frames or stop < last)
-            sums += total, max(other, -prices.filler * len(path) - prices.begin), np.sum(path != spoken.SILENCE)
-        if trusted is None:  # nothing that could be built on: the text waits
+        sums += window.sums
+        a = int(script.phrases[first])
+        found = [(a + k, (start + b, start + e, mean)) for k, (b, e, mean) in enumerate(window.words) if b >= 0]
+        if (
+            done is None
+        ):  # nothing to build on: the text waits, and what it found counts if what comes later goes on there
+            waiting = [f for f in found if f[1][2] >= LIKELY - prices.filler] if waiting is None else waiting
             start = end - TAIL
             continue
-        done = words if end == frames else words[: chain[2][trusted]]
-        a = int(script.phrases[first])
-        for k, (begins, ends, mean) in enumerate(done):
-            if begins >= 0:
-                spans[a + k], fit[a + k] = (start + begins, start + ends), mean
-        start = end if end == frames else start + max(ends for _, ends, _ in done)
-        first += trusted
+        stands = [f for f in found if f[0] < script.phrases[first + done]]
+        for k, (begins, ends, mean) in stands + [f for f in waiting or [] if stands and f[0] < stands[0][0]]:
+            spans[k], fit[k] = (begins, ends), mean
+        start = end if final else stands[-1][1][1]
+        first, waiting = first + done, None
     n = max(float(sums[2]), 1.0)
     return _Walked(spans, fit, float(sums[0] - sums[1]) / n, float(sums[0]) / n, float(sums[1]) / n)
+
+
+def _window(
+    script: Script, heard: Heard, frames: tuple[int, int], phrases: tuple[int, int], prices: spoken.Prices
+) -> _Window:
+    """The words of some phrases between two frames."""
+    ratios, silence = heard.ratios[slice(*frames)].astype(np.float32), heard.silence[slice(*frames)]
+    open_end = frames[1] < len(heard.silence) or phrases[1] < len(script.phrases) - 1
+    chain = script.part(*phrases)
+    path, total = spoken.search(ratios, silence, *chain, prices, open_end=open_end)
+    if not (path >= 0).any():
+        return _Window(path, _words_of(path, ratios, chain), np.zeros(3))
+    _, other = spoken.search(ratios, silence, *script.backwards(*phrases), prices, open_end=open_end)
+    other = max(other, -prices.filler * len(path) - prices.begin)
+    sums = np.array([total, other, np.sum(path != spoken.SILENCE)])
+    words = _words_of(path, ratios, chain)
+    if _fit(words) < POOR and prices != FOREIGN:
+        path, _ = spoken.search(ratios, silence, *chain, FOREIGN, open_end=open_end)
+        words = _words_of(path, ratios, chain)
+    return _Window(path, words, sums)
 
 
 def _words_of(path: NDArray[np.int32], ratios: Any, chain: tuple[Any, Any, Any]) -> list[tuple[int, int, float]]:
@@ -182,15 +205,25 @@ def _words_of(path: NDArray[np.int32], ratios: Any, chain: tuple[Any, Any, Any])
     ]
 
 
-def _trusted(words: list[tuple[int, int, float]], phrases: Any, until: int, least: float) -> int | None:
-    """How many phrases are done: up to the last one that is spoken in full, fits well and ends before ``until``."""
-    for p in range(len(phrases) - 1, 0, -1):
-        run = words[phrases[p - 1] : phrases[p]]
-        if any(w[0] < 0 for w in run) or run[-1][1] > until or run[-1][1] - run[0][0] < LEAST:
+def _trusted(window: _Window, phrases: Any, until: int, filler: float) -> int | None:
+    """How many phrases are done: up to the last before ``until`` of a run that fits too well for chance.
+
+    A run are phrases that follow each other in the text and in the recording, with no filler between them. What counts
+    is by how much they fit better than a filler.
+    """
+    best, gain, before = None, 0.0, -1
+    for p in range(1, len(phrases)):
+        run = window.words[phrases[p - 1] : phrases[p]]
+        if any(w[0] < 0 for w in run) or run[-1][1] > until:
+            gain, before = 0.0, -1
             continue
-        if _fit(run) >= least:
-            return p
-    return None
+        if before >= 0 and np.any(window.path[before : run[0][0]] == spoken.FILLER):
+            gain = 0.0
+        gain += sum((b - a) * (fit + filler) for a, b, fit in run)
+        before = run[-1][1]
+        if gain >= TRUSTED:
+            best = p
+    return best
 
 
 def _fit(words: list[tuple[int, int, float]]) -> float:
