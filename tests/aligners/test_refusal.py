@@ -69,9 +69,25 @@ def test_a_subtitle_that_lacks_every_second_cue_stands_out_and_a_foreign_one_doe
 
     cues = programme(2)
     area = _cues._area(_activity.of_cues([(s, e) for s, e in cues], float(cues.max())))
-    assert _cues.standing(area, cues[::2]) > 3.1
-    assert _cues.standing(area, programme(22)) < 3.1
-    assert _cues.standing(area, cues.max() - cues[::-1, ::-1]) < 3.1
+    assert _cues.standing(area, cues[::2]).is_clear
+    assert not _cues.standing(area, programme(22)).is_clear
+    assert not _cues.standing(area, cues.max() - cues[::-1, ::-1]).is_clear
+
+
+def test_cues_joined_two_by_two_stand_out_under_one_offset_and_a_break_with_jumps() -> None:
+    """Jumps let cues in any order fit: fourteen joined cues looked like strangers."""
+    rng = np.random.default_rng(3)
+    pauses, lengths = rng.uniform(0.4, 2.0, 28), rng.uniform(1.0, 4.0, 28)
+    starts = np.cumsum(pauses + np.concatenate([[0.0], lengths[:-1]]))
+    cues = np.column_stack([starts, starts + lengths])
+    area = _cues._area(_activity.of_cues([(s, e) for s, e in cues], float(cues.max())))
+    joined = np.column_stack([cues[:-1:2, 0], cues[1::2, 1]])
+    assert _cues.standing(area, joined).is_clear
+    assert _cues.standing(area, joined).limit == _cues.STILL_LIMIT
+    broken = cues.copy()
+    broken[14:] += 30.0
+    assert _cues.standing(area, broken).is_clear
+    assert not _cues.standing(area, joined.max() - joined[::-1, ::-1]).is_clear
 
 
 def test_a_refusal_names_the_file_whatever_was_compared(tmp_path: Path) -> None:
