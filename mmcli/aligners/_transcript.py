@@ -121,7 +121,11 @@ def _stranger(walked: _Walked, name: str, limit: float) -> MismatchError:
         f"it is not what is spoken ({found:.0%} of its words are found): its words fit {walked.forwards:.2f} nats a "
         f"frame, backwards {walked.backwards:.2f}; their order gains {walked.gain:.2f}, the limit is {limit}"
     )
+    if found == 0:
+        reason = "it is not what is spoken: none of its words is found"
     error = refusal(reason, name, statistic=STATISTIC, value=walked.gain, limit=limit)
+    if found == 0:
+        error.hint = "check that the text and the recording belong together, and the language: --language CODE"
     numbers = {"forwards": walked.forwards, "null": walked.backwards, "words_found": found}
     error.evidence = {**(error.evidence or {}), **{k: round(v, 6) for k, v in numbers.items()}}
     return error
