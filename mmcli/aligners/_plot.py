@@ -1,4 +1,5 @@
-"""The pair as a picture: the cost of every pairing of moments, the path through it, breaks and confidence."""
+"""The pair as a picture: the cost of every pairing of moments, the path through it and breaks; below, the interval
+about the map, which at the scale of the costs would be thinner than the path."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from mmcli.artifacts.alignment import Alignment
 def draw(path: Path, found: Alignment, costs: Costs) -> None:
     """Draw the map over the costs of what was compared; writes a PNG file.
 
-    Reference time runs upwards, query time to the right. Raises OutputError where the file cannot be written.
+    Query time runs to the right in both parts, reference time upwards in the upper one. Raises OutputError where the
+    file cannot be written.
     """
     import matplotlib as mpl
 
@@ -24,9 +26,14 @@ def draw(path: Path, found: Alignment, costs: Costs) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(7.2, 6.4), layout="constrained")
+        with_interval = found.confidence_s is not None and len(found.knots) > 1
+        figure = Figure(figsize=(7.2, 7.8 if with_interval else 6.4), layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
+        if with_interval:
+            axes, below = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [4.0, 1.3]})
+            _draw_interval(below, found)
+        else:
+            axes = below = figure.add_subplot()
         shown = axes.imshow(
             costs.cells,
             origin="lower",
@@ -40,7 +47,7 @@ def draw(path: Path, found: Alignment, costs: Costs) -> None:
         _draw_map(axes, found)
         axes.set_xlim(*costs.query)
         axes.set_ylim(*costs.reference)
-        axes.set_xlabel(f"query: {found.query['name']} (s)")
+        below.set_xlabel(f"query: {found.query['name']} (s)")
         axes.set_ylabel(f"reference: {found.reference['name']} (s)")
         axes.set_title(title(found), loc="left", fontsize=10)
         axes.legend(loc="upper left", framealpha=0.9)
@@ -71,12 +78,20 @@ def _draw_map(axes: Any, found: Alignment) -> None:
     for s in TimeMap(found).segments:
         axes.plot(s[:, 1], s[:, 0], color="#d62728", linewidth=1.4, label=label)
         label = "_more"
-    if found.confidence_s is not None and len(found.knots):
-        width = np.asarray(found.confidence_s)
-        t, q = found.knots[:, 0], found.knots[:, 1]
-        axes.fill_betweenx(t, q - width, q + width, color="#d62728", alpha=0.25, linewidth=0, label="90 % interval")
     label = "break"
     for b in found.breaks:
         span = axes.axhspan if b["side"] == "reference" else axes.axvspan
         span(b["start"], b["end"], color="#1f77b4", alpha=0.3, linewidth=0, label=label)
         label = "_more"
+
+
+def _draw_interval(axes: Any, found: Alignment) -> None:
+    """The 90 % interval about the map, milliseconds to either side."""
+    segments = TimeMap(found).segments
+    times = [s[:, 1] for s in segments]
+    width = np.interp(np.concatenate(times), found.knots[:, 1], np.asarray(found.confidence_s)) * 1e3
+    for t, half in zip(times, np.split(width, np.cumsum([len(t) for t in times])[:-1]), strict=True):
+        axes.fill_between(t, -half, half, color="#d62728", alpha=0.3, linewidth=0)
+        axes.plot(t[[0, -1]], [0.0, 0.0], color="#d62728", linewidth=1.0)
+    axes.margins(y=0.15)
+    axes.set_ylabel("90 % interval (ms)")

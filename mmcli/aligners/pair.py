@@ -98,7 +98,12 @@ def _aligned(
         settings = dataclasses.replace(settings, kind="rendition")  # plain tones are no copy of a recording
     found: Alignment = module.align(x, y, settings)
     found = dataclasses.replace(found, reference=a.about(), query=b.about())
-    return found, _Compared(x, y, getattr(settings, "metric", None) or chosen or "euclidean")
+    return found, _Compared(x, y, getattr(settings, "metric", None) or chosen or _usual(x))
+
+
+def _usual(x: Any) -> str:
+    """The metric of a method that names none."""
+    return SOUND_METRIC if hasattr(x, "samples") else "euclidean"
 
 
 def _with_subtitle(a: Side, b: Side, method: str, config: Any) -> Alignment:
