@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmcli.aligners import _page, pair
+from mmcli.aligners import _lanes, _page, pair
 from mmcli.aligners.timemap import TimeMap
 from mmcli.errors import UsageError
 
@@ -153,3 +153,46 @@ def test_words_light_up_while_they_are_spoken(root: Path, tmp_path: Path) -> Non
             assert lit == [word["text"]]
         assert chrome.run("return document.querySelectorAll('.line.now').length") == 1
         assert chrome.errors() == []
+
+
+@pytest.mark.needs("chromedriver")
+def test_the_legend_speaks_of_the_picture_as_it_is_shown(warped) -> None:
+    """In the dark the picture of the costs is turned over: what is alike is light there."""
+    with browser() as chrome:
+        chrome.get(warped[1])
+        chrome.run("document.documentElement.dataset.theme = 'light'")
+        read = "return document.querySelector('.pathbox + .legend').innerText"
+        turned = "return getComputedStyle(document.querySelector('.pathbox img')).filter"
+        assert ("dark is alike" in chrome.run(read), chrome.run(turned)) == (True, "none")
+        chrome.run("document.documentElement.dataset.theme = 'dark'")
+        assert ("light is alike" in chrome.run(read), chrome.run(turned)) == (True, "invert(1)")
+
+
+@pytest.mark.needs("chromedriver")
+def test_what_is_too_large_to_go_in_is_played_from_beside_the_page(root: Path, tmp_path: Path, monkeypatch) -> None:
+    """The players run on links as they do on what travels inside, and the page says so."""
+    monkeypatch.setattr(_lanes.of, "__kwdefaults__", {"limit": 1000})
+    reading = root / "sample_data" / "reading"
+    files = tmp_path / "reading #1?.flac", tmp_path / "50 % re-timed.ogg"  # as nothing in an address may be
+    for file, name in zip(files, ("reading.flac", "reading_retimed.ogg"), strict=True):
+        file.write_bytes((reading / name).read_bytes())
+    page = tmp_path / "map.html"
+    pair.align_files(*files, page=page)
+    assert "reading #1?.flac is too large to be put in" in page.read_text(encoding="utf-8")
+    with browser() as chrome:
+        chrome.get(page)
+        ready = "const m=[...document.querySelectorAll('audio,video')];const t=setInterval(()=>{if(m.length&&"
+        ready += "m.every(v=>v.readyState>=2)){clearInterval(t);done(m.map(v=>v.duration))}},50)"
+        durations = chrome.wait(ready)
+        assert durations == pytest.approx([26.73, 26.44], abs=0.1)
+
+
+@pytest.mark.needs("chromedriver")
+def test_every_control_is_reached_by_tab_in_the_order_of_the_page(warped) -> None:
+    """Nothing is out of reach or out of order: no control has a place of its own in the order of tabs."""
+    with browser() as chrome:
+        chrome.get(warped[1])
+        wrong = "return [...document.querySelectorAll('button,select,input,a[href],[role=slider]')]"
+        wrong += ".filter(e=>e.offsetParent!==null&&(e.tabIndex<0||e.tabIndex>0)).map(e=>e.outerHTML.slice(0,80))"
+        assert chrome.run(wrong) == []
+        assert chrome.run("return document.querySelectorAll('button,select,input').length") >= 8

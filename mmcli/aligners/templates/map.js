@@ -54,7 +54,7 @@ for (const side of SIDES) {
   element.playsInline = true;
   element.id = `player-${side}`;
   element.setAttribute("aria-label", `${side}: ${lane.name}`);
-  element.src = lane.media.link ? encodeURI(lane.media.link) : URL.createObjectURL(new Blob([bytes(lane.media.data)], { type: lane.media.type }));
+  element.src = lane.media.link ? lane.media.link.split("/").map(encodeURIComponent).join("/") : URL.createObjectURL(new Blob([bytes(lane.media.data)], { type: lane.media.type }));
   delete lane.media.data;
   element.addEventListener("error", () => {
     player.element = null;
