@@ -64,9 +64,11 @@ def s2() -> Iterator[Row]:
     folder = DATA / "s2_warped_speech"
     knots = json.loads((folder / "truth_map.json").read_text())
     truth = TimeMap(np.column_stack([knots["source"], knots["target"]]))
-    mean, p95, _ = _against(pair.align_files(folder / "a.ogg", folder / "b.ogg"), truth)
+    found = pair.align_files(folder / "a.ogg", folder / "b.ogg")
+    mean, p95, _ = _against(found, truth)
     good = _within(mean, 0.0036) and _within(p95, 0.010)
     yield "s2 clean", f"mean {_ms(mean)}, p95 {_ms(p95)}", "3.6 / 10 ms", "3.7 / 9.8 ms", good
+    yield _held("s2 clean", found, truth, 0.045)
     import soundfile
 
     clip = open_clip(folder / "b.ogg", "audio")
@@ -75,8 +77,10 @@ def s2() -> Iterator[Row]:
     noisy = samples + level * np.random.default_rng(1).standard_normal(len(samples))
     with tempfile.TemporaryDirectory() as scratch:
         soundfile.write(Path(scratch) / "noisy.wav", noisy, clip.rate, subtype="FLOAT")
-        mean, p95, _ = _against(pair.align_files(folder / "a.ogg", Path(scratch) / "noisy.wav"), truth)
+        found = pair.align_files(folder / "a.ogg", Path(scratch) / "noisy.wav")
+        mean, p95, _ = _against(found, truth)
     yield "s2 +10 dB", f"mean {_ms(mean)}, p95 {_ms(p95)}", "mean <= 7 ms", "9.5 ms", mean <= 0.007
+    yield _held("s2 +10 dB", found, truth, 0.090)
 
 
 def s3() -> Iterator[Row]:
@@ -145,8 +149,12 @@ def s6() -> Iterator[Row]:
     score, audio = np.array(truth).T
     error = np.abs(TimeMap(found).to_reference(score) - audio)
     mean, near = float(np.nanmean(error)), float((error <= 0.05).mean())
+    half = np.interp(score, found.knots[:, 1], found.confidence_s or np.zeros(len(found.knots)))
+    held = float((np.abs(TimeMap(found).to_query(audio) - score) <= half)[np.isfinite(error)].mean())
     good = mean <= 0.021 and near >= 0.97
     yield "s6 onsets", f"mean {_ms(mean)}, {near:.1%} within 50 ms", "21 ms, 97 %", "24.2 ms, 94.0 %", good
+    text = f"{held:.0%} hold, half width {_ms(float(half.mean()))}"
+    yield "s6 90 % intervals", text, ">= 80 %", "none", held >= 0.8
 
 
 def s8() -> Iterator[Row]:
@@ -245,6 +253,17 @@ def _against(found: Alignment, truth: TimeMap) -> tuple[float, float, float]:
     error = np.abs(TimeMap(found).to_query(t) - truth.to_query(t))
     known = np.isfinite(error)
     return float(error[known].mean()), float(np.percentile(error[known], 95)), float(known.mean())
+
+
+def _held(name: str, found: Alignment, truth: TimeMap, widest: float) -> Row:
+    """How many of the 90 % intervals hold the truth, and how wide they are, end to end, in the mean."""
+    t = np.arange(truth.knots[0, 0] + 0.05, truth.knots[-1, 0] - 0.05, 0.05)
+    half = np.interp(t, found.knots[:, 0], found.confidence_s or np.zeros(len(found.knots)))
+    error = np.abs(TimeMap(found).to_query(t) - truth.to_query(t))
+    known = np.isfinite(error)
+    held, width = float((error <= half)[known].mean()), float(2 * half[known].mean())
+    text = f"{held:.0%} hold, width {_ms(width)}"
+    return f"{name}, 90 % intervals", text, f"85-97 %, {_ms(widest)}", "none", 0.85 <= held <= 0.97 and width <= widest
 
 
 def _refused(reference: Path, query: Path) -> bool:
