@@ -33,10 +33,12 @@ def fits(streams: Sequence[StreamShape], rows: int) -> bool:
 
 
 def answers(target: Target) -> Tensor:
-    """What is regressed on: one-hot classes, 0 and 1, or standardised values, float64 ``(items, outputs)``."""
+    """What is regressed on: one-hot classes, -1 and 1, or standardised values, float64 ``(items, outputs)``."""
     if target.task == "classify":
         return torch.nn.functional.one_hot(target.values, target.outputs).double()
-    return target.values.double().reshape(len(target.values), -1)
+    values = target.values.double().reshape(len(target.values), -1)
+    # The answer is a logit: a label that is not there has to be below zero.
+    return 2 * values - 1 if target.task == "multilabel" else values
 
 
 @dataclass
