@@ -92,6 +92,8 @@ def _textgrid(text: str, name: str) -> dict[str, list[Interval]]:
             kind, title, count = str(values[position]), str(values[position + 1]), int(float(values[position + 4]))
             position += 5
             step = 3 if kind == "IntervalTier" else 2
+            if not 0 <= step * count <= len(values) - position:  # a damaged count of billions takes all memory
+                raise IndexError(count)
             rows = [values[position + step * i : position + step * (i + 1)] for i in range(count)]
             position += step * count
             if kind == "IntervalTier":
