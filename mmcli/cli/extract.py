@@ -76,6 +76,9 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
     return {(s.key if s.name == "raw" else s.name): s.config for ones in _streams(values).values() for s in ones}
 
 
+LONGEST_S, TERM = 3600.0, 2000  # seconds an input may take, inputs until a worker is replaced
+
+
 @mm_command(configs)
 def command(
     output: Annotated[str, typer.Option("-o", "--output", metavar="OUT", help="A folder, or X.npz for one stream.")],
@@ -113,15 +116,21 @@ def command(
         str, typer.Option(metavar="NAME", help="Where encoders compute: cpu, cuda, or auto for cuda where it is.")
     ] = "cpu",
     jobs: Jobs = None,
-    timeout: Annotated[float, typer.Option(min=0.0, metavar="S", help="Seconds an input may take; 0: any.")] = 3600.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.0, metavar="S", help="Seconds an input may take; 0: any.")
+    ] = LONGEST_S,
     memory: Annotated[
         float | None, typer.Option(min=1.0, metavar="MB", help="Memory an input may take. [default: its share]")
     ] = None,
     recycle: Annotated[
         int, typer.Option(min=0, metavar="N", help="Inputs until a worker is replaced; 0: never.")
-    ] = 2000,
+    ] = TERM,
     engine: Annotated[
-        str, typer.Option(metavar="NAME", help="local, or ray for a Ray cluster and its own limits (extra: cluster).")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="local, or ray: a Ray cluster, whose limits hold and not --timeout and --memory (extra: cluster).",
+        ),
     ] = "local",
     address: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Of the cluster that this machine is a node of.")
@@ -180,6 +189,8 @@ def command(
     )
     if engine not in ("local", "ray"):
         raise UsageError(f"--engine {engine!r}", hint="local or ray")
+    if engine == "ray" and (timeout != LONGEST_S or memory is not None or recycle != TERM):
+        raise UsageError("--timeout, --memory and --recycle are for our own workers", hint="set limits on the cluster")
     if address is not None and engine != "ray":
         raise UsageError("--address belongs to --engine ray")
     if max_failures is not None:

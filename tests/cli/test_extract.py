@@ -59,6 +59,8 @@ def test_fields_are_set_by_name(wav: Path, tmp_path: Path, capfd: pytest.Capture
         (["--shard", "3/2"], 2, "numbered"),
         (["--max-failures", "many"], 2, "neither a number"),
         (["--set", "logmel.high_hz=9000"], 2, "high_hz"),
+        (["--engine", "ray", "--timeout", "5"], 2, "set limits on the cluster"),
+        (["--engine", "ray", "--memory", "500"], 2, "set limits on the cluster"),
         (["--nonsense"], 2, "--nonsense"),
     ],
 )
