@@ -31,6 +31,7 @@ _SUPPORT = (
     "labels",
     "learned",
     "normalise",
+    "partners",
     "single",
     "spans",
     "splits",
