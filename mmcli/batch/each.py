@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from mmcli._version import __version__
 from mmcli.artifacts import provenance, remote
 from mmcli.batch import inputs, ledger, plan, run
 from mmcli.batch.ledger import Ledger, Listener, Summary
@@ -91,6 +92,11 @@ class Options:
     retry_failed: bool = False
     max_failures: str | None = "100%"
     shard: Shard | None = None  # whose files these are: the inputs have been chosen by it
+
+
+def key_of(settings: Mapping[str, Any]) -> str:
+    """The ``key`` of settings: they and the version of mmcli, hashed."""
+    return provenance.config_sha256({**settings, "version": __version__})[:16]
 
 
 def states(ones: Sequence[One], out: Path, options: Options, before: Mapping[Any, Any], task: str) -> list[str]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from mmcli import aligners
-from mmcli._version import __version__
 from mmcli.aligners import formats, pair
 from mmcli.artifacts import atomic, manifest, provenance
 from mmcli.batch import each
@@ -22,6 +21,7 @@ from mmcli.batch.worker import Do
 CALL = "mmcli.batch.pairs:prepare"
 TASK = "align"
 SIDES = ("reference", "query")
+PASSED = ("feature", "metric", "rate", "missing")  # from the pair to align_files, as they are
 ENDINGS = {"textgrid": "TextGrid", "labels": "txt"}
 
 
@@ -39,22 +39,18 @@ class Pair:
     rate: float | None = None
     missing: str = "refuse"
 
+    def settings(self) -> dict[str, Any]:
+        """What the map depends on besides the files, as the worker is told it."""
+        config = provenance.config_dict(self.config)
+        return {"method": self.method, "config": config, **{name: getattr(self, name) for name in PASSED}}
+
     def one(self, options: Options, out: Path) -> each.One:
         """The pair as the runner takes it."""
-        target = _target(self, options)
-        payload = {
-            "reference": str(self.reference),
-            "query": str(self.query),
-            "output": str(out / target),
-            "method": self.method,
-            "config": provenance.config_dict(self.config),
-            "feature": self.feature,
-            "metric": self.metric,
-            "rate": self.rate,
-            "missing": self.missing,
-        }
+        target, settings = _target(self, options), self.settings()
+        payload = {side: str(getattr(self, side)) for side in SIDES} | {"output": str(out / target), **settings}
         sources = {side: each.Source.of(getattr(self, side)) for side in SIDES}
-        return each.One(self.row.id, sources, _key(self, options), target, payload)
+        key = each.key_of({**settings, "form": options.form, "no_path": options.no_path})
+        return each.One(self.row.id, sources, key, target, payload)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,21 +102,6 @@ class _Kind:
         return {"id": one.row.id, **ends, **entry["error"]}
 
 
-def _key(one: Pair, options: Options) -> str:
-    settings = {
-        "method": one.method,
-        "config": provenance.config_dict(one.config),
-        "feature": one.feature,
-        "metric": one.metric,
-        "rate": one.rate,
-        "missing": one.missing,
-        "form": options.form,
-        "no_path": options.no_path,
-        "version": __version__,
-    }
-    return provenance.config_sha256(settings)[:16]
-
-
 def _target(one: Pair, options: Options) -> str:
     return f"{one.row.id}.{ENDINGS.get(options.form, options.form)}"
 
@@ -135,11 +116,8 @@ def prepare(setup: dict[str, Any]) -> Do:
             payload["reference"],
             payload["query"],
             method=payload["method"],
-            feature=payload["feature"],
-            metric=payload["metric"],
-            rate=payload["rate"],
-            missing=payload["missing"],
             config=module.Config(**fields),
+            **{name: payload[name] for name in PASSED},
         )
         written = replace(found, path=None) if setup["no_path"] else found
         return {

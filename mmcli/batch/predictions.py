@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from mmcli._version import __version__
 from mmcli.artifacts import jsonfile, provenance
 from mmcli.artifacts.dataset import Dataset
 from mmcli.batch import each, inputs, plan, raw
@@ -40,9 +39,9 @@ def predict(
 
     chosen = predictor.load(model, device)
     refuse_threshold(chosen, threshold)
-    setup = {"model": str(model.absolute()), "device": device, "threshold": threshold, "explain": explain}
-    key = {**setup, "model": provenance.sha256_file(model), "version": __version__}
-    key.pop("device")  # changes how the values are rounded, as for extractors
+    how = {"threshold": threshold, "explain": explain}
+    setup = {"model": str(model.absolute()), "device": device, **how}
+    key = {"model": provenance.sha256_file(model), **how}  # a device only rounds otherwise, as for extractors
     items = [
         i for i in inputs.gather(sources, leave_out=out).items if options.shard is None or options.shard.holds(i.id)
     ]
@@ -57,7 +56,7 @@ def _ones(made: plan.Plan, key: Mapping[str, Any]) -> Iterator[each.One]:
         sources = {name: each.Source(cell.path, plan.facts_of(cell)) for name, cell in read.items()}
         own = {**key, "start": item.start, "end": item.end, "rows": [cell.row for cell in item.cells]}
         payload = {"id": item.id, "cells": cells, "error": item.error}
-        yield each.One(item.id, sources, provenance.config_sha256(own)[:16], None, payload)
+        yield each.One(item.id, sources, each.key_of(own), None, payload)
 
 
 class _Kind:

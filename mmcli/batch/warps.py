@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmcli._version import __version__
 from mmcli.aligners import apply
 from mmcli.artifacts import alignment, manifest, paths, provenance
 from mmcli.batch import each
@@ -22,9 +21,7 @@ def ones(files: Sequence[Path | str], found: Path, out: Path, *, inverse: bool) 
 
     Raises :class:`MissingError` and :class:`UsageError` for what can be known to go wrong.
     """
-    key = provenance.config_sha256({"map": provenance.sha256_file(found), "inverse": inverse, "version": __version__})[
-        :16
-    ]
+    key = each.key_of({"map": provenance.sha256_file(found), "inverse": inverse})
     made: list[each.One] = []
     seen: dict[str, str] = {}
     for path in map(str, files):

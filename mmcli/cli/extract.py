@@ -30,10 +30,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, console
+from mmcli.cli import assign, batching, console
 from mmcli.cli.options import Jobs, JsonFlag, Missing, Set
 from mmcli.cli.options import command as mm_command
-from mmcli.errors import BatchFailedError, UsageError
+from mmcli.errors import UsageError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -85,11 +85,8 @@ def command(
     inputs: Annotated[
         list[str] | None, typer.Argument(metavar="INPUT...", help="Media files, folders, manifests, or -.")
     ] = None,
-    from_: Annotated[
-        str | None,
-        typer.Option("--from", metavar="LIST", help="Read more inputs from a file, one a line; - from stdin."),
-    ] = None,
-    nul: Annotated[bool, typer.Option("-0", "--null", help="Inputs in LIST are separated by NUL.")] = False,
+    from_: batching.From = None,
+    nul: batching.Null = False,
     segments: Annotated[
         str | None,
         typer.Option(metavar="FILE[#TIER]", help="Cut INPUT into the intervals of a TextGrid, srt or csv file."),
@@ -135,20 +132,16 @@ def command(
     address: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Of the cluster that this machine is a node of.")
     ] = None,
-    shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Do one of N parts; auto: by the Slurm array job.")
-    ] = None,
+    shard: batching.Shard = None,
     force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try inputs again that failed before.")] = False,
+    retry_failed: batching.RetryFailed = False,
     verify_source: Annotated[
         bool, typer.Option("--verify-source", help="Trust content, not size and time, of inputs done before.")
     ] = False,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Count files that are not there as failed inputs.")
     ] = False,
-    max_failures: Annotated[
-        str | None, typer.Option(metavar="N|P%", help="Stop beyond. [default: when the first 50 all fail]")
-    ] = None,
+    max_failures: batching.MaxFailures = None,
     progress: Annotated[
         str, typer.Option(metavar="HOW", help="auto: a bar or lines; json: a line of JSON an input, on stderr.")
     ] = "auto",
@@ -159,7 +152,6 @@ def command(
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # as in the workers: the same bytes whoever computes
     from mmcli.batch import extract, ledger, run
-    from mmcli.batch import inputs as sources
     from mmcli.batch import shard as shards
 
     named = {"audio": audio, "image": image, "video": video, "text": text, "series": series}
@@ -168,7 +160,7 @@ def command(
         raise UsageError(f"--device {device!r}", hint="auto, cpu or cuda")
     if progress not in ("auto", "json"):
         raise UsageError(f"--progress {progress!r}", hint="auto or json")
-    inputs = [*(inputs or ()), *(sources.listed(from_, nul=nul) if from_ is not None else ())]
+    inputs = batching.named(inputs, from_, nul=nul)
     if not inputs:
         raise UsageError("nothing to extract from", hint="name files, folders or a manifest")
     options = extract.Options(
@@ -198,25 +190,12 @@ def command(
     if output == "-" or output.endswith(".npz"):
         _one(inputs, output, streams, options)
         return
-    with _folder(output) as (out, place):
+    with batching.folder(output) as (out, place):
         options = dataclasses.replace(options, place=place)
         if dry_run:
             _dry(extract.dry(inputs, out, streams, options), json)
         else:
             _many(inputs, out, streams, options, json, progress, _engine(engine, address))
-
-
-@contextlib.contextmanager
-def _folder(output: str) -> Iterator[tuple[Path, str | None]]:
-    """The folder of a batch; for a URL a local one with its books, and the URL."""
-    from mmcli.artifacts import remote
-    from mmcli.batch import books
-
-    if not remote.is_url(output):
-        yield Path(output), None
-        return
-    with books.folder(output) as local:
-        yield local, output
 
 
 @contextlib.contextmanager
@@ -275,12 +254,4 @@ def _many(
     name = options.place or str(out)
     with Listening(rows=not json, root=name, as_json=progress == "json") as listener, engine as executor:
         summary = extract.extract(inputs, out, streams, dataclasses.replace(options, executor=executor), listener)
-    counts = {"done": summary.made, "skipped": summary.kept, "failed": summary.failed}
-    if json:
-        console.emit({"schema": "mmcli/extracted@1", "out": name, **counts, "without_sound": summary.absent})
-    line = "  ".join(f"{name} {number:,}" for name, number in counts.items())
-    if summary.failed:
-        first = summary.errors[0]
-        console.say(f"{first['path'] or first['id']}: {first['message']}")
-        raise BatchFailedError(f"{line}  -> {name}/failures.jsonl")
-    console.say(f"{line}  -> {name}")
+    batching.tell(summary, "mmcli/extracted@1", name, json=json, without_sound=summary.absent)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmcli.cli import console
+from mmcli.cli import batching, console
 from mmcli.cli.listening import Listening
 from mmcli.cli.options import gaps
 from mmcli.errors import ArtifactError, BatchFailedError, UsageError
@@ -37,21 +37,15 @@ def align(listed: str, values: Mapping[str, Any], configure: Callable[[dict[str,
             what = name.upper() if name in ("reference", "query") else f"--{name}"
             raise UsageError(f"--pairs takes no {what}: the list names the files")
     from mmcli.aligners import formats
-    from mmcli.batch import journal, pairs, run
-    from mmcli.batch import shard as shards
+    from mmcli.batch import journal, pairs
 
     out = Path(values["output"])
     if str(out) == "-" or out.is_file():
         raise UsageError("is no folder; the maps of a list go into one", source=out)
     found = _read(listed, values, configure)
-    options = pairs.Options(
-        form=formats.format_of("x.json", values["format_"]),
-        no_path=values["no_path"],
-        jobs=values["jobs"],
-        limits=run.Limits(3600.0 if values["timeout"] is None else values["timeout"] or None),
-        shard=None if values["shard"] is None else shards.parse(values["shard"]),
-        retry_failed=values["retry_failed"],
-    )
+    common = batching.options(values["jobs"], values["timeout"], values["shard"], values["retry_failed"], "100%")
+    form = formats.format_of("x.json", values["format_"])
+    options = pairs.Options(form=form, no_path=values["no_path"], **vars(common))
     if values["dry_run"]:
         _dry(pairs.states(found, out, options, journal.read(out) if out.exists() else {}), found, values["json"])
         return
