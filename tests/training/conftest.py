@@ -1,13 +1,19 @@
-"""Planted data sets, made once."""
+"""Planted data sets, made once, and runs that are stopped."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+
+from mmcli.artifacts.dataset import Dataset
+from mmcli.training import run
+from mmcli.training.config import TrainConfig
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +26,22 @@ def planted() -> ModuleType:
     sys.modules["planted"] = module
     spec.loader.exec_module(module)
     return module
+
+
+class StoppedError(Exception):
+    """Stands for a kill between two epochs."""
+
+
+@pytest.fixture
+def stopped() -> Callable[[Dataset, TrainConfig, Path, int], None]:
+    """Trains as a process that is killed when it reports an epoch."""
+
+    def train(data: Dataset, config: TrainConfig, path: Path, epoch: int) -> None:
+        def stop(row: dict[str, Any]) -> None:
+            if row["epoch"] == epoch:
+                raise StoppedError
+
+        with pytest.raises(StoppedError):
+            run.train(data, config, path, report=stop, save_every_s=0.0)
+
+    return train

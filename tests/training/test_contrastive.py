@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -149,21 +150,14 @@ def test_values_on_another_scale_are_put_on_the_encoders(planted: ModuleType, tm
     np.testing.assert_allclose(start.rescaled(data, ()).streams["left"].values, before, atol=1e-5)
 
 
-class StoppedError(Exception):
-    """Stands for a kill between two epochs."""
-
-
-def test_a_stopped_run_goes_on_to_the_same_bytes(planted: ModuleType, tmp_path: Path) -> None:
+def test_a_stopped_run_goes_on_to_the_same_bytes(
+    planted: ModuleType, tmp_path: Path, stopped: Callable[..., None]
+) -> None:
     data, _ = planted.shared_in_pairs(80)
     config = replace(CONFIG, epochs=4)
     run.train(data, config, tmp_path / "whole.pt")
 
-    def stop(row: dict) -> None:
-        if row["epoch"] == 3:
-            raise StoppedError
-
-    with pytest.raises(StoppedError):
-        run.train(data, config, tmp_path / "cut.pt", report=stop, save_every_s=0.0)
+    stopped(data, config, tmp_path / "cut.pt", 3)
     run.train(data, config, tmp_path / "cut.pt", again=True)
     assert (tmp_path / "cut.pt").read_bytes() == (tmp_path / "whole.pt").read_bytes()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -60,20 +61,13 @@ def test_every_epoch_draws_another_partner_of_the_pool_and_the_same_seed_the_sam
     assert seen(data, needy) == epochs[1]
 
 
-class StoppedError(Exception):
-    """Stands for a kill between two epochs."""
-
-
-def test_a_stopped_run_draws_on_as_if_nothing_had_been(matched: Dataset, tmp_path: Path) -> None:
+def test_a_stopped_run_draws_on_as_if_nothing_had_been(
+    matched: Dataset, tmp_path: Path, stopped: Callable[..., None]
+) -> None:
     config = TrainConfig(epochs=4, width=8, patience=0)
     run.train(matched, config, tmp_path / "whole.pt")
 
-    def stop(row: dict) -> None:
-        if row["epoch"] == 3:
-            raise StoppedError
-
-    with pytest.raises(StoppedError):
-        run.train(matched, config, tmp_path / "cut.pt", report=stop, save_every_s=0.0)
+    stopped(matched, config, tmp_path / "cut.pt", 3)
     run.train(matched, config, tmp_path / "cut.pt", again=True)
     assert (tmp_path / "cut.pt").read_bytes() == (tmp_path / "whole.pt").read_bytes()
 

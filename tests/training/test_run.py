@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -42,21 +43,14 @@ def test_two_runs_give_the_same_file(planted: ModuleType, tmp_path: Path) -> Non
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
 
 
-class StoppedError(Exception):
-    """Stands for a kill between two epochs."""
-
-
 @pytest.mark.parametrize("epoch", [1, 4])
-def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(planted: ModuleType, tmp_path: Path, epoch: int) -> None:
+def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(
+    planted: ModuleType, tmp_path: Path, stopped: Callable[..., None], epoch: int
+) -> None:
     data = planted.noise_beside_signal(60)
     run.train(data, CONFIG, tmp_path / "whole.pt")
 
-    def stop(row: dict) -> None:
-        if row["epoch"] == epoch + 1:
-            raise StoppedError
-
-    with pytest.raises(StoppedError):
-        run.train(data, CONFIG, tmp_path / "cut.pt", report=stop, save_every_s=0.0)
+    stopped(data, CONFIG, tmp_path / "cut.pt", epoch + 1)
     assert (tmp_path / "cut.resume.pt").exists()
     with pytest.raises(MismatchError, match="another config"):
         run.train(data, TrainConfig(epochs=7, width=16, patience=0), tmp_path / "cut.pt", again=True)
