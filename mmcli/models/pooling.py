@@ -17,7 +17,7 @@ class AttentionPool(nn.Module):
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.score = nn.Linear(width, 1)
+        self.score = nn.Linear(width, 1, bias=False)  # a softmax over steps does not see one
         self.drop = Dropout(dropout)
         self.out = nn.Linear(2 * width, width)
 

@@ -79,20 +79,20 @@ def test_a_scarce_class_is_found_more_often(planted: ModuleType, remedy: dict[st
 
 
 def test_the_leading_modality_learns_slower(planted: ModuleType) -> None:
-    """Its encoder goes a shorter way from the same start; the other's way is not held back."""
+    """Its encoder goes a shorter way, once it leads (at once at this rate); the other's way is not held back."""
     data = planted.noise_beside_signal(240)
     way = {}
     for alpha in (0.0, 1.0):
         ends = []
         for epochs in (1, 4):
-            config = dataclasses.replace(CONFIG, epochs=epochs, warmup=0.0, rate=1e-4, modulation=alpha, patience=0)
+            config = dataclasses.replace(CONFIG, epochs=epochs, warmup=0.0, modulation=alpha, patience=0)
             ends.append(loop.fit(data, config).tensors)
         moved = {name: ends[1][name] - ends[0][name] for name in ends[0] if name.startswith("encoders.")}
         way[alpha] = [
             float(torch.sqrt(sum(d.float().square().sum() for n, d in moved.items() if n.startswith(f"encoders.{m}."))))
             for m in range(2)
         ]
-    assert way[1.0][0] < 0.8 * way[0.0][0]
+    assert way[1.0][0] < 0.5 * way[0.0][0]
     assert way[1.0][1] > 0.8 * way[0.0][1]
 
 
