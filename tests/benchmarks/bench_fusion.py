@@ -143,6 +143,12 @@ def singles(found: Found) -> dict[str, Found]:
     return best
 
 
+def subset(found: Found) -> Found | None:
+    """The subset with the least loss on the folds, as the verdict of a report takes it; None where there is none."""
+    known = [m for m in found["models"].values() if m["kind"] == "subset" and m["loss"] is not None]
+    return min(known, key=lambda m: m["loss"], default=None)
+
+
 def mean(title: str, values: list[float]) -> str:
     """One line of a table."""
     error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else float("nan")
@@ -171,6 +177,8 @@ def show(name: str, done: dict[str, Found]) -> None:
     several = {t: m for t, m in units[0]["models"].items() if len(m["modalities"]) > 1}
     for title in several:
         print(mean(title, [u["models"][title]["accuracy"] for u in units if title in u["models"]]))
+    if all(chosen := [subset(u) for u in units]):
+        print(mean("best subset, chosen on the folds", [c["accuracy"] for c in chosen if c]))
     if row.alone:
         each = " ".join(f"{u['alone']:.1f}" for u in units)
         print(mean(f"trained alone: {row.alone}", [u["alone"] for u in units]) + f"  each {each}")

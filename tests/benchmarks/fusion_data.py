@@ -25,6 +25,7 @@ RECIPES = ROOT.parent / "shared" / "recipes"
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 SOUND = ("--audio", "mfcc,logmel")
 FOLDS = 5
+SIDE = 224  # pixels: what the image encoder is given
 
 Rows = list[dict[str, str]]
 
@@ -124,8 +125,11 @@ def stamps_learned(unit: str, folder: Path, sources: Sources) -> tuple[str, ...]
     for row in rows:
         lines = english[digest(folder / row["image"])].read_text(encoding="utf8", errors="replace").splitlines()
         (folder / row["text"]).write_text(lines[0] + "\n", encoding="utf8")
-    image = f"hog,color,{sources.image_encoder}" if sources.image_encoder else "pixels,hog,color"
-    return (*made[:2], "--image", image, "--text", "tfidf,hf:minilm")
+    given = (*made[:2], "--text", "tfidf,hf:minilm", "--image")
+    if not sources.image_encoder:
+        return (*given, "pixels,hog,color")
+    kind = sources.image_encoder.partition(":")[0]
+    return (*given, f"hog,color,{sources.image_encoder}", "--set", f"{kind}.settings=width={SIDE},height={SIDE}")
 
 
 def digest(path: Path) -> str:
