@@ -17,7 +17,8 @@ Vector = NDArray[np.float64]
 LARGE = 400_000_000  # cells; larger pairs are warped coarsely first and exactly in a corridor about that
 DELTA = 2  # frames on either side that a change is measured over: 40 ms at 10 ms
 NOTES_WEIGH = float(np.sqrt(2.0))  # squared, in the costs
-PART_RATIO = 0.7  # a side shorter than this share of the other is a part of it: the longer one's ends are open
+PART_RATIO = 0.7  # a side shorter than this share of the other may be a part of it: the longer one's ends are open
+PACE_RATIO = 0.3  # or the whole of it at another pace, as scores often are, unless it is shorter than this share
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,15 @@ class View:
     x_times: Vector
     y_times: Vector
     metric: str
+    opened: tuple[bool, bool] = (False, False)  # whether the ends of x, of y may be left out
 
-    @property
-    def opened(self) -> tuple[bool, bool]:
-        """Whether the ends of x, of y may be left out."""
-        shorter = min(len(self.x), len(self.y)) < PART_RATIO * max(len(self.x), len(self.y))
-        return (shorter and len(self.x) > len(self.y), shorter and len(self.y) > len(self.x))
+    def ends(self) -> list[tuple[bool, bool]]:
+        """What ``opened`` may be, by the lengths: all of both, a part of the longer one, or either."""
+        shorter, longer = sorted((len(self.x), len(self.y)))
+        found = [(False, False)] if shorter >= PACE_RATIO * longer else []
+        if shorter < PART_RATIO * longer:
+            found.append((len(self.x) > len(self.y), len(self.y) > len(self.x)))
+        return found
 
 
 @dataclass(frozen=True)

@@ -68,15 +68,17 @@ def _line(a: _lines.Material, b: _lines.Material, choice: _models.Choice, config
 
 
 def _warped_sound(x: Any, y: Any, config: Config) -> Alignment:
-    spectra, pitches = (_tested(v) for v in (_spectra(x, y), _pitches(x, y)))
-    ratio = float(np.sqrt(spectra.ratio * pitches.ratio))
+    views = _spectra(x, y), _pitches(x, y)
+    ends = {opened: [_tested(v, opened) for v in views] for opened in views[0].ends()}
+    opened, (spectra, pitches) = min(ends.items(), key=lambda e: _both(*e[1]))
+    ratio = _both(spectra, pitches)
     kind = config.kind if config.kind != "auto" else "same" if spectra.ratio <= SAME_LIMIT else "rendition"
     said = {"same": "one recording twice", "rendition": "two renditions"}[kind]
     evidence = f"warped cost over shuffled cost {ratio:.2f}"
     evidence += f" (spectra {spectra.ratio:.2f}, pitch classes {pitches.ratio:.2f})"
     verdict = _judged(ratio, SOUND_LIMIT, evidence, config, _inputs.label(y).strip())
     view = _warp.same_recording((x, y)) if kind == "same" else _warp.rendition((x, y))
-    found = _warp.find(view, kind=kind)
+    found = _warp.find(replace(view, opened=opened), kind=kind)
     reason = f"{evidence}; limit {SOUND_LIMIT:.2f}; taken for {said}"
     return _result.freely(x, y, view, found, {"ratio": ratio, "verdict": verdict, "reason": reason}, "auto", config)
 
@@ -87,10 +89,12 @@ def _warped_frames(x: Any, y: Any, config: Config) -> Alignment:
     factor = max(1, max(len(xv), len(yv)) // 4000)
     thin_x, thin_y = (np.asarray(_frames.coarse(v, t, factor)[0]) for v, t in ((xv, xt), (yv, yt)))
     thin = _warp.View(thin_x, thin_y, xt, yt, "euclidean")
-    tested = _match.measure(thin.x, thin.y, _match.BLOCK_S / max(2, len(thin.y) // 40), "euclidean", opened=thin.opened)
+    hop_s = _match.BLOCK_S / max(2, len(thin.y) // 40)
+    ends = {o: _match.measure(thin.x, thin.y, hop_s, "euclidean", opened=o) for o in thin.ends()}
+    opened, tested = min(ends.items(), key=lambda e: e[1].ratio)
     evidence = f"warped cost over shuffled cost {tested.ratio:.2f}"
     verdict = _judged(tested.ratio, FRAMES_LIMIT, evidence, config, _inputs.label(y).strip())
-    found = _warp.find(view, kind=None)
+    found = _warp.find(replace(view, opened=opened), kind=None)
     reason = f"{evidence}; limit {FRAMES_LIMIT:.2f}"
     quality = {"ratio": tested.ratio, "verdict": verdict, "reason": reason}
     return _result.freely(x, y, view, found, quality, "auto", config)
@@ -133,5 +137,10 @@ def _coarse_view(found: list[Any], factor: int) -> _warp.View:
     return _warp.View(_frames.stacked(xv, CONTEXT), _frames.stacked(yv, CONTEXT), xt, yt, "cosine")
 
 
-def _tested(view: _warp.View) -> _match.Evidence:
-    return _match.measure(view.x, view.y, _inputs.hop_of(view.x_times), view.metric, opened=view.opened)
+def _tested(view: _warp.View, opened: tuple[bool, bool]) -> _match.Evidence:
+    return _match.measure(view.x, view.y, _inputs.hop_of(view.x_times), view.metric, opened=opened)
+
+
+def _both(spectra: _match.Evidence, pitches: _match.Evidence) -> float:
+    """The statistic of sound: the geometric mean of both ratios."""
+    return float(np.sqrt(spectra.ratio * pitches.ratio))

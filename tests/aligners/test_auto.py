@@ -108,6 +108,38 @@ def test_two_renditions_of_a_piece_meet_note_for_note_within_their_interval() ->
     assert np.mean(error <= half) >= 0.8
 
 
+@pytest.mark.parametrize("pace", [0.55, 1.7])
+def test_a_rendition_at_another_pace_is_whole_and_not_a_part(pace: float) -> None:
+    """A side much shorter than the other was always taken for a part of it: slow performances of scores were lost."""
+    rng = np.random.default_rng(4)
+    start = 0.4 + np.cumsum(rng.choice([0.15, 0.3, 0.45], 70))
+    pitch = 60 + rng.choice([-12, -7, -5, 0, 2, 4, 5, 7, 9, 12], 70)
+
+    def tones(at: np.ndarray, velocity: np.ndarray) -> AudioClip:
+        score = midi.Score("piece", at, at + 0.3 / pace, pitch, velocity, np.zeros(70, dtype=np.int64))
+        return clip(np.asarray(_score.sounded(score).samples(RATE)))
+
+    played = start / pace + rng.normal(0, 0.01, 70)
+    found = auto.align(tones(played, rng.integers(40, 110, 70)), tones(start, np.full(70, 80)))
+    error = np.abs(TimeMap(found).to_reference(start) - played)
+    assert np.nanmean(error) < 0.02
+    assert np.isfinite(error).all()
+
+
+def test_a_part_of_a_rendition_is_found_as_a_part() -> None:
+    """The last third of the score against the whole performance."""
+    rng = np.random.default_rng(4)
+    start = 0.4 + np.cumsum(rng.choice([0.15, 0.3, 0.45], 90))
+    pitch = 60 + rng.choice([-12, -7, -5, 0, 2, 4, 5, 7, 9, 12], 90)
+    zeros = np.zeros(90, dtype=np.int64)
+    played = 1.2 * start + rng.normal(0, 0.01, 90)
+    whole = _score.sounded(midi.Score("whole", played, played + 0.3, pitch, zeros + 80, zeros))
+    late = start[60:] - start[60] + 0.3
+    part = _score.sounded(midi.Score("part", late, late + 0.3, pitch[60:], zeros[60:] + 90, zeros[60:]))
+    found = auto.align(whole, part, auto.Config(kind="rendition"))
+    assert np.nanmean(np.abs(TimeMap(found).to_reference(late) - played[60:])) < 0.02
+
+
 def test_a_cut_and_an_insertion_are_listed_as_breaks(speech: np.ndarray) -> None:
     a, b, c = 9 * RATE, 13 * RATE, 19 * RATE
     query = np.concatenate([speech[:a], speech[b:c], noise(3 * RATE, 0.05), speech[c:]])
