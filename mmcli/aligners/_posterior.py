@@ -6,9 +6,12 @@ for every frame of the reference, the distribution over the frames of the query.
 cheapest path, above all in noise, and its spread says how well the pair pins the map down.
 
 The spread is not yet an interval: neighbouring frames overlap and are no independent witnesses. What makes it one is
-measured, not derived: on re-timed copies of recordings, ``sqrt((NARROW * half)^2 + (FLOOR * hop)^2)`` either side held
-the truth in nine of ten cases, clean and at +10 dB and 0 dB of white noise (tests/benchmarks/bench_align.py measures it
-on other recordings).
+measured, not derived: ``sqrt((NARROW * half)^2 + (FLOOR * hop)^2)`` either side. On copies of ten recordings (voices of
+espeak-ng, digits, sampled instruments), re-timed by our own stretcher and by both of rubberband's, clean and at +10 dB
+and 0 dB of white noise, it held the truth at 84 to 96 % of the points; part of what it misses is where a stretcher put
+the sound, up to 10 ms beside its own map. Of 17 scores and their renditions on sampled instruments 14 held 80 % and
+more; the others are bowed or an organ, which are heard 30 to 50 ms after their keys go down.
+tests/benchmarks/bench_intervals.py measures both on other recordings.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ Vector = NDArray[np.float64]
 RADIUS_S = 0.6  # of the corridor about the path
 STAY, NEXT, SKIPS = 0.25, 0.45, (0.2, 0.07, 0.03)  # chance of moving 0, 1, 2, 3 and 4 query frames on
 NARROW = {"same": 0.27, "rendition": 1.0}
-FLOOR = 0.45  # of a frame: no interval is narrower than the frames are apart
+FLOOR = 1.0  # frame: no interval is narrower than the frames are apart
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def test_the_kind_of_a_pair_can_be_told(sample_data: Path) -> None:
     for kind, words in said.items():
         assert words in found[kind].quality["reason"]
     width = {kind: np.mean(f.confidence_s or 0.0) for kind, f in found.items()}
-    assert width["rendition"] > 1.5 * width["same"]
+    assert width["rendition"] > 1.2 * width["same"]
 
 
 def test_two_renditions_of_a_piece_meet_note_for_note_within_their_interval() -> None:
