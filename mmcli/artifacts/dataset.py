@@ -12,6 +12,7 @@ A stream is a modality's, or ``fused``, which a strategy added.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -22,7 +23,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mmcli.artifacts import atomic, dataset_rules, jsonfile, npz, provenance, reading, schema
+from mmcli.artifacts import atomic, dataset_rules, jsonfile, lazy, npz, provenance, reading, schema
 from mmcli.artifacts.dataset_rules import ARRAYS, MADE, OPTIONAL, POOL, REQUIRED, SCHEMA, STREAM_NAME, TASKS
 from mmcli.errors import ArtifactError
 
@@ -43,7 +44,10 @@ class Item(NamedTuple):
 
 @dataclass(eq=False)
 class Stream:
-    """The rows of all items of one modality, see the module. ``meta`` holds what all its features share."""
+    """The rows of all items of one modality, see the module. ``meta`` holds what all its features share.
+
+    ``values`` and ``times`` of a data set larger than the memory are :class:`mmcli.artifacts.lazy.Rows`.
+    """
 
     values: npt.NDArray[np.float32]
     offsets: npt.NDArray[np.int64]
@@ -71,18 +75,30 @@ class Stream:
 
     def item(self, index: int) -> Item:
         """The rows of one item; views, nothing is copied."""
-        rows = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
-        return Item(self.values[rows], self.times[rows])
+        own = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+        return Item(self.values[own], self.times[own])
 
     def select(self, indices: npt.NDArray[np.int64]) -> Stream:
         """The stream of some items, in the order asked for."""
-        lengths = self.lengths[indices]
-        offsets = np.zeros(len(indices) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        rows = np.repeat(self.offsets[:-1][indices] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        values, times = lazy.take(self.values, self.offsets, indices), lazy.take(self.times, self.offsets, indices)
+        offsets = lazy.offsets_of(self.lengths[indices])
         made = None if self.made is None else self.made[indices]
-        pool = self._pool_of(indices)
-        return Stream(self.values[rows], offsets, self.times[rows], self.present[indices], made, self.meta, *pool)
+        return Stream(values, offsets, times, self.present[indices], made, self.meta, *self._pool_of(indices))
+
+    def without(self, gone: npt.NDArray[np.bool_]) -> Stream:
+        """The stream with some items, bool ``(items,)``, absent; what was made is no longer told from the rest."""
+        values, times = lazy.without(self.values, self.lengths, gone), lazy.without(self.times, self.lengths, gone)
+        offsets = lazy.offsets_of(np.where(gone, 0, self.lengths))
+        return Stream(values, offsets, times, self.present & ~gone, meta=self.meta)
+
+    def held(self) -> Stream:
+        """The stream with all its rows in memory."""
+        if lazy.of(self.values) is None:
+            return self
+        values, times = np.empty(self.values.shape, np.float32), np.empty(self.times.shape, np.float64)
+        for i in np.flatnonzero(self.lengths).tolist():  # both of an item together: they may come from one file
+            values[self.offsets[i] : self.offsets[i + 1]], times[self.offsets[i] : self.offsets[i + 1]] = self.item(i)
+        return dataclasses.replace(self, values=values, times=times)
 
     def _pool_of(self, indices: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64] | None, ...]:
         """The pools of some items, in their new numbers, without the members that are not among them."""
@@ -156,6 +172,10 @@ class Dataset:
             self.meta,
         )
 
+    def held(self) -> Dataset:
+        """The data set with all its rows in memory."""
+        return dataclasses.replace(self, streams={name: stream.held() for name, stream in self.streams.items()})
+
     def check(self, name: str = "data set") -> None:
         """Raise :class:`ArtifactError` where the data set does not follow its schema."""
         dataset_rules.check(self, name)
@@ -166,12 +186,12 @@ def load(path: Path | str) -> Dataset:
     if str(path) == reading.STDIN:
         return loads(reading.read_bytes(path, MAX_BYTES), reading.named(path))
     with reading.opened(path) as (stream, size):
-        return _read(stream, size, str(path))
+        return read(stream, size, str(path))
 
 
 def loads(data: bytes, name: str) -> Dataset:
     """The data set in the bytes of a file; ``name`` is for messages."""
-    return _read(io.BytesIO(data), len(data), name)
+    return read(io.BytesIO(data), len(data), name)
 
 
 def save(path: Path | str, dataset: Dataset) -> str:
@@ -203,7 +223,8 @@ def _arrays(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
     return arrays
 
 
-def _read(stream: BinaryIO, size: int, name: str) -> Dataset:
+def read(stream: BinaryIO, size: int, name: str) -> Dataset:
+    """The data set in an open file of ``size`` bytes; ``name`` is for messages."""
     limit = len(_TEXT_COLUMNS) + 2 + MAX_STREAMS * (len(ARRAYS) + len(MADE) + len(POOL))
     arrays = npz.read(stream, size, name, lambda keys: _specs(keys, name), max_bytes=MAX_BYTES, max_members=limit)
     meta = jsonfile.parse(str(arrays["meta"]), name)

@@ -56,11 +56,7 @@ def loss(stream: Stream, level: float, rng: np.random.Generator) -> Stream:
 
 def absence(stream: Stream, level: float, may_go: NDArray[np.bool_], rng: np.random.Generator) -> Stream:
     """The stream absent from a share of the items, of those that ``may_go`` (something else of them is left)."""
-    gone = (rng.random(stream.items) < level) & may_go
-    lengths = np.where(gone, 0, stream.lengths)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    rows = np.repeat(~gone, stream.lengths)
-    return Stream(stream.values[rows], offsets, stream.times[rows], stream.present & ~gone, None, stream.meta)
+    return stream.without((rng.random(stream.items) < level) & may_go)
 
 
 def _with(stream: Stream, values: NDArray[np.float32]) -> Stream:

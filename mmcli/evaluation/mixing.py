@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.artifacts.dataset import Dataset
 from mmcli.evaluation import parts
 from mmcli.evaluation.protocol import Indices, Predict
 
@@ -67,7 +67,7 @@ class OfDatasets:
         streams = {}
         for m, name in enumerate(self.names):
             whole = self._dataset.streams[name]
-            streams[name] = _without(whole.select(self._rows[source[:, m]]), ~keep[:, m])
+            streams[name] = whole.select(self._rows[source[:, m]]).without(~keep[:, m])
         count = len(source)
         meta = {key: value for key, value in self._dataset.meta.items() if key != "streams"}
         nothing = np.full(count, "", dtype=np.str_)
@@ -76,14 +76,6 @@ class OfDatasets:
         if found.probabilities is not None:
             return np.asarray(found.probabilities, np.float64)
         return np.asarray(found.values, np.float64)[:, None]
-
-
-def _without(stream: Stream, drop: Bool) -> Stream:
-    """The stream with some of its items made absent."""
-    lengths = np.where(drop, 0, stream.lengths)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    rows = np.repeat(~drop, stream.lengths)
-    return Stream(stream.values[rows], offsets, stream.times[rows], stream.present & ~drop, None, stream.meta)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def curves(model: Model, dataset: Dataset, rows: Indices, found: Outcome, config
     some = np.arange(len(rows))
     if len(rows) > MOST_ITEMS:
         some = np.sort(np.random.default_rng(config.seed).choice(len(rows), MOST_ITEMS, replace=False))
-    base = dataset.select(rows[some])
+    base = dataset.select(rows[some]).held()
     truth = found.truth[some]
     drawn = []
     names = [name for name in base.modalities if not model.modalities or name in model.modalities]

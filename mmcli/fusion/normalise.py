@@ -6,6 +6,7 @@ Token ids are names, not quantities, and are left alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -25,18 +26,77 @@ def fit(values: np.ndarray, method: str) -> dict[str, Any]:
     >>> fit(np.array([[0.0, 5.0], [2.0, 5.0]]), "zscore")
     {'method': 'zscore', 'center': [1.0, 5.0], 'scale': [1.0, 1.0]}
     """
-    if method not in METHODS:
-        raise UsageError(f"unknown normalisation {method!r}", hint="one of: " + ", ".join(METHODS))
+    return fit_items([values], method)
+
+
+def fit_items(items: Iterable[np.ndarray], method: str) -> dict[str, Any]:
+    """The same for values that come item by item, each float ``(frames, ..., columns)``.
+
+    ``zscore`` holds one item at a time, ``robust`` needs all of them together.
+    """
+    refuse_unknown(method)
     if method in ("l2", "none"):
         return {"method": method}
-    rows = np.asarray(values, dtype=np.float64).reshape(-1, values.shape[-1])
+    if method == "zscore":
+        seen = Moments()
+        for values in items:
+            seen.add(values)
+        return seen.normaliser()
+    parts = [_rows(values) for values in items]
+    rows = np.concatenate(parts) if parts else np.zeros((0, 1))
     if len(rows) == 0:
         return {"method": "none"}
-    if method == "zscore":
-        center, scale = rows.mean(axis=0), rows.std(axis=0)
-    else:
-        low, center, high = np.quantile(rows, [0.25, 0.5, 0.75], axis=0)
-        scale = (high - low) / 1.349
+    low, center, high = np.quantile(rows, [0.25, 0.5, 0.75], axis=0)
+    return _state("robust", center, (high - low) / 1.349)
+
+
+def refuse_unknown(method: str) -> None:
+    """Raises :class:`UsageError` for a method that is not known."""
+    if method not in METHODS:
+        raise UsageError(f"unknown normalisation {method!r}", hint="one of: " + ", ".join(METHODS))
+
+
+class Moments:
+    """Mean and variance of columns, gathered from items one at a time: the same bits however the items are kept.
+
+    Of each item the mean and the sum of squared deviations are joined to those of the items before it: T. F. Chan, G.
+    H. Golub and R. J. LeVeque, "Algorithms for computing the sample variance", The American Statistician 37, 1983,
+    equation 2.1. Nothing large is subtracted from something large, so it is as exact as two passes over everything.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._mean: Any = 0.0
+        self._squares: Any = 0.0
+
+    def add(self, values: np.ndarray) -> None:
+        """One item, float ``(frames, ..., columns)``."""
+        rows = _rows(values)
+        if len(rows) == 0:
+            return
+        if len(rows) == 1:
+            mean, squares = rows[0], np.zeros(rows.shape[1])
+        else:
+            mean = rows.mean(axis=0)
+            squares = ((rows - mean) ** 2).sum(axis=0)
+        count = self.count + len(rows)
+        away = mean - self._mean
+        self._mean = mean if self.count == 0 else self._mean + away * (len(rows) / count)
+        self._squares = self._squares + squares + away**2 * (self.count * len(rows) / count)
+        self.count = count
+
+    def normaliser(self) -> dict[str, Any]:
+        """The ``zscore`` normaliser of what was seen; none where that is nothing."""
+        if self.count == 0:
+            return {"method": "none"}
+        return _state("zscore", self._mean, np.sqrt(self._squares / self.count))
+
+
+def _rows(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values, dtype=np.float64).reshape(-1, values.shape[-1] if values.ndim > 1 else 1)
+
+
+def _state(method: str, center: np.ndarray, scale: np.ndarray) -> dict[str, Any]:
     scale = np.where(scale > 1e-12 * np.maximum(1.0, np.abs(center)), scale, 1.0)
     return {"method": method, "center": center.tolist(), "scale": scale.tolist()}
 

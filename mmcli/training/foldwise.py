@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.artifacts import lazy
 from mmcli.artifacts.dataset import Dataset, Stream
 from mmcli.fusion import normalise
 
@@ -43,25 +44,15 @@ def split(dataset: Dataset, column: NDArray[np.str_]) -> Dataset:
 
 
 def _without_made(stream: Stream) -> Stream:
-    if stream.made is None:
-        return stream
-    keep = np.repeat(~stream.made, stream.lengths)
-    lengths = np.where(stream.made, 0, stream.lengths)
-    return Stream(
-        values=stream.values[keep],
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        times=stream.times[keep],
-        present=stream.present & ~stream.made,
-        meta=stream.meta,
-    )
+    return stream if stream.made is None else stream.without(stream.made)
 
 
 def _rescaled(stream: Stream, train: NDArray[np.bool_]) -> Stream:
     first = stream.meta.get("normaliser") or {"method": "none"}
-    rows = np.repeat(train, stream.lengths)
-    if "center" not in first or not rows.any():
+    own = np.flatnonzero(train & stream.present)
+    if "center" not in first or not len(own):
         return stream
-    second = normalise.fit(stream.values[rows], first["method"])
+    second = normalise.fit_items((stream.item(i).values for i in own.tolist()), first["method"])
     center, scale = np.asarray(first["center"]), np.asarray(first["scale"])
     both = {
         "method": first["method"],
@@ -69,4 +60,5 @@ def _rescaled(stream: Stream, train: NDArray[np.bool_]) -> Stream:
         "scale": (scale * np.asarray(second["scale"])).tolist(),
     }
     meta = stream.meta | {"normaliser": both}
-    return dataclasses.replace(stream, values=normalise.apply(stream.values, second), meta=meta)
+    values = lazy.changed(stream.values, lambda values: normalise.apply(values, second))
+    return dataclasses.replace(stream, values=values, meta=meta)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmcli.artifacts import checkpoint
+from mmcli.artifacts import checkpoint, lazy
 from mmcli.artifacts.checkpoint import Checkpoint
 from mmcli.artifacts.dataset import Dataset, Stream
 from mmcli.errors import ArtifactError, MismatchError
@@ -178,16 +178,19 @@ def _rescaled(stream: Stream, from_: Any, to: Any, name: str, source: str) -> St
     now, wanted = from_ or {"method": "none"}, to or {"method": "none"}
     if now == wanted:
         return stream
-    values = stream.values
-    if "center" in now:
-        values = np.asarray(values, np.float64) * np.asarray(now["scale"]) + np.asarray(now["center"])
-    elif now["method"] != "none":
+    if "center" not in now and now["method"] != "none":
         raise MismatchError(
             f"stream {name!r} was normalised by {now['method']}, the model's by {wanted['method']}",
             source=source,
             hint="run fuse on the features with the model's --normalise",
         )
-    values = normalise.apply(values, wanted)
+
+    def moved(values: NDArray[Any]) -> NDArray[Any]:
+        if "center" in now:
+            values = np.asarray(values, np.float64) * np.asarray(now["scale"]) + np.asarray(now["center"])
+        return normalise.apply(values, wanted)
+
+    values = lazy.changed(stream.values, moved)
     return dataclasses.replace(stream, values=values, meta=stream.meta | {"normaliser": wanted})
 
 
