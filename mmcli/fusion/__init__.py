@@ -37,6 +37,7 @@ _SUPPORT = (
     "splits",
     "streams",
     "summary",
+    "survey",
     "width",
 )
 
@@ -48,11 +49,24 @@ def join(strategy: str, train: Blocks, rows: Blocks, config: Any = None) -> tupl
 
     ``config`` None is the strategy's default.
     """
+    state = fit(strategy, train, config)
+    return apply(strategy, rows, config, state), state
+
+
+def fit(strategy: str, train: Blocks, config: Any = None) -> dict[str, Any] | None:
+    """What a strategy learns from the training rows; None where it learns nothing."""
     module = registry.load(strategy)
-    if config is None:
-        config = module.Config()
-    state = module.fit(train, config) if hasattr(module, "fit") else None
-    return module.fuse(rows, config, state), state
+    state: dict[str, Any] | None = None
+    if hasattr(module, "fit"):
+        state = module.fit(train, module.Config() if config is None else config)
+    return state
+
+
+def apply(strategy: str, rows: Blocks, config: Any, state: dict[str, Any] | None) -> np.ndarray:
+    """The fused rows, float32 ``(n, width)``, of a strategy that was fitted."""
+    module = registry.load(strategy)
+    fused: np.ndarray = module.fuse(rows, module.Config() if config is None else config, state)
+    return fused
 
 
 def __getattr__(name: str) -> ModuleType:

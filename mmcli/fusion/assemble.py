@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmcli.aligners.timemap import TimeMap
-from mmcli.artifacts import alignment, fitted, manifest, provenance
-from mmcli.artifacts.dataset import Dataset, Stream
-from mmcli.artifacts.features import Features
-from mmcli.errors import InputError, MismatchError, MmcliError, UsageError
-from mmcli.fusion import balance, fused, labels, normalise, splits, streams
+from mmcli.artifacts import fitted, lazy, manifest, provenance
+from mmcli.artifacts.dataset import Dataset
+from mmcli.errors import InputError, UsageError
+from mmcli.fusion import balance, fused, labels, normalise, splits, streams, survey
 from mmcli.registry import nearest
 
 
@@ -42,40 +38,45 @@ class Assembled:
     notes: list[str] = field(default_factory=list)
 
 
-def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None) -> Assembled:
+def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazily: bool = False) -> Assembled:
     """Read every features file that the manifest names and put them into one :class:`Dataset`.
 
     A row whose files cannot be used is left out and listed in ``failed``; a row that failed in an earlier stage is
-    counted. Normalisers and strategies are fitted on the training rows only.
+    counted. Normalisers and strategies are fitted on the training rows only. ``lazily``: the files are looked at one by
+    one, and read again when the rows of the data set are asked for; its values are the same.
 
-    Raises :class:`InputError` where nothing is left, and :class:`MismatchError` where items do not belong together.
+    Raises :class:`UsageError` where a plan needs all values at once and they are read lazily,
+    :class:`InputError` where nothing is left, and :class:`MismatchError` where items do not belong together.
     """
+    normalise.refuse_unknown(plan.normalise)
+    if lazily:
+        _refuse_whole(plan)
     good = [row for row in rows.rows if row.error is None]
     earlier = len(rows.rows) - len(good)
     if not good:
         raise InputError("no usable rows", source=rows.source)
     names = streams.columns(rows.columns, good)
     reference = _reference(plan.reference, names)
-    items, failed = _read_all(rows.root, good, names, reference, progress)
-    kept = [row for row in good if row.id in items]
+    seen = survey.Survey(rows.root, good, names, reference, not lazily, progress)
+    kept, failed = seen.rows, seen.failed
     if not kept:
         raise InputError(f"none of the {len(good)} rows can be used; the first: {failed[0][1]}", source=rows.source)
     split, rule = splits.assign([r.id for r in kept], [r.split for r in kept], [r.group for r in kept])
     label, task, classes = labels.read([r.label for r in kept], plan.label_type)
     found = Assembled(
         Dataset(
-            streams={name: _stream(name, [items[row.id].get(name) for row in kept], kept) for name in names},
+            streams={name: seen.stream(name) for name in names},
             id=np.array([r.id for r in kept]),
             split=np.array(split),
             group=np.array([r.group or "" for r in kept]),
             label=label,
-            source=[_digest(items[row.id]) for row in kept],
+            source=seen.source(),
             meta={},
         ),
         failed,
     )
     data = found.dataset
-    _normalise(data, plan.normalise)
+    _normalise(data, plan.normalise, seen)
     _attach_fitted(rows.root, data, found.notes)
     config = {
         "strategy": plan.strategy,
@@ -106,6 +107,15 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None) -> Assem
     return found
 
 
+def _refuse_whole(plan: Plan) -> None:
+    """What looks at all values, or all items, at once is for data sets that fit into memory."""
+    hint = "write one file: -o DATASET.npz"
+    if plan.normalise == "robust":
+        raise UsageError("--normalise robust needs all training values at once, and a folder holds few", hint=hint)
+    if plan.balance == "match":
+        raise UsageError("--balance match borrows from items of other shards, which a shard cannot name", hint=hint)
+
+
 def _reference(wanted: str | None, names: dict[str, str]) -> str:
     if wanted is None:
         return next(iter(names))
@@ -115,80 +125,19 @@ def _reference(wanted: str | None, names: dict[str, str]) -> str:
     raise UsageError(f"--reference {wanted}: no such modality", hint=nearest(wanted, names))
 
 
-def _read_all(
-    root: Path, rows: Sequence[manifest.Row], names: dict[str, str], reference: str, progress: Any
-) -> tuple[dict[str, dict[str, Features]], list[tuple[str, str]]]:
-    items: dict[str, dict[str, Features]] = {}
-    failed: list[tuple[str, str]] = []
-    for row in rows:
-        try:
-            item = {name: streams.read(root, row.cells[c]) for name, c in names.items() if row.cells.get(c)}
-            for name in item:
-                cell = _map_cell(row, name, names[name])
-                if cell and name != reference:
-                    item[name] = _on_reference_clock(root, cell, item[name], row.id)
-            items[row.id] = item
-        except MismatchError:
-            raise
-        except MmcliError as error:
-            failed.append((row.id, str(error)))
-        if progress is not None:
-            progress.advance(1)
-    return items, failed
-
-
-def _map_cell(row: manifest.Row, name: str, column: str) -> str | None:
-    for key in (f"map.{column}", f"map.{name}", f"map.{manifest.split_column(column)[0]}"):
-        if row.cells.get(key):
-            return row.cells[key]
-    return None
-
-
-def _on_reference_clock(root: Path, cell: str, found: Features, item: str) -> Features:
-    """The features with their times rewritten through the map; frames where it is undefined are left out."""
-    path, _ = manifest.resolve(root, cell)
-    chosen = alignment.load(path)
-    own = (found.meta.get("source") or {}).get("sha256")
-    meant = chosen.query.get("sha256")
-    if own and meant and own != meant:
-        raise MismatchError(
-            f"row {item!r}: the map {path.name} is for {chosen.query.get('name')!r}, not for this file",
-            hint="align the file that the features were extracted from",
-        )
-    times = TimeMap(chosen).to_reference(found.times)
-    defined = np.isfinite(times)
-    if not defined.any():
-        raise InputError(f"the map {path.name} is undefined for all frames", source=item)
-    return Features(np.ascontiguousarray(found.values[defined]), times[defined], found.meta)
-
-
-def _stream(name: str, items: Sequence[Features | None], rows: Sequence[manifest.Row]) -> Stream:
-    there = [(row.id, item) for row, item in zip(rows, items, strict=True) if item is not None]
-    if not there:
-        raise InputError(f"no item has modality {name!r}")
-    meta = streams.common_meta(name, there)
-    frames = [0 if item is None else len(item.times) for item in items]
-    return Stream(
-        values=np.concatenate([item.values for _, item in there]),
-        offsets=np.concatenate([[0], np.cumsum(frames)]).astype(np.int64),
-        times=np.concatenate([item.times for _, item in there]),
-        present=np.array([item is not None for item in items]),
-        made=None,
-        meta=meta,
-    )
-
-
-def _normalise(data: Dataset, method: str) -> None:
-    train = np.asarray(data.split) == "train"
-    normalisers = {}
-    for name, stream in data.streams.items():
+def _normalise(data: Dataset, method: str, seen: survey.Survey) -> None:
+    train = data.rows("train")
+    as_foreseen = {str(data.id[i]) for i in train} == seen.training - {item for item, _ in seen.failed}
+    for stream_name, stream in data.streams.items():
+        own = train[stream.present[train]].tolist()
         if stream.meta.get("kind") == "tokens":
-            normalisers[name] = {"method": "none"}
-            continue
-        rows = np.repeat(train, np.diff(stream.offsets))
-        normalisers[name] = normalise.fit(stream.values[rows], method)
-        stream.values = normalise.apply(stream.values, normalisers[name])
-        stream.meta["normaliser"] = normalisers[name]
+            fitted: dict[str, Any] = {"method": "none"}
+        elif method == "zscore" and as_foreseen:
+            fitted = seen.moments[stream_name].normaliser()
+        else:
+            fitted = normalise.fit_items((stream.item(i).values for i in own), method)
+        stream.values = lazy.changed(stream.values, lambda values, to=fitted: normalise.apply(values, to))  # type: ignore[misc]
+        stream.meta["normaliser"] = fitted
 
 
 def _attach_fitted(root: Path, data: Dataset, notes: list[str]) -> None:
@@ -201,12 +150,3 @@ def _attach_fitted(root: Path, data: Dataset, notes: list[str]) -> None:
             data.streams[name].meta["fitted"] = fitted.load(path)["state"]
     for name in wanted.values():
         notes.append(f"{name}: its fitted state is not in {folder.name}/; models will not read raw files for it")
-
-
-def _digest(item: dict[str, Features]) -> str:
-    """The content of an item: equal where all its modalities hold equal values."""
-    content = {
-        name: [list(found.values.shape), provenance.sha256_bytes(found.values.tobytes())]
-        for name, found in item.items()
-    }
-    return provenance.sha256_bytes(json.dumps(content, sort_keys=True).encode())

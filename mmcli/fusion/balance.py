@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts import provenance
+from mmcli.artifacts import lazy, provenance
 from mmcli.artifacts.dataset import Dataset, Stream, pooled
 from mmcli.errors import InputError, UsageError
 from mmcli.fusion import augment, learned, partners
@@ -107,7 +107,7 @@ def _augment(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[
 def _extended(
     stream: Stream, parents: list[int], label: np.ndarray, train: np.ndarray, rng: np.random.Generator
 ) -> Stream:
-    rows, times, lengths = [stream.values], [stream.times], [0]
+    rows, times, lengths = [], [], [0]
     for parent in parents:
         item = stream.item(parent)
         lengths.append(len(item.values))
@@ -123,9 +123,21 @@ def _extended(
     made[:count] = False if stream.made is None else stream.made
     made[count:] = present[count:]
     offsets = np.concatenate([stream.offsets, stream.offsets[-1] + np.cumsum(lengths[1:])]).astype(np.int64)
-    return dataclasses.replace(
-        stream, values=np.concatenate(rows), times=np.concatenate(times), offsets=offsets, present=present, made=made
-    )
+    values, clock = _followed(stream.values, rows, lengths[1:]), _followed(stream.times, times, lengths[1:])
+    return dataclasses.replace(stream, values=values, times=clock, offsets=offsets, present=present, made=made)
+
+
+def _followed(array: np.ndarray, made: list[np.ndarray], lengths: list[int]) -> np.ndarray:
+    """The rows of all items and then those that were made; an item of length 0 has none among ``made``."""
+    if (found := lazy.of(array)) is None:
+        return np.concatenate([array, *made])
+    if (needed := sum(rows.nbytes for rows in made)) > lazy.HELD:
+        raise UsageError(
+            f"--balance augment makes {needed:,} bytes; at most {lazy.HELD:,} are held for a folder of shards",
+            hint="leave it out: train --class-weights or --sampling balanced; or write one file: -o DATASET.npz",
+        )
+    each = iter(made)
+    return lazy.stands_for(found.followed_by([next(each) if length else array[:0] for length in lengths]))
 
 
 def _match(

@@ -15,6 +15,7 @@ from mmcli.errors import InputError, MismatchError
 # What all items of a stream must agree on, and what the data set keeps of the features' meta.
 AGREE = ("modality", "extractor", "kind", "config_sha256", "fitted_sha256", "vocabulary_size")
 KEEP = (*AGREE, "config", "rate_hz", "hop_s", "sample_rate_hz", "columns")
+RATES = ("rate_hz", "hop_s", "sample_rate_hz")  # kept where all items have the same
 ARRAYS = (".npy",)
 
 
@@ -62,33 +63,46 @@ def read(root: Path, cell: str) -> Features:
     return Features(np.asarray(clip.values, dtype=np.float32), clip.times, {"kind": kind, "modality": "series"})
 
 
-def common_meta(name: str, items: Sequence[tuple[str, Features]]) -> dict[str, Any]:
-    """What the items of a stream agree on.
+class Common:
+    """What the items of the stream ``name`` agree on, gathered item by item."""
 
-    Raises :class:`MismatchError`, naming two items, where they were made differently or have different shapes.
-    """
-    first_id, first = items[0]
-    for item_id, item in items[1:]:
-        if item.values.shape[1:] != first.values.shape[1:]:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.shape: tuple[int, ...] = ()  # of one frame
+        self._first: tuple[str, dict[str, Any]] | None = None
+        self._varying: set[str] = set()
+        self._single = True
+
+    def add(self, item: str, found: Features) -> None:
+        """Take one item in. Raises :class:`MismatchError`, naming two items, where it was made differently."""
+        self._single = self._single and len(found.times) == 1
+        if self._first is None:
+            self._first, self.shape = (item, found.meta), found.values.shape[1:]
+            return
+        first_id, first = self._first
+        if found.values.shape[1:] != self.shape:
             raise MismatchError(
-                f"{name}: {item_id!r} has frames of shape {item.values.shape[1:]}, {first_id!r} of "
-                f"{first.values.shape[1:]}",
+                f"{self.name}: {item!r} has frames of shape {found.values.shape[1:]}, {first_id!r} of {self.shape}",
                 hint="extract all items with one configuration",
             )
         for key in AGREE:
-            if item.meta.get(key) != first.meta.get(key):
+            if found.meta.get(key) != first.get(key):
                 raise MismatchError(
-                    f"{name}: {item_id!r} and {first_id!r} differ in {key} "
-                    f"({_short(item.meta.get(key))} and {_short(first.meta.get(key))})",
+                    f"{self.name}: {item!r} and {first_id!r} differ in {key} "
+                    f"({_short(found.meta.get(key))} and {_short(first.get(key))})",
                     hint="extract all items with one extractor and one configuration",
                 )
-    meta = {key: first.meta[key] for key in KEEP if key in first.meta}
-    for key in ("rate_hz", "hop_s", "sample_rate_hz"):
-        if key in meta and any(item.meta.get(key) != meta[key] for _, item in items):
-            del meta[key]
-    if "kind" not in meta:
-        meta["kind"] = "vector" if all(len(item.times) == 1 for _, item in items) else "sequence"
-    return meta
+        self._varying |= {key for key in RATES if found.meta.get(key) != first.get(key)}
+
+    def meta(self) -> dict[str, Any]:
+        """The meta of the stream. Raises :class:`InputError` where no item has it."""
+        if self._first is None:
+            raise InputError(f"no item has modality {self.name!r}")
+        first = self._first[1]
+        meta = {key: first[key] for key in KEEP if key in first and key not in self._varying}
+        if "kind" not in meta:
+            meta["kind"] = "vector" if self._single else "sequence"
+        return meta
 
 
 def _short(value: object) -> str:
