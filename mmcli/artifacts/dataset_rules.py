@@ -60,6 +60,14 @@ POOL = {"pool": npz.Spec("<i8", 1, 1), "pool_offsets": npz.Spec("<i8", 1, 1)}
 
 def check(d: Dataset, name: str) -> None:
     """Raise :class:`ArtifactError` where a data set does not follow its schema."""
+    check_columns(d, name)
+    train = d.split == "train"
+    for stream_name, stream in d.streams.items():
+        _check_stream(stream, d.items, train, f"{name}: {stream_name}")
+
+
+def check_columns(d: Dataset, name: str) -> None:
+    """The same for everything but the streams' arrays."""
     schema.check(d.meta, REQUIRED, OPTIONAL, what="meta", source=name)
     if d.items == 0 or not d.streams:
         raise ArtifactError(f"holds {d.items} items and {len(d.streams)} streams", source=name)
@@ -81,11 +89,9 @@ def check(d: Dataset, name: str) -> None:
         if digest and not schema.is_sha256(digest):
             raise ArtifactError(f"source holds {digest[:70]!r}, which is no SHA-256", source=name)
     _check_label(d, name)
-    train = d.split == "train"
-    for stream_name, stream in d.streams.items():
+    for stream_name in d.streams:
         if not STREAM_NAME.fullmatch(stream_name):
             raise ArtifactError(f"a stream called {stream_name!r}", source=name)
-        _check_stream(stream, d.items, train, f"{name}: {stream_name}")
 
 
 def _check_label(d: Dataset, name: str) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmcli.artifacts import jsonfile, manifest_lines, provenance, reading
+from mmcli.artifacts import jsonfile, manifest_lines, provenance, reading, shards
+from mmcli.artifacts.dataset import Dataset
 from mmcli.errors import ArtifactError, InputError
 
 _JSON = ("mmcli/alignment@1", "mmcli/report@1", "mmcli/fitted@1")
 
 
 def recognise(path: Path | str) -> str:
-    """The schema of a file, from its first line or its index, without reading its values.
+    """The schema of a file, or of a folder of shards, from its first line or its index, without reading its values.
 
     Raises :class:`InputError` where it is none of ours.
     """
+    if shards.is_folder(path):
+        return shards.SCHEMA
     with reading.opened(path) as (stream, _):
         start = stream.readline(manifest_lines.MAX_LINE).removeprefix(b"\xef\xbb\xbf")
     if start.startswith(b"PK"):
@@ -37,12 +40,14 @@ def validate(path: Path | str) -> dict[str, Any]:
         "mmcli/features@1": _features,
         "mmcli/alignment@1": _alignment,
         "mmcli/dataset@1": _dataset,
+        shards.SCHEMA: _shards,
         "mmcli/checkpoint@1": _checkpoint,
         "mmcli/manifest@1": _manifest,
         "mmcli/report@1": _report,
         "mmcli/fitted@1": _fitted,
     }[name]
-    return {"schema": name, "summary": {"sha256": provenance.sha256_file(path)} | summary(path)}
+    digest = shards.source_of(path)["sha256"] if name == shards.SCHEMA else provenance.sha256_file(path)
+    return {"schema": name, "summary": {"sha256": digest} | summary(path)}
 
 
 def _json(path: Path | str, first_line: bytes) -> str:
@@ -112,7 +117,16 @@ def _alignment(path: Path | str) -> dict[str, Any]:
 def _dataset(path: Path | str) -> dict[str, Any]:
     from mmcli.artifacts import dataset
 
-    found = dataset.load(path)
+    return _of_dataset(dataset.load(path))
+
+
+def _shards(path: Path | str) -> dict[str, Any]:
+    index = shards.index_of(path)
+    sizes = [entry["size"] for entry in index["shards"]]
+    return {"shards": len(sizes), "bytes": sum(sizes), **_of_dataset(shards.load(path))}
+
+
+def _of_dataset(found: Dataset) -> dict[str, Any]:
     splits = found.split.tolist()
     streams = {
         name: {

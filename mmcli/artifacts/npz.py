@@ -39,6 +39,7 @@ _HEADER = re.compile(
     rb"\{ ?'descr': ?'([<>|=]?[a-zA-Z][0-9]{0,9})', ?'fortran_order': ?(True|False), ?"
     rb"'shape': ?\(((?:[0-9]{1,18}, ?)*(?:(?<=, )[0-9]{1,18}|(?<=,)[0-9]{1,18})?)\),? ?\} *\n?"
 )
+_LOCAL = struct.Struct("<26x2H")  # a local file header (APPNOTE 4.3.7) by the lengths of its name and extra field
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -90,6 +91,34 @@ def read(
             raise ArtifactError(wrong, source=name)
         wanted = members.keys() if only is None else only
         return {key: _array(archive, members[key], key, specs[key], name) for key in wanted}
+
+
+class Place(NamedTuple):
+    """Where an array's values stand in a file: from the byte ``offset`` on, ``shape`` of ``dtype``, row by row."""
+
+    offset: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+
+def places(stream: BinaryIO, name: str, specs: Mapping[str, Spec]) -> dict[str, Place]:
+    """The places of the arrays ``specs`` of an archive that :func:`read` has read from the same stream.
+
+    Raises :class:`ArtifactError` where an array is stored by columns.
+    """
+    found = {}
+    with guarded(name), zipfile.ZipFile(stream) as archive:
+        for key, spec in specs.items():
+            entry = archive.getinfo(f"{key}.npy")
+            stream.seek(entry.header_offset)
+            local = stream.read(_LOCAL.size)
+            at = entry.header_offset + _LOCAL.size + sum(_LOCAL.unpack(local)[-2:])
+            stream.seek(at)
+            dtype, shape, fortran, header = _header(stream.read(MAX_HEADER + 12), key, spec, name)
+            if fortran and len(shape) > 1:
+                raise ArtifactError(f"{key!r} is stored by columns; rows are needed", source=name)
+            found[key] = Place(at + header, dtype, shape)
+    return found
 
 
 def write(stream: BinaryIO, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
