@@ -49,7 +49,8 @@ def command(
         Path | None, typer.Argument(metavar="MODEL.pt", help="The model, as `mmcli train` writes it; or a map (json).")
     ] = None,
     dataset: Annotated[
-        Path | None, typer.Argument(metavar="DATASET.npz", help="The data set, as `mmcli fuse` writes it; or TRUTH.")
+        Path | None,
+        typer.Argument(metavar="DATASET", help="What `mmcli fuse` wrote, npz or folder; or TRUTH."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="REPORT.json", help="The report; - for standard output.")

@@ -4,11 +4,17 @@ MANIFEST (csv, jsonl or - for standard input) names features by item, as `mmcli 
 every modality apart and marks the missing ones; a strategy adds a stream named `fused`. Normalisation is fitted on the
 training split only. Without a split column the rows are divided 60/20/20 by a digest of their group or id.
 
+A data set larger than the memory goes into a folder: an output that ends with / or has no suffix. Features files are
+read one by one, shards of --shard-size are written, and index.json last; train, evaluate, predict and info take the
+folder in place of a file and read what they need. The values are those of the one file. --normalise robust and
+--balance match need all items at once and are refused; a --strategy holds the training rows, at most 1 GiB.
+
 Several features files (npz) are the streams of one item: they are brought onto the clock of the first, through the maps
 given by --align, or sampled at --rate, and written as features. Frames at which a stream is undefined are left out.
 
 \b
   mmcli extract digits/manifest.csv -o out | mmcli fuse - -o digits.npz
+  mmcli fuse out/manifest.jsonl -o shards/ --shard-size 1GB
   mmcli fuse slides.npz speech.npz --align map.json --rate 25 -o fused.npz
 """
 
@@ -19,7 +25,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, console
+from mmcli.cli import assign, batching, console, sizes
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
@@ -36,7 +42,10 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
 @mm_command(configs)
 def command(
     inputs: Annotated[list[str], typer.Argument(metavar="MANIFEST|A.npz B.npz...", help="A manifest, or features.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.npz", help="Data set or features.")],
+    output: Annotated[
+        str,
+        typer.Option("-o", "--output", metavar="OUT.npz|FOLDER", help="Data set (file or shards) or features."),
+    ],
     strategy: Annotated[
         str | None,
         typer.Option(
@@ -82,11 +91,16 @@ def command(
             "epoch."
         ),
     ] = "label",
+    shard_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Bytes of a shard, with a folder as output. [default: 256MB]")
+    ] = None,
     seed: Seed = 0,
     json: JsonFlag = False,
     set_: Set = None,
 ) -> None:
     """Fuse."""
+    if shard_size is not None and (_is_single(inputs) or not _is_folder(output)):
+        raise UsageError("--shard-size is for a folder of shards", hint="fuse a manifest into a folder: -o DATASET/")
     if _is_single(inputs):
         if reference is not None or label_type != "auto" or balance != "none" or match != "label":
             raise UsageError("--reference, --label-type, --balance and --match are for manifests")
@@ -97,7 +111,7 @@ def command(
             raise UsageError("--strategy none keeps streams apart, which needs a manifest", hint="use concat")
         config = _config(strategy, weight, set_)
         how = single.Plan(strategy, config, rate, normalise or "none", pool, spans, span_kind)
-        summary = _fuse_single(inputs, output, align or [], how)
+        summary = _fuse_single(inputs, Path(output), align or [], how)
     else:
         if align or rate is not None or pool != "auto" or spans is not None:
             raise UsageError(
@@ -115,7 +129,10 @@ def command(
             raise UsageError("--weight needs --strategy weighted")
         config = None if strategy == "none" else _config(strategy, weight, set_)
         plan = Plan(strategy, config, normalise or "zscore", reference, label_type, balance, match, seed)
-        summary = _fuse_manifest(inputs[0], output, plan)
+        if _is_folder(output):
+            summary = _fuse_manifest(inputs[0], output, plan, sizes.parse(shard_size or "256MB", "--shard-size"))
+        else:
+            summary = _fuse_manifest(inputs[0], output, plan)
     if json:
         console.emit(summary)
     if summary.get("failed"):
@@ -161,19 +178,27 @@ def _fuse_single(inputs: list[str], output: Path, maps: list[Path], plan: Any) -
     return {"schema": "mmcli/fuse@1", "output": str(output), "frames": frames, "width": width}
 
 
-def _fuse_manifest(source: str, output: Path, plan: Any) -> dict[str, Any]:
-    from mmcli.artifacts import dataset, manifest
+def _is_folder(output: str) -> bool:
+    """A data set in shards is meant; a device or pipe without a suffix is a file."""
+    return batching.is_folder(output) and (Path(output).is_dir() or not Path(output).exists())
+
+
+def _fuse_manifest(source: str, output: str, plan: Any, shard_bytes: int | None = None) -> dict[str, Any]:
+    from mmcli.artifacts import dataset, manifest, shards
     from mmcli.fusion import assemble
 
     rows = manifest.load(source)
     with console.progress("fuse", len(rows.rows)) as progress:
-        found = assemble.assemble(rows, plan, progress)
+        found = assemble.assemble(rows, plan, progress, lazily=shard_bytes is not None)
     data = found.dataset
     for item, reason in found.failed:
         console.warn(f"{item}: left out: {reason}")
     for note in found.notes:
         console.say(note)
-    dataset.save(output, data)
+    if shard_bytes is None:
+        dataset.save(output, data)
+    else:
+        shards.save(output, data, shard_bytes)
     streams = {
         name: {"items": int(s.present.sum()), "frame": list(s.values.shape[1:]), "kind": s.meta["kind"]}
         for name, s in data.streams.items()

@@ -1,4 +1,4 @@
-"""A data set as it was named on the command line, a file or standard input, and what is recorded of it."""
+"""A data set as it was named on the command line: a file, a folder of shards or standard input; and its source."""
 
 from __future__ import annotations
 
@@ -12,10 +12,24 @@ if TYPE_CHECKING:
 
 def data_set(path: Path) -> tuple[Dataset, dict[str, Any]]:
     """The data set and its source ``{name, size, sha256}``; of standard input the bytes are read once for both."""
-    from mmcli.artifacts import dataset, provenance, reading
+    from mmcli.artifacts import dataset, reading
 
     if str(path) != reading.STDIN:
-        return dataset.load(path), provenance.source_of(path)
+        return load(path), source(path)
     data = reading.read_bytes(path, dataset.MAX_BYTES)
-    source = {"name": reading.STDIN, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    return dataset.loads(data, reading.named(path)), source
+    digest = hashlib.sha256(data).hexdigest()
+    return dataset.loads(data, reading.named(path)), {"name": reading.STDIN, "size": len(data), "sha256": digest}
+
+
+def load(path: Path) -> Dataset:
+    """The data set in a file, or in a folder of shards, whose rows are read when they are needed."""
+    from mmcli.artifacts import dataset, shards
+
+    return shards.load(path) if path.is_dir() else dataset.load(path)
+
+
+def source(path: Path) -> dict[str, Any]:
+    """What is recorded of an input: ``{name, size, sha256}``."""
+    from mmcli.artifacts import provenance, shards
+
+    return shards.source_of(path) if path.is_dir() else provenance.source_of(path)

@@ -15,6 +15,7 @@ cannot be read is named in FOLDER/failures.jsonl, and the same command again doe
   mmcli predict digits.pt --from list.txt -o predictions/ --jobs 8
   mmcli predict digits.pt features/manifest.jsonl
   mmcli predict digits.pt digits.npz --split test | head -3
+  mmcli predict digits.pt shards/ -o predictions.jsonl
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmcli.cli import batching, console, outputs
+from mmcli.cli import batching, console, given, outputs
 from mmcli.cli.options import Jobs, JsonFlag
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
@@ -73,8 +74,8 @@ def command(
         options = batching.options(jobs, timeout, shard, retry_failed, max_failures)
         _many(inputs, model, output, options, {"device": device, "threshold": threshold, "explain": explain}, json)
         return
-    given = {"--jobs": jobs, "--timeout": timeout, "--shard": shard, "--retry-failed": retry_failed}
-    for name, value in {**given, "--max-failures": max_failures, "--json": json}.items():
+    for_many = {"--jobs": jobs, "--timeout": timeout, "--shard": shard, "--retry-failed": retry_failed}
+    for name, value in {**for_many, "--max-failures": max_failures, "--json": json}.items():
         if value:
             raise UsageError(f"{name} is for many raw files", hint="name a folder: -o PREDICTIONS/")
     _stream(inputs, model, output, split, explain, threshold, device)
@@ -85,7 +86,7 @@ def _many(inputs: list[str], model: Path, output: str, options: Any, how: dict[s
     from mmcli.batch import predictions
     from mmcli.cli.listening import Listening
 
-    if any(name.lower().endswith(".npz") for name in inputs):
+    if any(_is_data_set(name) for name in inputs):
         raise UsageError("a data set is predicted whole, into a file", source=output, hint="-o predictions.jsonl")
     listening = Listening(rows=not json, root=output, what="predict", header=False)
     with batching.folder(output) as (out, _), listening as listener:
@@ -129,6 +130,12 @@ def _stream(
         raise BatchFailedError(f"{failed.count} items could not be used and have no line")
 
 
+def _is_data_set(source: str) -> bool:
+    from mmcli.artifacts import shards
+
+    return source.lower().endswith(".npz") or shards.is_folder(source)
+
+
 class _Failed:
     """Items without a line, named as they come."""
 
@@ -145,12 +152,12 @@ def _parts(sources: list[str], chosen: Any, failed: _Failed, split: str | None) 
     """
     import sys
 
-    from mmcli.artifacts import dataset, manifest
+    from mmcli.artifacts import manifest
     from mmcli.batch import arriving, raw
     from mmcli.fusion import assemble
 
-    if len(sources) == 1 and sources[0].lower().endswith(".npz"):
-        yield dataset.load(sources[0])
+    if len(sources) == 1 and _is_data_set(sources[0]):
+        yield given.load(Path(sources[0]))
         return
     rows = arriving.Rows(sys.stdin.buffer) if sources == ["-"] else None
     if raw.is_raw(sources) if rows is None else rows.raw:

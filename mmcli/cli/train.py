@@ -4,7 +4,8 @@ Every stream gets the encoder that suits what it holds (a convolutional network 
 bidirectional LSTM for tokens, a perceptron for vectors), a fusion block joins them, a head answers. Items may lack
 modalities, in training and later. Training stops when the validation split gets no better; the best weights are kept.
 The same data, options and seed give the same bytes. MODEL.history.ndjson holds the figures of every epoch. Under
-torchrun several processes train one model.
+torchrun several processes train one model. Of a folder of shards a batch is read when it is its turn; the model is the
+same as of one file.
 
 With --objective contrastive MODEL holds encoders and no classifier: each modality learns to find its partner among
 other items (InfoNCE), labels are not needed. --init trains on from them, or from any model's encoders.
@@ -25,7 +26,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, console
+from mmcli.cli import assign, console, given
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
@@ -38,7 +39,7 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
 
 @mm_command(configs)
 def command(
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET.npz", help="What `mmcli fuse` wrote.")],
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="What `mmcli fuse` wrote, npz or folder.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL.pt", help="The model.")],
     task: Annotated[str, typer.Option(help="auto, classify, regress, multilabel. auto: by the labels.")] = "auto",
     fusion: Annotated[
@@ -102,16 +103,14 @@ def command(
     config = _config(locals())
     if not dry_run and str(output) == "-":
         raise UsageError("a model with its history cannot go to standard output", hint="give -o a file name")
-    from mmcli.artifacts import dataset as datasets
-    from mmcli.artifacts import provenance
     from mmcli.training import auto, initial, plan, run
 
-    data = datasets.load(dataset)
+    data = given.load(dataset)
     start = None if init is None else initial.load(init)
     if dry_run:
         _show_plan(run.planned(data, config, start), json)
         return
-    inputs = [provenance.source_of(path) for path in (dataset, init) if path is not None]
+    inputs = [given.source(path) for path in (dataset, init) if path is not None]
     if cv is not None or seeds > 1:
         if objective == "contrastive" or (init is not None and cv is not None):
             what = "--cv and --seeds judge answers, which pre-training does not give"

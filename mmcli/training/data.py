@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmcli.artifacts import lazy
 from mmcli.artifacts.dataset import Dataset, Stream
 from mmcli.models import masks
 from mmcli.models.network import Input
@@ -41,19 +42,21 @@ def shape_of(name: str, stream: Stream) -> StreamShape:
 
 @dataclass
 class Packed:
-    """One stream: all items' rows one after another on the device."""
+    """One stream: all items' rows one after another on the device, or left in files and read batch by batch."""
 
-    values: Tensor
+    values: Tensor | lazy.Rows
     starts: Tensor
     lengths: Tensor
     present: Tensor
 
     def cut(self, indices: Tensor, size: int) -> Input:
         """Items ``indices`` padded with zeros to ``size`` steps."""
-        steps = torch.arange(size, device=indices.device)
-        rows = (self.starts[indices, None] + steps).clamp(max=max(len(self.values) - 1, 0))
         present = self.present[indices]
         mask = masks.from_lengths(self.lengths[indices], size) & present[:, None]
+        if isinstance(self.values, lazy.Rows):
+            return Input(_gathered(self.values, indices, size), mask, present)
+        steps = torch.arange(size, device=indices.device)
+        rows = (self.starts[indices, None] + steps).clamp(max=max(len(self.values) - 1, 0))
         return Input(masks.zeroed(self.values[rows], mask), mask, present)
 
     def borrow(self, borrows: NDArray[np.int64], lucky: NDArray[np.int64], source: NDArray[np.int64]) -> None:
@@ -84,9 +87,11 @@ class Data:
             values = stream.values if len(stream.values) else np.zeros((1, *shape.shape), np.float32)
             starts, lengths = stream.offsets[:-1], np.diff(stream.offsets)
             present = stream.present & (lengths > 0)
+        parts = (torch.from_numpy(np.array(a)).to(self.device) for a in (starts, lengths, present))
+        if (rows := lazy.of(values)) is not None:
+            return Packed(rows.changed(lambda item: item.reshape(len(item), *shape.shape), shape.shape), *parts)
         values = np.ascontiguousarray(values.reshape(len(values), *shape.shape), np.float32)
-        parts = (torch.from_numpy(np.array(a)).to(self.device) for a in (values, starts, lengths, present))
-        return Packed(*parts)
+        return Packed(torch.from_numpy(np.array(values)).to(self.device), *parts)
 
     def redraw(self, train: NDArray[np.int64], rng: np.random.Generator) -> None:
         """Let every item that borrows a stream borrow it from another of its pool, among ``train``; it has none where
@@ -117,6 +122,16 @@ class Data:
         sizes = self.sizes(indices) if sizes is None else sizes
         chosen = torch.from_numpy(indices).to(self.device)
         return {name: packed.cut(chosen, int(n)) for (name, packed), n in zip(self.streams.items(), sizes, strict=True)}
+
+
+def _gathered(rows: lazy.Rows, indices: Tensor, size: int) -> Tensor:
+    """Items read from their files, ``(n, size, ...)`` on the device of ``indices``, zeros behind the end of each."""
+    chosen = indices.tolist()
+    found = np.zeros((len(chosen), size, *rows.shape[1:]), np.float32)
+    for place, item in enumerate(chosen):
+        values = rows.item(item)
+        found[place, : len(values)] = values
+    return torch.from_numpy(found).to(indices.device)
 
 
 def _pool(stream: Stream | None) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
