@@ -58,6 +58,8 @@ def _json(path: Path | str, first_line: bytes) -> str:
         content = jsonfile.load(path)
     if "schema" not in content and ("id" in content or "mmcli" in content):
         return manifest_lines.SCHEMA
+    if content.get("schema") == shards.SCHEMA:
+        raise ArtifactError("is the index of a data set in shards", source=path, hint="name its folder")
     if content.get("schema") not in _JSON:
         found = str(content.get("schema"))[:60]
         raise ArtifactError(f"has schema {found!r}; known: {', '.join(_JSON)}", source=path)

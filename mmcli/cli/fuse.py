@@ -180,6 +180,10 @@ def _fuse_single(inputs: list[str], output: Path, maps: list[Path], plan: Any) -
 
 def _is_folder(output: str) -> bool:
     """A data set in shards is meant; a device or pipe without a suffix is a file."""
+    from mmcli.artifacts import remote
+
+    if remote.is_url(output):
+        raise UsageError("a data set is written to a local file or folder", source=output)
     return batching.is_folder(output) and (Path(output).is_dir() or not Path(output).exists())
 
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from mmcli.training.data import Data
 from mmcli.training.target import Target, losses, score
 
-AT_ONCE = 256  # items a forward pass
+AT_ONCE = 256  # items a forward pass, fewer where they are large:
+AT_ONCE_BYTES = 64 << 20  # of their values; activations take several times as much
 
 
 def logits_of(net: nn.Module, data: Data, rows: NDArray[np.int64]) -> Tensor:
@@ -19,7 +20,8 @@ def logits_of(net: nn.Module, data: Data, rows: NDArray[np.int64]) -> Tensor:
     by_length = np.argsort(data.lengths[rows].max(1), kind="stable")
     parts = []
     with torch.no_grad():
-        for chunk in np.array_split(by_length, max(1, -(-len(rows) // AT_ONCE))):
+        parts_of = max(1, -(-len(rows) // AT_ONCE), -(-data.nbytes(rows) // AT_ONCE_BYTES))
+        for chunk in np.array_split(by_length, min(parts_of, max(1, len(rows)))):
             parts.append(net(data.batch(rows[chunk])).float())
     back = torch.from_numpy(np.argsort(by_length, kind="stable")).to(data.device)
     return torch.cat(parts)[back]

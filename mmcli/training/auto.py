@@ -19,9 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmcli.artifacts import lazy
 from mmcli.artifacts.dataset import Dataset
 from mmcli.errors import InputError
-from mmcli.models import factory
+from mmcli.models import factory, statistics
 from mmcli.models.stack import pool
 from mmcli.models.streams import StreamShape
 from mmcli.training import folds as folding
@@ -56,18 +57,22 @@ Report = Callable[[Row], None]
 def rounds(dataset: Dataset, config: TrainConfig) -> int:
     """How many candidates :func:`fit_auto` will report."""
     streams = plan.shapes(dataset, config.modalities)
-    kernels = int(_kernels(streams, len(dataset.rows("train")), config))
+    kernels = int(_kernels(dataset, streams, len(dataset.rows("train")), config))
     networks = int(config.candidates != "kernels")
     one = len(streams) * (networks + kernels)
     return one + (len(JOINT) * networks + kernels if len(streams) > 1 else 0)
 
 
-def _kernels(streams: Sequence[StreamShape], rows: int, config: TrainConfig) -> bool:
-    if config.candidates != "networks" and ridge.fits(streams, rows):
+def _kernels(dataset: Dataset, streams: Sequence[StreamShape], rows: int, config: TrainConfig) -> bool:
+    """Whether kernel machines take part: their statistics of all items are held, of a folder of shards too."""
+    held = 4 * dataset.items * sum(statistics.width(stream) for stream in streams)
+    sharded = any(lazy.of(dataset.streams[stream.name].values) is not None for stream in streams)
+    if config.candidates != "networks" and ridge.fits(streams, rows) and not (sharded and held > lazy.HELD):
         return True
     if config.candidates == "kernels":
-        most = f"{ridge.MOST_ROWS:,} items and {ridge.MOST_WIDTH:,} numbers each"
-        raise InputError(f"kernel machines are for at most {most}")
+        most = f"{ridge.MOST_ROWS:,} training items and {ridge.MOST_WIDTH:,} numbers each"
+        most += f", and {lazy.HELD:,} bytes of them together" if sharded else ""
+        raise InputError(f"kernel machines are for at most {most}", hint="--set train.candidates=networks")
     return False
 
 
@@ -108,7 +113,8 @@ def fit_auto(
             lambda: fit(dataset, chosen, train=rows, val=val, target=target, initial=initial),
         )
 
-    for made in _candidates(network, data, streams, target, train, parts, config):
+    kernels = _kernels(dataset, streams, len(train), config)
+    for made in _candidates(network, data, streams, target, train, parts, kernels, config):
         found.append(made)
         if report is not None:
             report({"candidate": made.title, **_figures(made.answers[train], target, train)})
@@ -135,11 +141,12 @@ def _candidates(
     target: Target,
     train: NDArray[np.int64],
     parts: Sequence[NDArray[np.int64]],
+    kernels: bool,
     config: TrainConfig,
 ) -> Any:
     single = [(s.name, [s], "concat") for s in streams]
     joint = [(block, list(streams), block) for block in JOINT] if len(streams) > 1 else []
-    if _kernels(streams, len(train), config):
+    if kernels:
         with seeding.deterministic(config.threads, torch.device("cpu")):
             yield from _machines(data, streams, target, train, parts)
     for title, used, block in [*single, *joint] if config.candidates != "kernels" else []:

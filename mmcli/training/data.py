@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -116,6 +117,11 @@ class Data:
         """The longest item of every stream among ``indices``, at least one step."""
         longest: NDArray[np.int64] = np.maximum(self.lengths[indices].max(0, initial=1), 1)
         return longest
+
+    def nbytes(self, indices: NDArray[np.int64]) -> int:
+        """Bytes of the values of some items, without padding."""
+        each = [4 * math.prod(packed.values.shape[1:]) for packed in self.streams.values()]
+        return int((self.lengths[indices] @ np.array(each, np.int64)).sum())
 
     def batch(self, indices: NDArray[np.int64], sizes: NDArray[np.int64] | None = None) -> dict[str, Input]:
         """The items, padded to the longest of them or to ``sizes`` (steps a stream)."""
