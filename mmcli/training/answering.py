@@ -11,7 +11,7 @@ from mmcli.training.data import Data
 from mmcli.training.target import Target, losses, score
 
 AT_ONCE = 256  # items a forward pass, fewer where they are large:
-AT_ONCE_BYTES = 64 << 20  # of their values; activations take several times as much
+AT_ONCE_BYTES = 16 << 20  # of their values; activations take several times as much
 
 
 def logits_of(net: nn.Module, data: Data, rows: NDArray[np.int64]) -> Tensor:
