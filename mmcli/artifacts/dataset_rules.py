@@ -25,6 +25,7 @@ STREAM_META = features.OPTIONAL | {
     "normaliser": schema.nullable(schema.OBJECT),
     "fitted": schema.nullable(schema.OBJECT),
     "weight": schema.NUMBER,
+    "spans": schema.OBJECT,
     "projection": schema.nullable(schema.OBJECT),
 }
 REQUIRED = {

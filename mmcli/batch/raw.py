@@ -115,6 +115,12 @@ class _Loaded:
         extractor = meta.get("extractor")
         if extractor is None:
             return
+        if meta.get("spans"):
+            raise MismatchError(
+                f"reads {name!r} word by word, which raw files do not come in",
+                source=source,
+                hint="fuse a manifest with the maps of its transcripts (--spans), and predict that data set",
+            )
         self.module = extractors.registry(self.modality).load(str(extractor))
         self.config = extractors.configured(self.module, meta.get("config") or {})
         self.state = meta.get("fitted")

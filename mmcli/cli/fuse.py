@@ -9,12 +9,16 @@ read one by one, shards of --shard-size are written, and index.json last; train,
 folder in place of a file and read what they need. The values are those of the one file. --normalise robust and
 --balance match need all items at once and are refused; a --strategy holds the training rows, at most 1 GiB.
 
+With --spans text every frame is a word: each row's column map.text names the alignment of its transcript with the
+recording of the reference modality, and streams with a clock are pooled over every word (--span-kind, --pool).
+
 Several features files (npz) are the streams of one item: they are brought onto the clock of the first, through the maps
 given by --align, or sampled at --rate, and written as features. Frames at which a stream is undefined are left out.
 
 \b
   mmcli extract digits/manifest.csv -o out | mmcli fuse - -o digits.npz
   mmcli fuse out/manifest.jsonl -o shards/ --shard-size 1GB
+  mmcli fuse words.jsonl -o words.npz --spans text --reference audio
   mmcli fuse slides.npz speech.npz --align map.json --rate 25 -o fused.npz
 """
 
@@ -74,7 +78,11 @@ def command(
         typer.Option(help="auto, linear, mean, max, last: how features reach a clock; auto pools where it is slower."),
     ] = "auto",
     spans: Annotated[
-        Path | None, typer.Option(metavar="MAP.json", help="Frames are the words of this transcript alignment.")
+        str | None,
+        typer.Option(
+            metavar="MAP.json|M",
+            help="Frames are the words of this transcript alignment; of a manifest: of each row's map.M.",
+        ),
     ] = None,
     span_kind: Annotated[str, typer.Option(help="word or line, with --spans.")] = "word",
     label_type: Annotated[
@@ -110,14 +118,19 @@ def command(
         if strategy == "none":
             raise UsageError("--strategy none keeps streams apart, which needs a manifest", hint="use concat")
         config = _config(strategy, weight, set_)
-        how = single.Plan(strategy, config, rate, normalise or "none", pool, spans, span_kind)
+        how = single.Plan(
+            strategy, config, rate, normalise or "none", pool, None if spans is None else Path(spans), span_kind
+        )
         summary = _fuse_single(inputs, Path(output), align or [], how)
     else:
-        if align or rate is not None or pool != "auto" or spans is not None:
+        if align or rate is not None or (spans is None and (pool != "auto" or span_kind != "word")):
             raise UsageError(
-                "--align, --rate, --pool and --spans are for features files",
+                "--align, --rate, and without --spans also --pool and --span-kind, are for features files",
                 hint="in a manifest, column map.MODALITY names the map",
             )
+        from mmcli.fusion.words import Words
+
+        words = None if spans is None else Words(spans, span_kind, "mean" if pool == "auto" else pool)
         if len(inputs) > 1:
             raise UsageError(f"{len(inputs)} manifests", hint="pass one manifest, or features files ending in .npz")
         from mmcli.fusion.assemble import Plan
@@ -128,7 +141,7 @@ def command(
         if strategy == "none" and weight:
             raise UsageError("--weight needs --strategy weighted")
         config = None if strategy == "none" else _config(strategy, weight, set_)
-        plan = Plan(strategy, config, normalise or "zscore", reference, label_type, balance, match, seed)
+        plan = Plan(strategy, config, normalise or "zscore", reference, label_type, balance, match, seed, words)
         if _is_folder(output):
             summary = _fuse_manifest(inputs[0], output, plan, sizes.parse(shard_size or "256MB", "--shard-size"))
         else:

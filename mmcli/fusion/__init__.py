@@ -39,6 +39,7 @@ _SUPPORT = (
     "summary",
     "survey",
     "width",
+    "words",
 )
 
 registry = Registry("fusion strategy", __name__, __path__, support=_SUPPORT)

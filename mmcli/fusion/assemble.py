@@ -12,6 +12,7 @@ from mmcli.artifacts import fitted, lazy, manifest, provenance
 from mmcli.artifacts.dataset import Dataset
 from mmcli.errors import InputError, UsageError
 from mmcli.fusion import balance, fused, labels, normalise, splits, streams, survey
+from mmcli.fusion.words import Words
 from mmcli.registry import nearest
 
 
@@ -27,6 +28,7 @@ class Plan:
     balance: str = "none"
     match: str = "label"
     seed: int = 0
+    words: Words | None = None  # frames are the words of each row's transcript
 
 
 @dataclass
@@ -57,7 +59,9 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
         raise InputError("no usable rows", source=rows.source)
     names = streams.columns(rows.columns, good)
     reference = _reference(plan.reference, names)
-    seen = survey.Survey(rows.root, good, names, reference, not lazily, progress)
+    if plan.words is not None:
+        plan.words.refuse(rows.columns, names, reference)
+    seen = survey.Survey(rows.root, good, names, reference, not lazily, plan.words, progress)
     kept, failed = seen.rows, seen.failed
     if not kept:
         raise InputError(f"none of the {len(good)} rows can be used; the first: {failed[0][1]}", source=rows.source)
@@ -84,6 +88,7 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
         "reference": reference,
         "balance": plan.balance,
         **({"match": plan.match} if plan.balance == "match" else {}),
+        **({"spans": plan.words.modality, **plan.words.facts()} if plan.words is not None else {}),
         "seed": plan.seed,
     }
     data.meta.update(

@@ -19,13 +19,14 @@ from mmcli.artifacts.dataset import Stream
 from mmcli.artifacts.features import Features
 from mmcli.errors import InputError, MismatchError, MmcliError
 from mmcli.fusion import normalise, splits, streams
+from mmcli.fusion.words import NO_CLOCK, Words
 
 
 class Survey:
     """Frames, digests and what items agree on, of the ``rows`` that could be read; the others are in ``failed``.
 
-    ``names`` are the columns of the streams. ``holding``: keep the values. ``moments`` are those of the streams over
-    the rows of ``training``.
+    ``names`` are the columns of the streams. ``holding``: keep the values. ``words``: frames are words. ``moments`` are
+    those of the streams over the rows of ``training``.
     """
 
     def __init__(
@@ -35,9 +36,10 @@ class Survey:
         names: Mapping[str, str],
         reference: str,
         holding: bool,
+        words: Words | None = None,
         progress: Any = None,
     ) -> None:
-        self._root, self._names, self._reference = root, names, reference
+        self._root, self._names, self._reference, self._words = root, names, reference, words
         self.rows: list[manifest.Row] = []
         self.failed: list[tuple[str, str]] = []
         self.frames: dict[str, list[int]] = {name: [] for name in names}
@@ -74,6 +76,8 @@ class Survey:
     def stream(self, name: str) -> Stream:
         """The stream of one modality: in memory, or as files that are read when rows are asked for."""
         meta = self.common[name].meta()
+        if self._words is not None and meta["kind"] not in NO_CLOCK:
+            meta["spans"] = self._words.facts()
         lengths = np.array(self.frames[name], np.int64)
         if self._held is not None:
             there = [item[name] for item in self._held if name in item]
@@ -105,8 +109,12 @@ class Survey:
     def _read(self, row: manifest.Row, name: str) -> Features:
         found = streams.read(self._root, row.cells[self._names[name]])
         cell = _map_cell(row, name, self._names[name])
+        if self._words is not None and manifest.split_column(self._names[name])[0] == self._words.modality:
+            cell = None  # of the transcript, whose words are the frames
         if cell and name != self._reference:
-            return _on_reference_clock(self._root, cell, found, row.id)
+            found = _on_reference_clock(self._root, cell, found, row.id)
+        if self._words is not None:
+            found = self._words.pooled(self._root, row, found, name == self._reference)
         return found
 
 

@@ -141,6 +141,13 @@ def fitting(dataset: Dataset, name: str, shape: StreamShape, meta: Mapping[str, 
                 source=source,
                 hint="extract with the model's configuration (mmcli info shows it)",
             )
+    if meta.get("spans") != stream.meta.get("spans"):
+        ours, theirs = (f"spans {m['spans']}" if m.get("spans") else "no spans" for m in (meta, stream.meta))
+        raise MismatchError(
+            f"stream {name!r} has {theirs}, the model was trained on {ours}",
+            source=source,
+            hint="fuse with the --spans that its data set was made with",
+        )
     if stream.width != shape.width or (kind_of(stream) == "tokens") != (shape.kind == "tokens"):
         raise MismatchError(
             f"stream {name!r} holds {kind_of(stream)} frames of {stream.width} numbers; the model was trained on "
