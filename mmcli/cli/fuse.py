@@ -24,6 +24,8 @@ given by --align, or sampled at --rate, and written as features. Frames at which
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,9 +40,10 @@ from mmcli.errors import BatchFailedError, UsageError
 def configs(values: dict[str, Any]) -> dict[str, Any]:
     """The configuration of the strategy in force."""
     strategy = values["strategy"] or ("concat" if _is_single(values["inputs"]) else "none")
+    also = _augmenting(values["balance"], values["set_"])
     if strategy == "none":
-        return {}
-    return {strategy: _config(strategy, values["weight"], values["set_"])}
+        return also
+    return {strategy: _config(strategy, values["weight"], values["set_"], also), **also}
 
 
 @mm_command(configs)
@@ -90,7 +93,10 @@ def command(
     ] = "auto",
     balance: Annotated[
         str,
-        typer.Option(help="none, weight, augment, match: mend scarce classes or modalities in the training split."),
+        typer.Option(
+            help="none, weight, augment, match: mend scarce classes or modalities in the training split. --set "
+            "augment.flip=true mirrors pictures too."
+        ),
     ] = "none",
     match: Annotated[
         str,
@@ -140,8 +146,13 @@ def command(
         strategy = strategy or "none"
         if strategy == "none" and weight:
             raise UsageError("--weight needs --strategy weighted")
-        config = None if strategy == "none" else _config(strategy, weight, set_)
-        plan = Plan(strategy, config, normalise or "zscore", reference, label_type, balance, match, seed, words)
+        also = _augmenting(balance, set_)
+        if strategy == "none":
+            assign.refuse_unused(assign.split(set_), also)
+        config = None if strategy == "none" else _config(strategy, weight, set_, also)
+        plan = Plan(strategy, config, normalise or "zscore", reference, label_type, balance, match, seed, words=words)
+        if also:
+            plan = dataclasses.replace(plan, augmenting=also["augment"])
         if _is_folder(output):
             summary = _fuse_manifest(inputs[0], output, plan, sizes.parse(shard_size or "256MB", "--shard-size"))
         else:
@@ -156,12 +167,21 @@ def _is_single(inputs: list[str]) -> bool:
     return all(name.lower().endswith(".npz") for name in inputs)
 
 
-def _config(strategy: str, weight: list[str] | None, set_: list[str] | None) -> Any:
+def _augmenting(balance: str, set_: list[str] | None) -> dict[str, Any]:
+    """The configuration of ``augment`` where it is in force."""
+    from mmcli.fusion import augment
+
+    if balance != "augment":
+        return {}
+    return {"augment": assign.configure(augment.Config, assign.split(set_).get("augment"), "augment")}
+
+
+def _config(strategy: str, weight: list[str] | None, set_: list[str] | None, also: Iterable[str] = ()) -> Any:
     from mmcli.fusion import registry
 
     module = registry.load(strategy)
     assigned = assign.split(set_)
-    assign.refuse_unused(assigned, [strategy])
+    assign.refuse_unused(assigned, [strategy, *also])
     if not weight:
         return assign.configure(module.Config, assigned.get(strategy), strategy)
     if strategy != "weighted":

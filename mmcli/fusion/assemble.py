@@ -11,7 +11,7 @@ import numpy as np
 from mmcli.artifacts import fitted, lazy, manifest, provenance
 from mmcli.artifacts.dataset import Dataset
 from mmcli.errors import InputError, UsageError
-from mmcli.fusion import balance, fused, labels, normalise, splits, streams, survey
+from mmcli.fusion import augment, balance, fused, labels, normalise, splits, streams, survey
 from mmcli.fusion.words import Words
 from mmcli.registry import nearest
 
@@ -28,6 +28,7 @@ class Plan:
     balance: str = "none"
     match: str = "label"
     seed: int = 0
+    augmenting: augment.Config = field(default_factory=augment.Config)  # for balance "augment"
     words: Words | None = None  # frames are the words of each row's transcript
 
 
@@ -88,6 +89,7 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
         "reference": reference,
         "balance": plan.balance,
         **({"match": plan.match} if plan.balance == "match" else {}),
+        **({"augment": provenance.config_dict(plan.augmenting)} if plan.balance == "augment" else {}),
         **({"spans": plan.words.modality, **plan.words.facts()} if plan.words is not None else {}),
         "seed": plan.seed,
     }
@@ -105,7 +107,7 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
     if earlier:
         found.notes.append(f"{earlier} rows failed in an earlier stage and are left out")
     starts = np.array([np.nan if row.start is None else row.start for row in kept])
-    found.dataset, said = balance.apply(data, plan.balance, plan.seed, plan.match, starts)
+    found.dataset, said = balance.apply(data, plan.balance, plan.seed, plan.match, starts, plan.augmenting)
     found.notes += said
     if plan.strategy != "none":
         found.notes += fused.add(found.dataset, plan.strategy, plan.strategy_config, reference)

@@ -28,12 +28,18 @@ MOST = 3  # made items for each real one
 
 
 def apply(
-    dataset: Dataset, method: str, seed: int, by: str = "label", starts: np.ndarray | None = None
+    dataset: Dataset,
+    method: str,
+    seed: int,
+    by: str = "label",
+    starts: np.ndarray | None = None,
+    how: augment.Config | None = None,
 ) -> tuple[Dataset, list[str]]:
     """The balanced data set and what should be said about it.
 
     ``by`` is how ``match`` finds partners; ``starts`` float64 ``(items,)``, seconds, NaN where unknown, is when each
-    item begins in its recording. Raises :class:`InputError` where the labels or starts do not allow it.
+    item begins in its recording; ``how`` is for ``augment``. Raises :class:`InputError` where the labels or starts do
+    not allow it.
     """
     if method not in METHODS:
         raise UsageError(f"unknown balance {method!r}", hint="one of: " + ", ".join(METHODS))
@@ -45,13 +51,15 @@ def apply(
     rng = np.random.default_rng(seed)
     if method == "match":
         balanced, notes, record = _match(dataset, rng, partners.Finder(dataset, by, starts))
+    elif method == "weight":
+        balanced, notes, record = _weigh(dataset)
     else:
-        balanced, notes, record = {"weight": _weigh, "augment": _augment}[method](dataset, rng)
+        balanced, notes, record = _augment(dataset, rng, how or augment.Config())
     balanced.meta["balance"] = {"method": method, "seed": seed, **record}
     return balanced, notes
 
 
-def _weigh(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[str], dict[str, Any]]:
+def _weigh(dataset: Dataset) -> tuple[Dataset, list[str], dict[str, Any]]:
     train = dataset.rows("train")
     weights = {}
     for name in dataset.modalities:
@@ -70,7 +78,9 @@ def _weigh(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[st
     return dataset, [f"weights by reliability and amount: {listed}"], {"weights": weights}
 
 
-def _augment(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[str], dict[str, Any]]:
+def _augment(
+    dataset: Dataset, rng: np.random.Generator, how: augment.Config
+) -> tuple[Dataset, list[str], dict[str, Any]]:
     label = dataset.label
     assert label is not None
     if label.dtype.kind != "U":
@@ -85,7 +95,7 @@ def _augment(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[
     if not parents:
         return dataset, ["balance: all classes have as many training items"], {"made": 0}
     streams = {
-        name: _extended(stream, parents, label, train, rng)
+        name: _extended(stream, parents, label, train, rng, how)
         for name, stream in dataset.streams.items()
         if name in dataset.modalities
     }
@@ -105,7 +115,12 @@ def _augment(dataset: Dataset, rng: np.random.Generator) -> tuple[Dataset, list[
 
 
 def _extended(
-    stream: Stream, parents: list[int], label: np.ndarray, train: np.ndarray, rng: np.random.Generator
+    stream: Stream,
+    parents: list[int],
+    label: np.ndarray,
+    train: np.ndarray,
+    rng: np.random.Generator,
+    how: augment.Config,
 ) -> Stream:
     rows, times, lengths = [], [], [0]
     for parent in parents:
@@ -115,7 +130,7 @@ def _extended(
             continue
         mates = train[(label[train] == label[parent]) & stream.present[train]]
         partner = stream.item(int(rng.choice(mates))).values
-        rows.append(augment.sample(item.values, stream.meta.get("kind", "sequence"), partner, rng))
+        rows.append(augment.sample(item.values, stream.meta.get("kind", "sequence"), partner, rng, how))
         times.append(item.times)
     count = len(stream.present)
     present = np.concatenate([stream.present, stream.present[parents]])

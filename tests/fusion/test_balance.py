@@ -121,3 +121,17 @@ def test_every_kind_is_changed_but_keeps_its_shape(kind, shape):
     assert np.array_equal(values, before)
     if kind == "tokens":
         assert all(set(np.unique(f)) <= set(np.unique(values)) | {1.0} for f in found)
+
+
+def test_pictures_are_mirrored_where_that_is_asked_for():
+    """An arrow to the right stays one, but for half of those that may be mirrored."""
+    arrow = np.zeros((1, 9, 9, 1), np.float32)
+    arrow[:, 2:7, 5:8] = 1.0
+
+    def points_left(flip: bool) -> list[bool]:
+        config = augment.Config(flip=flip)
+        made = [augment.sample(arrow, "image", None, np.random.default_rng(seed), config) for seed in range(40)]
+        return [bool(m[..., :4, :].sum() > m[..., 5:, :].sum()) for m in made]
+
+    assert not any(points_left(False))
+    assert 8 < sum(points_left(True)) < 32

@@ -57,7 +57,7 @@ def both(source: Path, *options: str) -> tuple[dataset.Dataset, dataset.Dataset]
         ["--normalise", "l2"],
         ["--normalise", "none"],
         ["--balance", "weight"],
-        ["--balance", "augment", "--seed", "2"],
+        ["--balance", "augment", "--seed", "2", "--set", "augment.flip=true"],
         ["--strategy", "concat"],
         ["--strategy", "block", "--reference", "series"],
         ["--balance", "augment", "--strategy", "concat"],
@@ -94,6 +94,11 @@ def test_a_fit_or_a_growth_that_does_not_fit_into_memory_is_refused(source, monk
     for plan, words in ((Plan(strategy="cca"), "--strategy cca is fitted"), (Plan(balance="augment"), "augment makes")):
         with pytest.raises(UsageError, match=words):
             assemble.assemble(manifest.load(source), plan, lazily=True)
+
+
+@pytest.mark.parametrize("options", [[], ["--strategy", "concat"], ["--balance", "weight"]])
+def test_settings_of_what_is_not_done_are_refused(source, options):
+    assert app.run(["fuse", str(source), "-o", f"{source.parent}/d/", "--set", "augment.flip=true", *options]) == 2
 
 
 @pytest.mark.parametrize("size", ["0", "big", "-1MB", "1TB"])

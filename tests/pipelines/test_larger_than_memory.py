@@ -5,16 +5,30 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
 
-from mmcli.artifacts import features
+# Two classes that are easily told apart, in a large modality and a small one; no file waits for the disk.
+MAKE = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from mmcli.artifacts import atomic, features
 from mmcli.artifacts.features import Features
-
+atomic.without_flushing()
+folder, items, frames, width = Path(sys.argv[1]), *map(int, sys.argv[2:])
+rng = np.random.default_rng(0)
+with (folder / "manifest.jsonl").open("w") as rows:
+    for i in range(items):
+        values = rng.standard_normal((frames, width), np.float32) + i % 2
+        features.save(folder / f"s{i}.npz", Features(values, np.arange(frames) * 0.01, {"kind": "sequence"}))
+        features.save(folder / f"v{i}.npz", Features(values[:1, :8].copy(), np.zeros(1), {"kind": "vector"}))
+        split = ("train", "train", "train", "val", "test")[i % 5]
+        row = {"id": f"i{i}", "split": split, "label": "ab"[i % 2], "series.s": f"s{i}.npz", "video.v": f"v{i}.npz"}
+        print(json.dumps(row), file=rows)
+"""
 # Every command first on a handful of items, so that what is imported and built is there, and then on all.
-CHILD = """
+WORK = """
 import resource, sys
 import torch
 from mmcli.cli import app
@@ -38,22 +52,6 @@ print("grown", peak() - before)
 """
 
 
-def manifest(folder: Path, items: int, frames: int, width: int) -> int:
-    """Two classes that are easily told apart, in a large modality and a small one; returns the bytes of the values."""
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    lines = []
-    for i in range(items):
-        values = rng.standard_normal((frames, width), np.float32) + i % 2
-        features.save(folder / f"s{i}.npz", Features(values, np.arange(frames) * 0.01, {"kind": "sequence"}))
-        features.save(folder / f"v{i}.npz", Features(values[:1, :8].copy(), np.zeros(1), {"kind": "vector"}))
-        split = ("train", "train", "train", "val", "test")[i % 5]
-        row = {"id": f"i{i}", "split": split, "label": "ab"[i % 2], "series.s": f"s{i}.npz", "video.v": f"v{i}.npz"}
-        lines.append(json.dumps(row) + "\n")
-    (folder / "manifest.jsonl").write_text("".join(lines))
-    return 4 * items * frames * width
-
-
 @pytest.mark.parametrize(
     ("items", "frames", "width", "shard", "times_larger"),
     [
@@ -62,19 +60,20 @@ def manifest(folder: Path, items: int, frames: int, width: int) -> int:
     ],
 )
 def test_the_memory_does_not_grow_with_the_data_set(tmp_path, items, frames, width, shard, times_larger):
-    manifest(tmp_path / "few", 20, frames, width)
-    size = manifest(tmp_path / "many", items, frames, width)
+    for name, count in (("few", 20), ("many", items)):
+        (tmp_path / name).mkdir()
+        run(MAKE, tmp_path / name, count, frames, width)
+    size = 4 * items * frames * width
 
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, tmp_path / "few", tmp_path / "many", shard],
-        capture_output=True,
-        text=True,
-        timeout=1800,
-        check=True,
-    )
+    done = run(WORK, tmp_path / "few", tmp_path / "many", shard)
 
     grown = int(done.stdout.split("grown")[1]) * (1 if sys.platform == "darwin" else 1024)
     print(f"{size / 1e6:.0f} MB of values, {grown / 1e6:.0f} MB grown", done.stderr)
     assert grown * times_larger < size, done.stderr
     report = json.loads((tmp_path / "many" / "r.json").read_text())
     assert report["metrics"]["accuracy"]["value"] > 0.9
+
+
+def run(program: str, *words: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-c", program, *map(str, words)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=1800, check=True)
