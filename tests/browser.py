@@ -41,6 +41,18 @@ class Browser:
             f"{self.session}/execute/async", {"script": f"const done = arguments[0]; {script}", "args": []}
         )
 
+    def shown_as(self, medium: str = "", width: int = 0) -> None:
+        """The page as it is on paper (``print``), or on a screen of a width in pixels; nothing given: as it was."""
+        self._cdp("Emulation.setEmulatedMedia", {"media": medium})
+        if width:
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+            self._cdp("Emulation.setDeviceMetricsOverride", size)
+        else:
+            self._cdp("Emulation.clearDeviceMetricsOverride", {})
+
+    def _cdp(self, name: str, parameters: dict):
+        return self._call(f"{self.session}/goog/cdp/execute", {"cmd": name, "params": parameters})
+
     def errors(self) -> list[str]:
         return [entry["message"] for entry in self._call(f"{self.session}/se/log", {"type": "browser"})]
 

@@ -214,3 +214,21 @@ def test_in_a_real_browser_tables_sort_players_play_and_nothing_complains(tmp_pa
         chrome._call(f"{chrome.session}/window/rect", {"width": 500, "height": 900})
         assert chrome.run(overflow) <= 0
         assert chrome.errors() == []
+
+
+@pytest.mark.needs("chromedriver")
+def test_paper_is_white_and_its_text_dark_whatever_the_screen_was(tmp_path):
+    (tmp_path / "r.html").write_text(page.render(explained_report()), encoding="utf-8")
+    colours = "const s = getComputedStyle(document.querySelector(%r)); return [s.color, s.backgroundColor]"
+
+    def brightness(colour: str) -> float:
+        return float(np.mean([int(part) for part in re.findall(r"\d+", colour)[:3]]))
+
+    with browser() as chrome:
+        chrome.get(tmp_path / "r.html")
+        chrome.run("document.documentElement.dataset.theme = 'dark'")
+        chrome.shown_as("print")
+        for place in ("article", ".chips li"):
+            ink, ground = chrome.run(colours % place)
+            assert brightness(ground) > 240, place
+            assert brightness(ink) < 130, place
