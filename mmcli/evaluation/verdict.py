@@ -188,22 +188,34 @@ def sentence(found: dict[str, Any], task: str) -> str:
             text += f"; against {name} ({chosen[kind]['name']}) {_difference(chosen[kind], task)}"
     emap = found["emap"]
     if emap is not None and emap["interval"] is not None:
-        change = emap["value"] if task == "regress" else -emap["value"]  # errors grow where the others shrink
-        gap = _signed(change, task) + ("" if task == "regress" else " points")
-        if emap["interval"][0] > 0:
-            text += f"; the modalities interact: as an additive model it would change by {gap}"
-        else:
-            text += f"; no interaction is shown: as an additive model it would change by {gap}"
-        text += f" (EMAP, {emap['sample']} items)"
+        value, bounds = additive(emap, task)
+        gap = _signed(value, task) + ("" if task == "regress" else " points")
+        shown = "the modalities interact" if emap["interval"][0] > 0 else "no interaction is shown"
+        low, high = (_signed(bound, task) for bound in bounds)
+        text += f"; {shown}: merely adding up what each modality says would change this by {gap}"
+        text += f" ({low} to {high}; EMAP, {emap['sample']} items)"
     return text + "."
+
+
+def additive(emap: dict[str, Any], task: str) -> tuple[float, list[float]]:
+    """What the primary figure would change by without interaction, and the bounds of that; rounding counts as zero.
+
+    >>> additive({"value": 0.02, "interval": [-0.01, 0.05]}, "classify")
+    (-0.02, [-0.05, 0.01])
+    """
+    value, (low, high) = emap["value"], emap["interval"]
+    if task != "regress":  # an error grows where the others shrink
+        value, low, high = -value, -high, -low
+    value, low, high = (0.0 if abs(v) < ROUNDING else float(v) for v in (value, low, high))
+    return value, [low, high]
 
 
 def _words(row: dict[str, Any], task: str, found: dict[str, Any]) -> str:
     figure = {"classify": "accuracy", "regress": "mean absolute error", "multilabel": "F1"}[task]
     level = f"{100 * found['level']:g} % interval"
     name = " + ".join(row["modalities"]) if row["kind"] == SINGLE else row["name"]
-    which = f"the best single modality {_where(found)}, " if row.get("chosen") == SINGLE else ""
-    text = f"{figure} {_number(row['ours'], task)} against {_number(row['theirs'], task)} of {which}{name}"
+    which = f", the best single modality {_where(found)}" if row.get("chosen") == SINGLE else ""
+    text = f"{figure} {_number(row['ours'], task)} against {_number(row['theirs'], task)} of {name}{which}"
     text += f": {_difference(row, task, level)}"
     if "p_mcnemar" in row:
         text += f", McNemar p {'below 0.001' if row['p_mcnemar'] < 0.001 else format(row['p_mcnemar'], '.3f')}"

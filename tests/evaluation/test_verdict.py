@@ -44,7 +44,7 @@ def test_a_clear_gain_a_clear_loss_and_a_draw_are_told_apart():
         found = verdict.verdict(right(ours), [opponent(theirs)])
         assert found["helps"] == helps
         assert found["text"].startswith(opening)
-        assert "of the best single modality on these items, x" in found["text"]
+        assert "of x, the best single modality on these items" in found["text"]
         assert found["chosen_by"] == "test"
 
 
@@ -69,7 +69,7 @@ def test_the_best_of_a_kind_is_chosen_on_validation_but_help_needs_all_singles()
         modalities=["x", "y"],
     )
 
-    assert "the best single modality by validation, y" in found["text"]
+    assert "of y, the best single modality by validation" in found["text"]
     assert found["chosen_by"] == "validation"
     assert found["helps"] == "no"
     assert found["untried"] == []
@@ -102,7 +102,7 @@ def test_regression_differences_are_turned_so_that_more_is_better():
     assert found["against"][0]["difference"] == pytest.approx(0.4)
     assert found["against"][0]["ours"] == pytest.approx(0.1)
     assert (
-        "mean absolute error 0.1 against 0.5 of the best single modality on these items, p: gain +0.4" in found["text"]
+        "mean absolute error 0.1 against 0.5 of p, the best single modality on these items: gain +0.4" in found["text"]
     )
     assert found["helps"] == "yes"
 
@@ -110,10 +110,10 @@ def test_regression_differences_are_turned_so_that_more_is_better():
 @pytest.mark.parametrize(
     ("task", "value", "said"),
     [
-        ("classify", 0.05, "as an additive model it would change by -5.0 points (EMAP, 40 items)"),
-        ("classify", 0.0001, "as an additive model it would change by 0.0 points"),
-        ("regress", 0.2, "as an additive model it would change by +0.2 (EMAP, 40 items)"),
-        ("regress", 1e-9, "as an additive model it would change by 0 (EMAP"),
+        ("classify", 0.05, "would change this by -5.0 points (-10.0 to -2.5; EMAP, 40 items)"),
+        ("classify", 0.0001, "would change this by 0.0 points"),
+        ("regress", 0.2, "would change this by +0.2 (+0.1 to +0.4; EMAP, 40 items)"),
+        ("regress", 1e-9, "would change this by 0 ("),
     ],
 )
 def test_what_interaction_is_worth_is_said_with_its_size_and_sample(task, value, said):
@@ -130,8 +130,9 @@ def test_what_interaction_is_worth_is_said_with_its_size_and_sample(task, value,
     ):
         emap = {"value": value, "interval": interval_, "sample": 40}
         text = verdict.verdict(ours, [rival], emap=emap)["text"]
-        assert said in text
         assert opening in text
+        if opening == "the modalities interact":
+            assert said in text
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.7])
