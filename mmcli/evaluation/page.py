@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mmcli.artifacts import html
-from mmcli.evaluation import marks, plots
+from mmcli.evaluation import marks, plots, verdict
 
 MOST_ROWS = 200
 LONGEST_NAME = 80
@@ -35,6 +35,9 @@ WORDS = {
     "f1": "F1",
     "f1_samples": "F1 by item",
     "mrr": "mean reciprocal rank",
+    "ndcg@1": "NDCG@1",
+    "ndcg@5": "NDCG@5",
+    "ndcg@10": "NDCG@10",
     "map": "mean average precision",
     "pearson": "Pearson correlation",
     "spearman": "Spearman correlation",
@@ -43,6 +46,14 @@ WORDS = {
     "acc2_positive": "Acc-2 (negative or positive)",
 }
 CURVES = ("robustness",)
+EXPLAINED = {
+    "classify": "What spoke for the prediction is blue, what spoke against it red; beside each modality stands the sum"
+    " of its shares (integrated gradients, in logits).",
+    "multilabel": "What spoke for the label that is named is blue, what spoke against it red; beside each modality"
+    " stands the sum of its shares (integrated gradients, in logits).",
+    "regress": "What raised the prediction is blue, what lowered it red; beside each modality stands the sum of its"
+    " shares (integrated gradients, on the model's own scale).",
+}
 
 Media = Mapping[str, Mapping[str, str]]
 
@@ -54,6 +65,9 @@ def render(report: dict[str, Any], media: Media | None = None) -> str:
 
 def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
     searched = report["task"] == "retrieval"
+    head, cut, rest = report["verdict"]["text"].partition("; ")
+    head += "." if cut else ""
+    emap = report["verdict"].get("emap")
     items = sorted(report["items"], key=lambda item: -item["loss"])
     each = (report.get("modalities") or {}).get("each", {})
     shapley = sorted(
@@ -61,10 +75,13 @@ def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
     )
     against = report["verdict"].get("against") or []
     cards = [_card(item, report, media.get(item["id"], {})) for item in items if "explanation" in item]
-    explained = "What spoke for the prediction is blue, what spoke against it red (integrated gradients, in logits)."
     drawn = {name: draw for name, draw in plots.available(report).items() if name not in CURVES}
     return {
         "report": report,
+        "head": head,
+        "rest": rest[:1].upper() + rest[1:],
+        "emap": verdict.additive(emap, report["task"]) if emap and emap["interval"] else None,
+        "command": _command(report.get("reproduce") or ""),
         "title": f"{report['model'].get('name', 'model')}: {report['split']}",
         "dataset_name": _dataset_name(report),
         "ways": list(items[0]["ranks"]) if searched else [],
@@ -84,12 +101,13 @@ def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
         ],
         "class_columns": _class_columns(report),
         "cards": cards,
-        "card_words": explained,
+        "card_words": EXPLAINED[report["task"]] if cards else "",
         "rows": items[:MOST_ROWS],
         "rows_left": len(items) > MOST_ROWS,
         "number": number,
         "signed": signed,
         "bounds": bounds,
+        "lowest": lambda interval: "" if interval is None else interval[0],
         "words": words,
         "chance": chance,
         "shown": lambda value: short(shown(value)),
@@ -227,15 +245,17 @@ def _card(item: dict[str, Any], report: dict[str, Any], media: Mapping[str, str]
             parts.append({"name": name, "share": share, "body": body})
     chance = None
     if report["task"] == "classify" and "probabilities" in item:
-        chance = item["probabilities"][report["classes"].index(item["label"])]
+        chance = f"{100 * item['probabilities'][report['classes'].index(item['label'])]:.1f} %"
     return {
         "id": short(item["id"]),
         "group": short(item["group"] or ""),
         "label": short(shown(item["label"])),
         "prediction": short(shown(item["prediction"])),
         "chance": chance,
+        "right": item.get("correct") is True,
+        "toward": short(found["toward"]) if report["task"] == "multilabel" and "toward" in found else None,
         "parts": parts,
-        "gap": gap if abs(gap) >= LEAST_GAP else None,
+        "gap": f"{abs(gap):.2g} too {'much' if gap > 0 else 'little'}" if abs(gap) >= LEAST_GAP else None,
         "missing": [name for name in report["modalities"]["each"] if name not in item["present"]],
     }
 
@@ -257,6 +277,14 @@ def _body(part: dict[str, Any], medium: str | None) -> Markup:
     if medium and not is_picture and not is_sound:
         return Markup('<p class="words">{}</p>').format(medium)
     return body
+
+
+def _command(text: str) -> Markup:
+    """A command whose options are not torn apart at their hyphens where a line ends."""
+    return Markup(" ").join(
+        Markup("<span>{}</span>").format(word) if word.startswith("-") else Markup("{}").format(word)
+        for word in text.split(" ")
+    )
 
 
 def _own_ids(svg: str, name: str) -> str:

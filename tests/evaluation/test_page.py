@@ -111,7 +111,7 @@ def test_a_gap_that_no_reader_could_see_is_not_told():
     for item, gap in zip((i for i in found["items"] if "explanation" in i), (0.0, 0.009, -0.02, 0.5), strict=True):
         item["explanation"]["gap"] = gap
 
-    assert page.render(found).count("miss what they explain") == 2
+    assert page.render(found).count("The shares add up to") == 2
 
 
 def test_names_from_a_data_set_cannot_become_markup():
@@ -214,6 +214,63 @@ def test_in_a_real_browser_tables_sort_players_play_and_nothing_complains(tmp_pa
         chrome._call(f"{chrome.session}/window/rect", {"width": 500, "height": 900})
         assert chrome.run(overflow) <= 0
         assert chrome.errors() == []
+
+
+def test_a_right_answer_among_the_most_wrong_is_not_called_wrong():
+    found = explained_report()
+    shown = [item for item in found["items"] if "explanation" in item]
+    for item in shown:
+        item.update(prediction=item["label"], correct=True)
+
+    html = page.render(found)
+    assert html.count("predicted, which is right, but given only") == len(shown)
+    assert 'class="wrong"' not in html
+
+
+def test_a_change_without_interaction_stands_inside_its_own_interval():
+    found = report_of()
+    found["verdict"]["emap"] = {"value": -0.025, "interval": [-0.0771, 0.0271], "sample": 40}
+    assert "would change by +0.025 (interval −0.0271 to +0.0771), on a sample of 40 items" in page.render(found)
+    found = report_of("regress")
+    found["verdict"]["emap"] = {"value": -6e-9, "interval": [-2e-8, 1e-8], "sample": 40}
+    assert "would change by 0 (interval 0 to 0)" in page.render(found)
+
+
+def test_which_of_several_labels_is_explained_is_named():
+    found = report_of("multilabel")
+    found["items"][0]["explanation"] = {"toward": "b", "share": {"x": 0.5}, "modalities": {"x": {"values": [0.5]}}}
+    assert "What spoke for and against <b>b</b>" in page.render(found)
+
+
+def test_the_command_is_whole_and_its_options_are_not_torn_apart():
+    found = report_of() | {"reproduce": "mmcli evaluate 'a b.pt' <x>.npz --split test -o r.json"}
+    html = page.render(found)
+    assert "'a b.pt'" in html.replace("&#39;", "'")
+    assert "&lt;x&gt;.npz <span>--split</span> test <span>-o</span> r.json" in html
+
+
+@pytest.mark.needs("chromedriver")
+def test_intervals_sort_as_numbers_and_curves_can_be_read_on_a_phone(tmp_path):
+    found = report_of()
+    curve = {"kind": "noise", "modality": "x", "unit": "frames", "levels": [0, 1], "values": [0.9, 0.5]}
+    curves = [curve | {"kind": kind, "intervals": [[0.8, 0.95], [0.4, 0.6]]} for kind in ("noise", "blur", "absence")]
+    found["robustness"] = {"primary": "accuracy", "curves": curves}
+    for row, low in zip(found["slices"], [-0.5, 0.25, -0.125, 10.0], strict=False):
+        row["interval"] = [low, 20.0]
+    del found["slices"][4:]
+    (tmp_path / "r.html").write_text(page.render(found), encoding="utf-8")
+    with browser() as chrome:
+        chrome.shown_as("screen", width=390)
+        chrome.get(tmp_path / "r.html")
+        table = "[...document.querySelectorAll('.sortable')].find(t => t.tHead.textContent.includes('elsewhere'))"
+        chrome.run(f"{table}.tHead.rows[0].cells[3].click()")
+        lows = chrome.run(f"return [...{table}.tBodies[0].rows].map(r => Number(r.cells[3].dataset.value))")
+        assert lows == [10.0, 0.25, -0.125, -0.5]
+        letters = chrome.run(
+            "return [...document.querySelectorAll('.plot.wide text')].map(t => t.getBoundingClientRect().height)"
+        )
+        assert min(letters) > 7
+        assert chrome.run("return document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.needs("chromedriver")
