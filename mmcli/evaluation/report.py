@@ -81,6 +81,7 @@ def evaluate(
             notes.append(f"no item has {name}, which the model was trained on")
     if not checked["clean"]:
         notes.append("the splits are not clean: see integrity")
+    notes += few_groups(groups, request.intervals)
     report: dict[str, Any] = {
         "task": model.task,
         "split": request.split,
@@ -185,6 +186,24 @@ def groups_of(dataset: Dataset, rows: Indices) -> NDArray[np.str_] | None:
     """The groups of the items, or None where some have none."""
     groups = dataset.group[rows]
     return groups if (groups != "").all() else None
+
+
+def few_groups(groups: NDArray[np.str_] | None, config: interval.Config) -> list[str]:
+    """A note where items share groups that are too few to be drawn: the intervals then take no heed of them.
+
+    >>> few_groups(np.array(["a", "a", "b"]), interval.Config())[0][:40]
+    'the items come from 2 groups, fewer than'
+    """
+    if groups is None:
+        return []
+    count = len(np.unique(groups))
+    if count >= config.min_groups or count == len(groups):
+        return []
+    there = "1 group" if count == 1 else f"{count} groups"
+    return [
+        f"the items come from {there}, fewer than the {config.min_groups} that intervals by group need: the intervals "
+        "are of these groups' items, how much other groups differ is not in them"
+    ]
 
 
 def per_class(figures: dict[str, dict[str, Any]], classes: list[str] | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from mmcli.artifacts.dataset import Dataset
 from mmcli.errors import InputError, MismatchError, UsageError
 from mmcli.evaluation import integrity, ranking
 from mmcli.evaluation.protocol import Indices
-from mmcli.evaluation.report import Request, chosen_rows, groups_of
+from mmcli.evaluation.report import Request, chosen_rows, few_groups, groups_of
 from mmcli.evaluation.spaces import Space
 
 Array = NDArray[np.float64]
@@ -73,6 +73,7 @@ def evaluate(
     rows = wanted[kept]
     found = search(vectors, names, _same(dataset, rows) if relevant == LABEL else None, rows)
     groups = groups_of(dataset, rows)
+    notes += few_groups(groups, request.intervals)
     metrics = {
         f"{way}/{name}": entry
         for way, each in found.directions.items()
