@@ -112,7 +112,11 @@ def truth_of(dataset: Dataset, rows: Indices, task: str, classes: list[str] | No
     if task == "classify" and kind == "regress":  # numbers trained on as names
         label = np.array(["" if np.isnan(v) else f"{v:g}" for v in label])
     elif kind != task:
-        raise MismatchError(f"the model is for {task}, the labels of the data set are for {kind}")
+        kinds = {"classify": "classes", "regress": "numbers", "multilabel": "sets"}
+        raise MismatchError(
+            f"the model is for {task}, the labels of the data set are for {kind}",
+            hint=f"fuse them with --label-type {kinds[task]}, or name the model of this data set",
+        )
     if task == "regress":
         known = np.isfinite(label)
     elif task == "classify":
