@@ -292,14 +292,14 @@ SHOWN = {
 def _show(result: dict[str, Any], output: Path) -> None:
     """The verdict, the main figures, and what deserves a second look."""
     console.say(result["verdict"]["text"])
-    from mmcli.evaluation.page import short
+    from mmcli.evaluation.page import chance, short
 
     metrics = result["metrics"]
     rows = [(name, *_figure(metrics[name])) for name in SHOWN[result["task"]] if name in metrics]
     level = f"{100 * result['config']['intervals']['level']:g} % interval"
     console.table(f"{output}: {result['split']}", ["", "value", level, "n"], rows)
     classes = [
-        (short(name), entry["precision"]["value"], entry["recall"]["value"], *_figure(entry["f1"]))
+        (short(name), *(_figure(entry[part])[0] for part in ("precision", "recall")), *_figure(entry["f1"]))
         for name, entry in result["per_class"].items()
     ]
     if classes and len(classes) <= MOST_CLASSES:
@@ -309,18 +309,21 @@ def _show(result: dict[str, Any], output: Path) -> None:
         # What a subset reaches is kept so that more is better; an error is shown as an error.
         sign, verb = (-1, "takes off") if result["task"] == "regress" else (1, "adds to")
         adds = [
-            (name, *_figure(entry)[:2], sign * entry["alone"], sign * entry["without"]) for name, entry in each.items()
+            (name, *_figure(entry)[:2], *(f"{sign * entry[part]:.3f}" for part in ("alone", "without")))
+            for name, entry in each.items()
         ]
         title = f"what each modality {verb} {result['modalities']['primary']} (Shapley)"
         console.table(title, ["modality", "adds", level, "alone", "without it"], adds)
     if result["slices"]:
         lines = [
-            (short(f"{s['by']}: {s['slice']}"), s["value"], s["rest"], s["n"], s["p"]) for s in result["slices"][:5]
+            (short(f"{s['by']}: {s['slice']}"), f"{s['value']:.3f}", f"{s['rest']:.3f}", s["n"], chance(s["p"]))
+            for s in result["slices"][:5]
         ]
         console.table("worst slices", ["slice", result["config"]["primary"], "elsewhere", "n", "p"], lines)
     for name, entry in result["baselines"].items():
         figure = "accuracy" if "accuracy" in entry else "mae"
         console.say(f"without looking ({name.replace('_', ' ')}): {figure} {entry[figure]:.3f}")
+    _show_robustness(result.get("robustness") or {}, level)
     facts = result["model"]
     if facts.get("file_bytes"):
         console.say(f"{facts['name']}: {facts['parameters']:,} parameters, {facts['file_bytes']:,} bytes on disk")
@@ -332,6 +335,27 @@ def _show(result: dict[str, Any], output: Path) -> None:
         )
     for note in result["notes"]:
         console.warn(f"note: {note}")
+
+
+def _show_robustness(found: dict[str, Any], level: str) -> None:
+    """What is left at the worst of each curve, and what a temperature does."""
+    if found.get("curves"):
+        rows = [
+            (c["modality"], c["kind"], f"{c['levels'][-1]:g} {c['unit']}", *_figure(_last(c))[:2])
+            for c in found["curves"]
+        ]
+        console.table("under the worst damage", ["modality", "damage", "of", found["primary"], level], rows)
+    if scaled := found.get("temperature"):
+        before, after = scaled["before"], scaled["after"]
+        console.say(
+            f"one temperature of {scaled['temperature']:.3g}, fitted on validation, takes the calibration error from "
+            f"{before['ece']:.3f} to {after['ece']:.3f}, log loss from {before['log_loss']:.3f} to "
+            f"{after['log_loss']:.3f}"
+        )
+
+
+def _last(curve: dict[str, Any]) -> dict[str, Any]:
+    return {"value": curve["values"][-1], "interval": curve["intervals"][-1], "n": ""}
 
 
 def _figure(entry: dict[str, Any]) -> tuple[str, str, str]:

@@ -126,6 +126,8 @@ def _stream(
     if output is not None and output != "-":
         atomic.write_text(output, "".join(kept))
         console.say(f"{output}: {len(kept)} items")
+    if failed.count == 1:
+        raise BatchFailedError("1 item could not be used and has no line")
     if failed.count:
         raise BatchFailedError(f"{failed.count} items could not be used and have no line")
 

@@ -60,7 +60,7 @@ def compare(
             "difference": {key: found[key] for key in ("interval", "n", "method")} | {"value": found["difference"]}
         },
         "compare": found,
-        "verdict": {"text": sentence(found, task), "compared": True},
+        "verdict": {"text": sentence(found, task, config.level), "compared": True},
         "config": {"intervals": {"level": config.level, "resamples": config.resamples, "seed": config.seed}},
     }
 
@@ -94,7 +94,7 @@ def gain(item: dict[str, Any], task: str) -> float:
     return 2 * len(set(label) & set(prediction)) / size if size else 0.0
 
 
-def sentence(found: dict[str, Any], task: str) -> str:
+def sentence(found: dict[str, Any], task: str, level: float) -> str:
     """The comparison in plain words."""
     low, high = found["interval"] or (-np.inf, np.inf)
     better = found["first"] if low > 0 else found["second"] if high < 0 else None
@@ -108,7 +108,7 @@ def sentence(found: dict[str, Any], task: str) -> str:
     text = f"{opening}: {words} {found['ours']:.4g} and {found['theirs']:.4g}"
     text += f", difference {scale * found['difference']:+.3g}{unit}"
     if found["interval"]:
-        text += f" ({scale * low:+.3g} to {scale * high:+.3g})"
+        text += f" ({100 * level:g} % interval {scale * low:+.3g} to {scale * high:+.3g})"
     if "p_mcnemar" in found:
         text += f", McNemar p {'below 0.001' if found['p_mcnemar'] < 0.001 else format(found['p_mcnemar'], '.3f')}"
     return f"{text}, {found['n']} items."
