@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import InputError
-from mmcli.evaluation import calibration, interval
-from mmcli.evaluation.curves import Ranked
+from mmcli.evaluation import calibration, interval, macro
+from mmcli.evaluation.curves import Ranked, rests_on
 
 Array = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -159,20 +159,23 @@ def bins(confidence: Array) -> Int:
     return np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
 
 
-def macro_error(labels: Int, right: Array, classes: int) -> float:
-    """The standard error of the mean recall over the classes that occur.
+def macro_errors(labels: Int, predictions: Int, classes: int) -> dict[str, float]:
+    """The standard error that each mean over classes has at least, by name: see :mod:`mmcli.evaluation.macro`.
 
-    A class of three items that are all right shows no spread, and no resample of it will: each class's recall is drawn
-    towards the accuracy of all items as by ``PSEUDO_ITEMS`` more of them.
-
-    >>> round(macro_error(np.array([0] * 50 + [1] * 2), np.array([0.9] * 50 + [1.0] * 2), 2), 3)
-    0.095
+    >>> found = macro_errors(np.array([0] * 50 + [1] * 2), np.array([1] * 5 + [0] * 45 + [1] * 2), 2)
+    >>> round(found["balanced_accuracy"], 2), round(found["precision_macro"], 2)
+    (0.1, 0.09)
     """
-    count = np.bincount(labels, minlength=classes).astype(np.float64)
-    hits = np.bincount(labels, weights=right, minlength=classes)[count > 0]
-    count = count[count > 0]
-    likely = (hits + PSEUDO_ITEMS * (hits.sum() + 1) / (count.sum() + 2)) / (count + PSEUDO_ITEMS)
-    return float(np.sqrt((likely * (1 - likely) / count).sum()) / len(count))
+    support, predicted = (np.bincount(v, minlength=classes).astype(np.float64) for v in (labels, predictions))
+    hits = np.bincount(labels, weights=labels == predictions, minlength=classes)
+    known, used = support > 0, support + predicted > 0
+    recall = macro.error(hits[known], support[known], PSEUDO_ITEMS)
+    return {
+        "balanced_accuracy": recall,
+        "recall_macro": recall,
+        "precision_macro": macro.error(hits[used], predicted[used], PSEUDO_ITEMS),
+        "f1_macro": macro.error(hits[used], (support + predicted)[used] / 2, PSEUDO_ITEMS),
+    }
 
 
 def reliability(labels: Int, probabilities: Array) -> list[dict[str, float | int]]:
@@ -222,7 +225,7 @@ def evaluate(
         shares[f"precision/{name}"] = interval.Proportion(right * is_guess, is_guess)
         counts |= dict.fromkeys((f"f1/{name}", f"auroc/{name}", f"average_precision/{name}"), int(is_label.sum()))
     metrics = Metrics(truth, guess, table, names)
-    floors = dict.fromkeys(("balanced_accuracy", "recall_macro"), macro_error(truth, right, len(names)))
+    floors = macro_errors(truth, guess, len(names))
     found = interval.measured(
         metrics,
         len(truth),
@@ -230,6 +233,7 @@ def evaluate(
         counts=counts,
         kinds=KINDS,
         floors=floors,
+        **({} if table is None else rests_on(np.eye(len(names), dtype=np.bool_)[truth], names)),
         groups=groups,
         config=config,
     )

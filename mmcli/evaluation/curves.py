@@ -6,6 +6,9 @@ equal.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,3 +66,19 @@ def _average_precision(positive: Array, negative: Array) -> Array:
     area = (positive * precision).sum(axis=1)
     mean: Array = np.divide(area, total, out=np.full(len(area), np.nan), where=total > 0)
     return mean
+
+
+def rests_on(has: NDArray[np.bool_], names: Sequence[str]) -> dict[str, Any]:
+    """How many items the areas of each class rest on, and their means: arguments of :func:`interval.measured`.
+
+    ``has`` ``(n, classes)``: which item is of which class. An AUROC rests on the rarer of both sides, average
+    precision on the items of the class.
+    """
+    count = has.sum(axis=0)
+    known = [c for c in range(len(names)) if 0 < count[c] < len(has)]
+    areas = {f"auroc/{names[c]}": int(min(count[c], len(has) - count[c])) for c in known}
+    averages = {f"average_precision/{names[c]}": int(count[c]) for c in known}
+    return {
+        "rests_on": areas | averages,
+        "means": {"auroc_macro": list(areas), "average_precision_macro": list(averages)},
+    }

@@ -5,7 +5,8 @@ therefore has one of these kinds, each chosen because it covers 93 to 97 % of si
 
 ``share``: Wilson's interval at the number of items that the bootstrap's standard error is worth (balanced accuracy,
 precision, F1, Brier). ``skewed`` and ``area`` (the same within [0, 1]): the bootstrap's standard error with Student's
-t, corrected for skewness by Hall's transformation (log loss, MAE, RMSE; AUROC, average precision).
+t, corrected for skewness by Hall's transformation (log loss, MAE, RMSE; AUROC, average precision, which rest on the
+items of the class).
 ``correlation``: the bootstrap's standard error of Fisher's z with Student's t. ``mean``: the bootstrap's standard error
 with Student's t (differences between models on the same items: with 12 or 20 groups the percentiles hold 90 of 100).
 ``percentile``: everything else. The calibration error, which on few items is biased upwards whatever the resamples say,
@@ -25,7 +26,7 @@ Soc. B 54 (1992) 221-228 (skewness removed by a monotone cubic); T. C. Hesterber
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,7 @@ Array = NDArray[np.float64]
 BLOCK_WEIGHTS = 4_000_000
 NEAR_ONE = 1 - 1e-9  # correlations beyond have no z worth the name
 MOST_RESAMPLES = 1_000_000
+FEWEST_DEGREES = 2.0  # of freedom that a part of a mean brings with it, if it has but one item
 MOST_BLOCKS = 200  # of items or groups that are left out in turn to see how skewed a figure is
 SHARE, SKEWED, AREA, CORRELATION, MEAN, PERCENTILE = "share", "skewed", "area", "correlation", "mean", "percentile"
 METHODS = {
@@ -165,7 +167,7 @@ def studentised(
     kind: str,
     value: float,
     values: Array,
-    units: int,
+    units: float,
     skew: float,
     level: float,
     counted: int | None = None,
@@ -202,7 +204,19 @@ def studentised(
     return [float(max(0.0, low)), float(min(top, high))]
 
 
-def _of_correlation(value: float, known: Array, units: int, level: float) -> list[float]:
+def _satterthwaite(parts: Mapping[str, Array], worth: Mapping[str, float], units: int) -> float:
+    """How many items a mean of figures rests on, by the variances of its ``parts`` and what each of them rests on."""
+    total = weighted = 0.0
+    for name, values in parts.items():
+        known = values[np.isfinite(values)]
+        if len(known) > 1:
+            variance = float(known.var(ddof=1))
+            total += variance
+            weighted += variance**2 / max(FEWEST_DEGREES, worth[name] - 1)
+    return float(units) if weighted == 0 else min(float(units), total**2 / weighted + 1)
+
+
+def _of_correlation(value: float, known: Array, units: float, level: float) -> list[float]:
     """R. A. Fisher, Metron 1 (1921) 3-32: the z of a correlation is close to normal."""
     from scipy.special import stdtrit
 
@@ -262,10 +276,17 @@ def measured(
     counts: Mapping[str, int] | None = None,
     kinds: Mapping[str, str] | None = None,
     floors: Mapping[str, float] | None = None,
+    rests_on: Mapping[str, int] | None = None,
+    means: Mapping[str, Sequence[str]] | None = None,
     groups: Any = None,
     config: Config | None = None,
 ) -> dict[str, dict[str, Any]]:
     """``{name: {value, interval, n, method}}`` of every figure that ``scores`` gives.
+
+    ``rests_on`` says how many items a figure rests on where these are fewer than all (the area of a class of four
+    items is no surer than four items make it): its t has as many degrees of freedom less one. A figure that ``means``
+    names is the mean of other figures and has the degrees of freedom that their variances add up to (F. E.
+    Satterthwaite, Biometrics Bulletin 2, 1946).
 
     ``floors`` holds by name a standard error that a figure of kind ``share`` has at least, where resamples of few items
     cannot show it.
@@ -292,6 +313,9 @@ def measured(
     kind_of = {name: (kinds or {}).get(name.partition("/")[0], PERCENTILE) for name in resampled}
     corrected = any(kind in (SKEWED, AREA) for kind in kind_of.values())
     skew = skewness(scores, n, codes, config.seed) if corrected and units > 2 else {}
+    worth_of = {name: float(min(units, (rests_on or {}).get(name, units))) for name in resampled}
+    for name, parts in (means or {}).items():
+        worth_of[name] = _satterthwaite({part: np.concatenate(resampled[part]) for part in parts}, worth_of, units)
     result: dict[str, dict[str, Any]] = {}
     for name, value in points.items():
         entry: dict[str, Any] = {"value": value if np.isfinite(value) else None, "interval": None, "n": n}
@@ -313,7 +337,7 @@ def measured(
                     kind,
                     value,
                     drawn,
-                    units,
+                    worth_of[name],
                     skew.get(name, 0.0),
                     config.level,
                     entry["n"],

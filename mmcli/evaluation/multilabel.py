@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import InputError
-from mmcli.evaluation import interval
-from mmcli.evaluation.curves import Ranked
+from mmcli.evaluation import interval, macro
+from mmcli.evaluation.curves import Ranked, rests_on
 
 Array = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
 PRIMARY = "f1_samples"
 THRESHOLD = 0.5
+PSEUDO_ITEMS = 2.0  # that a label is smoothed by where its spread is judged
 AVERAGES = ("micro", "macro", "weighted")
 # How intervals are made: see mmcli.evaluation.interval.
 KINDS = {
@@ -137,7 +138,28 @@ def evaluate(
         support = int(truth[:, c].sum())
         counts |= dict.fromkeys((f"f1/{name}", f"auroc/{name}", f"average_precision/{name}"), support)
     metrics = Metrics(truth, guess, table, names)
-    return interval.measured(metrics, n, proportions=shares, counts=counts, kinds=KINDS, groups=groups, config=config)
+    return interval.measured(
+        metrics,
+        n,
+        proportions=shares,
+        counts=counts,
+        kinds=KINDS,
+        floors=macro_errors(truth, guess),
+        **rests_on(truth, names),
+        groups=groups,
+        config=config,
+    )
+
+
+def macro_errors(labels: Bool, predictions: Bool) -> dict[str, float]:
+    """The standard error that each mean over labels has at least, by name: see :mod:`mmcli.evaluation.macro`."""
+    support, predicted = labels.sum(axis=0).astype(np.float64), predictions.sum(axis=0).astype(np.float64)
+    hits = (labels & predictions).sum(axis=0).astype(np.float64)
+    return {
+        "precision_macro": macro.error(hits, predicted, PSEUDO_ITEMS),
+        "recall_macro": macro.error(hits, support, PSEUDO_ITEMS),
+        "f1_macro": macro.error(hits, (support + predicted) / 2, PSEUDO_ITEMS),
+    }
 
 
 def _ratio(part: Array, whole: Array) -> Array:
