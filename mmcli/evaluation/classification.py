@@ -167,7 +167,7 @@ def macro_errors(labels: Int, predictions: Int, classes: int) -> dict[str, float
     (0.1, 0.09)
     """
     support, predicted = (np.bincount(v, minlength=classes).astype(np.float64) for v in (labels, predictions))
-    hits = np.bincount(labels, weights=labels == predictions, minlength=classes)
+    hits = np.bincount(labels, weights=labels == predictions, minlength=classes).astype(np.float64)
     known, used = support > 0, support + predicted > 0
     recall = macro.error(hits[known], support[known], PSEUDO_ITEMS)
     return {
