@@ -69,8 +69,10 @@ def browser():
                 break
         time.sleep(0.1)
         opened = Browser(int(match[1]))
-        yield opened
-        opened.close()
+        try:
+            yield opened
+        finally:
+            opened.close()  # also of a test that fails: the driver leaves its windows behind
     finally:
         driver.terminate()
         driver.wait(20)
