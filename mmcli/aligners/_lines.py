@@ -24,17 +24,23 @@ PHASE_WINDOW_S = 4.0  # a drift of 100 ppm moves the ends of such a window by 0.
 PHASE_SMEAR_S = 5e-5  # a window whose ends move more than this is corrected for the rate found, and measured again
 NEAR = 4.0  # tolerances: a window that misses a line by less was found at the right place, not well measured
 LONG_S = 1200.0  # past this, phase is measured at half the sampling rate
+HOPS_S = 0.01, 0.1  # frames as far apart are what windows, tolerances and breaks are laid out for
 
 
 @dataclass
 class Material:
-    """One side of a pair, read once: frames (n, dims) at ``times``, and for sound the samples at ``rate_hz``."""
+    """One side of a pair, read once: frames (n, dims) at ``times``, and for sound the samples at ``rate_hz``.
+
+    ``unit_s``: seconds of a unit of ``times``. Frames that are nearer together or further apart than HOPS_S, a reading
+    an hour for example, are looked at on a clock where they are not.
+    """
 
     frames: NDArray[Any]
     times: Vector
     about: dict[str, Any]
     samples: NDArray[np.float32] | None = None
     rate_hz: float = 0.0
+    unit_s: float = 1.0
     stretched: dict[float, NDArray[np.float32]] = field(default_factory=dict)
     ready: dict[float, Searched] = field(default_factory=dict)
 
@@ -87,6 +93,7 @@ class Lags:
     window_s: float
     hop_s: float
     rival: tuple[float, float] = (0.0, 0.0)  # see :func:`._windows.rival`
+    unit_s: float = 1.0  # see :class:`Material`
 
     @property
     def tolerance_s(self) -> float:
@@ -157,8 +164,17 @@ class Fit:
     def evidence(self) -> str:
         """One clause for people."""
         n, k = len(self.lags.t), int(self.line.agree.sum())
-        text = f"{k} of {n} windows agree within {self.lags.tolerance_s * 1e3:.0f} ms"
+        text = f"{k} of {n} windows agree within {said(self.lags.tolerance_s * self.lags.unit_s)}"
         return text if self.z is None else f"{text}, phase peak z = {self.z:.1f}"
+
+
+def said(seconds: float) -> str:
+    """A short time for people.
+
+    >>> said(0.008), said(2.0), said(7200.0)
+    ('8 ms', '2 s', '7200 s')
+    """
+    return f"{seconds:g} s" if seconds >= 1.0 else f"{seconds * 1e3:g} ms"
 
 
 def material(x: Any, role: str) -> Material:
@@ -184,6 +200,11 @@ def materials(x: Any, y: Any) -> tuple[Material, Material]:
         rate_hz = int(min(a.rate_hz, b.rate_hz))
         a.samples, b.samples = x.samples(rate_hz), y.samples(rate_hz)
         a.rate_hz = b.rate_hz = float(rate_hz)
+    if a.samples is None:
+        hop = max(a.hop_s, b.hop_s)
+        unit = hop / float(np.clip(hop, *HOPS_S))
+        for side in (a, b):
+            side.times, side.unit_s = side.times / unit, unit
     return a, b
 
 
@@ -212,7 +233,7 @@ def local_lags(
     t, lag = found.centre[rows], found.lag[rows, choice[rows]]
     score = found.score[rows, choice[rows]]
     if x.samples is None or y.samples is None:
-        return Lags(t, lag, score, None, False, rate, found.window_s, hop, rival)
+        return Lags(t, lag, score, None, False, rate, found.window_s, hop, rival, x.unit_s)
     search = max(0.1, 3 * hop)
     samples = y.samples_at(rate)
     window = min(PHASE_WINDOW_S, found.window_s)

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners import _lines, _pieces, _rates
+from mmcli.aligners import _lines, _nearby, _pieces, _rates
 from mmcli.aligners._consensus import Line
 from mmcli.aligners._lines import Fit, Lags, Material
 from mmcli.aligners._pieces import Piece
@@ -50,7 +50,7 @@ class Choice:
         shift, share = self.fit.lags.rival
         if share < AMBIGUOUS:
             return None
-        return {"side": self.repeats, "shift_s": round(shift, 3), "share": round(share, 4)}
+        return {"side": self.repeats, "shift_s": round(shift * self.fit.lags.unit_s, 3), "share": round(share, 4)}
 
     @property
     def runner_up(self) -> dict[str, object]:
@@ -69,7 +69,8 @@ class Choice:
     def evidence(self) -> str:
         """One clause for people."""
         z = self.fit.z
-        text = f"{self.share:.0%} of the windows agree within {self.fit.lags.tolerance_s * 1e3:.0f} ms"
+        near = _lines.said(self.fit.lags.tolerance_s * self.fit.lags.unit_s)
+        text = f"{self.share:.0%} of the windows agree within {near}"
         text += "" if z is None else f", phase peak z = {z:.1f}"
         text += "" if self.named is None else f", rate {self.named}"
         other = self.ambiguous
@@ -91,15 +92,25 @@ def choose(x: Material, y: Material, *, window_s: float, step_s: float) -> Choic
 def _choose(x: Material, y: Material, *, window_s: float, step_s: float) -> Choice | None:
     line = _rates.best_line(x, y, window_s=window_s, step_s=step_s)
     found = _straight(x, y, line)
-    if found.share >= CLEAR and _believed(found.fit, line.line.agree):
+    straight = _believed(found.fit, found.fit.line.agree) and _holds(x, y, found)
+    if straight and found.share >= CLEAR:
         return found
     broken = _with_breaks(x, y, line)
     best = max(found.share, broken.share if broken else 0.0)
-    if found.share >= best - POINTS and found.share >= ENOUGH and _believed(found.fit, found.fit.line.agree):
+    if straight and found.share >= best - POINTS and found.share >= ENOUGH:
         return replace(found, shares={**found.shares, **(broken.shares if broken else {})})
-    if broken is not None and broken.share >= ENOUGH:
+    if broken is not None and broken.share >= ENOUGH and _holds(x, y, broken):
         return replace(broken, shares={**found.shares, **broken.shares})
     return None
+
+
+def _holds(x: Material, y: Material, choice: Choice) -> bool:
+    """Whether the lines hold inside their windows too; where there is sound, phase has said so."""
+    if x.samples is not None:
+        return True
+    ends = np.array(y.span)
+    one = np.column_stack([choice.fit.offset_s + choice.fit.rate * ends, ends])
+    return _nearby.holds(x, y, choice.fit.lags, choice.segments or [one])
 
 
 def _straight(x: Material, y: Material, line: Fit) -> Choice:

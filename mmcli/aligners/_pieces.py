@@ -123,6 +123,8 @@ def _meeting(x: Material, y: Material, a: Piece, b: Piece, rate: float, hop: flo
     """Where the first piece ends and the second begins, in (stretched) query time."""
     low, high = max(a.end - LOOK_S, a.start), min(b.start + LOOK_S, b.end)
     grid = np.arange(low, high, hop)
+    if len(grid) == 0:
+        return a.end, b.start
     first, second = (_agreement(x, y, p, grid, rate, hop) for p in (a, b))
     shift = (a.lag - b.lag) + (a.slope - b.slope) * grid  # how far the query must run on before the second can begin
     # Between what agrees and what does not, nearer to what does not: a soft or noisy stretch that has a partner agrees

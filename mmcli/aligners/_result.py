@@ -51,16 +51,18 @@ def straight(x: Material, y: Material, fit: Fit, *, name: str, config: Any) -> A
     Raises MismatchError where the line leaves no overlap.
     """
     rate = 1.0 if fit.model == "offset" else fit.rate
-    knots = overlap(x.span, y.span, fit.offset_s, rate)
+    unit, offset = x.unit_s, fit.offset_s * x.unit_s
+    spans = [(s[0] * unit, s[1] * unit) for s in (x.span, y.span)]
+    knots = overlap(*spans, offset, rate)
     quality = {"ratio": None, "verdict": "not judged", "reason": fit.evidence()}
     return Alignment(
         model=fit.model,
         knots=knots,
         breaks=[],
-        offset_s=float(fit.offset_s),
+        offset_s=float(offset),
         rate=float(rate),
         ppm=float((rate - 1.0) * 1e6),
-        confidence_s=[half_width(fit, t) for t in knots[:, 1].tolist()],
+        confidence_s=[half_width(fit, t / unit) for t in knots[:, 1].tolist()],
         quality=quality,
         method=method(name, config),
         cost=max(0.0, float(1.0 - fit.score)),
@@ -74,7 +76,7 @@ def broken(
     x: Material, y: Material, segments: list[NDArray[np.float64]], fit: Fit, *, name: str, config: Any
 ) -> Alignment:
     """The alignment of lines with breaks between them: ``segments`` [(t_reference, t_query)] * 2 each."""
-    found = timemap.from_segments(segments, "piecewise")
+    found = timemap.from_segments([s * x.unit_s for s in segments], "piecewise")
     return Alignment(
         model="piecewise",
         knots=found.knots,
@@ -111,7 +113,8 @@ def freely(x: Any, y: Any, view: View, found: Warp, quality: dict[str, Any], nam
 
 
 def half_width(fit: Fit, t_query: float | None = None) -> float:
-    """Half of the 90 % interval of a line, at least one sample: of its lag, and of its slope away from the middle."""
+    """Half of the 90 % interval of a line in seconds, at least one sample: of its lag, and of its slope away from the
+    middle, at ``t_query`` of the clock of its windows."""
     if fit.model == "piecewise":
         deviation = 1.4826 * fit.line.error_s  # of a normal distribution with this median of absolute values
     else:
@@ -120,7 +123,8 @@ def half_width(fit: Fit, t_query: float | None = None) -> float:
     if fit.model == "affine" and t_query is not None:
         away = t_query * fit.lags.rate - float(fit.lags.t[fit.line.agree].mean())
         variance += (fit.slope_deviation * away) ** 2
-    return round(max(1.645 * float(np.sqrt(variance)), 1e-4 if fit.lags.sharp else 0.25 * fit.lags.hop_s), 6)
+    least = 1e-4 if fit.lags.sharp else 0.25 * fit.lags.hop_s
+    return round(max(1.645 * float(np.sqrt(variance)), least) * fit.lags.unit_s, 6)
 
 
 def overlap(

@@ -77,7 +77,7 @@ def _averaged(values: NDArray[Any], at: NDArray[np.int64], width: int) -> NDArra
 def searched(x: NDArray[Any], x_times: Times, hop: float) -> Searched:
     """A side (frames, dims) with times in seconds, made ready for windows to be looked for in it."""
     grid, start = uniform(x, x_times, hop)
-    return Searched(_standard(grid), start, hop)
+    return Searched(standard(grid), start, hop)
 
 
 def hop_for(x_times: Times, y_times: Times, hop: float) -> float:
@@ -102,7 +102,7 @@ def positions(
     """
     hop = x.hop
     yg, y0 = uniform(y, y_times, hop)
-    yg = _standard(yg)
+    yg = standard(yg)
     shorter = min(len(x.grid), len(yg))
     length = max(2, min(round(window_s / hop), max(shorter // 3, min(shorter, 8))))
     step_s = min(step_s, length * hop / 2, (len(yg) - length) * hop / FEWEST_WINDOWS)
@@ -176,7 +176,7 @@ def rival(p: Positions, choice: NDArray[np.int64]) -> tuple[float, float]:
     return float(np.median(values[k : k + inside[k]])), min(1.0, float(inside[k]) / len(rows))
 
 
-def _standard(x: NDArray[np.float32]) -> NDArray[np.float32]:
+def standard(x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Every band with mean 0 and, where it moves at all, standard deviation 1."""
     deviation = x.std(axis=0)
     largest = float(deviation.max(initial=0.0))

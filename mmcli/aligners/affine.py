@@ -54,7 +54,7 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
         b,
         window_s=config.window_s,
         step_s=config.step_s,
-        tolerance_s=config.tolerance_s,
+        tolerance_s=config.tolerance_s / a.unit_s,
         most_ppm=config.most_ppm,
         most_stretch=config.most_stretch,
     )

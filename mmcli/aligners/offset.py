@@ -44,5 +44,5 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     """
     a, b = _lines.materials(x, y)
     lags = _lines.local_lags(a, b, window_s=config.window_s, step_s=config.step_s)
-    fit = _lines.fit(lags, "offset", tolerance_s=config.tolerance_s)
+    fit = _lines.fit(lags, "offset", tolerance_s=config.tolerance_s / a.unit_s)
     return _result.straight(a, b, fit, name="offset", config=config)

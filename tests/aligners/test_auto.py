@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import soxr
 
-from mmcli.aligners import _rates, _score, auto
+from mmcli.aligners import _rates, _score, auto, pair
 from mmcli.aligners.timemap import TimeMap
+from mmcli.artifacts import alignment
+from mmcli.artifacts.features import Features
 from mmcli.errors import MismatchError
 from mmcli.media import midi, open_clip
 from mmcli.media.clips import AudioClip
@@ -218,3 +220,39 @@ def test_series_of_another_source_are_refused() -> None:
     assert auto.align(x, warped).quality["verdict"] == "match"
     with pytest.raises(MismatchError):
         auto.align(rng.standard_normal((300, 3)), rng.standard_normal((300, 3)))
+
+
+@pytest.mark.parametrize("hop", [0.001, 0.01, 0.1, 1.0, 3600.0])
+def test_of_a_series_at_any_rate_a_cut_is_an_offset_and_a_wandering_pace_a_warp(hop: float) -> None:
+    """Its steps are what it has, not seconds: a reading an hour is as good as a thousand a second."""
+    rng = np.random.default_rng(0)
+    bump = np.hanning(15) / np.hanning(15).sum()
+    source = np.column_stack([np.convolve(rng.standard_normal(1900), bump, "same") for _ in range(3)])
+    q = np.arange(1000)
+    wandering = 50 + q + 20 * np.sin(q / 130)
+    known = {"offset": 97.0 + q, "warp": wandering}
+
+    def series(at: np.ndarray) -> Features:
+        values = np.column_stack([np.interp(at, np.arange(len(source)), c) for c in source.T])
+        values += 0.05 * rng.standard_normal(values.shape)
+        return Features(values=values.astype(np.float32), times=np.arange(len(at)) * float(hop), meta={})
+
+    reference = series(np.arange(1500.0))
+    for model, truth in known.items():
+        found = auto.align(reference, series(truth))
+        assert found.model == model
+        error = np.abs(TimeMap(found).to_reference(q * hop) / hop - truth)
+        assert np.nanpercentile(error, 95) < 2
+        if model == "offset":
+            assert found.confidence_s is not None
+            assert np.abs(np.array(found.confidence_s)).max() < hop
+
+
+def test_features_of_a_retimed_recording_are_no_line(sample_data: Path) -> None:
+    """Windows of ten seconds agree with a line across the warp: what lies inside them does not."""
+    reading = sample_data / "reading"
+    found = pair.align_files(reading / "reading.flac", reading / "reading_retimed.ogg", feature="mfcc")
+    assert found.model == "warp"
+    truth = TimeMap(alignment.load(reading / "truth.json"))
+    t = np.arange(1.0, 26.0, 0.1)
+    assert np.nanmean(np.abs(TimeMap(found).to_reference(t) - truth.to_reference(t))) < 0.03
