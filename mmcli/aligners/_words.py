@@ -13,6 +13,11 @@ ONES = (
 TENS = ("zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 SCALES = ((1_000_000_000, "billion"), (1_000_000, "million"), (1000, "thousand"), (100, "hundred"))
 MOST_DIGITS = 12
+ORDINALS = {
+    **{"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth"},
+    "twelve": "twelfth",
+}
+SIGNS = {"%": "percent", "&": "and", "$": "dollars", "£": "pounds", "€": "euros"}
 
 # Letters to sounds, longest first; rough, for words that no dictionary has. Names in ARPAbet.
 SOUNDS = (
@@ -61,10 +66,29 @@ def lines(text: str) -> list[Line]:
 
 
 def _word(raw: str) -> Word | None:
-    plain = unicodedata.normalize("NFKD", raw.replace("’", "'")).encode("ascii", "ignore").decode().lower()
-    parts = re.findall(r"\d[\d,]*|[a-z]+(?:'[a-z]+)*'?", plain)
-    spoken = [s for p in parts for s in (number(p.replace(",", "")) if p[0].isdigit() else [p.rstrip("'")])]
+    money = re.sub(r"([$£€])([\d.,]*\d)", r"\2\1", raw.replace("’", "'"))  # the currency is said after the amount
+    named = re.sub(r"[%&$£€]", lambda m: f" {SIGNS[m[0]]} ", money) if re.search(r"\w", raw) else money
+    plain = unicodedata.normalize("NFKD", named).encode("ascii", "ignore").decode().lower()
+    parts = re.findall(r"\d[\d,]*(?:st|nd|rd|th)\b|\.\d+|\d[\d,]*|[a-z]+(?:'[a-z]+)*'?", plain)
+    spoken = [word for part in parts for word in _read(part)]
     return Word(raw, tuple(spoken)) if spoken else None
+
+
+def _read(part: str) -> list[str]:
+    """The spoken words of letters, of a number, of what follows its point, or of its place in an order.
+
+    >>> _read("23rd"), _read(".50"), _read("we'd")
+    (['twenty', 'third'], ['point', 'five', 'zero'], ["we'd"])
+    """
+    if part[0] == ".":
+        return ["point", *(ONES[int(d)] for d in part[1:])]
+    if not part[0].isdigit():
+        return [part.rstrip("'")]
+    words = number(re.sub(r"[^0-9]", "", part))
+    if part[-1].isalpha():
+        last = words[-1]
+        words[-1] = ORDINALS.get(last, last[:-1] + "ieth" if last.endswith("y") else last + "th")
+    return words
 
 
 def number(digits: str) -> list[str]:

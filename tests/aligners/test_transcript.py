@@ -179,7 +179,10 @@ def test_words_that_no_dictionary_has_are_sounded_out_and_named(speech: np.ndarr
 def test_punctuation_stays_in_the_words_and_numbers_are_spelled_out() -> None:
     (line,) = _words.lines("“In 1905, it’s £2,500!”")
     assert [w.text for w in line.words] == ["“In", "1905,", "it’s", "£2,500!”"]
-    assert line.words[3].spoken == ("two", "thousand", "five", "hundred")
+    assert line.words[3].spoken == ("two", "thousand", "five", "hundred", "pounds")
+    (line,) = _words.lines("The 21st, 3rd of 100%: R&D — $12.50")
+    spoken = ["the", "twenty first", "third", "of", "one hundred percent", "r and d", "twelve point five zero dollars"]
+    assert [" ".join(w.spoken) for w in line.words] == spoken
 
 
 def test_a_number_lasts_from_its_first_word_to_its_last(sample_data: Path) -> None:
