@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,6 +114,7 @@ def _with_subtitle(a: Side, b: Side, method: str, config: Any) -> Alignment:
     if b.modality != "subtitle":  # the subtitle is the reference: found the other way round, and turned
         found = _with_subtitle(Side(b.path, "reference"), Side(a.path, "query"), method, config)
         turned = timemap.TimeMap(found).invert()
+        reason = re.sub(r"rate (\S+)/(\S+)$", r"rate \2/\1", found.quality["reason"])
         return dataclasses.replace(
             found,
             knots=turned.knots,
@@ -120,6 +122,7 @@ def _with_subtitle(a: Side, b: Side, method: str, config: Any) -> Alignment:
             offset_s=turned.offset_s,
             rate=turned.rate,
             ppm=None if turned.rate is None else (turned.rate - 1.0) * 1e6,
+            quality={**found.quality, "reason": reason},
             reference=found.query,
             query=found.reference,
         )

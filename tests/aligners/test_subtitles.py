@@ -109,6 +109,11 @@ def test_two_subtitles_and_a_subtitle_as_reference(files: tuple[Path, Path, np.n
     a, b = srt(folder / "a.srt", cues), srt(folder / "b.srt", cues + 12.5)
     assert pair.align_files(a, b).offset_s == pytest.approx(-12.5, abs=0.01)
     assert pair.align_files(b, media).offset_s == pytest.approx(12.5, abs=0.02)
+    quick = srt(folder / "quick.srt", cues * 24 / 25)
+    for sides, rate, name in (((media, quick), 25 / 24, "25/24"), ((quick, media), 24 / 25, "24/25")):
+        found = pair.align_files(*sides)
+        assert found.rate == pytest.approx(rate, abs=1e-9)
+        assert found.quality["reason"].endswith(f"rate {name}")
 
 
 def test_activity_follows_the_level_of_its_surroundings() -> None:
