@@ -86,7 +86,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("dwt", ["dtw", "hmm"])
     "did you mean 'dtw'?"
     """
-    known = sorted(known)
+    known = sorted(set(known))
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]!r}?"

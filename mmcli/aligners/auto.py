@@ -16,6 +16,7 @@ import numpy as np
 from mmcli.aligners import _frames, _inputs, _kinds, _lines, _match, _models, _result, _warp
 from mmcli.aligners._refusal import refusal
 from mmcli.artifacts.alignment import Alignment
+from mmcli.errors import UsageError
 
 INPUTS = ("audio", "features")
 WIDTHS = "any"  # of features of two kinds: those are warped through what they share
@@ -44,6 +45,10 @@ class Config:
     force: bool = False  # make a map even where the pair does not match
     window_s: float = 10.0  # length of the windows that lines are fitted to, seconds, above 0
     step_s: float = 4.0  # from one window to the next, seconds, above 0
+
+    def __post_init__(self) -> None:
+        if not (self.window_s > 0 and self.step_s > 0):
+            raise UsageError("window_s and step_s must be above 0")
 
 
 def align(x: Any, y: Any, config: Config = Config()) -> Alignment:

@@ -26,7 +26,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, console, pairing, warping
+from mmcli.cli import assign, console, outputs, pairing, warping
 from mmcli.cli.options import JsonFlag, Missing, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
@@ -109,6 +109,10 @@ def command(
     pairing.refuse(locals())
     if reference is None or query is None:
         raise UsageError("REFERENCE and QUERY are needed", hint="or --pairs LIST and a folder")
+    outputs.apart({"--output": output, "--plot": plot, "--page": page}, [reference, query, around])
+    for option, path, suffix in (("--plot", plot, ".png"), ("--page", page, ".html")):
+        if path is not None and path.suffix.lower() not in (suffix, ".htm" if option == "--page" else suffix):
+            raise UsageError(f"{option} writes {suffix[1:]}, not {path.suffix[1:] or path.name}", source=path)
     config = _config(locals())
     import dataclasses
 
@@ -168,7 +172,7 @@ def _show(found: Any, output: Path) -> None:
     """One screen: what was found, between what, how well."""
     rows: list[tuple[str, object]] = [("model", found.model)]
     if found.offset_s is not None:
-        rows.append(("offset", f"{found.offset_s:+.4f} s"))
+        rows.append(("offset", f"{round(found.offset_s, 4) + 0.0:+.4f} s"))
         rows.append(("rate", f"{found.rate:.6f} ({found.ppm:+.1f} ppm)"))
     if len(found.knots):
         for side, column in (("reference", 0), ("query", 1)):

@@ -24,7 +24,7 @@ from typing import Annotated
 
 import typer
 
-from mmcli.cli import batching, console
+from mmcli.cli import batching, console, outputs
 from mmcli.cli.options import Jobs, JsonFlag
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
@@ -60,6 +60,7 @@ def command(
         for name, given in (("--shard", shard), ("--retry-failed", retry_failed), ("--timeout", timeout)):
             if given:
                 raise UsageError(f"{name} is for several files, which go into a folder")
+        outputs.apart({"--output": Path(output)}, [map_, inputs[0]])
         _one(Path(inputs[0]), map_, Path(output), inverse, json)
         return
     if output == "-" or Path(output).is_file():

@@ -82,6 +82,9 @@ def test_a_pair_that_does_not_match_ends_with_4_and_no_file(tmp_path: Path, caps
         (["--method", "dtw", "--kind", "same"], 2, "--kind is for --method auto"),
         (["--feature", "logmel"], 2, "holds features already"),
         (["--set", "dtw.band=0.1"], 2, "not in use"),
+        (["--set", "auto.window_s=-1"], 2, "must be above 0"),
+        (["--plot", "map.bmp"], 2, "--plot writes png, not bmp"),
+        (["--page", "map.pdf"], 2, "--page writes html, not pdf"),
     ],
 )
 def test_what_cannot_be_meant_is_said(
@@ -95,6 +98,15 @@ def test_what_cannot_be_meant_is_said(
     assert run(*pair, "-o", tmp_path / "map.json", *options) == code
     assert said in capsys.readouterr().err
     assert not (tmp_path / "map.json").exists()
+
+
+def test_what_is_read_is_not_written_over(pair: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    before = [p.read_bytes() for p in pair]
+    assert run(*pair, "-o", pair[1], "--format", "json") == 2
+    assert run(*pair, "-o", pair[0].with_suffix(".json"), "-q") == 0
+    assert app.run(["warp", str(pair[1]), "--map", str(pair[0].with_suffix(".json")), "-o", str(pair[1])]) == 2
+    assert capsys.readouterr().err.count("--output would write over the input") == 2
+    assert [p.read_bytes() for p in pair] == before
 
 
 def test_differing_widths_and_extractors_are_refused(
