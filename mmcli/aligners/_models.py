@@ -43,6 +43,7 @@ class Choice:
     shares: dict[str, float]
     named: str | None
     repeats: str = "reference"  # the side that windows were looked for in
+    believed: bool = True  # False: none of the three explains the pair, and this one comes nearest
 
     @property
     def ambiguous(self) -> dict[str, object] | None:
@@ -77,19 +78,18 @@ class Choice:
         return text if other is None else f"{text}; ambiguous: {other['shift_s']:+} s fits nearly as well"
 
 
-def choose(x: Material, y: Material, *, window_s: float, step_s: float) -> Choice | None:
-    """The simplest model that explains the pair; None where none of the three does.
+def choose(x: Material, y: Material, *, window_s: float, step_s: float) -> Choice:
+    """The simplest model that explains the pair; where none of the three does, the nearest, which is not believed.
 
     The windows are those of the shorter side, so that most of them have a partner to be found.
     """
     lengths = [m.span[1] - m.span[0] for m in (x, y)]
     if lengths[1] > LONGER * lengths[0]:
-        turned = _choose(y, x, window_s=window_s, step_s=step_s)
-        return None if turned is None else turned.invert()
+        return _choose(y, x, window_s=window_s, step_s=step_s).invert()
     return _choose(x, y, window_s=window_s, step_s=step_s)
 
 
-def _choose(x: Material, y: Material, *, window_s: float, step_s: float) -> Choice | None:
+def _choose(x: Material, y: Material, *, window_s: float, step_s: float) -> Choice:
     line = _rates.best_line(x, y, window_s=window_s, step_s=step_s)
     found = _straight(x, y, line)
     straight = _believed(found.fit, found.fit.line.agree) and _holds(x, y, found)
@@ -97,11 +97,12 @@ def _choose(x: Material, y: Material, *, window_s: float, step_s: float) -> Choi
         return found
     broken = _with_breaks(x, y, line)
     best = max(found.share, broken.share if broken else 0.0)
+    shares = {**found.shares, **(broken.shares if broken else {})}
     if straight and found.share >= best - POINTS and found.share >= ENOUGH:
-        return replace(found, shares={**found.shares, **(broken.shares if broken else {})})
+        return replace(found, shares=shares)
     if broken is not None and broken.share >= ENOUGH and _holds(x, y, broken):
-        return replace(broken, shares={**found.shares, **broken.shares})
-    return None
+        return replace(broken, shares=shares)
+    return replace(broken if broken is not None and broken.share > found.share else found, believed=False)
 
 
 def _holds(x: Material, y: Material, choice: Choice) -> bool:

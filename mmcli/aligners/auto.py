@@ -59,13 +59,14 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     if _kinds.differ(x, y):
         return _of_two_kinds(x, y, config)
     a, b = _lines.materials(x, y)
+    runner_up = None
     if config.kind != "rendition":
         choice = _models.choose(a, b, window_s=config.window_s, step_s=config.step_s)
-        if choice is not None:
+        if choice.believed:
             return _line(a, b, choice, config)
-    if hasattr(x, "samples"):
-        return _warped_sound(x, y, config)
-    return _warped_frames(x, y, config)
+        runner_up = {"model": choice.model, "share": round(choice.share, 4)}
+    found = _warped_sound(x, y, config) if hasattr(x, "samples") else _warped_frames(x, y, config)
+    return replace(found, runner_up=runner_up)
 
 
 def _line(a: _lines.Material, b: _lines.Material, choice: _models.Choice, config: Config) -> Alignment:
