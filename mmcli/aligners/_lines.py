@@ -171,10 +171,10 @@ class Fit:
 def said(seconds: float) -> str:
     """A short time for people.
 
-    >>> said(0.008), said(2.0), said(7200.0)
-    ('8 ms', '2 s', '7200 s')
+    >>> said(0.008), said(2 / 24), said(2.0), said(7200.0)
+    ('8 ms', '83 ms', '2 s', '7200 s')
     """
-    return f"{seconds:g} s" if seconds >= 1.0 else f"{seconds * 1e3:g} ms"
+    return f"{seconds:g} s" if seconds >= 1.0 else f"{seconds * 1e3:.0f} ms"
 
 
 def material(x: Any, role: str) -> Material:
