@@ -52,8 +52,8 @@ def straight(x: Material, y: Material, fit: Fit, *, name: str, config: Any) -> A
     """
     rate = 1.0 if fit.model == "offset" else fit.rate
     unit, offset = x.unit_s, fit.offset_s * x.unit_s
-    spans = [(s[0] * unit, s[1] * unit) for s in (x.span, y.span)]
-    knots = overlap(*spans, offset, rate)
+    (x0, x1), (y0, y1) = x.span, y.span
+    knots = overlap((x0 * unit, x1 * unit), (y0 * unit, y1 * unit), offset, rate)
     quality = {"ratio": None, "verdict": "not judged", "reason": fit.evidence()}
     return Alignment(
         model=fit.model,

@@ -101,7 +101,8 @@ def _warped_frames(x: Any, y: Any, config: Config) -> Alignment:
     ratio, opened = _frames_tested(view, factor)
     evidence = f"warped cost over shuffled cost {ratio:.2f}"
     if ratio > FRAMES_LIMIT and xv.shape[1] >= WIDE:
-        view = _warp.View(*(_frames.standard(v).astype(np.float32) for v in (xv, yv)), xt, yt, "cosine")
+        flat_x, flat_y = (_frames.standard(v).astype(np.float32) for v in (xv, yv))
+        view = _warp.View(flat_x, flat_y, xt, yt, "cosine")
         hop = max(_inputs.hop_of(t) for t in (xt, yt))
         shapes, opened = _frames_tested(view, max(factor, round(TEST_HOP_S / hop)), CONTEXT)
         evidence += f", that of the shape of its frames {shapes:.2f}"
