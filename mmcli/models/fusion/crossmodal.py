@@ -7,7 +7,7 @@ from b's own sequence.
 
 All pairs are computed together: weights are stacked over the pairs, so that a layer is a few large products in place
 of many small ones, and keys and values of all layers, which see the same source, are one product. The maths is that
-of one transformer a pair. Training on a processor takes :mod:`mmcli.models.fusion.crossattention`.
+of one transformer a pair. Training on a processor takes :mod:`mmcli.models.fusion.crossattention`, pair by pair.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from mmcli.models.fusion import crossattention
 from mmcli.models.fusion.base import Block
 
 WIDER = 4  # the feed-forward layer's width over the model's
-LONGEST = 128  # steps; beyond, the square of scores that training keeps is too large
 
 
 @dataclass(frozen=True)
@@ -89,17 +88,24 @@ class _Layer(nn.Module):
         y = functional.layer_norm(x, (width,)) * self.gain[1] + self.shift[1]
         return x + self._dropped(self.narrow(torch.relu(self.wide(y))), n)
 
-    def weights(self) -> list[Tensor]:
-        """In the order of :class:`mmcli.models.fusion.crossattention.Weights`."""
-        maps = [part for m in (self.query, self.out, self.wide, self.narrow) for part in (m.weight, m.bias)]
-        return [*maps, self.gain, self.shift]
+    def maps(self, sources: Tensor) -> Tensor:
+        """All maps ``(pairs, n)`` as :mod:`mmcli.models.fusion.crossattention` takes them, behind norms without gain
+        and shift and with the scale of the scores; ``sources`` ``(pairs, width + 1, 2 * width)``, keys and values.
+        """
+        scale = (self.query.weight.shape[2] // self.heads) ** -0.5
+        behind = [
+            torch.cat((self.gain[k].transpose(1, 2) * m.weight, self.shift[k] @ m.weight + m.bias), 1)
+            for k, m in enumerate((self.query, self.wide))
+        ]
+        parts = [behind[0] * scale, sources, self.out.weight, self.out.bias, behind[1], self.narrow.weight]
+        return torch.cat([m.flatten(1) for m in (*parts, self.narrow.bias)], 1)
 
     def _dropped(self, x: Tensor, n: int) -> Tensor:
-        """Dropout draws its noise with the items on the first axis."""
+        """Dropout draws its noise ``(items, pairs, width, steps)``."""
         if not self.training or self.drop.p <= 0.0:
             return x
-        items_first = x.view(len(x), n, -1, x.shape[2]).transpose(0, 1)
-        dropped: Tensor = self.drop(items_first).transpose(0, 1).reshape(x.shape)
+        items_first = x.view(len(x), n, -1, x.shape[2]).permute(1, 0, 3, 2)
+        dropped: Tensor = self.drop(items_first).permute(1, 0, 3, 2).reshape(x.shape)
         return dropped
 
 
@@ -130,11 +136,8 @@ class CrossModal(Block):
         ).view(len(sequences), n * steps, width)
         seen = torch.stack([functional.pad(m, (0, steps - m.shape[1])) for m in masks])
 
-        here = held.device.type == "cpu" and held.dtype == torch.float32
-        if here and self.training and torch.is_grad_enabled() and steps <= LONGEST:
-            x = self.written_out(held, seen, n)
-        else:
-            x = self.plain(held, seen, n)
+        trained = self.training and crossattention.serves(held, steps)
+        x = self.compiled(held, seen, n) if trained else self.plain(held, seen, n)
         beside = x.view(len(sequences), -1, n * steps, width).transpose(1, 2).flatten(2)
         mixed = (held + self.join(beside)).view(-1, n, steps, width)
         return [masking.zeroed(mixed[i, :, : m.shape[1]], m) for i, m in enumerate(masks)]
@@ -153,21 +156,21 @@ class CrossModal(Block):
             x = cast(_Layer, layer)(x, keys[depth], values[depth], visible, here, n)
         return x
 
-    def written_out(self, held: Tensor, seen: Tensor, n: int) -> Tensor:
+    def compiled(self, held: Tensor, seen: Tensor, n: int) -> Tensor:
         """As :meth:`plain`, the same maths and the same dropout, for training on a processor."""
         rows, width = held.shape[1:]
         layers = [cast(_Layer, layer) for layer in self.layers]
-        weights = [self.source.weight, self.source.bias, *(w for layer in layers for w in layer.weights())]
+        sources = torch.cat((self.source.weight, self.source.bias), 1).chunk(self.depth, 2)
+        maps = torch.stack([layer.maps(s) for layer, s in zip(layers, sources, strict=True)], 1)
         noise = None
-        if self.training and layers[0].drop.p > 0.0:
-            drawn = torch.ones(n, len(self.pairs), rows // n, width)
-            noise = torch.stack([layer.drop(drawn).transpose(0, 1) for layer in layers for _ in range(2)])
-            noise = noise.view(self.depth, 2, len(self.pairs), rows, width)
-        shape = crossattention.Shape(tuple(self.pairs), n, rows // n, width, self.heads, self.depth, WIDER * width)
+        if layers[0].drop.p > 0.0:
+            drawn = torch.ones(n, len(self.pairs), width, rows // n)
+            noise = torch.stack([layer.drop(drawn) for layer in layers for _ in range(2)])
+        shape = crossattention.Shape(n, rows // n, width, self.heads, self.depth, WIDER * width)
         plain = functional.layer_norm(held, (width,))
         visible = None if bool(seen.all()) else seen
         apply: Any = crossattention.CrossAttention.apply
-        found: Tensor = apply(held, plain, visible, noise, shape, *weights)
+        found: Tensor = apply(held, plain, visible, noise, self.pairs, shape, maps)
         return found
 
     def _sources(self, held: Tensor, sources: Tensor, n: int) -> tuple[Tensor, Tensor]:
