@@ -109,7 +109,7 @@ def extract(
     """
     found = planned(sources, out, streams, options, listener.say)
     batch = _Batch(found, out, options, listener)
-    folders = [*((out / item.id).parent for item in found.items), out, out / "fitted"]
+    folders = [out / part for part in {item.id.rpartition("/")[0] for item in found.items} | {"", "fitted"}]
     with Ledger(out, batch.of_item, batch, listener.row, options.shard) as kept:
         batch.ledger = kept
         ledger.sweep(folders)

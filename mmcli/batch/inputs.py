@@ -186,23 +186,26 @@ def _folder(folder: Path, modality: str, leave_out: Path | None, ignored: list[s
         folders[:] = sorted(
             f for f in folders if not f.startswith(".") and (outside is None or Path(parent, f).resolve() != outside)
         )
+        here = Path(parent)  # once a folder: files are text, of which there are 100,000
+        path_of = "" if here == Path() else f"{here}/".replace("//", "/")
+        id_of = "" if here == folder else f"{here.relative_to(folder).as_posix()}/"
         for name in sorted(names):
-            path = Path(parent, name)
             if name.startswith("."):
                 continue
-            found = SUFFIXES.get(path.suffix.lower())
-            if found is None or path.suffix.lower() == ".npz":
+            path = path_of + name
+            stem, suffix = os.path.splitext(name)  # noqa: PTH122
+            if suffix == ".":  # a dot at the end begins no suffix
+                stem, suffix = name, ""
+            found = SUFFIXES.get(suffix.lower())
+            if found is None or suffix.lower() == ".npz":
                 try:
                     found = modality_of(path)
                 except (MediaError, MissingError):
                     found = None
             if found is None or found == "features" or not _welcome(found, modality):
-                ignored.append(str(path))
+                ignored.append(path)
                 continue
-            yield (
-                path.relative_to(folder).with_suffix("").as_posix(),
-                _as(str(path), found, modality, status_of(str(path))),
-            )
+            yield id_of + stem, _as(path, found, modality, status_of(path))
 
 
 def _welcome(found: str, modality: str) -> bool:
