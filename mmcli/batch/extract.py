@@ -208,7 +208,7 @@ class _Batch:
         if self.plan.states[number] == "known" and not self.options.verify_source:
             known = self._before(number)["source"].get("sha256")
         payload = plan.payload(self.plan, number, self.options.place or self.out, known, force=self.options.force)
-        return payload if self.options.executor is None else executor.absolute(payload)
+        return executor.absolute(payload)
 
     def _heard(self, outcome: run.Outcome) -> None:
         number = outcome.index

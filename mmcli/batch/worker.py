@@ -32,6 +32,7 @@ def main(descriptor: int, parent: int) -> None:
     """Serve on the socket until it closes."""
     _die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    home = _folder()
     line = _Line(descriptor)
     first = line.read()
     if first is None:
@@ -44,6 +45,9 @@ def main(descriptor: int, parent: int) -> None:
         return
     line.write({"ready": True})
     while (task := line.read()) is not None:
+        if home is not None:  # the task before may have gone elsewhere, and paths may be relative
+            with contextlib.suppress(OSError):  # removed since: whoever names a path below it will say so
+                os.chdir(home)
         _limit_memory(first["memory"])
         line.write({"task": task["task"], **attempt(do, task["payload"])})
 
@@ -143,6 +147,14 @@ class _Line:
         # A task may have closed our socket and opened something else under its number.
         if self._look() != self.identity:
             os._exit(LOST)
+
+
+def _folder() -> str | None:
+    """The working directory; None where it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
 
 
 def _limit_memory(limit: int | None) -> None:

@@ -52,6 +52,23 @@ def test_the_bytes_do_not_depend_on_the_jobs(tones: Tones, tmp_path: Path, go: G
     assert tree(tmp_path / "one") == tree(tmp_path / "many")
 
 
+def test_a_library_that_changes_the_folder_sends_no_output_astray(
+    tones: Tones, tmp_path: Path, go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inputs and outputs named from where the command runs, in a worker that goes elsewhere before each task."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "wandering_stub.py").write_text(
+        "import os\nfrom mmcli.batch import task\n\ndef prepare(setup):\n    do = task.prepare(setup)\n"
+        "    def moved(payload):\n        os.chdir('/')\n        return do(payload)\n    return moved\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path / "lib")
+    monkeypatch.setattr(extract, "TASK", "wandering_stub:prepare")
+    tones(3)
+    monkeypatch.chdir(tmp_path)
+    assert go(Path("in"), Path("out"), jobs=1).made == 3
+    assert len(list((tmp_path / "out").glob("*.npz"))) == 3
+
+
 def test_any_executor_gives_the_same_bytes(tones: Tones, tmp_path: Path, go: Go, tree: Tree) -> None:
     source = tones(6)
     (source / "bad.wav").write_bytes(b"RIFF no sound")

@@ -66,6 +66,10 @@ def do(payload):
             os._exit(1)
     elif how == "threads":
         return {name: value for name, value in os.environ.items() if name.endswith("NUM_THREADS")}
+    elif how == "leave":
+        os.chdir("/")
+    elif how == "where":
+        return {"where": os.getcwd()}
     elif how == "full":
         from mmcli.errors import OutputError
         raise OutputError("no space", source="x")
@@ -146,6 +150,11 @@ def test_a_worker_computes_with_one_thread(stub: str, monkeypatch: pytest.Monkey
     (found,) = outcomes(stub, ["threads"], 1)
     assert found.value is not None
     assert {name: found.value[name] for name in names} == dict.fromkeys(names, "1")
+
+
+def test_a_task_that_changes_the_folder_does_not_take_the_next_along(stub: str) -> None:
+    found = outcomes(stub, ["leave", "where"], 1)
+    assert [o.value for o in found] == [{"n": 0}, {"where": str(Path.cwd())}]
 
 
 def test_a_full_disk_ends_the_batch(stub: str) -> None:
