@@ -152,7 +152,7 @@ class _Line:
 def _folder() -> str | None:
     """The working directory; None where it is gone."""
     try:
-        return os.getcwd()
+        return os.getcwd()  # noqa: PTH109 - text, as chdir takes it
     except OSError:
         return None
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from mmcli.errors import InputError, UsageError
+from mmcli.media import files
 from mmcli.media.clips import SubtitleClip
 from mmcli.media.door import open_clip
 from mmcli.media.text import decoded
@@ -26,8 +29,8 @@ _VALUE = re.compile(r'"((?:[^"]|"")*)"|(?<![\w\[])(-?\d+(?:\.\d+)?(?:[eE][-+]?\d
 def read(text: str) -> list[Interval]:
     """The intervals that ``FILE`` or ``FILE#TIER`` names: (start, end, label), seconds; empty labels are left out.
 
-    Of a TextGrid the first interval tier where none is named. Raises :class:`InputError` for a file that holds none,
-    :class:`UsageError` for an unknown tier.
+    Of a TextGrid the first interval tier where none is named; a second tier of one name is ``NAME (2)``. Raises
+    :class:`InputError` for a file that holds none, :class:`UsageError` for an unknown tier.
     """
     return next(iter(read_tiers(text).values()))
 
@@ -45,9 +48,10 @@ def parted(text: str) -> tuple[str, str]:
 def read_tiers(text: str) -> dict[str, list[Interval]]:
     """The intervals of every tier that ``FILE`` holds, or of the one that ``FILE#TIER`` names, as :func:`read`.
 
-    Files without tiers have one, without a name.
+    Files without tiers have one, without a name. Raises :class:`MissingError` where there is no such file.
     """
     name, wanted = parted(text)
+    files.regular(name)
     suffix = Path(name).suffix.lower()
     if suffix == ".textgrid":
         tiers = _textgrid(decoded(Path(name)), name)
@@ -65,20 +69,22 @@ def read_tiers(text: str) -> dict[str, list[Interval]]:
         raise InputError("holds no interval with a label", source=text)
     for rows in found.values():
         for start, end, label in rows:
-            if not 0 <= start < end:
+            if not 0 <= start < end < math.inf:
                 raise InputError(f"interval {label!r} runs from {start:g} s to {end:g} s", source=text)
     return found
 
 
 def _table(text: str, name: str) -> Iterator[Interval]:
-    rows = csv.DictReader(io.StringIO(text))
-    if not {"start", "end", "label"} <= set(rows.fieldnames or ()):
-        raise InputError("has no columns start, end and label", source=name)
-    for number, row in enumerate(rows, start=2):
-        try:
+    rows = csv.DictReader(io.StringIO(text), strict=True)
+    try:
+        if not {"start", "end", "label"} <= set(rows.fieldnames or ()):
+            raise InputError("has no columns start, end and label", source=name)
+        for row in rows:
             yield float(row["start"]), float(row["end"]), row["label"] or ""
-        except (TypeError, ValueError):
-            raise InputError(f"line {number}: start or end is no number", source=name) from None
+    except (TypeError, ValueError):
+        raise InputError(f"line {rows.reader.line_num}: start or end is no number", source=name) from None
+    except csv.Error as error:  # a quote that nothing closes would swallow the intervals after it
+        raise InputError(f"line {rows.reader.line_num}: {error}", source=name) from None
 
 
 def _textgrid(text: str, name: str) -> dict[str, list[Interval]]:
@@ -86,6 +92,7 @@ def _textgrid(text: str, name: str) -> dict[str, list[Interval]]:
     if values[:2] != ["ooTextFile", "TextGrid"]:
         raise InputError("is no TextGrid in text form", source=name)
     tiers: dict[str, list[Interval]] = {}
+    again: Counter[str] = Counter()
     try:
         position = 5  # after the two names, start, end and the number of tiers
         for _ in range(int(float(values[4]))):
@@ -97,7 +104,11 @@ def _textgrid(text: str, name: str) -> dict[str, list[Interval]]:
             rows = [values[position + step * i : position + step * (i + 1)] for i in range(count)]
             position += step * count
             if kind == "IntervalTier":
-                tiers[title] = [(float(a), float(b), str(c)) for a, b, c in rows]
+                called = title
+                while called in tiers:  # Praat allows two tiers of one name
+                    again[title] += 1
+                    called = f"{title} ({again[title] + 1})"
+                tiers[called] = [(float(a), float(b), str(c)) for a, b, c in rows]
     except (IndexError, ValueError, OverflowError):
         raise InputError("is damaged: a tier ends before its last interval", source=name) from None
     if not tiers:
