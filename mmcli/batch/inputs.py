@@ -188,6 +188,7 @@ def _folder(folder: Path, modality: str, leave_out: Path | None, ignored: list[s
         )
         here = Path(parent)  # once a folder: files are text, of which there are 100,000
         path_of = "" if here == Path() else f"{here}/".replace("//", "/")
+        ignored[:0] = [f"{here / f}, a link to a folder" for f in folders if (here / f).is_symlink()]
         id_of = "" if here == folder else f"{here.relative_to(folder).as_posix()}/"
         for name in sorted(names):
             if name.startswith("."):

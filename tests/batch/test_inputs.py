@@ -32,6 +32,17 @@ def test_a_folder_gives_relative_ids_and_joins_kinds(tmp_path: Path) -> None:
     assert [Path(p).name for p in found.ignored] == ["notes.unknown"]
 
 
+def test_a_link_to_a_folder_is_not_followed_and_said_to_be_there(tmp_path: Path) -> None:
+    made(tmp_path, "in/a.wav", "in/notes.unknown", "else/b.wav")
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "else")
+    (tmp_path / "in" / "out").symlink_to(tmp_path / "else")
+    found = inputs.gather([tmp_path / "in"], leave_out=tmp_path / "in" / "out")
+    assert [i.id for i in found.items] == ["a"]
+    (tmp_path / "in" / "out").unlink()
+    found = inputs.gather([tmp_path / "in"])
+    assert found.ignored == [f"{tmp_path}/in/linked, a link to a folder", f"{tmp_path}/in/notes.unknown"]
+
+
 def test_the_output_folder_is_not_an_input(tmp_path: Path) -> None:
     made(tmp_path, "a.wav", "out/b.wav")
     assert shape(inputs.gather([tmp_path], leave_out=tmp_path / "out").items) == {"a": ["audio=audio"]}
