@@ -169,7 +169,10 @@ def write_stdout(data: bytes) -> None:
 def make_folder(path: Path | str) -> Path:
     """Create a folder and its parents where they are missing."""
     with _reported(path):
-        Path(path).mkdir(parents=True, exist_ok=True)
+        try:
+            Path(path).mkdir(parents=True, exist_ok=True)
+        except FileExistsError as problem:
+            raise OutputError("is no folder", source=path) from problem
     return Path(path)
 
 

@@ -16,7 +16,6 @@ from mmcli.artifacts import provenance, remote
 from mmcli.batch import inputs, ledger, plan, run
 from mmcli.batch.ledger import Ledger, Listener, Summary
 from mmcli.batch.shard import Shard
-from mmcli.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -130,15 +129,13 @@ def do(ones: Sequence[One], out: Path, kind: Kind, options: Options, listener: L
     folders = [out, *((out / one.target).parent for one in ones if one.target is not None)]
     with Ledger(out, [[n] for n in range(len(ones))], batch, listener.row, options.shard, kind.rows) as kept:
         batch.ledger = kept
-        if any(task != kind.task for _, task in kept.before):
-            raise UsageError("holds the outputs of another command", source=out, hint="name a new folder with -o")
         ledger.sweep(folders)
         try:
             batch.go(listener)
         finally:
             ledger.sweep(folders)
     errors = kept.finish()
-    return Summary(out, batch.made, len(ones) - batch.made - len(errors), len(errors), errors)
+    return Summary(out, batch.made, len(ones) - batch.made - len(errors), len(errors), errors, report=kept.report_name)
 
 
 class _Batch:
@@ -195,3 +192,7 @@ class _Batch:
     def report(self, number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
         """The line of a failed one."""
         return self.kind.report(number, entry)
+
+    def owns(self, task: str) -> bool:
+        """Whether a line of a journal is of this command."""
+        return task == self.kind.task

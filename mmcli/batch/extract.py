@@ -89,8 +89,11 @@ def dry(
         if one.fitted and path.exists():
             found.streams[key] = with_state(one, path)
     before = journal.read(out) if out.exists() else {}
+    ledger.refuse_others(before, plan.is_task, out)
     plan.compare(found, before, options.media, force=options.force, retry_failed=options.retry_failed)
-    plan.check_space(found, out)
+    if options.place is None:
+        plan.check_writable(out)
+        plan.check_space(found, out)
     return found
 
 
@@ -124,7 +127,7 @@ def extract(
         finally:
             ledger.sweep(folders)
     counts, errors = batch.counts, kept.finish()
-    return Summary(out, counts["done"], counts["kept"], kept.failed, errors, counts["absent"])
+    return Summary(out, counts["done"], counts["kept"], kept.failed, errors, counts["absent"], kept.report_name)
 
 
 def extract_one(
@@ -234,6 +237,10 @@ class _Batch:
         """A line of failures.jsonl."""
         one = self.plan.tasks[number]
         return {"id": entry["id"], "column": one.name, "path": one.cell.path, **entry["error"]}
+
+    def owns(self, task: str) -> bool:
+        """Whether a line of a journal is of this command."""
+        return plan.is_task(task)
 
     def row(self, index: int) -> str:
         """The line of an item in the manifest."""

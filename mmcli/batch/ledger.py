@@ -26,7 +26,8 @@ KEPT = ("stage", "class", "message", "hint", "at", "evidence")  # of an error, i
 class Summary:
     """What came of a batch: how many of its inputs were done, were done before, and failed; their errors.
 
-    ``absent`` are those of which there was nothing to make, as the sound of a silent film.
+    ``absent`` are those of which there was nothing to make, as the sound of a silent film. ``report`` is the file that
+    says which failed.
     """
 
     out: Path
@@ -35,6 +36,7 @@ class Summary:
     failed: int
     errors: list[dict[str, Any]]
     absent: int = 0
+    report: str = "failures.jsonl"
 
 
 class Listener(Protocol):
@@ -61,6 +63,9 @@ class Batch(Protocol):
 
     def report(self, number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
         """The line of failures.jsonl for a failed task."""
+
+    def owns(self, task: str) -> bool:
+        """Whether a task in a journal is one of this command."""
 
 
 class Ledger:
@@ -90,8 +95,9 @@ class Ledger:
         atomic.make_folder(self.out)
         self._entries = append.Journal(self._path("journal"))
         try:
-            self._failures = append.Journal(self._path("failures"))
             self.before = journal.read(self.out)
+            refuse_others(self.before, self.batch.owns, self.out)
+            self._failures = append.Journal(self._path("failures"))
         except BaseException:
             self._entries.close()
             raise
@@ -150,7 +156,7 @@ class Ledger:
                 )
         elif self.failed > most_failures(limit, total):
             raise BatchFailedError(
-                f"stopped after {self.failed} failed inputs", source=self.out, hint="see failures.jsonl"
+                f"stopped after {self.failed} failed inputs", source=self.out, hint=f"see {self.report_name}"
             )
 
     def finish(self) -> list[dict[str, Any]]:
@@ -170,8 +176,19 @@ class Ledger:
                 atomic.remove(left)
         return failed
 
+    @property
+    def report_name(self) -> str:
+        """The file that says which inputs failed."""
+        return self._path("failures").name
+
     def _path(self, name: str) -> Path:
         return journal.path_of(self.out, name, self.shard)
+
+
+def refuse_others(before: Mapping[journal.Key, Any], owns: Callable[[str], bool], out: Path) -> None:
+    """Raises :class:`UsageError` where a folder's journal is of another command, whose rows would be lost."""
+    if not all(owns(task) for _, task in before):
+        raise UsageError("holds the outputs of another command", source=out, hint="name a new folder with -o")
 
 
 def failure(outcome: run.Outcome, stage: str) -> dict[str, Any]:

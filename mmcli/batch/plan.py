@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmcli import extractors
 from mmcli._version import __version__
 from mmcli.artifacts import provenance
 from mmcli.batch.inputs import Cell, Item
@@ -93,6 +95,15 @@ def _of_item(index: int, item: Item, streams: Mapping[str, Sequence[Stream]], so
             yield Task(index, cell.column, cell, kind, own, False)
 
 
+def is_task(name: str) -> bool:
+    """Whether a name in a journal is that of a :class:`Task`: a column of a manifest.
+
+    >>> is_task("audio.mic"), is_task("align")
+    (True, False)
+    """
+    return name.partition(".")[0] in (*extractors.MODALITIES, "map")
+
+
 def compare(
     plan: Plan, before: Mapping[Key, dict[str, Any]], media: Mapping[str, Any], *, force: bool, retry_failed: bool
 ) -> None:
@@ -175,6 +186,15 @@ def payload(plan: Plan, number: int, out: Path | str, known: str | None, *, forc
 _GROWTH = {"audio": 0.3, "video": 0.01, "image": 0.1, "text": 1.0, "series": 0.3}
 
 
+def check_writable(out: Path) -> None:
+    """Look whether outputs can be made in a folder, without making one. Raises :class:`OutputError`."""
+    nearest = next(folder for folder in (out, *out.parents) if folder.exists() or folder == folder.parent)
+    if not nearest.is_dir():
+        raise OutputError("is no folder", source=nearest)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError("cannot be written to", source=nearest)
+
+
 def check_space(plan: Plan, out: Path) -> int:
     """A low estimate of the bytes still to be written. Raises :class:`OutputError` where they clearly do not fit."""
     needed = 0.0
@@ -185,9 +205,11 @@ def check_space(plan: Plan, out: Path) -> int:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
-        free = shutil.disk_usage(folder).free
+        usage = shutil.disk_usage(folder)
     except OSError:
         return int(needed)
-    if needed > free:
-        raise OutputError(f"at least {needed / 1e6:,.0f} MB will be needed, {free / 1e6:,.0f} MB are free", source=out)
+    if needed > usage.free and usage.total:  # a file system of no size does not say how large it is
+        raise OutputError(
+            f"at least {needed / 1e6:,.1f} MB will be needed, {usage.free / 1e6:,.1f} MB are free", source=out
+        )
     return int(needed)

@@ -87,5 +87,5 @@ def tell(summary: Summary, schema: str, out: str, *, json: bool, **more: Any) ->
     if summary.failed:
         first = summary.errors[0]
         console.say(f"{first.get('path') or first['id']}: {first['message']}")
-        raise BatchFailedError(f"{line}  -> {out.rstrip('/')}/failures.jsonl")
+        raise BatchFailedError(f"{line}  -> {out.rstrip('/')}/{summary.report}")
     console.say(f"{line}  -> {out}")

@@ -59,7 +59,7 @@ def align(listed: str, values: Mapping[str, Any], configure: Callable[[dict[str,
     if summary.failed:
         for error in summary.errors[:5]:
             console.say(f"{error['id']}: {error['message']}")
-        raise BatchFailedError(f"{line} ({refused:,} of them refused)  -> {out / 'failures.jsonl'}")
+        raise BatchFailedError(f"{line} ({refused:,} of them refused)  -> {out / summary.report}")
     console.say(f"{line}  -> {out}")
 
 

@@ -255,3 +255,34 @@ def test_an_annotation_that_cannot_be_used(
     (tmp_path / "a.TextGrid").write_text(content)
     tier = f"{tmp_path / 'a.TextGrid'}#words"
     assert mmcli(capfd, wav, "-o", tmp_path / "out", "--segments", tier)[0] == code
+
+
+def test_a_shard_names_its_own_list_of_failures(wav: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    wav.write_bytes(b"RIFF nonsense")
+    code, _, err = mmcli(capfd, wav, "-o", tmp_path / "out", "--shard", "1/1", "--jobs", "1")
+    assert code == 3
+    assert f"-> {tmp_path}/out/failures.1-of-1.jsonl" in err
+    assert (tmp_path / "out" / "failures.1-of-1.jsonl").exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_an_output_that_is_no_folder_is_found_out_before_any_work(
+    wav: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    (tmp_path / "taken").write_text("x")
+    for out in ("taken", "taken/below"):
+        code, _, err = mmcli(capfd, wav, "-o", f"{tmp_path}/{out}/", *more)
+        assert code == 5
+        assert "is no folder" in err or "Not a directory" in err
+
+
+def test_a_folder_of_maps_is_not_written_over(wav: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text(json.dumps({"id": "p", "reference": wav.name, "query": wav.name}) + "\n")
+    app.run(["align", "--pairs", str(pairs), "-o", str(tmp_path / "maps")])
+    before = {p.name: p.read_bytes() for p in (tmp_path / "maps").iterdir()}
+    for more in ([], ["--dry-run"]):
+        code, _, err = mmcli(capfd, wav, "-o", tmp_path / "maps", *more)
+        assert code == 2
+        assert "holds the outputs of another command" in err
+    assert {p.name: p.read_bytes() for p in (tmp_path / "maps").iterdir()} == before
