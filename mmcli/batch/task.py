@@ -23,7 +23,8 @@ from mmcli.batch.worker import Do
 from mmcli.errors import InputError, MediaError, MmcliError, UsageError
 from mmcli.extractors import weights
 from mmcli.media import MediaOptions, open_clip
-from mmcli.media.clips import Clip, SeriesClip, SubtitleClip, TableClip, TextClip, VideoClip
+from mmcli.media.clips import AudioClip, Clip, SeriesClip, SubtitleClip, TableClip, TextClip, VideoClip
+from mmcli.media.kept import KeptClip
 
 
 def prepare(setup: dict[str, Any]) -> Do:
@@ -99,6 +100,8 @@ def _made(
             with stage("decode"):
                 payload = near(payload, copies)
                 clip = open_cell(payload, options)
+            if isinstance(clip, AudioClip) and len(payload["outputs"]) > 1:
+                clip = KeptClip.of(clip)  # several extractors, one decode
             if clip is not None:
                 clip.__dict__["source"] = source  # known: not to be read a second time
             else:

@@ -26,6 +26,8 @@ MAX_DURATION_S = 7 * 24 * 3600.0
 AUDIO_PIECE = 1 << 16
 # samples() holds the clip whole: 2 GiB of float32, 9 hours at 16 kHz, 3 hours at 48 kHz. blocks() has no such limit.
 MAX_WHOLE_SAMPLES = 1 << 29
+# Sound that is held for the next extractor of a batch: 17 minutes at 16 kHz. Longer sound is decoded for each.
+KEPT_BYTES = 64 * MIB
 # Decoded sound may end this much before or after what its container declares (one AAC frame at 8 kHz is 0.128 s, and
 # containers round): more is a truncated file, or padding to cut.
 DURATION_SLACK_S = 0.25

@@ -17,6 +17,7 @@ import pytest
 from mmcli.artifacts import features, fitted, manifest, provenance
 from mmcli.batch import extract, shard
 from mmcli.errors import ArtifactError, BatchFailedError, MismatchError, MissingError, OutputError, UsageError
+from mmcli.media import wav
 
 Tones = Callable[..., Path]
 Go = Callable[..., extract.Summary]
@@ -50,6 +51,21 @@ def test_the_bytes_do_not_depend_on_the_jobs(tones: Tones, tmp_path: Path, go: G
     go(source, tmp_path / "one", named={"audio": ["logmel", "mfcc"]})
     go(source, tmp_path / "many", named={"audio": ["logmel", "mfcc"]}, jobs=jobs)
     assert tree(tmp_path / "one") == tree(tmp_path / "many")
+
+
+def test_several_extractors_share_one_decode(
+    tones: Tones, tmp_path: Path, go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times: list[Path] = []
+    pieces = wav.pieces
+
+    def counted(path: Path, *arguments: Any, **more: Any) -> Any:
+        times.append(path)
+        return pieces(path, *arguments, **more)
+
+    monkeypatch.setattr(wav, "pieces", counted)
+    assert go(tones(2), tmp_path / "out", named={"audio": ["logmel", "mfcc", "rms"]}).made == 2
+    assert len(times) == 2
 
 
 def test_a_library_that_changes_the_folder_sends_no_output_astray(
