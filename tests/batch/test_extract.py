@@ -244,6 +244,17 @@ def test_without_a_split_learning_from_all_rows_is_said(tmp_path: Path, go: Go, 
     assert any("no split" in message for message in heard.said)
 
 
+def test_a_shard_without_rows_for_a_fitted_file_is_done_all_the_same(tones: Tones, tmp_path: Path, go: Go) -> None:
+    """What a shard holds is chance: the file is for an extractor in use, and the other shards need it."""
+    go(text_manifest(tmp_path / "in"), tmp_path / "first")
+    state = tmp_path / "first" / "fitted" / "tokens.json"
+    assert go(tones(2, "sound"), tmp_path / "out", fitted=[state], shard=shard.Shard(1, 1)).made == 2
+    with pytest.raises(MismatchError, match="not in use"):
+        go(tmp_path / "sound", tmp_path / "other", fitted=[state])
+    with pytest.raises(MismatchError, match="not in use"):
+        go(tmp_path / "sound", tmp_path / "other", only="audio", fitted=[state], shard=shard.Shard(1, 1))
+
+
 def test_a_fitted_file_is_reused_and_checked(tmp_path: Path, go: Go) -> None:
     source = text_manifest(tmp_path / "in")
     go(source, tmp_path / "first")
