@@ -66,9 +66,32 @@ def _resized(pixels: np.ndarray, width: int, height: int, box: tuple[float, floa
         return pixels
     rows, columns, channels = pixels.shape
     left, top, right, bottom = box
-    down = triangles(rows, height, top, bottom) @ pixels.reshape(rows, columns * channels)
+    down = _mixed(rows, height, top, bottom, pixels.reshape(rows, columns * channels))
     across = triangles(columns, width, left, right) @ down.reshape(height, columns, channels)
     found: np.ndarray = np.clip(across, 0.0, 1.0)
+    return found
+
+
+def _mixed(size: int, wanted: int, low: float, high: float, points: np.ndarray) -> np.ndarray:
+    """``triangles(...) @ points``; where a picture shrinks a lot, over the points alone that have a weight."""
+    whole = triangles(size, wanted, low, high)
+    parts = _parts(size, wanted, low, high)
+    if 4 * sum(len(weights) for _, weights in parts) > size * wanted:
+        dense: np.ndarray = whole @ points
+        return dense
+    found = np.empty((wanted, points.shape[1]), np.float32)
+    for row, (first, weights) in zip(found, parts, strict=True):
+        np.matmul(weights, points[first : first + len(weights)], out=row)
+    return found
+
+
+@functools.lru_cache(maxsize=32)
+def _parts(size: int, wanted: int, low: float, high: float) -> list[tuple[int, np.ndarray]]:
+    """The weights of :func:`triangles` that are not 0, row by row: where they begin, float32 (n,)."""
+    found = []
+    for row in triangles(size, wanted, low, high):
+        (used,) = np.nonzero(row)
+        found.append((int(used[0]), row[used[0] : used[-1] + 1]))
     return found
 
 

@@ -156,8 +156,10 @@ class ImageClip(Clip):
     def from_array(cls, pixels: Any, name: str = "array") -> ImageClip:
         """A clip of pixels ``(h, w)`` or ``(h, w, 1 or 3)``: uint8, uint16, or floats in [0, 1]."""
         data = np.asarray(pixels)
-        scale = float(np.iinfo(data.dtype).max) if data.dtype in (np.uint8, np.uint16) else 1.0
-        data = np.ascontiguousarray(data.astype(np.float32) / np.float32(scale))
+        whole = np.iinfo(data.dtype).max if data.dtype in (np.uint8, np.uint16) else None
+        data = np.array(data, np.float32, order="C")
+        if whole is not None:
+            data /= np.float32(whole)  # in place: a copy of a picture costs as much as the division
         return cls(name=name, pixels=data[:, :, None] if data.ndim == 2 else data)
 
 

@@ -166,3 +166,14 @@ def test_frames_apply_any_image_extractor_and_keep_presentation_times() -> None:
 def test_settings_of_an_inner_extractor_are_checked(settings: str) -> None:
     with pytest.raises(UsageError):
         extractors.load("frames").Config(image="hog", settings=settings)
+
+
+@pytest.mark.parametrize("size", [(360, 640), (37, 500), (500, 37), (8, 8)])
+def test_a_picture_that_shrinks_a_lot_is_the_whole_product(size: tuple[int, int]) -> None:
+    """Over the points with a weight alone: the same up to the rounding of float32."""
+    pixels = np.random.default_rng(0).random((*size, 3), dtype=np.float32)
+    found = _picture.sized(pixels, _picture.PictureConfig(width=16, height=16))
+    down = _picture.triangles(size[0], 16, 0.0, float(size[0])).astype(np.float64)
+    across = _picture.triangles(size[1], 16, 0.0, float(size[1])).astype(np.float64)
+    wanted = np.einsum("ij,jkc,lk->ilc", down, pixels.astype(np.float64), across)
+    assert np.abs(found - wanted).max() < 2e-6
