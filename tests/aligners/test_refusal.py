@@ -52,7 +52,7 @@ def test_a_stranger_is_refused(speech: np.ndarray, sample_data: Path, other: str
 def test_one_of_two_ratios_alone_does_not_accept(speech: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """A piece backwards had spectra at 0.73 of chance, pitch classes at 1.07: the smaller one accepted it."""
     ratios = iter([0.73, 1.07])
-    monkeypatch.setattr(auto, "_tested", lambda view: SimpleNamespace(ratio=next(ratios)))
+    monkeypatch.setattr(auto, "_tested", lambda view, opened: SimpleNamespace(ratio=next(ratios)))
     with pytest.raises(MismatchError) as refused:
         auto.align(clip(speech), clip(speech[::-1]))
     assert "0.88 (spectra 0.73, pitch classes 1.07)" in refused.value.what
