@@ -11,9 +11,9 @@ BATCH = 64
 
 
 def of(found: Any) -> Any:
-    """The :class:`mmcli.evaluation.report.Model` of a :class:`mmcli.training.predictor.Predictor`."""
+    """The :class:`mmcli.evaluation.model.Model` of a :class:`mmcli.training.predictor.Predictor`."""
     from mmcli.evaluation.mixing import Access
-    from mmcli.evaluation.report import Model
+    from mmcli.evaluation.model import Model
 
     def batches(data: Any, rows: Any) -> Iterator[Any]:
         import numpy as np

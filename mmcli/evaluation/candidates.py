@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mmcli.artifacts.dataset import Dataset
 from mmcli.evaluation.mixing import Access
+from mmcli.evaluation.model import Model
 from mmcli.evaluation.protocol import Indices
-from mmcli.evaluation.report import Model
 
 Array = NDArray[np.float64]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from mmcli.artifacts.dataset import Dataset
 from mmcli.errors import InputError
 from mmcli.evaluation import attention, emap, gradients, interval, mixing, shapley
+from mmcli.evaluation.model import Model
 from mmcli.evaluation.outcome import PRIMARY, Outcome, truth_of
 from mmcli.evaluation.protocol import Indices
-
-if TYPE_CHECKING:
-    from mmcli.evaluation.report import Model
 
 Array = NDArray[np.float64]
 

@@ -13,29 +13,11 @@ from mmcli.artifacts import provenance
 from mmcli.artifacts.dataset import Dataset
 from mmcli.errors import InputError, MismatchError, UsageError
 from mmcli.evaluation import classification, explanation, integrity, interval, robustness, slices, verdict
-from mmcli.evaluation.mixing import Access
+from mmcli.evaluation.model import Model
 from mmcli.evaluation.outcome import PRIMARY, Outcome, outcome_of, truth_of
-from mmcli.evaluation.protocol import Indices, Predict
+from mmcli.evaluation.protocol import Indices
 
 NOT_COMPARED = "not compared: no other model was given (--against) or kept in the checkpoint (train --fusion auto)"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """What a report needs of a model: how it predicts, for which task, and facts worth keeping (JSON-able).
-
-    ``modalities`` are those it reads (empty: all of a data set), ``fusion`` the name of its fusion block; ``access``
-    opens the inside of one of our own networks, without it there are no gradients and mixing is slower.
-    """
-
-    predict: Predict
-    task: str
-    classes: list[str] | None = None
-    name: str = "model"
-    modalities: tuple[str, ...] = ()
-    fusion: str | None = None
-    access: Access | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

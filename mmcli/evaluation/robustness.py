@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.artifacts.dataset import Dataset, Stream
 from mmcli.evaluation import damage, interval
+from mmcli.evaluation.model import Model
 from mmcli.evaluation.outcome import PRIMARY, Outcome, outcome_of
 from mmcli.evaluation.protocol import Indices
-
-if TYPE_CHECKING:
-    from mmcli.evaluation.report import Model
 
 Array = NDArray[np.float64]
 

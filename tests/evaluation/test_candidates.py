@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mmcli.evaluation import candidates, mixing
-from mmcli.evaluation.report import Model, evaluate
+from mmcli.evaluation.model import Model
+from mmcli.evaluation.report import evaluate
 
 from .conftest import made
 from .networks import access_to, predict_with, stack

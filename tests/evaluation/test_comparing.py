@@ -9,7 +9,8 @@ from mmcli.artifacts import report as reports
 from mmcli.errors import MismatchError
 from mmcli.evaluation import interval
 from mmcli.evaluation.comparing import compare
-from mmcli.evaluation.report import Model, evaluate
+from mmcli.evaluation.model import Model
+from mmcli.evaluation.report import evaluate
 
 from .conftest import made, predict
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mmcli.artifacts.dataset import Dataset, Stream
 from mmcli.evaluation import gradients
-from mmcli.evaluation.report import Model, Request, evaluate
+from mmcli.evaluation.model import Model
+from mmcli.evaluation.report import Request, evaluate
 from mmcli.models import network
 
 from .conftest import made

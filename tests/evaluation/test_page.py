@@ -11,7 +11,8 @@ import pytest
 
 from mmcli.artifacts import report as reports
 from mmcli.evaluation import page, showing
-from mmcli.evaluation.report import Model, Request, evaluate
+from mmcli.evaluation.model import Model
+from mmcli.evaluation.report import Request, evaluate
 
 from ..browser import browser
 from .conftest import made, predict

@@ -8,7 +8,8 @@ import pytest
 from mmcli.artifacts import report as reports
 from mmcli.errors import InputError, MismatchError, UsageError
 from mmcli.evaluation import integrity, plots, report
-from mmcli.evaluation.report import Model, Request, evaluate
+from mmcli.evaluation.model import Model
+from mmcli.evaluation.report import Request, evaluate
 
 from .conftest import Answers, made, predict
 from .conftest import stream as vectors

@@ -8,8 +8,9 @@ import pytest
 from mmcli.artifacts import report as reports
 from mmcli.artifacts.dataset import Stream
 from mmcli.evaluation import damage, plots, robustness
+from mmcli.evaluation.model import Model
 from mmcli.evaluation.outcome import Outcome
-from mmcli.evaluation.report import Model, Request, evaluate
+from mmcli.evaluation.report import Request, evaluate
 
 from .conftest import made, predict
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmcli.evaluation import interval, shapley
+from mmcli.evaluation.model import Model
 from mmcli.evaluation.outcome import Outcome
-from mmcli.evaluation.report import Model, evaluate
+from mmcli.evaluation.report import evaluate
 
 from .conftest import made, predict
 

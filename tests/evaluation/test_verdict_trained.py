@@ -17,7 +17,8 @@ from mmcli.artifacts.dataset import Dataset, Stream
 from mmcli.cli import subject
 from mmcli.evaluation import candidates, interval
 from mmcli.evaluation import verdict as verdicts
-from mmcli.evaluation.report import Model, kind_of_opponent, outcome_on
+from mmcli.evaluation.model import Model
+from mmcli.evaluation.report import kind_of_opponent, outcome_on
 from mmcli.training import predictor, run
 from mmcli.training.config import TrainConfig
 
