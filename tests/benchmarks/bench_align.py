@@ -282,14 +282,17 @@ def _against(found: Alignment, truth: TimeMap) -> tuple[float, float, float]:
 
 
 def _held(name: str, found: Alignment, truth: TimeMap, widest: float) -> Row:
-    """How many of the 90 % intervals hold the truth, and how wide they are, end to end, in the mean."""
+    """How many of the 90 % intervals hold the truth, and how wide they are, end to end, in the mean.
+
+    One pair says little about 90 %: only that not too few hold is asked here; bench_intervals.py asks many pairs.
+    """
     t = np.arange(truth.knots[0, 0] + 0.05, truth.knots[-1, 0] - 0.05, 0.05)
     half = np.interp(t, found.knots[:, 0], found.confidence_s or np.zeros(len(found.knots)))
     error = np.abs(TimeMap(found).to_query(t) - truth.to_query(t))
     known = np.isfinite(error)
     held, width = float((error <= half)[known].mean()), float(2 * half[known].mean())
     text = f"{held:.0%} hold, width {_ms(width)}"
-    return f"{name}, 90 % intervals", text, f"85-97 %, {_ms(widest)}", "none", 0.85 <= held <= 0.97 and width <= widest
+    return f"{name}, 90 % intervals", text, f">= 85 %, {_ms(widest)}", "none", held >= 0.85 and width <= widest
 
 
 def _refused(reference: Path, query: Path) -> bool:
