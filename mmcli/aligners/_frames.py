@@ -19,7 +19,7 @@ SEMITONE_WINDOW_S = 0.093
 RANGE_DB = 50.0  # below the loudest band: what is softer is taken as silence, so that noise floors cost nothing
 
 
-def _once(take: Callable[[Any], Features]) -> Callable[[Any], Features]:
+def once(take: Callable[[Any], Features]) -> Callable[[Any], Features]:
     """The frames of a clip are taken once, however many stages ask, and forgotten with the clip."""
     held: WeakKeyDictionary[Any, Features] = WeakKeyDictionary()
 
@@ -34,7 +34,7 @@ def _once(take: Callable[[Any], Features]) -> Callable[[Any], Features]:
     return taken
 
 
-@_once
+@once
 def comparable(sound: Any) -> Features:
     """Log-mel bands of an audio clip, float32 (frames, 64), every 10 ms, made fit for comparison.
 
@@ -53,7 +53,7 @@ def comparable(sound: Any) -> Features:
     return replace(found, values=out)
 
 
-@_once
+@once
 def pitch_classes(sound: Any) -> Features:
     """Chroma of an audio clip, float32 (frames, 12), every 20 ms, logarithmic so that soft notes count too.
 
@@ -65,7 +65,7 @@ def pitch_classes(sound: Any) -> Features:
     return replace(found, values=np.log1p(10.0 * found.values).astype(np.float32))
 
 
-@_once
+@once
 def semitones(sound: Any) -> Features:
     """Level of every semitone from C2 to D#7 of an audio clip, dB above the floor, float32 (frames, 64), every 10 ms.
 

@@ -29,11 +29,19 @@ class Evidence:
     null: float
 
 
-def measure(x: NDArray[Any], y: NDArray[Any], hop_s: float, metric: str, *, opened: tuple[bool, bool]) -> Evidence:
+def measure(
+    x: NDArray[Any],
+    y: NDArray[Any],
+    hop_s: float,
+    metric: str,
+    *,
+    opened: tuple[bool, bool],
+    shuffles: int = SHUFFLES,
+) -> Evidence:
     """The statistic of frames ``x`` (n, d) and ``y`` (m, d), ``hop_s`` seconds apart.
 
-    ``opened``: whether frames of x, of y may be left out at the ends. The shuffles are fixed: the same input gives the
-    same answer.
+    ``opened``: whether frames of x, of y may be left out at the ends. The ``shuffles`` are fixed: the same input gives
+    the same answer.
 
     >>> x = np.random.default_rng(0).standard_normal((200, 8)).cumsum(axis=0)
     >>> measure(x, x[::2], 0.1, "euclidean", opened=(False, False)).ratio < 0.4
@@ -41,7 +49,7 @@ def measure(x: NDArray[Any], y: NDArray[Any], hop_s: float, metric: str, *, open
     """
     cost = _per_step(x, y, metric, opened)
     block = max(2, round(BLOCK_S / hop_s))
-    null = float(np.mean([_per_step(x, shuffled(y, block, seed), metric, opened) for seed in range(SHUFFLES)]))
+    null = float(np.mean([_per_step(x, shuffled(y, block, seed), metric, opened) for seed in range(shuffles)]))
     return Evidence(cost / null if null > 0 else (0.0 if cost == 0 else 1.0), cost, null)
 
 

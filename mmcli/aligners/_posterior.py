@@ -30,7 +30,7 @@ Vector = NDArray[np.float64]
 
 RADIUS_S = 0.6  # of the corridor about the path
 STAY, NEXT, SKIPS = 0.25, 0.45, (0.2, 0.07, 0.03)  # chance of moving 0, 1, 2, 3 and 4 query frames on
-NARROW = {"same": 0.27, "rendition": 1.0}
+NARROW = {"same": 0.27, "rendition": 1.0, "voices": 2.5}  # voices: of 120 words, said by a person and by espeak-ng
 FLOOR = 1.0  # frame: no interval is narrower than the frames are apart
 
 
@@ -57,7 +57,8 @@ def about_path(
 ) -> Posterior | None:
     """The posterior in a corridor about ``path`` between frames ``x`` (n, d) and ``y`` (m, d).
 
-    None where the path moves faster than the model can. ``kind``: "same" recording, or another "rendition".
+    None where the path moves faster than the model can. ``kind``: "same" recording, another
+    "rendition", or two "voices".
     """
     hop = _inputs.hop_of(y_times)
     radius = max(3, round(RADIUS_S / hop))

@@ -75,7 +75,7 @@ def rendition(sounds: tuple[Any, Any]) -> View:
 
 
 def find(view: View, *, kind: str | None) -> Warp:
-    """The cheapest warp; ``kind`` names the calibration of its interval, "same" or "rendition", or None.
+    """The cheapest warp; ``kind`` names the calibration of its interval, "same", "rendition", "voices" or None.
 
     Long pairs are warped coarsely first, and exactly in a corridor about that.
     """

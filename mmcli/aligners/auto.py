@@ -3,7 +3,8 @@
 Lines are tried first (:mod:`._models`); recordings that share one are the same recording, and their phase says so
 beyond doubt. Where none fits, the pair is tested for belonging together (:mod:`._match`), then warped by what it
 shares: two copies of one recording by their spectra, two renditions of one piece or text by pitch classes, spectra and
-onsets. A pair that does not belong together raises MismatchError with the evidence, unless ``force`` is set.
+onsets, two voices that share neither by the sounds of speech (:mod:`._said`). A pair that does not belong together
+raises MismatchError with the evidence, unless ``force`` is set.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmcli.aligners import _frames, _inputs, _kinds, _lines, _match, _models, _result, _warp
+from mmcli.aligners import _frames, _inputs, _kinds, _lines, _match, _models, _result, _said, _warp
 from mmcli.aligners._refusal import refusal
 from mmcli.artifacts.alignment import Alignment
 from mmcli.errors import UsageError
@@ -25,7 +26,7 @@ CONTEXT = 9  # of them, 0.45 s, stand together: what single frames share by chan
 # The statistic above which sound is refused: the geometric mean of the ratios of spectra and of pitch classes. On pairs
 # made for the purpose (copies and renditions of others than tests/benchmarks/bench_refusal.py counts) 56 right ones
 # gave up to 0.73 and 270 wrong ones 0.85 and more; the smaller ratio alone let one piece backwards pass.
-# Two voices reading one text lie on either side of it: a person and a synthetic voice share too little: refused.
+# A person and a synthetic voice share too little for it: they are asked what they say (:mod:`._said`).
 SOUND_LIMIT = 0.79
 FRAMES_LIMIT = 0.40  # the same for features and series, where only other sources were measured, not other classes
 # Frames so wide are also judged by their shape: columns of one deviation, half a second together, by their cosine. In
@@ -87,11 +88,24 @@ def _warped_sound(x: Any, y: Any, config: Config) -> Alignment:
     said = {"same": "one recording twice", "rendition": "two renditions"}[kind]
     evidence = f"warped cost over shuffled cost {ratio:.2f}"
     evidence += f" (spectra {spectra.ratio:.2f}, pitch classes {pitches.ratio:.2f})"
+    if ratio > SOUND_LIMIT and config.kind != "same" and (heard := _said.measure(x, y)) is not None:
+        evidence += f", what is said {heard[0].ratio:.2f} (limit {_said.LIMIT:.2f})"
+        if heard[0].ratio <= _said.LIMIT:
+            return _two_voices(x, y, heard, evidence, config)
     verdict = _judged(ratio, SOUND_LIMIT, evidence, config, _inputs.label(y).strip())
     view = _warp.same_recording((x, y)) if kind == "same" else _warp.rendition((x, y))
     found = _warp.find(replace(view, opened=opened), kind=kind)
     reason = f"{evidence}; limit {SOUND_LIMIT:.2f}; taken for {said}"
     return _result.freely(x, y, view, found, {"ratio": ratio, "verdict": verdict, "reason": reason}, "auto", config)
+
+
+def _two_voices(
+    x: Any, y: Any, heard: tuple[_match.Evidence, tuple[bool, bool]], evidence: str, config: Config
+) -> Alignment:
+    view = replace(_said.view(x, y), opened=heard[1])
+    found = _warp.find(view, kind="voices")
+    quality = {"ratio": heard[0].ratio, "verdict": LINE_VERDICT, "reason": f"{evidence}; taken for two voices"}
+    return _result.freely(x, y, view, found, quality, "auto", config)
 
 
 def _warped_frames(x: Any, y: Any, config: Config) -> Alignment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -47,6 +48,23 @@ def test_a_stranger_is_refused(speech: np.ndarray, sample_data: Path, other: str
     }[other]()
     with pytest.raises(MismatchError):
         auto.align(clip(x), clip(y))
+
+
+@pytest.mark.needs("espeak-ng")
+def test_a_synthetic_voice_that_reads_the_same_text_is_accepted(sample_data: Path, tmp_path: Path) -> None:
+    """A person and espeak-ng share neither spectra nor pitch; what is said is the same, and in another order not."""
+    subprocess.run(
+        ["espeak-ng", "-s", "140", "-f", str(sample_data / "reading/transcript.txt"), "-w", str(tmp_path / "b.wav")],
+        check=True,
+    )
+    person, voice = open_clip(sample_data / "reading/reading.flac", "audio"), open_clip(tmp_path / "b.wav", "audio")
+    found = auto.align(person, voice)
+    assert "taken for two voices" in found.quality["reason"]
+
+    said = voice.samples(RATE)
+    half = len(said) // 2
+    with pytest.raises(MismatchError, match="what is said"):
+        auto.align(person, clip(np.concatenate([said[half:], said[:half]])[::-1]))
 
 
 def test_one_of_two_ratios_alone_does_not_accept(speech: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
