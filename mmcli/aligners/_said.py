@@ -55,4 +55,5 @@ def _sounded(sound: Any) -> Features:
     best: NDArray[np.float32] = ratios.reshape(len(ratios), len(_sounds.names()), -1).max(axis=2)
     chance = np.exp(best / SOFT)
     values = np.sqrt(chance / chance.sum(axis=1, keepdims=True)).astype(np.float32)
-    return Features(values=values, times=MIDDLE_S + _frames.HOP_S * np.arange(len(values)), meta={})
+    times = np.asarray(MIDDLE_S + _frames.HOP_S * np.arange(len(values)), dtype=np.float64)
+    return Features(values=values, times=times, meta={})
