@@ -31,8 +31,8 @@ SOUND_LIMIT = 0.79
 FRAMES_LIMIT = 0.40  # the same for features and series, where only other sources were measured, not other classes
 # Frames so wide are also judged by their shape: columns of one deviation, half a second together, by their cosine. In
 # features of re-timed speech, music and film a few large columns hide the rest, and right ones were refused; by their
-# shape they lay at 0.35 and less, made series of 8 columns and other recordings at 0.63 and more. Narrower ones turn
-# onto each other too easily.
+# shape mfcc, logmel and chroma lay at 0.35 and less, spectral features and spiky series up to 0.50 (and are refused
+# still), made series of 8 columns and other recordings at 0.63 and more. Narrower ones turn onto each other too easily.
 WIDE = 8
 SAME_LIMIT = 0.55  # the statistic of the spectra alone, up to which a pair is one recording twice
 LINE_VERDICT = "match"
