@@ -85,7 +85,10 @@ def _warped_sound(x: Any, y: Any, config: Config) -> Alignment:
     opened, (spectra, pitches) = min(ends.items(), key=lambda e: _both(*e[1]))
     ratio = _both(spectra, pitches)
     kind = config.kind if config.kind != "auto" else "same" if spectra.ratio <= SAME_LIMIT else "rendition"
-    said = {"same": "one recording twice", "rendition": "two renditions"}[kind]
+    said = {
+        "same": "one recording twice (log-mel bands compared)",
+        "rendition": "two renditions (pitch classes, spectra and onsets compared)",
+    }[kind]
     evidence = f"warped cost over shuffled cost {ratio:.2f}"
     evidence += f" (spectra {spectra.ratio:.2f}, pitch classes {pitches.ratio:.2f})"
     if ratio > SOUND_LIMIT and config.kind != "same" and (heard := _said.measure(x, y)) is not None:
@@ -104,7 +107,11 @@ def _two_voices(
 ) -> Alignment:
     view = replace(_said.view(x, y), opened=heard[1])
     found = _warp.find(view, kind="voices")
-    quality = {"ratio": heard[0].ratio, "verdict": LINE_VERDICT, "reason": f"{evidence}; taken for two voices"}
+    quality = {
+        "ratio": heard[0].ratio,
+        "verdict": LINE_VERDICT,
+        "reason": f"{evidence}; taken for two voices (sounds of speech compared)",
+    }
     return _result.freely(x, y, view, found, quality, "auto", config)
 
 
