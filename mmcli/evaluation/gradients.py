@@ -4,7 +4,8 @@ A path runs from a reference to the item; an input's share is its distance from 
 along the path (M. Sundararajan et al., ICML 2017, eq. 1; midpoint rule). References are other items (expected
 gradients: G. Erion et al., Nature Machine Intelligence 3, 2021), the mean over a few of them is kept: a path from
 zeros says nothing of a network that normalises its activations, because along it only the scale changes. Tokens start
-from an embedding of zeros, the first layer that has gradients. The shares add up to what the item's score has above
+from an embedding of zeros, the first layer that has gradients, and in a kernel machine from no word at all: what a word
+of its statistics is given is shared by the places where it stands. The shares add up to what the item's score has above
 the references' mean; ``gap`` says by how much the sum misses that. Networks with kinks have gradients that jump, so
 no rule of quadrature is better than more points: items that miss too much get more.
 """
@@ -165,12 +166,20 @@ def _mean(
     shares: dict[str, Array] = {}
     for (name, where), part in sums.items():
         there = batch[name].mask & batch[name].present[:, None]
-        if where != VALUES:  # of an embedding: one number a token
-            part = part.sum(dim=-1, keepdim=True)
+        if where != VALUES:  # one number a token
+            part = part.sum(dim=-1, keepdim=True) if part.dim() == 3 else _by_token(part, batch[name])
         part = part * there.reshape(*there.shape, *[1] * (part.dim() - 2))
         found = part.detach().double().cpu().numpy()
         shares[name] = shares[name] + found if name in shares else found
     return shares
+
+
+def _by_token(part: torch.Tensor, given: Any) -> torch.Tensor:
+    """What each word was given ``(n, vocabulary)``, evenly over its places ``(n, steps, 1)``."""
+    there = given.mask & given.present[:, None]
+    words = given.values.flatten(2)[..., 0].round().clamp(0, part.shape[1] - 1).long() * there
+    count = part.new_zeros(part.shape).scatter_add(1, words, there.to(part.dtype)).clamp(min=1)
+    return (part / count).gather(1, words)[..., None]
 
 
 def _fitted(frames: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
@@ -201,7 +210,7 @@ def _along(
 ) -> tuple[torch.Tensor, dict[tuple[str, int], torch.Tensor], dict[tuple[str, int], torch.Tensor]]:
     """The target logits at ``at`` of the way from origin to item, the inputs there, and the ways (item - origin).
 
-    Inputs are named by their modality and ``VALUES``, or the number of the embedding that reads them.
+    Inputs are named by their modality and ``VALUES``, or the number of the layer that reads them.
     """
     inputs: dict[tuple[str, int], torch.Tensor] = {}
     reach: dict[tuple[str, int], torch.Tensor] = {}
@@ -214,16 +223,16 @@ def _along(
         reach[place] = given.values - origin[name] if name in origin else given.values
         inputs[place] = (given.values - (1 - at) * reach[place]).detach().requires_grad_()
         fed[name] = given._replace(values=inputs[place])
-    with _embeddings_scaled(model, tokens, at, inputs, reach):
+    with _tokens_scaled(model, tokens, at, inputs, reach):
         logits = model(fed)
     return logits.gather(1, chosen), inputs, reach
 
 
 @contextmanager
-def _embeddings_scaled(
+def _tokens_scaled(
     model: nn.Module, tokens: set[str], scale: float, inputs: dict[Any, Any], reach: dict[Any, Any]
 ) -> Iterator[None]:
-    """While this holds, every token embedding gives ``scale`` of itself and is an input with gradients."""
+    """While this holds, the first layers of tokens give ``scale`` of what they would and are inputs with gradients."""
     handles = []
 
     def hook_for(place: tuple[str, int]) -> Any:
@@ -235,8 +244,8 @@ def _embeddings_scaled(
         return hook
 
     for name in tokens:
-        for number, embedding in enumerate(_embeddings(model, name)):
-            handles.append(embedding.register_forward_hook(hook_for((name, number))))
+        for number, layer in enumerate(_first_layers(model, name)):
+            handles.append(layer.register_forward_hook(hook_for((name, number))))
     try:
         yield
     finally:
@@ -244,8 +253,9 @@ def _embeddings_scaled(
             handle.remove()
 
 
-def _embeddings(model: nn.Module, name: str) -> list[Any]:
-    """The token embeddings that read a modality, in the networks that the model consists of."""
+def _first_layers(model: nn.Module, name: str) -> list[Any]:
+    """The token embeddings that read a modality, in the networks that the model consists of, and its statistics in the
+    kernel machines."""
     from torch import nn
 
     found = []
@@ -253,7 +263,7 @@ def _embeddings(model: nn.Module, name: str) -> list[Any]:
         if name in network.names:
             encoder = network.encoders[network.names.index(name)]
             found += [module for module in encoder.modules() if isinstance(module, nn.Embedding)]
-    return found
+    return found + [kernel.raw[kernel.names.index(name)] for kernel in parts.kernels(model) if name in kernel.names]
 
 
 def _shown(part: Array, stream: Stream, row: int) -> dict[str, Any]:

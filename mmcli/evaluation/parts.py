@@ -46,10 +46,21 @@ def of(model: nn.Module, batches: Iterable[Batch]) -> Part | None:
 def networks(model: nn.Module) -> list[Any]:
     """The networks that a model consists of: itself, or those among its members that have a say."""
     from mmcli.models.network import Network
+
+    return [member for member in _speaking(model) if isinstance(member, Network)]
+
+
+def kernels(model: nn.Module) -> list[Any]:
+    """The kernel machines that a model consists of: itself, or those among its members that have a say."""
+    from mmcli.models.kernel import Kernel
+
+    return [member for member in _speaking(model) if isinstance(member, Kernel)]
+
+
+def _speaking(model: nn.Module) -> list[nn.Module]:
     from mmcli.models.stack import Stack
 
-    speaking = model.speaking() if isinstance(model, Stack) else [model]
-    return [member for member in speaking if isinstance(member, Network)]
+    return model.speaking() if isinstance(model, Stack) else [model]
 
 
 def _new(model: nn.Module) -> Any:

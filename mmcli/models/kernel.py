@@ -55,6 +55,7 @@ class Kernel(nn.Module):
             self.register_buffer(f"center_{i}", torch.zeros(width))
             self.register_buffer(f"scale_{i}", torch.ones(width))
             self.register_buffer(f"rows_{i}", torch.zeros(sizes.rows, width))
+        self.raw = nn.ModuleList(nn.Identity() for _ in parts)  # what sees the statistics of each before their scale
         self.register_buffer("there", torch.zeros(sizes.rows, len(parts), dtype=torch.bool))
         self.register_buffer("weights", torch.zeros(sizes.rows, sizes.outputs))
         self.register_buffer("bias", torch.zeros(sizes.outputs))
@@ -63,7 +64,7 @@ class Kernel(nn.Module):
         """Standardised statistics of modality ``i`` ``(n, width)`` and presence ``(n,)``."""
         values, mask, present = batch[self.names[i]]
         mask = mask & present[:, None]
-        raw = statistics.describe(masks.zeroed(values, mask), mask, self.streams[i])
+        raw = self.raw[i](statistics.describe(masks.zeroed(values, mask), mask, self.streams[i]))
         center, scale = self.get_buffer(f"center_{i}"), self.get_buffer(f"scale_{i}")
         return (raw - center) / scale, mask.any(1)
 

@@ -13,6 +13,7 @@ from mmcli.evaluation import gradients
 from mmcli.evaluation.model import Model
 from mmcli.evaluation.report import Request, evaluate
 from mmcli.models import network
+from mmcli.models.kernel import Kernel
 
 from .conftest import made
 from .networks import access_to, net, predict_with, stack
@@ -94,6 +95,32 @@ def test_gradients_find_the_planted_second_and_the_planted_word(kind):
         assert found["words"][top] == "d"
     else:
         assert found["times"][top] == pytest.approx(2.0)
+
+
+def test_a_kernel_machine_names_the_planted_word_wherever_it_stands_and_its_shares_add_up():
+    """What words a text holds has no order: both places of the word get the same."""
+    torch.manual_seed(0)
+    stream = {"name": "s", "kind": "tokens", "shape": [1], "vocabulary_size": 8, "gamma": 1.0}
+    machine = Kernel({"name": "kernel", "rows": 2, "outputs": 2, "gain": 3.0, "modalities": [stream]}).eval()
+    machine.get_buffer("rows_0").copy_(torch.eye(8)[[1, 5]])  # a text of "(unknown)" only, and one of "d" only
+    machine.get_buffer("there").fill_(True)
+    machine.get_buffer("weights").copy_(torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
+    data = sequences("tokens")
+    data.streams["s"].values[[3, 7]] = 5.0  # twice more in the first item
+    targets = np.zeros(3, int)
+    explained = gradients.explain(access_to(machine), data, np.arange(3), targets, np.arange(3, 6))
+    values = np.array(explained[0]["modalities"]["s"]["values"])
+    batch = next(iter(access_to(machine).batches(data, np.arange(1))))
+    with torch.no_grad():
+        nothing = machine.raw[0].register_forward_hook(lambda *given: torch.zeros_like(given[-1]))
+        low = machine(batch)
+        nothing.remove()
+        rise = float((machine(batch) - low)[0, 0])
+
+    assert set(np.flatnonzero(values == values.max()).tolist()) == {3, 7, 20}
+    assert explained[0]["modalities"]["s"]["words"][20] == "d"
+    assert explained[0]["share"]["s"] == pytest.approx(rise, abs=0.1)
+    assert rise > 0.1
 
 
 def test_without_references_an_item_is_explained_alike_alone_and_in_company():
