@@ -172,7 +172,10 @@ class _Csv(Lines):
     def __init__(self, lines: _Bytes, source: str, delimiter: str) -> None:
         super().__init__(lines, source)
         self._table = csv.reader(self._decoded(), delimiter=delimiter, strict=True)
-        names = self._cells() or []
+        names = self._cells()
+        if names is None:
+            hint = "through a pipe: see what the command before it said"
+            raise ArtifactError("is no manifest: it is empty", source=source, hint=hint)
         if "id" not in names:
             hint = "a csv manifest starts with its column names; for NDJSON each line is an object with an id"
             raise ArtifactError("is no manifest: it has no column id", source=source, hint=hint)

@@ -238,6 +238,8 @@ def _gather(folder: Path, model: Path | None, output: Path | None, level: float,
 
     if model is not None:
         raise UsageError("--cv takes the folder of a training and no model")
+    if not (folder / "run.json").is_file():
+        raise UsageError(f"{folder} holds no run.json", hint="`mmcli train -o FOLDER --cv K`, or --seeds N, writes it")
     result = folds.gather(jsonfile.load(folder / "run.json"), level)
     console.say(result["verdict"]["text"])
     rows = [

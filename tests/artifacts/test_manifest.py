@@ -151,3 +151,11 @@ def test_a_root_that_is_itself_a_link_is_fine(tmp_path: Path) -> None:
 
     assert manifest.resolve(tmp_path / "root", "a.wav")[0] == tmp_path / "root" / "a.wav"
     assert manifest.Manifest([], Path("/")).resolve("etc/passwd")[0] == Path("/etc/passwd")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n"])
+def test_nothing_at_all_is_said_to_be_empty(content: bytes) -> None:
+    """Of a pipe whose first command failed it was said that a column is missing."""
+    with pytest.raises(ArtifactError, match="it is empty") as refused:
+        list(manifest.iter_rows(io.BytesIO(content)))
+    assert "the command before it" in (refused.value.hint or "")

@@ -51,6 +51,7 @@ def test_the_command_reads_a_folder(tmp_path, capsys):
     assert "3 runs, 3 folds: accuracy 0.8" in capsys.readouterr().err
     assert reports.load(tmp_path / "r.json")["metrics"]["accuracy"]["n"] == 3
     assert run(["evaluate", "--cv", str(tmp_path / "absent")]) == 2
+    assert "holds no run.json\n`mmcli train" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [{}, {"schema": "mmcli/train-runs@1", "runs": []}, {"schema": "x", "runs": [{}]}])
