@@ -8,6 +8,7 @@ the ratio of the two costs per step.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,21 @@ def measure(
     block = max(2, round(BLOCK_S / hop_s))
     null = float(np.mean([_per_step(x, shuffled(y, block, seed), metric, opened) for seed in range(shuffles)]))
     return Evidence(cost / null if null > 0 else (0.0 if cost == 0 else 1.0), cost, null)
+
+
+def best(
+    x: NDArray[Any],
+    y: NDArray[Any],
+    hop_s: float,
+    metric: str,
+    *,
+    ends: Sequence[tuple[bool, bool]],
+    shuffles: int = SHUFFLES,
+) -> tuple[Evidence, tuple[bool, bool]]:
+    """The least statistic of :func:`measure` over what ``opened`` may be, and for which of ``ends`` it is."""
+    found = {opened: measure(x, y, hop_s, metric, opened=opened, shuffles=shuffles) for opened in ends}
+    opened = min(found, key=lambda o: found[o].ratio)
+    return found[opened], opened
 
 
 def shuffled(y: NDArray[Any], block: int, seed: int) -> NDArray[Any]:

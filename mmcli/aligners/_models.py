@@ -92,13 +92,13 @@ def choose(x: Material, y: Material, *, window_s: float, step_s: float) -> Choic
 def _choose(x: Material, y: Material, *, window_s: float, step_s: float) -> Choice:
     line = _rates.best_line(x, y, window_s=window_s, step_s=step_s)
     found = _straight(x, y, line)
-    straight = _believed(found.fit, found.fit.line.agree) and _holds(x, y, found)
+    straight = found.share >= ENOUGH and _believed(found.fit, found.fit.line.agree) and _holds(x, y, found)
     if straight and found.share >= CLEAR:
         return found
     broken = _with_breaks(x, y, line)
     best = max(found.share, broken.share if broken else 0.0)
     shares = {**found.shares, **(broken.shares if broken else {})}
-    if straight and found.share >= best - POINTS and found.share >= ENOUGH:
+    if straight and found.share >= best - POINTS:
         return replace(found, shares=shares)
     if broken is not None and broken.share >= ENOUGH and _holds(x, y, broken):
         return replace(broken, shares=shares)

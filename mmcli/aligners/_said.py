@@ -37,9 +37,7 @@ def measure(x: Any, y: Any) -> tuple[Evidence, tuple[bool, bool]] | None:
         _frames.coarse(f.values - f.values.mean(axis=0), f.times, round(TEST_HOP_S / _frames.HOP_S)) for f in found
     )
     thin = _warp.View(a, b, at, bt, "cosine")
-    tested = {o: _match.measure(a, b, TEST_HOP_S, "cosine", opened=o, shuffles=4) for o in thin.ends()}
-    opened = min(tested, key=lambda o: tested[o].ratio)
-    return tested[opened], opened
+    return _match.best(a, b, TEST_HOP_S, "cosine", ends=thin.ends(), shuffles=4)
 
 
 def view(x: Any, y: Any) -> _warp.View:

@@ -141,9 +141,8 @@ def _frames_tested(view: _warp.View, factor: int, context: int = 1) -> tuple[flo
     x, y = (_frames.stacked(v, context) if context > 1 else np.asarray(v) for v in thin)
     whole = _warp.View(x, y, view.x_times, view.y_times, view.metric)
     hop_s = _match.BLOCK_S / max(2, len(y) // 40)
-    ratios = {o: _match.measure(x, y, hop_s, view.metric, opened=o).ratio for o in whole.ends()}
-    opened = min(ratios, key=ratios.__getitem__)
-    return ratios[opened], opened
+    found, opened = _match.best(x, y, hop_s, view.metric, ends=whole.ends())
+    return found.ratio, opened
 
 
 def _of_two_kinds(x: Any, y: Any, config: Config) -> Alignment:

@@ -188,11 +188,16 @@ _GROWTH = {"audio": 0.3, "video": 0.01, "image": 0.1, "text": 1.0, "series": 0.3
 
 def check_writable(out: Path) -> None:
     """Look whether outputs can be made in a folder, without making one. Raises :class:`OutputError`."""
-    nearest = next(folder for folder in (out, *out.parents) if folder.exists() or folder == folder.parent)
+    nearest = _nearest(out)
     if not nearest.is_dir():
         raise OutputError("is no folder", source=nearest)
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise OutputError("cannot be written to", source=nearest)
+
+
+def _nearest(out: Path) -> Path:
+    """The folder itself, or the nearest above it that exists."""
+    return next(folder for folder in (out, *out.parents) if folder.exists() or folder == folder.parent)
 
 
 def check_space(plan: Plan, out: Path) -> int:
@@ -201,11 +206,8 @@ def check_space(plan: Plan, out: Path) -> int:
     for task, state, facts in zip(plan.tasks, plan.states, plan.facts, strict=True):
         if state in ("new", "stale"):
             needed += len(task.streams) * (2_000 + _GROWTH.get(task.read_as, 0.1) * facts.get("size", 0))
-    folder = out
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
     try:
-        usage = shutil.disk_usage(folder)
+        usage = shutil.disk_usage(_nearest(out))
     except OSError:
         return int(needed)
     if needed > usage.free and usage.total:  # a file system of no size does not say how large it is
