@@ -110,9 +110,9 @@ def command(
     if reference is None or query is None:
         raise UsageError("REFERENCE and QUERY are needed", hint="or --pairs LIST and a folder")
     outputs.apart({"--output": output, "--plot": plot, "--page": page}, [reference, query, around])
-    for option, path, suffix in (("--plot", plot, ".png"), ("--page", page, ".html")):
-        if path is not None and path.suffix.lower() not in (suffix, ".htm" if option == "--page" else suffix):
-            raise UsageError(f"{option} writes {suffix[1:]}, not {path.suffix[1:] or path.name}", source=path)
+    for option, path, suffixes in (("--plot", plot, (".png",)), ("--page", page, (".html", ".htm"))):
+        if path is not None and path.suffix.lower() not in suffixes:
+            raise UsageError(f"{option} writes {suffixes[0][1:]}, not {path.suffix[1:] or path.name}", source=path)
     config = _config(locals())
     import dataclasses
 

@@ -153,10 +153,8 @@ def command(
         plan = Plan(strategy, config, normalise or "zscore", reference, label_type, balance, match, seed, words=words)
         if also:
             plan = dataclasses.replace(plan, augmenting=also["augment"])
-        if _is_folder(output):
-            summary = _fuse_manifest(inputs[0], output, plan, sizes.parse(shard_size or "256MB", "--shard-size"))
-        else:
-            summary = _fuse_manifest(inputs[0], output, plan)
+        shard_bytes = sizes.parse(shard_size or "256MB", "--shard-size") if _is_folder(output) else None
+        summary = _fuse_manifest(inputs[0], output, plan, shard_bytes)
     if json:
         console.emit(summary)
     if summary.get("failed"):
@@ -220,7 +218,7 @@ def _is_folder(output: str) -> bool:
     return batching.is_folder(output) and (Path(output).is_dir() or not Path(output).exists())
 
 
-def _fuse_manifest(source: str, output: str, plan: Any, shard_bytes: int | None = None) -> dict[str, Any]:
+def _fuse_manifest(source: str, output: str, plan: Any, shard_bytes: int | None) -> dict[str, Any]:
     from mmcli.artifacts import dataset, manifest, shards
     from mmcli.fusion import assemble
 
