@@ -54,7 +54,7 @@ def sha256_file(path: Path | str) -> str:
     Raises :class:`mmcli.errors.MissingError` or :class:`mmcli.errors.InputError` where it cannot be read.
     """
     with reading.opened(path) as (stream, size):
-        return _digest(stream, size)
+        return sha256_stream(stream, size)
 
 
 def config_dict(config: Any) -> dict[str, Any]:
@@ -83,11 +83,12 @@ def config_sha256(config: dict[str, Any]) -> str:
 def source_of(path: Path | str) -> dict[str, Any]:
     """``{name, size, sha256}`` of a file: its last path component, never its folder; size in bytes."""
     with reading.opened(path) as (stream, size):
-        digest = _digest(stream, size)
+        digest = sha256_stream(stream, size)
     return {"name": printable(os.fsdecode(Path(path).name)), "size": size, "sha256": digest}
 
 
-def _digest(stream: BinaryIO, size: int) -> str:
+def sha256_stream(stream: BinaryIO, size: int) -> str:
+    """SHA-256 of what is left of an open file of ``size`` bytes, read in blocks."""
     digest = hashlib.sha256()
     step = min(size + 1, 1 << 20)  # a small file does not pay for a large buffer
     while block := stream.read(step):

@@ -11,12 +11,11 @@ asked for. A shard that is replaced meanwhile is refused then.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -196,7 +195,7 @@ def _opened(path: Path, entry: dict[str, Any], meta: dict[str, Any], files: Shar
         with reading.opened(path) as (file, size):
             if size != entry["size"]:
                 raise ArtifactError(f"has {size:,} bytes, the index says {entry['size']:,}", source=path, hint=again)
-            if _sha256(file) != entry["sha256"]:
+            if provenance.sha256_stream(file, size) != entry["sha256"]:
                 raise ArtifactError("is not the shard that the index names", source=path, hint=again)
             file.seek(0)
             part = datasets.read(file, size, str(path))
@@ -218,13 +217,6 @@ def _opened(path: Path, entry: dict[str, Any], meta: dict[str, Any], files: Shar
         stream.meta = {}
     part.meta = {}
     return part
-
-
-def _sha256(stream: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := stream.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _joined(parts: list[Dataset], files: ShardFiles, index: dict[str, Any], name: str) -> Dataset:
