@@ -5,7 +5,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-ROOMS = ["mmcli/aligners/kernels", "mmcli/models/fusion"]
+ROOMS = ["mmcli/aligners/kernels", "mmcli/models/kernels"]
 
 
 def kernel(room: str, name: str) -> Extension:

@@ -3,7 +3,7 @@
 The library has one door per family, opened on first use::
 
     mmcli.extractors.logmel.extract(clip, mmcli.extractors.logmel.Config()) -> Features
-    mmcli.aligners.dtw.align(x, y, mmcli.aligners.dtw.Config()) -> Alignment
+    mmcli.aligners.methods.dtw.align(x, y, mmcli.aligners.methods.dtw.Config()) -> Alignment
 """
 
 from __future__ import annotations

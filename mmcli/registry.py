@@ -1,8 +1,9 @@
-"""One mechanism for the three families that grow by a file: extractors, aligners, fusion strategies.
+"""One mechanism for the families that grow by a file: extractors, aligners, fusion strategies, encoders, blocks.
 
-The file's name is the name. Names are listed without importing anything, so that ``--help`` and completion stay fast; a
-module is imported when it is asked for. Packages installed beside mmcli add members through entry points of the group
-named after the family's package (``mmcli.aligners``); a name that is there twice is an error.
+Every file of a family's folder is a member, and its name is the name. Names are listed without importing anything, so
+that ``--help`` and completion stay fast; a module is imported when it is asked for. Packages installed beside mmcli add
+members through entry points of the group named after the family (``mmcli.aligners``); a name that is there twice is an
+error.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
+import importlib.abc
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable
+from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from mmcli.errors import UsageError
 
@@ -23,8 +27,8 @@ from mmcli.errors import UsageError
 class Registry:
     """The members of one package: ``names()`` without importing them, ``load(name)`` to import one.
 
-    ``support`` names the modules of the package that are not members, ``shared`` a family whose members belong to this
-    one too.
+    ``group`` is the entry-point group that adds to them, the package's own name unless another is given; ``shared`` a
+    family whose members belong to this one too.
     """
 
     def __init__(
@@ -33,13 +37,13 @@ class Registry:
         package: str,
         path: Iterable[str],
         *,
-        support: Iterable[str] = (),
+        group: str | None = None,
         shared: Registry | None = None,
     ) -> None:
         self.kind = kind
         self.package = package
         self._path = [str(Path(p)) for p in path]
-        self._support = frozenset(support)
+        self.group = group or package
         self._shared = shared
 
     def names(self) -> list[str]:
@@ -66,12 +70,12 @@ class Registry:
         """The members of the package, and the module of each."""
         found = {} if self._shared is None else self._shared._own()
         for module in pkgutil.iter_modules(self._path):
-            if not module.ispkg and not module.name.startswith("_") and module.name not in self._support:
+            if not module.ispkg and not module.name.startswith("_"):
                 found[module.name] = f"{self.package}.{module.name}"
         return found
 
     def _added(self) -> dict[str, str]:
-        return {e.name: e.value for e in _installed(entry_points, tuple(sys.path)).select(group=self.package)}
+        return {e.name: e.value for e in _installed(entry_points, tuple(sys.path)).select(group=self.group)}
 
 
 @functools.lru_cache(maxsize=4)
@@ -91,3 +95,30 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]!r}?"
     return "known: " + ", ".join(known)
+
+
+class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds modules under a path that they are also known by."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, str] = {}
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self) if fullname in self.places else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = importlib.import_module(self.places[spec.name])
+        self._own = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._own
+
+
+_moved = _Moved()
+sys.meta_path.append(_moved)
+
+
+def also_known_as(path: str, place: str) -> None:
+    """Let the module at ``place`` be imported as ``path`` too: one module, two names, loaded on first use."""
+    _moved.places[path] = place

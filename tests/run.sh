@@ -10,7 +10,7 @@ python=.venv/bin/python
 # Installed in place, with the kernels compiled, so that what is tested is what stands here.
 stamp=.venv/mmcli-test-extra
 if ! [ -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ setup.py -nt "$stamp" ] ||
-    [ -n "$(find mmcli/aligners/kernels/csrc mmcli/models/fusion/csrc -newer "$stamp" 2>/dev/null)" ]; then
+    [ -n "$(find mmcli/aligners/kernels/csrc mmcli/models/kernels/csrc -newer "$stamp" 2>/dev/null)" ]; then
     echo "installing mmcli and its test tools into .venv (some minutes the first time)"
     "$python" -m pip install --quiet --disable-pip-version-check -e '.[test]'
     touch "$stamp"

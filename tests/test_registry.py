@@ -20,12 +20,11 @@ def family(tmp_path, monkeypatch):
     (package / "__init__.py").write_text("")
     (package / "one.py").write_text("NUMBER = 1")
     (package / "broken.py").write_text("raise RuntimeError('imported')")
-    (package / "support.py").write_text("")
     (package / "_private.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     for name in [n for n in sys.modules if n.split(".")[0] == "family"]:
         monkeypatch.delitem(sys.modules, name)
-    return Registry("thing", "family", [str(package)], support=["support"])
+    return Registry("thing", "family", [str(package)])
 
 
 def test_names_are_listed_without_importing(family):

@@ -1,29 +1,26 @@
-"""Aligners: one method per file, each with ``Config`` and ``align(x, y, config) -> Alignment``.
+"""Aligners: one method per file of :mod:`mmcli.aligners.methods`, with ``Config`` and ``align(x, y, config)``.
 
 ``mmcli.aligners.NAME`` opens on first use. ``x`` is the reference, ``y`` the query: arrays ``(frames, dims)`` at one
-frame a second, :class:`~mmcli.artifacts.features.Features`, or audio clips where the method's ``INPUTS`` says so.
+frame a second, :class:`~mmcli.artifacts.formats.features.Features`, or audio clips where the method's ``INPUTS`` says
+so; the result is an :class:`~mmcli.artifacts.formats.alignment.Alignment`.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 
 from mmcli.errors import UsageError
-from mmcli.registry import Registry
+from mmcli.registry import Registry, also_known_as
 
-SUPPORT = ("timemap", "pair", "apply", "formats")
-
-registry = Registry("alignment method", __name__, __path__, support=SUPPORT)
+registry = Registry("alignment method", f"{__name__}.methods", [str(Path(__file__).parent / "methods")], group=__name__)
+also_known_as("mmcli.aligners.timemap", "mmcli.artifacts.formats.timemap")
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Methods and support modules are imported when they are first named."""
+    """Methods are imported when they are first named."""
     if name.startswith("_"):
         raise AttributeError(name)
-    if name in SUPPORT:
-        import importlib
-
-        return importlib.import_module(f"{__name__}.{name}")
     try:
         return registry.load(name)
     except UsageError as e:

@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmcli import aligners
-from mmcli.aligners import _activity, _costs, _subtitles, timemap
-from mmcli.aligners._frames import comparable
-from mmcli.aligners._sides import Side
-from mmcli.artifacts import provenance
-from mmcli.artifacts.alignment import Alignment
-from mmcli.artifacts.features import Features
+from mmcli.aligners.core.frames import comparable
+from mmcli.aligners.core.sides import Side
+from mmcli.aligners.output.plot import Costs, between
+from mmcli.aligners.subtitles import align
+from mmcli.aligners.subtitles.activity import of_sound
+from mmcli.artifacts.formats import timemap
+from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.artifacts.formats.features import Features
+from mmcli.artifacts.io import provenance
 from mmcli.errors import MismatchError, UsageError
 
 SOUND_METRIC = "cosine"  # between frames of `comparable`
@@ -60,13 +63,13 @@ def align_files(
         raise UsageError("--plot draws frames that were compared, and here were none", hint="--page shows this pair")
     costs = compared.costs() if compared is not None and (plot or page) else None
     if plot is not None and costs is not None:
-        from mmcli.aligners import _plot
+        from mmcli.aligners.output.plot import draw
 
-        _plot.draw(plot, found, costs)
+        draw(plot, found, costs)
     if page is not None:
-        from mmcli.aligners import _page
+        from mmcli.aligners.output.page import write
 
-        _page.draw(page, found, a, b, costs=costs)
+        write(page, found, a, b, costs=costs)
     return found
 
 
@@ -77,10 +80,10 @@ class _Compared(NamedTuple):
     y: Any
     metric: str
 
-    def costs(self) -> _costs.Costs:
+    def costs(self) -> Costs:
         """Between their frames, where they are sounds."""
         x, y = (comparable(s) if hasattr(s, "samples") else s for s in (self.x, self.y))
-        return _costs.between(x, y, self.metric)
+        return between(x, y, self.metric)
 
 
 def _aligned(
@@ -127,33 +130,34 @@ def _with_subtitle(a: Side, b: Side, method: str, config: Any) -> Alignment:
             query=found.reference,
         )
     if a.modality == "subtitle":
-        activity = _subtitles.activity_of_cues(a.cues)
+        activity = align.activity_of_cues(a.cues)
     elif a.has_sound:
-        activity = _activity.of_sound(a.sound)
+        activity = of_sound(a.sound)
     else:
         raise MismatchError(
             f"a file of kind {a.modality} ({a.path.name}) and a subtitle ({b.path.name}) cannot be compared"
         )
-    return _subtitles.against(
+    return align.against(
         activity, b.cues, reference=a.about(), query=b.about(), force=getattr(config, "force", False), config=config
     )
 
 
 def _with_text(a: Side, b: Side, method: str, config: Any, language: str | None) -> Alignment:
     """The lines and words of a text in a recording of it."""
-    from mmcli.aligners import _language, _transcript
+    from mmcli.aligners.speech import transcript
+    from mmcli.aligners.speech.language import named
 
     if method != "auto":
         raise UsageError(f"--method {method} cannot compare a text", hint="use --method auto")
     force = bool(getattr(config, "force", False))
-    found = _transcript.align(a.sound, b.text, b.path.name, language=language, force=force)
-    segments = _transcript.segments_of(found)
+    found = transcript.align(a.sound, b.text, b.path.name, language=language, force=force)
+    segments = transcript.segments_of(found)
     lines = [s for s in segments if s["kind"] == "line"]
     unspoken = sum(not s["spoken"] for s in lines)
     reason = f"{len(lines) - unspoken} of {len(lines)} lines are spoken"
     reason += f"; in order they fit {found.gain:.2f} nats a frame better than backwards"
     if found.language != "en":
-        reason += f"; {_language.named(found.language)}, its sounds from espeak-ng"
+        reason += f"; {named(found.language)}, its sounds from espeak-ng"
     if found.guessed:
         reason += ", sounded out by their letters: " + " ".join(found.guessed[:8])
     return Alignment(
@@ -169,13 +173,13 @@ def _with_text(a: Side, b: Side, method: str, config: Any, language: str | None)
 
 def _with_motion(a: Side, b: Side, method: str, config: Any) -> Alignment:
     """A film without sound against a sound."""
-    from mmcli.aligners import _motion
+    from mmcli.aligners.linear import motion
 
     if method != "auto":
         raise UsageError(f"--method {method} cannot compare pictures and sound", hint="use --method auto")
     film = "reference" if a.is_silent else "query"
     x, y = (side.clip if side.is_silent else side.sound for side in (a, b))
-    found = _motion.align(x, y, film=film, name=method, config=config)
+    found = motion.align(x, y, film=film, name=method, config=config)
     return dataclasses.replace(found, reference=a.about(), query=b.about())
 
 
@@ -189,7 +193,7 @@ def plan_files(
     rate: float | None = None,
     missing: str = "refuse",
 ) -> Any:
-    """What :func:`align_files` with the method ``dtw`` would take, see :func:`mmcli.aligners.dtw.plan`."""
+    """What :func:`align_files` with the method ``dtw`` would take, see :func:`mmcli.aligners.methods.dtw.plan`."""
     a, b = Side(Path(reference), "reference", rate, missing), Side(Path(query), "query", rate, missing)
     module = aligners.registry.load("dtw")
     x, y, chosen = inputs(a, b, module, feature)

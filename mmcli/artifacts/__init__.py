@@ -1,8 +1,10 @@
 """The file formats, and nothing else: the only room of mmcli that writes files.
 
-Every artifact has the same four functions: ``load(path)`` and ``save(path, value)`` for files (``"-"`` is standard
-input or output), ``loads(data, name)`` and ``dumps(value)`` for bytes. ``save`` returns the SHA-256 of what it wrote.
-What loads is whole and follows its schema; everything else raises :class:`mmcli.errors.ArtifactError`.
+How files are read and written stands in :mod:`mmcli.artifacts.io`, what is in them in
+:mod:`mmcli.artifacts.formats`. Every artifact has the same four functions: ``load(path)`` and ``save(path, value)`` for
+files (``"-"`` is standard input or output), ``loads(data, name)`` and ``dumps(value)`` for bytes. ``save`` returns the
+SHA-256 of what it wrote. What loads is whole and follows its schema; everything else raises
+:class:`mmcli.errors.ArtifactError`.
 
 ========== ============================ ==========================
 module     schema                       file
@@ -22,24 +24,15 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-__all__ = [
-    "alignment",
-    "append",
-    "atomic",
-    "checkpoint",
-    "dataset",
-    "features",
-    "fitted",
-    "inspect",
-    "manifest",
-    "provenance",
-    "report",
-    "table",
-]
+from mmcli.registry import also_known_as
+
+# What programs outside import: the paths that the README names.
+also_known_as("mmcli.artifacts.alignment", "mmcli.artifacts.formats.alignment")
+also_known_as("mmcli.artifacts.features", "mmcli.artifacts.formats.features")
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Formats are imported when they are first named."""
-    if name in __all__:
-        return importlib.import_module(f"mmcli.artifacts.{name}")
+    """``mmcli.artifacts.alignment`` and ``.features`` are imported when they are first named."""
+    if name in ("alignment", "features"):
+        return importlib.import_module(f"mmcli.artifacts.formats.{name}")
     raise AttributeError(f"module 'mmcli.artifacts' has no attribute {name!r}")

@@ -32,6 +32,8 @@ COMMANDS = {
     "info": "Show what a file holds, and check it.",
 }
 
+ROOMS = {"align": "align.one", "evaluate": "evaluate.model"}  # commands that are a room, and the file they begin in
+
 # The exception classes of the command-line parser, reached through typer because newer releases carry a copy of click.
 _ParserUsageError: Any = typer.BadParameter.__bases__[0]
 _ParserError: Any = _ParserUsageError.__bases__[0]
@@ -65,7 +67,7 @@ class Commands(TyperGroup):
 
 def load(name: str) -> Any:
     """Import one command and build its parser."""
-    module = importlib.import_module(f"mmcli.cli.{name}")
+    module = importlib.import_module(f"mmcli.cli.{ROOMS.get(name, name)}")
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
     single.command(name, help=module.__doc__, context_settings={"help_option_names": ["-h", "--help"]})(module.command)
     return typer.main.get_command(single)

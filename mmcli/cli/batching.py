@@ -13,8 +13,8 @@ from mmcli.cli import console
 from mmcli.errors import BatchFailedError
 
 if TYPE_CHECKING:
-    from mmcli.batch import each
-    from mmcli.batch.ledger import Summary
+    from mmcli.batch.plan import each
+    from mmcli.batch.state.ledger import Summary
 
 From = Annotated[
     str | None,
@@ -33,14 +33,14 @@ MaxFailures = Annotated[
 
 def named(inputs: Sequence[str] | None, listed: str | None, *, nul: bool) -> list[str]:
     """The inputs of the command line and those of ``--from``."""
-    from mmcli.batch import inputs as sources
+    from mmcli.batch.plan import inputs as sources
 
     return [*(inputs or ()), *(sources.listed(listed, nul=nul) if listed is not None else ())]
 
 
 def is_folder(output: str) -> bool:
     """Whether an output is meant as a folder: it ends with a slash, is one, is a URL, or has no suffix."""
-    from mmcli.artifacts import remote
+    from mmcli.artifacts.io import remote
 
     if output == "-":
         return False
@@ -50,8 +50,8 @@ def is_folder(output: str) -> bool:
 @contextlib.contextmanager
 def folder(output: str) -> Iterator[tuple[Path, str | None]]:
     """The folder of a batch; for a URL a local one with its books, and the URL."""
-    from mmcli.artifacts import remote
-    from mmcli.batch import books
+    from mmcli.artifacts.io import remote
+    from mmcli.batch.state import books
 
     if not remote.is_url(output):
         yield Path(output), None
@@ -64,8 +64,10 @@ def options(
     jobs: int | None, timeout: float | None, shard: str | None, retry_failed: bool, max_failures: str | None
 ) -> each.Options:
     """How a batch runs, from the options of the command line."""
-    from mmcli.batch import each, ledger, run
-    from mmcli.batch import shard as shards
+    from mmcli.batch.plan import each
+    from mmcli.batch.state import ledger
+    from mmcli.batch.workers import run
+    from mmcli.batch.workers import shard as shards
 
     if max_failures is not None:
         ledger.most_failures(max_failures, 1)

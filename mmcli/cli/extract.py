@@ -38,7 +38,7 @@ from mmcli.errors import UsageError
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from mmcli.batch.streams import Stream
+    from mmcli.batch.plan.streams import Stream
 
 Names = Annotated[str | None, typer.Option(metavar="NAME,...", help="Extractors, separated by commas.")]
 
@@ -51,7 +51,7 @@ def _named(values: dict[str, Any]) -> dict[str, list[str]]:
 def _streams(values: dict[str, Any]) -> dict[str, list[Stream]]:
     """The extractors in use, configured by --set NAME.FIELD=VALUE; where two share a name, MODALITY.NAME.FIELD."""
     from mmcli import extractors
-    from mmcli.batch import streams
+    from mmcli.batch.plan import streams
 
     assigned = assign.split(values["set_"])
     if values.get("rate") is not None:
@@ -151,8 +151,10 @@ def command(
     """Translate the options, extract, say what came of it."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # as in the workers: the same bytes whoever computes
-    from mmcli.batch import extract, ledger, run
-    from mmcli.batch import shard as shards
+    from mmcli.batch.jobs import extract
+    from mmcli.batch.state import ledger
+    from mmcli.batch.workers import run
+    from mmcli.batch.workers import shard as shards
 
     named = {"audio": audio, "image": image, "video": video, "text": text, "series": series}
     streams = _streams({**named, "modality": modality, "set_": set_, "rate": rate})
@@ -204,15 +206,16 @@ def _engine(name: str, address: str | None) -> Iterator[Executor | None]:
     if name == "local":
         yield None
         return
-    from mmcli.batch import cluster
+    from mmcli.batch.workers import cluster
 
     with cluster.ray(address) as executor:
         yield executor
 
 
 def _one(inputs: list[str], output: str, streams: dict[str, list[Stream]], options: Any) -> None:
-    from mmcli.artifacts import features, remote
-    from mmcli.batch import extract
+    from mmcli.artifacts.formats import features
+    from mmcli.artifacts.io import remote
+    from mmcli.batch.jobs import extract
 
     if remote.is_url(output):
         raise UsageError("a store takes folders", source=output, hint="name a folder: s3://BUCKET/FEATURES")
@@ -248,7 +251,7 @@ def _many(
     progress: str,
     engine: contextlib.AbstractContextManager[Executor | None],
 ) -> None:
-    from mmcli.batch import extract
+    from mmcli.batch.jobs import extract
     from mmcli.cli.listening import Listening
 
     name = options.place or str(out)

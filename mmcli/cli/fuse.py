@@ -118,7 +118,7 @@ def command(
     if _is_single(inputs):
         if reference is not None or label_type != "auto" or balance != "none" or match != "label":
             raise UsageError("--reference, --label-type, --balance and --match are for manifests")
-        from mmcli.fusion import single
+        from mmcli.fusion.dataset import single
 
         strategy = strategy or "concat"
         if strategy == "none":
@@ -134,12 +134,12 @@ def command(
                 "--align, --rate, and without --spans also --pool and --span-kind, are for features files",
                 hint="in a manifest, column map.MODALITY names the map",
             )
-        from mmcli.fusion.words import Words
+        from mmcli.fusion.dataset.words import Words
 
         words = None if spans is None else Words(spans, span_kind, "mean" if pool == "auto" else pool)
         if len(inputs) > 1:
             raise UsageError(f"{len(inputs)} manifests", hint="pass one manifest, or features files ending in .npz")
-        from mmcli.fusion.assemble import Plan
+        from mmcli.fusion.dataset.assemble import Plan
 
         if match != "label" and balance != "match":
             raise UsageError("--match needs --balance match")
@@ -167,7 +167,7 @@ def _is_single(inputs: list[str]) -> bool:
 
 def _augmenting(balance: str, set_: list[str] | None) -> dict[str, Any]:
     """The configuration of ``augment`` where it is in force."""
-    from mmcli.fusion import augment
+    from mmcli.fusion.dataset import augment
 
     if balance != "augment":
         return {}
@@ -197,8 +197,8 @@ def _config(strategy: str, weight: list[str] | None, set_: list[str] | None, als
 
 
 def _fuse_single(inputs: list[str], output: Path, maps: list[Path], plan: Any) -> dict[str, Any]:
-    from mmcli.artifacts import features
-    from mmcli.fusion import single
+    from mmcli.artifacts.formats import features
+    from mmcli.fusion.dataset import single
 
     found, notes = single.fuse(single.open_inputs([Path(name) for name in inputs]), single.load_maps(maps), plan)
     for note in notes:
@@ -211,7 +211,7 @@ def _fuse_single(inputs: list[str], output: Path, maps: list[Path], plan: Any) -
 
 def _is_folder(output: str) -> bool:
     """A data set in shards is meant; a device or pipe without a suffix is a file."""
-    from mmcli.artifacts import remote
+    from mmcli.artifacts.io import remote
 
     if remote.is_url(output):
         raise UsageError("a data set is written to a local file or folder", source=output)
@@ -219,8 +219,8 @@ def _is_folder(output: str) -> bool:
 
 
 def _fuse_manifest(source: str, output: str, plan: Any, shard_bytes: int | None) -> dict[str, Any]:
-    from mmcli.artifacts import dataset, manifest, shards
-    from mmcli.fusion import assemble
+    from mmcli.artifacts.formats import dataset, manifest, shards
+    from mmcli.fusion.dataset import assemble
 
     rows = manifest.load(source)
     with console.progress("fuse", len(rows.rows)) as progress:

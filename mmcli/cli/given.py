@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmcli.artifacts.dataset import Dataset
+    from mmcli.artifacts.formats.dataset import Dataset
 
 
 def data_set(path: Path) -> tuple[Dataset, dict[str, Any]]:
     """The data set and its source ``{name, size, sha256}``; of standard input the bytes are read once for both."""
-    from mmcli.artifacts import dataset, reading
+    from mmcli.artifacts.formats import dataset
+    from mmcli.artifacts.io import reading
 
     if str(path) != reading.STDIN:
         return load(path), source(path)
@@ -23,13 +24,14 @@ def data_set(path: Path) -> tuple[Dataset, dict[str, Any]]:
 
 def load(path: Path) -> Dataset:
     """The data set in a file, or in a folder of shards, whose rows are read when they are needed."""
-    from mmcli.artifacts import dataset, shards
+    from mmcli.artifacts.formats import dataset, shards
 
     return shards.load(path) if path.is_dir() else dataset.load(path)
 
 
 def source(path: Path) -> dict[str, Any]:
     """What is recorded of an input: ``{name, size, sha256}``."""
-    from mmcli.artifacts import provenance, shards
+    from mmcli.artifacts.formats import shards
+    from mmcli.artifacts.io import provenance
 
     return shards.source_of(path) if path.is_dir() else provenance.source_of(path)

@@ -67,7 +67,7 @@ def command(
 
 def describe(path: Path, *, validate: bool = False) -> dict[str, Any]:
     """What a file holds, as plain JSON. Raises the error that says why it is unusable."""
-    from mmcli.artifacts import inspect
+    from mmcli.artifacts.formats import inspect
     from mmcli.errors import ArtifactError, MissingError
 
     try:
@@ -103,7 +103,8 @@ def _decoded(path: Path, modality: str) -> str:
 
 def _table(path: Path, target: Path) -> None:
     """A features file as csv: a column for the time, one for each value of a frame."""
-    from mmcli.artifacts import features, table
+    from mmcli.artifacts.formats import features
+    from mmcli.artifacts.io import table
 
     found = features.load(path)
     names = found.meta.get("columns") or [f"v{i}" for i in range(found.width)]

@@ -46,7 +46,7 @@ class Listening:
     def begin(self, inputs: int, size: int) -> None:
         """Draw the bar, or prepare the lines."""
         if self.rows and self.header:
-            from mmcli.artifacts import manifest
+            from mmcli.artifacts.formats import manifest
 
             self.stdout.write(manifest.header_line(self.root))
             self.stdout.flush()

@@ -32,7 +32,7 @@ from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
 
 if TYPE_CHECKING:
-    from mmcli.artifacts.dataset import Dataset
+    from mmcli.artifacts.formats.dataset import Dataset
 
 
 @mm_command()
@@ -83,7 +83,7 @@ def command(
 
 def _many(inputs: list[str], model: Path, output: str, options: Any, how: dict[str, Any], json: bool) -> None:
     """Each item on its own, in worker processes, with a journal."""
-    from mmcli.batch import predictions
+    from mmcli.batch.jobs import predictions
     from mmcli.cli.listening import Listening
 
     if any(_is_data_set(name) for name in inputs):
@@ -106,10 +106,10 @@ def _stream(
     """All items in this process, some at a time; a line each as it is known."""
     import numpy as np
 
-    from mmcli.artifacts import atomic, jsonfile
-    from mmcli.batch import predictions
-    from mmcli.evaluation.report import chosen_rows
-    from mmcli.training import predictor
+    from mmcli.artifacts.io import atomic, jsonfile
+    from mmcli.batch.jobs import predictions
+    from mmcli.evaluation.report.report import chosen_rows
+    from mmcli.training.fit import predictor
 
     outputs.apart({"--output": None if output is None else Path(output)}, [model, *sources])
     chosen = predictor.load(model, device)
@@ -133,7 +133,7 @@ def _stream(
 
 
 def _is_data_set(source: str) -> bool:
-    from mmcli.artifacts import shards
+    from mmcli.artifacts.formats import shards
 
     return source.lower().endswith(".npz") or shards.is_folder(source)
 
@@ -154,9 +154,9 @@ def _parts(sources: list[str], chosen: Any, failed: _Failed, split: str | None) 
     """
     import sys
 
-    from mmcli.artifacts import manifest
-    from mmcli.batch import arriving, raw
-    from mmcli.fusion import assemble
+    from mmcli.artifacts.formats import manifest
+    from mmcli.batch.plan import arriving, raw
+    from mmcli.fusion.dataset import assemble
 
     if len(sources) == 1 and _is_data_set(sources[0]):
         yield given.load(Path(sources[0]))

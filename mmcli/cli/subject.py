@@ -10,10 +10,9 @@ from typing import Any
 BATCH = 64
 
 
-def of(found: Any) -> Any:
-    """The :class:`mmcli.evaluation.model.Model` of a :class:`mmcli.training.predictor.Predictor`."""
-    from mmcli.evaluation.mixing import Access
-    from mmcli.evaluation.model import Model
+def as_judged(found: Any) -> Any:
+    """The :class:`mmcli.evaluation.model.Model` of a :class:`mmcli.training.fit.predictor.Predictor`."""
+    from mmcli.evaluation.model import Access, Model
 
     def batches(data: Any, rows: Any) -> Iterator[Any]:
         import numpy as np
@@ -40,8 +39,8 @@ def _parameters(net: Any) -> int:
 
     Of a network its weights, of a kernel machine what it keeps of its training items and what they weigh.
     """
-    from mmcli.models.kernel import Kernel
-    from mmcli.models.stack import Stack
+    from mmcli.models.nets.kernel import Kernel
+    from mmcli.models.nets.stack import Stack
 
     inside = net.speaking() if isinstance(net, Stack) else [net]
     return sum(

@@ -103,7 +103,10 @@ def command(
     config = _config(locals())
     if not dry_run and str(output) == "-":
         raise UsageError("a model with its history cannot go to standard output", hint="give -o a file name")
-    from mmcli.training import auto, initial, plan, run
+    from mmcli.training import plan
+    from mmcli.training.ensemble import auto
+    from mmcli.training.fit import initial
+    from mmcli.training.use import run
 
     data = given.load(dataset)
     start = None if init is None else initial.load(init)
@@ -137,11 +140,11 @@ def command(
 
 
 def _config(values: dict[str, Any]) -> Any:
-    from mmcli.models import fusion
+    from mmcli.models import blocks
     from mmcli.registry import nearest
     from mmcli.training.config import TrainConfig
 
-    if values["fusion"] not in (known := ["auto", *fusion.registry.names()]):
+    if values["fusion"] not in (known := ["auto", *blocks.registry.names()]):
         hint = nearest(values["fusion"], known)
         raise UsageError(f"unknown fusion block {values['fusion']!r}", hint=hint)
     assigned = assign.split(values["set_"])
@@ -157,7 +160,7 @@ def _config(values: dict[str, Any]) -> Any:
 def _several(
     data: Any, configs: list[Any], output: Path, cv: int, inputs: list[dict[str, Any]], start: Any, json: bool
 ) -> None:
-    from mmcli.training import series
+    from mmcli.training.use import series
 
     with console.progress("train", max(cv, 1) * len(configs), "runs") as progress:
 

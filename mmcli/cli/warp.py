@@ -65,7 +65,7 @@ def command(
         return
     if output == "-" or Path(output).is_file():
         raise UsageError("is no folder; several files go into one", source=output)
-    from mmcli.batch import warps
+    from mmcli.batch.jobs import warps
     from mmcli.cli.listening import Listening
 
     options = batching.options(jobs, timeout, shard, retry_failed, max_failures)
@@ -75,8 +75,8 @@ def command(
 
 
 def _one(file: Path, map_: Path, output: Path, inverse: bool, json: bool) -> None:
-    from mmcli.aligners import apply
-    from mmcli.artifacts import alignment
+    from mmcli.aligners.output import apply
+    from mmcli.artifacts.formats import alignment
 
     clock = apply.warp_file(file, alignment.load(map_), output, inverse=inverse)
     side = "query" if inverse else "reference"

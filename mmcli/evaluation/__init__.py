@@ -3,9 +3,9 @@
 One file per task, each with the same shape: ``validate`` checks the inputs, ``Metrics`` gives every figure as a
 function of item weights, ``evaluate`` returns ``{name: {value, interval, n, method}}``::
 
-    from mmcli.evaluation import classification
+    from mmcli.evaluation.metrics import classification
     classification.evaluate(labels, probabilities=probabilities, classes=["no", "yes"])["accuracy"]
 
-:mod:`mmcli.evaluation.report` puts everything about one model and one data set together, from any callable that
+:mod:`mmcli.evaluation.report.report` puts everything about one model and one data set together, from any callable that
 predicts.
 """

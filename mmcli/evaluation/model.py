@@ -1,12 +1,51 @@
-"""A model as evaluation sees it: ours, or anything that predicts."""
+"""A model as evaluation sees it: a callable that predicts items of a data set, ours or anybody's."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from mmcli.evaluation.mixing import Access
-from mmcli.evaluation.protocol import Predict
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.artifacts.formats.dataset import Dataset
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mmcli.models.nets.network import Batch
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+class Predictions(Protocol):
+    """The answer for ``n`` items, in the order asked for."""
+
+    @property
+    def probabilities(self) -> Array | None:
+        """``(n, classes)``: of one class per item, or of each label on its own; None for regression."""
+
+    @property
+    def values(self) -> Array | None:
+        """``(n,)`` for regression, in the unit of the labels; None otherwise."""
+
+
+class Predict(Protocol):
+    """Predicts the items ``indices`` of a data set from the modalities that are marked present, whichever they are."""
+
+    def __call__(self, dataset: Dataset, indices: Indices) -> Predictions:
+        """The predictions, one per index."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """The inside of one of our own models: the module, its input in batches, and what logits mean."""
+
+    model: nn.Module
+    batches: Callable[[Dataset, Indices], Iterable[Batch]]
+    meaning: Callable[[Array], tuple[Array | None, Array | None]]
 
 
 @dataclass(frozen=True, kw_only=True)

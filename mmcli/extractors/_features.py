@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from mmcli._version import __version__
-from mmcli.artifacts import provenance
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats.features import Features
+from mmcli.artifacts.io import provenance
 
 
 def features(clip: Any, values: np.ndarray, times: np.ndarray, config: Any, *, kind: str, **meta: Any) -> Features:

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmcli.artifacts import provenance
+from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, MissingError, printable
 
 if TYPE_CHECKING:

@@ -1,4 +1,5 @@
-"""One fusion strategy per file; clocks, normalisation and the assembly of data sets beside them.
+"""Fusion: one strategy per file of :mod:`mmcli.fusion.strategies`, clocks and normalisation beside them, data sets made
+of features in :mod:`mmcli.fusion.dataset`.
 
 A strategy turns one frame of every modality into one frame::
 
@@ -11,6 +12,7 @@ Blocks hold a matrix per modality and which of its rows are there (:mod:`mmcli.f
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -21,28 +23,9 @@ if TYPE_CHECKING:
 
     from mmcli.fusion.blocks import Blocks
 
-_SUPPORT = (
-    "assemble",
-    "augment",
-    "balance",
-    "blocks",
-    "fused",
-    "grid",
-    "labels",
-    "learned",
-    "normalise",
-    "partners",
-    "single",
-    "spans",
-    "splits",
-    "streams",
-    "summary",
-    "survey",
-    "width",
-    "words",
+registry = Registry(
+    "fusion strategy", f"{__name__}.strategies", [str(Path(__file__).parent / "strategies")], group=__name__
 )
-
-registry = Registry("fusion strategy", __name__, __path__, support=_SUPPORT)
 
 
 def join(strategy: str, train: Blocks, rows: Blocks, config: Any = None) -> tuple[np.ndarray, dict[str, Any] | None]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmcli.artifacts.alignment import Alignment
+from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import InputError
 from mmcli.fusion.grid import Clock
 
 KINDS = ("word", "line")
 
 
-def of(found: Alignment, kind: str, source: object = None) -> np.ndarray:
+def spoken_windows(found: Alignment, kind: str, source: object = None) -> np.ndarray:
     """The spoken segments of one kind, float64 ``(n, 2)`` start and end in seconds, by their start.
 
     Raises :class:`InputError` where the alignment has none.

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts import features, manifest
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats import features, manifest
+from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError, MismatchError
 
 # What all items of a stream must agree on, and what the data set keeps of the features' meta.

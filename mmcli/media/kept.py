@@ -15,13 +15,13 @@ class KeptClip(AudioClip):
     Together ``limits.KEPT_BYTES`` are held; what does not fit is decoded again every time, as without this class.
 
     >>> import numpy as np
-    >>> clip = KeptClip.of(AudioClip.from_array(np.ones(800), rate=8000))
+    >>> clip = KeptClip.keeping(AudioClip.from_array(np.ones(800), rate=8000))
     >>> bool(np.array_equal(clip.samples(), clip.samples()))
     True
     """
 
     @classmethod
-    def of(cls, clip: AudioClip) -> KeptClip:
+    def keeping(cls, clip: AudioClip) -> KeptClip:
         """A clip with the samples of another."""
         kept = cls(**{field.name: getattr(clip, field.name) for field in fields(clip)})
         kept._pieces = {}

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from mmcli.errors import MismatchError
-from mmcli.models import encoders
-
 KINDS = ("image", "spectrogram", "tokens", "sequence", "vector", "frames")
 LARGE_PICTURE = 64  # pixels; above, the residual encoder
 
@@ -38,19 +35,3 @@ def choose(stream: StreamShape) -> str:
         return "image" if max(stream.shape[:2]) <= LARGE_PICTURE else "residual"
     chosen = {"spectrogram": "audio", "tokens": "bilstm", "sequence": "conv1d", "vector": "mlp", "frames": "video"}
     return chosen[stream.kind]
-
-
-def names_for(stream: StreamShape) -> list[str]:
-    """All encoders that read streams of this kind."""
-    return [name for name in encoders.registry.names() if stream.kind in encoders.registry.load(name).KINDS]
-
-
-def check(stream: StreamShape, encoder: str) -> None:
-    """Raises :class:`MismatchError` where the encoder does not read such streams."""
-    kinds = encoders.registry.load(encoder).KINDS
-    if stream.kind not in kinds:
-        raise MismatchError(
-            f"encoder {encoder!r} reads {', '.join(kinds)}, not {stream.kind}",
-            source=stream.name,
-            hint="for this stream: " + ", ".join(names_for(stream)),
-        )

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmcli.artifacts import lazy
-from mmcli.artifacts.dataset import Dataset, Stream
-from mmcli.models import masks
-from mmcli.models.network import Input
+from mmcli.artifacts.formats.dataset import Dataset, Stream
+from mmcli.artifacts.io import lazy
+from mmcli.models import layers
+from mmcli.models.nets.network import Input
 from mmcli.models.streams import StreamShape
 
 
@@ -53,12 +53,12 @@ class Packed:
     def cut(self, indices: Tensor, size: int) -> Input:
         """Items ``indices`` padded with zeros to ``size`` steps."""
         present = self.present[indices]
-        mask = masks.from_lengths(self.lengths[indices], size) & present[:, None]
+        mask = layers.from_lengths(self.lengths[indices], size) & present[:, None]
         if isinstance(self.values, lazy.Rows):
             return Input(_gathered(self.values, indices, size), mask, present)
         steps = torch.arange(size, device=indices.device)
         rows = (self.starts[indices, None] + steps).clamp(max=max(len(self.values) - 1, 0))
-        return Input(masks.zeroed(self.values[rows], mask), mask, present)
+        return Input(layers.zeroed(self.values[rows], mask), mask, present)
 
     def borrow(self, borrows: NDArray[np.int64], lucky: NDArray[np.int64], source: NDArray[np.int64]) -> None:
         """Items ``lucky`` take the rows of items ``source``; the others of ``borrows`` are absent."""
@@ -89,7 +89,7 @@ class Data:
             starts, lengths = stream.offsets[:-1], np.diff(stream.offsets)
             present = stream.present & (lengths > 0)
         parts = (torch.from_numpy(np.array(a)).to(self.device) for a in (starts, lengths, present))
-        if (rows := lazy.of(values)) is not None:
+        if (rows := lazy.rows_of(values)) is not None:
             return Packed(rows.changed(lambda item: item.reshape(len(item), *shape.shape), shape.shape), *parts)
         values = np.ascontiguousarray(values.reshape(len(values), *shape.shape), np.float32)
         return Packed(torch.from_numpy(np.array(values)).to(self.device), *parts)

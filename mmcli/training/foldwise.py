@@ -12,8 +12,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.artifacts import lazy
-from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.artifacts.formats.dataset import Dataset, Stream
+from mmcli.artifacts.io import lazy
 from mmcli.fusion import normalise
 
 

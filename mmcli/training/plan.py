@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from mmcli.artifacts.dataset import Dataset
+from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import InputError, UsageError
-from mmcli.models import encoders, fusion
+from mmcli.models import blocks, encoders
 from mmcli.models.configs import to_json
-from mmcli.models.streams import StreamShape, check, choose
+from mmcli.models.encoders import check
+from mmcli.models.streams import StreamShape, choose
 from mmcli.registry import nearest
 from mmcli.training.config import TrainConfig
 from mmcli.training.data import shape_of
@@ -35,7 +36,7 @@ def shapes(dataset: Dataset, wanted: Sequence[str]) -> list[StreamShape]:
 
 
 def network(streams: Sequence[StreamShape], outputs: int, items: int, config: TrainConfig) -> dict[str, Any]:
-    """The configuration of a network for ``items`` training items, as :func:`mmcli.models.network.build` takes it."""
+    """The configuration of a network for ``items`` training items, as :func:`.build` takes it."""
     wide = width(items, config)
     named = dict(_pair(text) for text in config.encoders)
     unknown = set(named) - {s.name for s in streams}
@@ -49,7 +50,7 @@ def network(streams: Sequence[StreamShape], outputs: int, items: int, config: Tr
         check(stream, encoder)
         sized = dataclasses.replace(module.sized(stream, items), width=wide, dropout=config.dropout)
         parts.append({"name": stream.name, "encoder": encoder, "config": to_json(sized)})
-    block = fusion.registry.load(config.fusion)
+    block = blocks.registry.load(config.fusion)
     fused = block.sized(len(streams), wide, items)
     if any(field.name == "outputs" for field in dataclasses.fields(fused)):
         fused = dataclasses.replace(fused, outputs=outputs)

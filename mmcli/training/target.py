@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from mmcli.artifacts.dataset import Dataset
+from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import InputError, UsageError
 
 

@@ -11,7 +11,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.artifacts.formats.dataset import Dataset, Stream
 
 
 def groups(dataset: Dataset, rows: NDArray[np.int64], given: NDArray[np.str_], folds: int) -> NDArray[np.str_]:

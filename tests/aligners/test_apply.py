@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.aligners import _stretch, apply
-from mmcli.aligners.timemap import TimeMap
-from mmcli.artifacts import features
-from mmcli.artifacts.features import Features
+from mmcli.aligners.output import apply, stretch
+from mmcli.artifacts.formats import features
+from mmcli.artifacts.formats.features import Features
+from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.cli import app
 from mmcli.errors import MediaError, UsageError
 
@@ -114,7 +114,7 @@ def test_features_get_new_times_and_lose_their_rate(tmp_path: Path) -> None:
 def test_stretched_sound_keeps_its_pitch_and_ends_where_the_map_ends() -> None:
     rate = 16000
     tone = np.sin(2 * np.pi * 440 * np.arange(rate * 20) / rate).astype(np.float32)
-    out = _stretch.retimed(tone, rate, BENT)
+    out = stretch.retimed(tone, rate, BENT)
     assert len(out) == 20 * rate
     for part in (out[rate : 9 * rate], out[11 * rate : 19 * rate]):
         spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part))))
@@ -127,7 +127,7 @@ def test_clicks_land_where_the_map_says() -> None:
     noise = 0.001 * np.random.default_rng(0).standard_normal(rate * 20).astype(np.float32)
     for at in (2, 6, 14):
         noise[at * rate : at * rate + 160] += 0.5
-    out = np.abs(_stretch.retimed(noise, rate, BENT))
+    out = np.abs(stretch.retimed(noise, rate, BENT))
     for at in (2.0, 6.0, 14.0):
         wanted = float(BENT.to_reference(at))
         near = out[int((wanted - 0.1) * rate) : int((wanted + 0.1) * rate)]
@@ -138,7 +138,7 @@ def test_a_clock_that_drifts_is_resampled_to_the_sample() -> None:
     rate = 8000
     m = TimeMap([[1.0, 0.0], [11.0, 9.999]], model="affine", offset_s=1.0, rate=1.0001)
     tone = np.sin(2 * np.pi * 200 * np.arange(rate * 5) / rate).astype(np.float32)
-    out = _stretch.retimed(tone, rate, m)
+    out = stretch.retimed(tone, rate, m)
     t = np.arange(2 * rate, 5 * rate) / rate
     assert out[2 * rate : 5 * rate] == pytest.approx(np.sin(2 * np.pi * 200 * (t - 1) / 1.0001), abs=0.01)
 

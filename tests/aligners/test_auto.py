@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import soxr
 
-from mmcli.aligners import _rates, _score, auto, pair
-from mmcli.aligners.timemap import TimeMap
-from mmcli.artifacts import alignment
-from mmcli.artifacts.features import Features
+from mmcli.aligners import pair
+from mmcli.aligners.core import sides
+from mmcli.aligners.linear import rates
+from mmcli.aligners.methods import auto
+from mmcli.artifacts.formats import alignment
+from mmcli.artifacts.formats.features import Features
+from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.errors import MismatchError
 from mmcli.media import midi, open_clip
 from mmcli.media.clips import AudioClip
@@ -45,7 +48,7 @@ def test_a_query_around_the_reference_is_searched_the_other_way(speech: np.ndarr
 
 @pytest.mark.parametrize("name", ["25/24", "23.976/25", "1000/1001"])
 def test_a_known_rate_is_named_and_taken_exactly(speech: np.ndarray, name: str) -> None:
-    rate = _rates.NAMED[name]
+    rate = rates.NAMED[name]
     found = auto.align(clip(speech), clip(soxr.resample(speech, RATE * rate, RATE)))
     assert found.model == "affine"
     assert found.rate == rate
@@ -95,7 +98,7 @@ def test_two_renditions_of_a_piece_meet_note_for_note_within_their_interval() ->
 
     def tones(at: np.ndarray, held: float, velocity: np.ndarray) -> np.ndarray:
         score = midi.Score("piece", at, at + held, pitch, velocity, np.zeros(n, dtype=np.int64))
-        return np.asarray(_score.sounded(score).samples(RATE))
+        return np.asarray(sides.sounded(score).samples(RATE))
 
     query = tones(start, 0.2, np.full(n, 80))
     loud = tones(played, 0.8, rng.integers(40, 110, n))
@@ -119,7 +122,7 @@ def test_a_rendition_at_another_pace_is_whole_and_not_a_part(pace: float) -> Non
 
     def tones(at: np.ndarray, velocity: np.ndarray) -> AudioClip:
         score = midi.Score("piece", at, at + 0.3 / pace, pitch, velocity, np.zeros(70, dtype=np.int64))
-        return clip(np.asarray(_score.sounded(score).samples(RATE)))
+        return clip(np.asarray(sides.sounded(score).samples(RATE)))
 
     played = start / pace + rng.normal(0, 0.01, 70)
     found = auto.align(tones(played, rng.integers(40, 110, 70)), tones(start, np.full(70, 80)))
@@ -135,9 +138,9 @@ def test_a_part_of_a_rendition_is_found_as_a_part() -> None:
     pitch = 60 + rng.choice([-12, -7, -5, 0, 2, 4, 5, 7, 9, 12], 90)
     zeros = np.zeros(90, dtype=np.int64)
     played = 1.2 * start + rng.normal(0, 0.01, 90)
-    whole = _score.sounded(midi.Score("whole", played, played + 0.3, pitch, zeros + 80, zeros))
+    whole = sides.sounded(midi.Score("whole", played, played + 0.3, pitch, zeros + 80, zeros))
     late = start[60:] - start[60] + 0.3
-    part = _score.sounded(midi.Score("part", late, late + 0.3, pitch[60:], zeros[60:] + 90, zeros[60:]))
+    part = sides.sounded(midi.Score("part", late, late + 0.3, pitch[60:], zeros[60:] + 90, zeros[60:]))
     found = auto.align(whole, part, auto.Config(kind="rendition"))
     assert np.nanmean(np.abs(TimeMap(found).to_reference(late) - played[60:])) < 0.02
 

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmcli.aligners import _correlation, _windows
+from mmcli.aligners.linear import windows as the_windows
+from mmcli.aligners.linear.windows import positions, searched
 
 
 @settings(max_examples=25, deadline=None)
@@ -22,7 +23,7 @@ def test_blocks_give_what_the_plain_sum_gives(frames: int, share: float, bands: 
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((frames, bands)).astype(np.float32)
     windows = rng.standard_normal((count, max(1, int(share * frames)), bands)).astype(np.float32)
-    found = list(_correlation.Searched(x, 0.0, 1.0).correlations(windows))
+    found = list(the_windows.Searched(x, 0.0, 1.0).correlations(windows))
     for got, w in zip(found, windows, strict=True):
         plain = sum(np.correlate(x[:, k].astype(float), w[:, k].astype(float), "valid") for k in range(bands))
         np.testing.assert_allclose(got, plain, atol=1e-4 * np.sqrt(w.size) + 1e-4)
@@ -31,10 +32,10 @@ def test_blocks_give_what_the_plain_sum_gives(frames: int, share: float, bands: 
 def test_few_at_a_time_are_the_same(monkeypatch) -> None:
     """How many windows are held at once changes nothing."""
     rng = np.random.default_rng(1)
-    side = _correlation.Searched(rng.standard_normal((4000, 8)).astype(np.float32), 0.0, 1.0)
+    side = the_windows.Searched(rng.standard_normal((4000, 8)).astype(np.float32), 0.0, 1.0)
     windows = rng.standard_normal((6, 50, 8)).astype(np.float32)
     whole = list(side.correlations(windows))
-    monkeypatch.setattr(_correlation, "AT_ONCE", 1)
+    monkeypatch.setattr(the_windows, "AT_ONCE", 1)
     for a, b in zip(whole, side.correlations(windows), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-3)
 
@@ -43,10 +44,10 @@ def test_a_side_kept_for_another_length_of_window_is_made_again() -> None:
     """Spectra and spreads belong to one length of window."""
     rng = np.random.default_rng(2)
     x = rng.standard_normal((4000, 3)).astype(np.float32)
-    kept = _correlation.Searched(x, 0.0, 1.0)
+    kept = the_windows.Searched(x, 0.0, 1.0)
     for length in (40, 90, 41, 300, 40):
         w = x[100 : 100 + length][None]
-        fresh = _correlation.Searched(x, 0.0, 1.0)
+        fresh = the_windows.Searched(x, 0.0, 1.0)
         np.testing.assert_array_equal(kept.spread(length), fresh.spread(length))
         np.testing.assert_array_equal(next(kept.correlations(w)), next(fresh.correlations(w)))
 
@@ -55,6 +56,6 @@ def test_no_more_windows_than_asked_for() -> None:
     """They are set further apart, and still lie where they belong."""
     x = np.random.default_rng(3).standard_normal((2000, 4))
     times = np.arange(2000) * 0.1
-    found = _windows.positions(_windows.searched(x, times, 0.1), x[300:], times[300:] - 30.0, window_s=5.0, most=10)
+    found = positions(searched(x, times, 0.1), x[300:], times[300:] - 30.0, window_s=5.0, most=10)
     assert len(found.centre) <= 11
     np.testing.assert_allclose(found.lag[:, 0], 30.0, atol=0.01)

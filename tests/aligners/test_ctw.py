@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.aligners import _canonical, auto, ctw, dtw
-from mmcli.artifacts import alignment, features
-from mmcli.artifacts.features import Features
+from mmcli.aligners.methods import auto, ctw, dtw
+from mmcli.aligners.warp import canonical
+from mmcli.artifacts.formats import alignment, features
+from mmcli.artifacts.formats.features import Features
 from mmcli.cli import app
 from mmcli.errors import InputError, MismatchError, UsageError
 
@@ -67,12 +68,12 @@ def test_on_equal_widths_it_sees_through_what_dtw_does_not() -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_the_cost_falls_with_every_turn_and_the_turns_end(seed: int) -> None:
     x, y, _ = planted(seed, noise=0.3)
-    for path in _canonical.starts(x - x.mean(axis=0), y - y.mean(axis=0)):
-        found = _canonical.alternate(x, y, path, dims=0, ridge=1e-3, most=30, tolerance=1e-6)
+    for path in canonical.starts(x - x.mean(axis=0), y - y.mean(axis=0)):
+        found = canonical.alternate(x, y, path, dims=0, ridge=1e-3, most=30, tolerance=1e-6)
         assert np.all(np.diff(found.costs) < 0)
         assert len(found.costs) <= 30
         assert 0 <= found.cost <= 1
-    one = _canonical.alternate(x, y, path, dims=0, ridge=1e-3, most=1, tolerance=1e-6)
+    one = canonical.alternate(x, y, path, dims=0, ridge=1e-3, most=1, tolerance=1e-6)
     assert len(one.costs) == 1
 
 

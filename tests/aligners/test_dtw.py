@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.aligners import dtw, timemap
-from mmcli.artifacts import alignment
-from mmcli.artifacts.features import Features
+from mmcli.aligners.methods import dtw
+from mmcli.artifacts.formats import alignment, timemap
+from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError, MismatchError, UsageError
 
 RNG = np.random.default_rng(7)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.aligners import _edges
+from mmcli.aligners.speech import edges
 
 RATE = 16000
 
@@ -19,19 +19,19 @@ def sound(*loud: tuple[float, float], seconds: float = 4.0) -> np.ndarray:
 
 
 def test_a_word_that_was_given_the_pause_before_it_begins_with_its_sound() -> None:
-    level = _edges.levels(sound((1.0, 1.4), (1.6, 2.0)), RATE)
-    found = _edges.drawn_in([(0.93, 1.4), (1.5, 2.1)], level)
+    level = edges.levels(sound((1.0, 1.4), (1.6, 2.0)), RATE)
+    found = edges.drawn_in([(0.93, 1.4), (1.5, 2.1)], level)
     assert np.ravel(found).tolist() == pytest.approx([1.0, 1.4, 1.6, 2.0], abs=0.015)
 
 
 def test_quiet_too_short_for_a_pause_stays_with_its_word() -> None:
-    level = _edges.levels(sound((1.0, 1.4), (1.46, 2.0)), RATE)
-    found = _edges.drawn_in([(1.0, 1.4), (1.4, 2.0)], level)
+    level = edges.levels(sound((1.0, 1.4), (1.46, 2.0)), RATE)
+    found = edges.drawn_in([(1.0, 1.4), (1.4, 2.0)], level)
     assert found[0][1] == 1.4
     assert found[1][0] == 1.4
 
 
 def test_an_edge_moves_by_a_fifth_of_a_second_at_most_and_silence_moves_none() -> None:
-    level = _edges.levels(sound((2.0, 2.4)), RATE)
-    assert _edges.drawn_in([(1.5, 2.4)], level)[0][0] == pytest.approx(1.7)
-    assert _edges.drawn_in([(0.2, 0.9)], np.full(800, -80.0)) == [(0.2, 0.9)]
+    level = edges.levels(sound((2.0, 2.4)), RATE)
+    assert edges.drawn_in([(1.5, 2.4)], level)[0][0] == pytest.approx(1.7)
+    assert edges.drawn_in([(0.2, 0.9)], np.full(800, -80.0)) == [(0.2, 0.9)]

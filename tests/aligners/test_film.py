@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.aligners import apply
-from mmcli.aligners.timemap import TimeMap
-from mmcli.artifacts import alignment
-from mmcli.artifacts.alignment import Alignment
+from mmcli.aligners.output import apply
+from mmcli.artifacts.formats import alignment
+from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.cli import app
 from mmcli.errors import MediaError, MmcliError, UsageError
 from mmcli.media import open_clip

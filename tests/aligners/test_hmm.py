@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.aligners import hmm
+from mmcli.aligners.methods import hmm
 from mmcli.errors import InputError, UsageError
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soxr
 
-from mmcli.aligners import _consensus, _lines, _phat, _rates, affine, offset
+from mmcli.aligners.linear import consensus, fit, phase, rates
+from mmcli.aligners.methods import affine, offset
 from mmcli.errors import MismatchError
 from mmcli.media import open_clip
 from mmcli.media.clips import AudioClip
@@ -59,7 +60,7 @@ def test_windows_locked_onto_repeats_do_not_bend_the_line() -> None:
     lag = 4.204 + 145e-6 * t
     lag[2] += 5.0
     lag[6] -= 8.0
-    found = _consensus.line(t, lag, np.ones(9), 0.008)
+    found = consensus.line(t, lag, np.ones(9), 0.008)
     assert found.slope == pytest.approx(145e-6, abs=1e-9)
     assert found.agree.sum() == 7
 
@@ -68,14 +69,14 @@ def test_phase_sees_a_fraction_of_a_sample() -> None:
     rng = np.random.default_rng(0)
     fine = soxr.resample(rng.standard_normal(40000), 8000, 80000)
     reference, query = fine[0::10], fine[8003::10][:16000]
-    at, z = _phat.delay(reference, query, 8000.0)
+    at, z = phase.delay(reference, query, 8000.0)
     assert at == pytest.approx(0.1000375, abs=2e-5)
     assert z > 20
 
 
 def test_phase_of_strangers_does_not_stand_out() -> None:
     rng = np.random.default_rng(0)
-    z = [_phat.delay(rng.standard_normal(9000), rng.standard_normal(6000), 8000.0)[1] for _ in range(40)]
+    z = [phase.delay(rng.standard_normal(9000), rng.standard_normal(6000), 8000.0)[1] for _ in range(40)]
     assert max(z) < 6.0
 
 
@@ -93,16 +94,16 @@ def test_sound_against_frames_is_refused(speech: np.ndarray) -> None:
 def test_slow_frames_at_another_rate_are_followed_to_their_rate(name: str) -> None:
     """Frames that change slowly fit nearly as well at a rate that is 1 % off: the rate found is not where the rounds of
     measuring end, but the best."""
-    rate = _rates.NAMED[name]
+    rate = rates.NAMED[name]
     t = np.arange(0, 30, 1 / 24)
     rng = np.random.default_rng(4)
     curves = [np.interp(np.arange(0, 40, 0.01), np.arange(0, 44, 4.0), rng.standard_normal(11)) for _ in range(24)]
 
-    def seen(at: np.ndarray) -> _lines.Material:
+    def seen(at: np.ndarray) -> fit.Material:
         values = np.column_stack([np.interp(at, np.arange(0, 40, 0.01), c) for c in curves])
-        return _lines.Material(values, np.arange(len(at)) / 24, {"name": "curves"})
+        return fit.Material(values, np.arange(len(at)) / 24, {"name": "curves"})
 
     x, y = seen(t), seen(3.0 + rate * np.arange(0, 24, 1 / 24))
-    found = _rates.best_line(x, y, window_s=10.0, step_s=4.0)
+    found = rates.best_line(x, y, window_s=10.0, step_s=4.0)
     ends = np.array([0.0, 24.0])
     np.testing.assert_allclose(found.offset_s + found.rate * ends, 3.0 + rate * ends, atol=1 / 24)

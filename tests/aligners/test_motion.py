@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.aligners import _motion, auto, pair
-from mmcli.aligners.timemap import TimeMap
+from mmcli.aligners import pair
+from mmcli.aligners.linear import motion
+from mmcli.aligners.methods import auto
+from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.cli import app
 from mmcli.errors import MismatchError, UsageError
 from mmcli.media.clips import AudioClip, VideoClip
@@ -75,10 +77,10 @@ def test_a_film_of_what_is_heard_is_put_within_a_frame(seed: int, kind: str) -> 
     times, offset = beats(seed, 40.0), 1.0 + seed
     video = VideoClip.from_array(pictures(times - offset, 24.0, kind, seed), rate_hz=FPS)
     sound = AudioClip.from_array(struck(times, 40.0, seed), RATE)
-    found = _motion.align(sound, video, film="query", name="auto", config=auto.Config())
+    found = motion.align(sound, video, film="query", name="auto", config=auto.Config())
     assert found.model == "offset"
     assert found.offset_s == pytest.approx(offset, abs=1 / FPS)
-    turned = _motion.align(video, sound, film="reference", name="auto", config=auto.Config())
+    turned = motion.align(video, sound, film="reference", name="auto", config=auto.Config())
     assert turned.offset_s == pytest.approx(-offset, abs=1 / FPS)
 
 
@@ -87,8 +89,8 @@ def test_a_film_of_something_else_is_refused(seed: int) -> None:
     video = VideoClip.from_array(pictures(beats(seed, 24.0), 24.0, "jump" if seed % 2 else "flash", seed), rate_hz=FPS)
     sound = AudioClip.from_array(struck(beats(seed + 100, 40.0), 40.0), RATE)
     with pytest.raises(MismatchError, match=r"z = -?\d"):
-        _motion.align(sound, video, film="query", name="auto", config=auto.Config())
-    forced = _motion.align(sound, video, film="query", name="auto", config=auto.Config(force=True))
+        motion.align(sound, video, film="query", name="auto", config=auto.Config())
+    forced = motion.align(sound, video, film="query", name="auto", config=auto.Config(force=True))
     assert forced.quality["verdict"] == "no match (forced)"
 
 
@@ -97,7 +99,7 @@ def test_a_steady_beat_has_no_one_place() -> None:
     video = VideoClip.from_array(pictures(steady[steady < 20], 20.0, "flash"), rate_hz=FPS)
     sound = AudioClip.from_array(struck(steady, 40.0), RATE)
     with pytest.raises(MismatchError):
-        _motion.align(sound, video, film="query", name="auto", config=auto.Config())
+        motion.align(sound, video, film="query", name="auto", config=auto.Config())
 
 
 def test_a_film_that_was_sped_up_is_put_at_its_named_rate() -> None:
@@ -105,7 +107,7 @@ def test_a_film_that_was_sped_up_is_put_at_its_named_rate() -> None:
     times = beats(4, 60.0)
     video = VideoClip.from_array(pictures((times - 3.0) * 24 / 25, 40.0, "flash"), rate_hz=FPS)
     sound = AudioClip.from_array(struck(times, 60.0), RATE)
-    found = _motion.align(sound, video, film="query", name="auto", config=auto.Config())
+    found = motion.align(sound, video, film="query", name="auto", config=auto.Config())
     assert found.rate == pytest.approx(25 / 24)
     assert "rate 25/24" in found.quality["reason"]
     t = np.arange(0.0, 40.0)
@@ -116,7 +118,7 @@ def test_two_still_sides_are_refused() -> None:
     video = VideoClip.from_array(np.full((120, 16, 16, 3), 7, np.uint8), rate_hz=FPS)
     sound = AudioClip.from_array(np.full(RATE * 10, 0.1, np.float32), RATE)
     with pytest.raises(MismatchError):
-        _motion.align(sound, video, film="query", name="auto", config=auto.Config())
+        motion.align(sound, video, film="query", name="auto", config=auto.Config())
 
 
 def test_the_command_takes_a_silent_film_on_either_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mmcli.aligners import _lanes, _page, pair
-from mmcli.aligners.timemap import TimeMap
+from mmcli.aligners import pair
+from mmcli.aligners.output.page import THIN_S, side_lanes
+from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.errors import UsageError
 
 from ..browser import browser
@@ -46,7 +47,7 @@ def test_the_drawn_path_is_the_map(warped) -> None:
     m = TimeMap(found)
     for segment in _data(page)["segments"]:
         for reference, query, half in segment:
-            assert float(m.to_query([reference])[0]) == pytest.approx(query, abs=2 * _page.THIN_S)
+            assert float(m.to_query([reference])[0]) == pytest.approx(query, abs=2 * THIN_S)
             assert half > 0
 
 
@@ -171,7 +172,7 @@ def test_the_legend_speaks_of_the_picture_as_it_is_shown(warped) -> None:
 @pytest.mark.needs("chromedriver")
 def test_what_is_too_large_to_go_in_is_played_from_beside_the_page(root: Path, tmp_path: Path, monkeypatch) -> None:
     """The players run on links as they do on what travels inside, and the page says so."""
-    monkeypatch.setattr(_lanes.of, "__kwdefaults__", {"limit": 1000})
+    monkeypatch.setattr(side_lanes, "__kwdefaults__", {"limit": 1000})
     reading = root / "sample_data" / "reading"
     files = tmp_path / "reading #1?.flac", tmp_path / "50 % re-timed.ogg"  # as nothing in an address may be
     for file, name in zip(files, ("reading.flac", "reading_retimed.ogg"), strict=True):

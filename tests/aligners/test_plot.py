@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmcli.aligners import _costs, _plot, auto, pair
-from mmcli.aligners._sides import Side
-from mmcli.artifacts.alignment import Alignment
+from mmcli.aligners import pair
+from mmcli.aligners.core.sides import Side
+from mmcli.aligners.methods import auto
+from mmcli.aligners.output import plot
+from mmcli.artifacts.formats.alignment import Alignment
 
 ABOUT = {"name": "x", "sha256": None, "duration_s": 10.0}
 
@@ -27,7 +29,7 @@ def test_the_interval_is_seen_in_a_part_of_its_own(tmp_path: Path) -> None:
     """A wider interval fills more of the lower part; without one there is none."""
     knots = np.array([[0.0, 0.0], [4.0, 4.0], [6.0, 4.0], [10.0, 8.0]])
     frames = np.random.default_rng(0).standard_normal((50, 3))
-    costs = _costs.Costs(_costs.between(frames, frames, "cosine").cells, "cosine", (0.0, 10.0), (0.0, 8.0), 0.0, 2.0)
+    costs = plot.Costs(plot.between(frames, frames, "cosine").cells, "cosine", (0.0, 10.0), (0.0, 8.0), 0.0, 2.0)
 
     def drawn(name: str, widths: list[float] | None) -> np.ndarray:
         found = Alignment(
@@ -40,7 +42,7 @@ def test_the_interval_is_seen_in_a_part_of_its_own(tmp_path: Path) -> None:
             reference=ABOUT,
             query=ABOUT,
         )
-        _plot.draw(tmp_path / name, found, costs)
+        plot.draw(tmp_path / name, found, costs)
         return np.asarray(Image.open(tmp_path / name).convert("RGB"), dtype=int)
 
     plain, even, uneven = drawn("a.png", None), drawn("b.png", [0.02] * 4), drawn("c.png", [0.02, 0.02, 0.002, 0.002])

@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mmcli.aligners import _activity, _cues, auto, pair
+from mmcli.aligners import pair
+from mmcli.aligners.methods import auto
+from mmcli.aligners.subtitles import activity, place
 from mmcli.errors import MismatchError
 from mmcli.media import open_clip
 from mmcli.media.clips import AudioClip
@@ -86,10 +88,10 @@ def test_a_subtitle_that_lacks_every_second_cue_stands_out_and_a_foreign_one_doe
         return np.column_stack([starts, starts + lengths])
 
     cues = programme(2)
-    area = _cues._area(_activity.of_cues([(s, e) for s, e in cues], float(cues.max())))
-    assert _cues.standing(area, cues[::2]).is_clear
-    assert not _cues.standing(area, programme(22)).is_clear
-    assert not _cues.standing(area, cues.max() - cues[::-1, ::-1]).is_clear
+    area = place._area(activity.of_cues([(s, e) for s, e in cues], float(cues.max())))
+    assert place.standing(area, cues[::2]).is_clear
+    assert not place.standing(area, programme(22)).is_clear
+    assert not place.standing(area, cues.max() - cues[::-1, ::-1]).is_clear
 
 
 def test_cues_joined_two_by_two_stand_out_under_one_offset_and_a_break_with_jumps() -> None:
@@ -98,14 +100,14 @@ def test_cues_joined_two_by_two_stand_out_under_one_offset_and_a_break_with_jump
     pauses, lengths = rng.uniform(0.4, 2.0, 28), rng.uniform(1.0, 4.0, 28)
     starts = np.cumsum(pauses + np.concatenate([[0.0], lengths[:-1]]))
     cues = np.column_stack([starts, starts + lengths])
-    area = _cues._area(_activity.of_cues([(s, e) for s, e in cues], float(cues.max())))
+    area = place._area(activity.of_cues([(s, e) for s, e in cues], float(cues.max())))
     joined = np.column_stack([cues[:-1:2, 0], cues[1::2, 1]])
-    assert _cues.standing(area, joined).is_clear
-    assert _cues.standing(area, joined).limit == _cues.STILL_LIMIT
+    assert place.standing(area, joined).is_clear
+    assert place.standing(area, joined).limit == place.STILL_LIMIT
     broken = cues.copy()
     broken[14:] += 30.0
-    assert _cues.standing(area, broken).is_clear
-    assert not _cues.standing(area, joined.max() - joined[::-1, ::-1]).is_clear
+    assert place.standing(area, broken).is_clear
+    assert not place.standing(area, joined.max() - joined[::-1, ::-1]).is_clear
 
 
 def test_a_refusal_names_the_file_whatever_was_compared(tmp_path: Path) -> None:

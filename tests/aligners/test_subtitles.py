@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.aligners import _activity, pair
-from mmcli.aligners.timemap import TimeMap
+from mmcli.aligners import pair
+from mmcli.aligners.subtitles import activity
+from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.errors import MismatchError
 from mmcli.media.clips import AudioClip
 
@@ -120,6 +121,6 @@ def test_activity_follows_the_level_of_its_surroundings() -> None:
     cues = programme(3, cues=12)
     clip = sound(cues)
     samples = clip.samples() * np.linspace(0.02, 1.0, len(clip.samples())).astype(np.float32)
-    begins, _ = _activity.edges(_activity.of_sound(AudioClip.from_array(samples, RATE)))
+    begins, _ = activity.edges(activity.of_sound(AudioClip.from_array(samples, RATE)))
     distance = np.abs(begins[:, None] - cues[None, :, 0]).min(axis=0)
     assert np.median(distance) < 0.03

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmcli.aligners.timemap import TimeMap, from_path, from_segments
+from mmcli.artifacts.formats.timemap import TimeMap, from_path, from_segments
 from mmcli.errors import InputError
 
 BROKEN = TimeMap(

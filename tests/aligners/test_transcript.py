@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.aligners import _language, _script, _sounds, _transcript, _words, pair
+from mmcli.aligners import pair
+from mmcli.aligners.speech import language, phones, transcript
+from mmcli.aligners.speech import words as the_words
 from mmcli.errors import InputError, MismatchError
 from mmcli.media import open_clip
 from mmcli.media.clips import AudioClip
@@ -33,17 +35,17 @@ def clip(samples: np.ndarray) -> AudioClip:
 @pytest.fixture(autouse=True, scope="module")
 def heard_once() -> Iterator[None]:
     """The sounds of a recording, which take most of the time, are read once for all tests here."""
-    known: dict[bytes, _sounds.Heard] = {}
+    known: dict[bytes, phones.Heard] = {}
 
-    def hear(samples: np.ndarray, name: str) -> _sounds.Heard:
+    def hear(samples: np.ndarray, name: str) -> phones.Heard:
         key = hashlib.sha256(samples.tobytes()).digest()
         if key not in known:
             known[key] = original(samples, name)
         return known[key]
 
-    original = _sounds.hear
+    original = phones.hear
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_sounds, "hear", hear)
+        patch.setattr(phones, "hear", hear)
         yield
 
 
@@ -55,11 +57,11 @@ def text(sample_data: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def begins(speech: np.ndarray, text: list[str]) -> list[float]:
     """When each line of the reading begins; the first test here holds it against the pauses."""
-    return line_starts(_transcript.align(clip(speech), "\n".join(text), "transcript.txt"))
+    return line_starts(transcript.align(clip(speech), "\n".join(text), "transcript.txt"))
 
 
-def line_starts(found: _transcript.Found) -> list[float]:
-    return [s if s is not None else float("nan") for s in starts(_transcript.segments_of(found), "line")]
+def line_starts(found: transcript.Found) -> list[float]:
+    return [s if s is not None else float("nan") for s in starts(transcript.segments_of(found), "line")]
 
 
 def test_lines_begin_where_the_pauses_end(sample_data: Path) -> None:
@@ -83,8 +85,8 @@ def test_a_line_that_nobody_speaks_is_marked_and_moves_no_other(
 ) -> None:
     for k in (0, 2, 5):
         more = [*text[:k], STRANGE, *text[k:]]
-        found = _transcript.align(clip(speech), "\n".join(more), "more.txt")
-        lines = [s for s in _transcript.segments_of(found) if s["kind"] == "line"]
+        found = transcript.align(clip(speech), "\n".join(more), "more.txt")
+        lines = [s for s in transcript.segments_of(found) if s["kind"] == "line"]
         assert [s["spoken"] for s in lines] == [j != k for j in range(6)]
         assert [s["start"] for s in lines if s["spoken"]] == pytest.approx(begins, abs=0.05)
 
@@ -94,7 +96,7 @@ def test_speech_that_is_not_in_the_text_moves_no_line(
     speech: np.ndarray, text: list[str], begins: list[float], k: int
 ) -> None:
     """One line of five is missing from the text; a neighbour used to be thrown up to 5.4 s away."""
-    found = _transcript.align(clip(speech), "\n".join(text[:k] + text[k + 1 :]), "less.txt")
+    found = transcript.align(clip(speech), "\n".join(text[:k] + text[k + 1 :]), "less.txt")
     assert line_starts(found) == pytest.approx(begins[:k] + begins[k + 1 :], abs=0.05)
 
 
@@ -102,10 +104,10 @@ def test_windows_pass_long_speech_that_is_not_in_the_text(
     speech: np.ndarray, text: list[str], begins: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Windows of fifteen seconds, and as much strange speech in the middle: one window holds nothing to build on."""
-    monkeypatch.setattr(_transcript, "WINDOW", 1500)
-    monkeypatch.setattr(_transcript, "TAIL", 300)
+    monkeypatch.setattr(transcript, "WINDOW", 1500)
+    monkeypatch.setattr(transcript, "TAIL", 300)
     cut, strange = round((begins[2] - 0.2) * RATE), speech[: -15 * RATE : -1]
-    found = _transcript.align(
+    found = transcript.align(
         clip(np.concatenate([speech[:cut], strange, speech[cut:]])), "\n".join(text), "transcript.txt"
     )
     expected = begins[:2] + [b + len(strange) / RATE for b in begins[2:]]
@@ -116,7 +118,7 @@ def test_a_voice_in_noise_is_found(speech: np.ndarray, text: list[str], begins: 
     """White noise at 10 dB: a search by beams lost its end here and had to begin again."""
     level = np.sqrt(np.mean(speech**2) / 10)
     noisy = speech + level * np.random.default_rng(0).standard_normal(len(speech)).astype(np.float32)
-    found = _transcript.align(clip(noisy), "\n".join(text), "transcript.txt")
+    found = transcript.align(clip(noisy), "\n".join(text), "transcript.txt")
     assert line_starts(found) == pytest.approx(begins, abs=0.1)
 
 
@@ -127,7 +129,7 @@ def test_another_text_is_refused_with_the_numbers(sample_data: Path, tmp_path: P
         pair.align_files(sample_data / "reading" / "reading.flac", tmp_path / "other.txt")
     evidence = refused.value.evidence
     assert evidence is not None
-    assert evidence["statistic"] == _transcript.STATISTIC
+    assert evidence["statistic"] == transcript.STATISTIC
     assert evidence["value"] < evidence["limit"]  # type: ignore[operator]
     assert {"forwards", "null", "words_found"} <= set(evidence)
     assert refused.value.exit_code == 4
@@ -149,13 +151,13 @@ def test_words_out_of_order_do_not_match(speech: np.ndarray, text: list[str]) ->
     shuffled = " ".join(text).split()[::-1]
     backwards = "\n".join(" ".join(shuffled[k : k + 8]) for k in range(0, len(shuffled), 8))
     with pytest.raises(MismatchError):
-        _transcript.align(clip(speech), backwards, "backwards.txt")
+        transcript.align(clip(speech), backwards, "backwards.txt")
 
 
 def test_a_stranger_can_be_forced_where_something_is_found(speech: np.ndarray, text: list[str]) -> None:
     some = "\n".join([STRANGE, "please remember to switch off the lights", "yes indeed"] * 4 + text[4:])
     try:
-        found = _transcript.align(clip(speech), some, "some.txt", force=True)
+        found = transcript.align(clip(speech), some, "some.txt", force=True)
     except MismatchError as error:
         pytest.fail(f"the last line is spoken: {error}")
     assert found.verdict in ("match", "no match (forced)")
@@ -164,23 +166,23 @@ def test_a_stranger_can_be_forced_where_something_is_found(speech: np.ndarray, t
 
 def test_silence_and_a_click_are_refused() -> None:
     with pytest.raises(MismatchError):
-        _transcript.align(clip(np.zeros(3 * RATE, np.float32)), "good day to you all", "a.txt")
+        transcript.align(clip(np.zeros(3 * RATE, np.float32)), "good day to you all", "a.txt")
     with pytest.raises(InputError, match="too short"):
-        _transcript.align(clip(np.zeros(400, np.float32)), "good day", "a.txt")
+        transcript.align(clip(np.zeros(400, np.float32)), "good day", "a.txt")
 
 
 def test_words_that_no_dictionary_has_are_sounded_out_and_named(speech: np.ndarray, text: list[str]) -> None:
     changed = [line.replace("dashwood", "dashwuud").replace("amiable", "amiabel") for line in text]
-    found = _transcript.align(clip(speech), "\n".join(changed), "a.txt")
+    found = transcript.align(clip(speech), "\n".join(changed), "a.txt")
     assert found.guessed == ["dashwuud", "amiabel"]
     assert all(w.start is not None for row in found.words for w in row)
 
 
 def test_punctuation_stays_in_the_words_and_numbers_are_spelled_out() -> None:
-    (line,) = _words.lines("“In 1905, it’s £2,500!”")
+    (line,) = the_words.lines("“In 1905, it’s £2,500!”")
     assert [w.text for w in line.words] == ["“In", "1905,", "it’s", "£2,500!”"]
     assert line.words[3].spoken == ("two", "thousand", "five", "hundred", "pounds")
-    (line,) = _words.lines("The 21st, 3rd of 100%: R&D — $12.50")
+    (line,) = the_words.lines("The 21st, 3rd of 100%: R&D — $12.50")
     spoken = ["the", "twenty first", "third", "of", "one hundred percent", "r and d", "twelve point five zero dollars"]
     assert [" ".join(w.spoken) for w in line.words] == spoken
 
@@ -191,7 +193,7 @@ def test_a_number_lasts_from_its_first_word_to_its_last(sample_data: Path) -> No
     with (folder / "manifest.csv").open(newline="") as file:
         rows = {row["label"]: folder / row["audio"] for row in csv.DictReader(file)}
     parts = [open_clip(rows[name], "audio").samples(RATE) for name in ("zero", "four", "two", "nine", "one", "six")]
-    found = _transcript.align(clip(np.concatenate(parts)), "(0429)\none six", "a.txt")
+    found = transcript.align(clip(np.concatenate(parts)), "(0429)\none six", "a.txt")
     (number,), rest = found.words
     ends = np.cumsum([len(p) / RATE for p in parts])
     assert found.lines[0].words[0].text == "(0429)"
@@ -204,19 +206,19 @@ def test_a_number_lasts_from_its_first_word_to_its_last(sample_data: Path) -> No
 
 
 def test_every_word_gets_sounds() -> None:
-    known = set(_sounds.names())
+    known = set(phones.names())
     for word in ("x", "zzyzx", "thee", "feed'st", "rhythm"):
-        assert set(_words.sounded_out(word).split()) <= known
-        assert _words.sounded_out(word)
+        assert set(the_words.sounded_out(word).split()) <= known
+        assert the_words.sounded_out(word)
 
 
 def test_phrases_end_at_punctuation_or_after_a_dozen_words() -> None:
-    lines = _words.lines("one two three, four five six\n" + "seven " * 30)
-    script = _script.written(lines, lambda w: _sounds.dictionary()[w])
+    lines = the_words.lines("one two three, four five six\n" + "seven " * 30)
+    script = transcript.written(lines, lambda w: phones.dictionary()[w])
     assert script.phrases.tolist() == [0, 3, 6, 18, 30, 36]
     columns, words, phrases = script.backwards(0, 2)
     assert phrases.tolist() == [0, 3, 6]
-    assert columns[: words[1]].tolist() == _sounds.columns(_sounds.dictionary()["six"])
+    assert columns[: words[1]].tolist() == phones.columns(phones.dictionary()["six"])
 
 
 @pytest.mark.parametrize(
@@ -233,11 +235,11 @@ def test_phrases_end_at_punctuation_or_after_a_dozen_words() -> None:
     ],
 )
 def test_the_language_of_a_text_is_told(text: str, code: str) -> None:
-    assert _language.of(text, "a.txt") == code
+    assert language.detect(text, "a.txt") == code
 
 
 def test_a_language_that_is_not_known_is_refused_with_the_share_of_strange_words() -> None:
     with pytest.raises(MismatchError) as refused:
-        _language.of("mae hen wlad fy nhadau yn annwyl mi gwlad beirdd chantorion enwogion fri", "a.txt")
+        language.detect("mae hen wlad fy nhadau yn annwyl mi gwlad beirdd chantorion enwogion fri", "a.txt")
     assert refused.value.evidence is not None
-    assert refused.value.evidence["value"] > _language.STRANGE  # type: ignore[operator]
+    assert refused.value.evidence["value"] > language.STRANGE  # type: ignore[operator]

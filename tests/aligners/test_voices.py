@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.aligners import _sounds, _transcript, _voices, pair
+from mmcli.aligners import pair
+from mmcli.aligners.speech import ipa, phones, transcript
 from mmcli.errors import InputError, MismatchError, MissingError
 from mmcli.media import open_clip
 from mmcli.media.clips import AudioClip
@@ -43,8 +44,8 @@ def spoken(lines: tuple[str, ...], voice: str, folder: Path) -> tuple[np.ndarray
     return np.concatenate(parts), starts
 
 
-def begins(found: _transcript.Found) -> list[float]:
-    return [s["start"] for s in _transcript.segments_of(found) if s["kind"] == "line"]
+def begins(found: transcript.Found) -> list[float]:
+    return [s["start"] for s in transcript.segments_of(found) if s["kind"] == "line"]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def german(tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, list[f
 @pytest.mark.needs("espeak-ng")
 def test_a_german_text_is_told_and_its_lines_are_found(german: tuple[np.ndarray, list[float]]) -> None:
     samples, starts = german
-    found = _transcript.align(AudioClip.from_array(samples, RATE), "\n".join(TEXT), "de.txt")
+    found = transcript.align(AudioClip.from_array(samples, RATE), "\n".join(TEXT), "de.txt")
     assert found.language == "de"
     assert begins(found) == pytest.approx(starts, abs=0.05)
     assert [len(row) for row in found.words] == [len(line.split()) for line in TEXT]
@@ -65,34 +66,34 @@ def test_a_german_text_is_told_and_its_lines_are_found(german: tuple[np.ndarray,
 @pytest.mark.needs("espeak-ng")
 def test_speech_that_a_german_text_lacks_moves_no_line(german: tuple[np.ndarray, list[float]]) -> None:
     samples, starts = german
-    found = _transcript.align(AudioClip.from_array(samples, RATE), "\n".join(TEXT[:2] + TEXT[3:]), "de.txt")
+    found = transcript.align(AudioClip.from_array(samples, RATE), "\n".join(TEXT[:2] + TEXT[3:]), "de.txt")
     assert begins(found) == pytest.approx(starts[:2] + starts[3:], abs=0.1)
 
 
 @pytest.mark.needs("espeak-ng")
 def test_another_german_text_is_refused(german: tuple[np.ndarray, list[float]]) -> None:
     with pytest.raises(MismatchError) as refused:
-        _transcript.align(AudioClip.from_array(german[0], RATE), "\n".join(OTHER), "de.txt")
+        transcript.align(AudioClip.from_array(german[0], RATE), "\n".join(OTHER), "de.txt")
     assert refused.value.evidence is not None
-    assert refused.value.evidence["limit"] == _transcript.LEAST_GAIN_FOREIGN
+    assert refused.value.evidence["limit"] == transcript.LEAST_GAIN_FOREIGN
 
 
 @pytest.mark.needs("espeak-ng")
 def test_a_german_text_taken_for_english_is_refused(german: tuple[np.ndarray, list[float]]) -> None:
     with pytest.raises(MismatchError):
-        _transcript.align(AudioClip.from_array(german[0], RATE), "\n".join(TEXT), "de.txt", language="en")
+        transcript.align(AudioClip.from_array(german[0], RATE), "\n".join(TEXT), "de.txt", language="en")
 
 
 @pytest.mark.needs("espeak-ng")
 def test_english_speech_does_not_match_a_german_text(speech: np.ndarray) -> None:
     with pytest.raises(MismatchError):
-        _transcript.align(AudioClip.from_array(speech, RATE), "\n".join(TEXT), "de.txt")
+        transcript.align(AudioClip.from_array(speech, RATE), "\n".join(TEXT), "de.txt")
 
 
 @pytest.mark.needs("espeak-ng")
 def test_a_language_that_the_program_lacks_is_named() -> None:
     with pytest.raises(InputError, match="does not speak 'xx'"):
-        _voices.lines("good day", "xx")
+        ipa.lines("good day", "xx")
 
 
 def test_without_the_program_a_line_says_what_to_install(
@@ -107,6 +108,6 @@ def test_without_the_program_a_line_says_what_to_install(
 
 
 def test_every_sound_of_the_alphabet_has_a_neighbour_that_the_model_knows() -> None:
-    known = set(_sounds.names())
-    for sounds in _voices.NEAREST.values():
+    known = set(phones.names())
+    for sounds in ipa.NEAREST.values():
         assert set(sounds.split()) <= known

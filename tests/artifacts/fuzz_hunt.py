@@ -27,8 +27,8 @@ import fuzz_mutants
 import fuzz_seeds
 from fuzz_seeds import Format
 
-from mmcli.artifacts.paths import id_problem
-from mmcli.artifacts.provenance import canonical_json
+from mmcli.artifacts.io.paths import id_problem
+from mmcli.artifacts.io.provenance import canonical_json
 from mmcli.errors import ArtifactError, InputError
 
 LONGEST_S = 20.0  # of CPU: a hang, on a machine however busy

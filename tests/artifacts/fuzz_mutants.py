@@ -13,7 +13,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 
-from mmcli.artifacts.provenance import canonical_json
+from mmcli.artifacts.io.provenance import canonical_json
 
 _TOKENS = [
     *(b"NaN", b"-Infinity", b"1e999", b"-1", b"0", b"1.5", b"99999999999999999999", b"null", b"true", b"[]", b"{}"),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmcli.artifacts import alignment, dataset, features, fitted, manifest, report
+from mmcli.artifacts.formats import alignment, dataset, features, fitted, manifest, report
 
 HASH = "0123456789abcdef" * 4
 
@@ -129,7 +129,7 @@ def csv_bytes() -> bytes:
 def checkpoint_value() -> Any:
     import torch
 
-    from mmcli.artifacts.checkpoint import Checkpoint
+    from mmcli.artifacts.formats.checkpoint import Checkpoint
 
     tensors = {
         "head.weight": torch.arange(6, dtype=torch.float32).reshape(2, 3) - 2.5,
@@ -167,6 +167,6 @@ def formats() -> dict[str, Format]:
 
 
 def checkpoint_format() -> Format:
-    from mmcli.artifacts import checkpoint
+    from mmcli.artifacts.formats import checkpoint
 
     return Format("checkpoint", checkpoint.dumps(checkpoint_value()), checkpoint.loads, checkpoint.dumps)

@@ -17,7 +17,7 @@ from typing import Any
 
 from fuzz_hunt import peak_mb
 
-from mmcli.artifacts import inspect
+from mmcli.artifacts.formats import inspect
 from mmcli.errors import InputError
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.artifacts import alignment
-from mmcli.artifacts.alignment import Alignment
+from mmcli.artifacts.formats import alignment
+from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import ArtifactError
 
 HALF = {"model": "affine", "rate": 1.5, "offset_s": 0.0, "ppm": 500_000.0}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmcli.artifacts import append
+from mmcli.artifacts.io import append
 from mmcli.errors import ArtifactError, MissingError, OutputError
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import fuzz_seeds
 import pytest
 
-from mmcli.artifacts import checkpoint
+from mmcli.artifacts.formats import checkpoint
 from mmcli.errors import ArtifactError
 
 torch = pytest.importorskip("torch")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmcli.artifacts import dataset
+from mmcli.artifacts.formats import dataset
 from mmcli.errors import ArtifactError
 
 

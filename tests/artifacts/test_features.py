@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.artifacts import features
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats import features
+from mmcli.artifacts.formats.features import Features
 from mmcli.errors import ArtifactError
 
 ONES = np.ones((3, 2), np.float32)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mmcli.artifacts import checkpoint, features, inspect, manifest
+from mmcli.artifacts.formats import checkpoint, features, inspect, manifest
 from mmcli.errors import InputError, MissingError
 
 RUN = Path(__file__).parent / "hostile_run.py"

@@ -8,7 +8,7 @@ from pathlib import Path
 import fuzz_seeds
 import pytest
 
-from mmcli.artifacts import inspect, manifest
+from mmcli.artifacts.formats import inspect, manifest
 from mmcli.errors import ArtifactError, InputError
 
 SCHEMAS = {

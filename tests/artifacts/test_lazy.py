@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmcli.artifacts import lazy
-from mmcli.artifacts.dataset import Stream
+from mmcli.artifacts.formats.dataset import Stream
+from mmcli.artifacts.io import lazy
 from mmcli.errors import UsageError
 
 
@@ -83,7 +83,7 @@ def test_made_items_may_follow():
     held, rows = stream([1, 2])
     made = [np.full((3, 2), 7, np.float32), np.zeros((0, 2), np.float32)]
 
-    found = lazy.of(rows.values).followed_by(made)
+    found = lazy.rows_of(rows.values).followed_by(made)
 
     assert np.array_equal(found[:], np.concatenate([held.values, *made]))
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mmcli.artifacts import manifest
-from mmcli.artifacts.manifest import Row
-from mmcli.artifacts.paths import id_problem, split_row
+from mmcli.artifacts.formats import manifest
+from mmcli.artifacts.formats.manifest import Row
+from mmcli.artifacts.io.paths import id_problem, split_row
 from mmcli.errors import ArtifactError, InputError
 
 ROWS = [

@@ -11,7 +11,8 @@ import fuzz_seeds
 import numpy as np
 import pytest
 
-from mmcli.artifacts import dataset, features, npz, zipped
+from mmcli.artifacts.formats import dataset, features
+from mmcli.artifacts.io import npz, zipped
 from mmcli.errors import ArtifactError
 
 

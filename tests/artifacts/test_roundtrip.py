@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mmcli.artifacts import alignment, dataset, features, fitted, manifest, report
-from mmcli.artifacts.paths import id_problem
+from mmcli.artifacts.formats import alignment, dataset, features, fitted, manifest, report
+from mmcli.artifacts.io.paths import id_problem
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)  # -0.0 and subnormals among them
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -249,7 +249,7 @@ def test_report(metrics: dict[str, float], extra: Any, ids: list[str]) -> None:
 def test_checkpoint() -> None:
     import torch
 
-    from mmcli.artifacts import checkpoint
+    from mmcli.artifacts.formats import checkpoint
 
     tensors = {
         "zeros": torch.tensor([0.0, -0.0, 1e-45, 3.4e38]),

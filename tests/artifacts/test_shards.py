@@ -10,8 +10,9 @@ import fuzz_seeds
 import numpy as np
 import pytest
 
-from mmcli.artifacts import dataset, inspect, jsonfile, shards
-from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.artifacts.formats import dataset, inspect, shards
+from mmcli.artifacts.formats.dataset import Dataset, Stream
+from mmcli.artifacts.io import jsonfile
 from mmcli.errors import ArtifactError, OutputError, UsageError
 
 

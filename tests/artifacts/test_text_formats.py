@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmcli._version import __version__
-from mmcli.artifacts import fitted, jsonfile, provenance, report, table
+from mmcli.artifacts.formats import fitted, report
+from mmcli.artifacts.io import jsonfile, provenance, table
 from mmcli.errors import ArtifactError
 
 

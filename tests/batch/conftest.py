@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from mmcli import extractors
-from mmcli.batch import extract, run, streams
-from mmcli.batch.streams import Stream
+from mmcli.batch.jobs import extract
+from mmcli.batch.plan import streams
+from mmcli.batch.plan.streams import Stream
+from mmcli.batch.workers import run
 
 
 class Heard:

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from mmcli.batch import arriving
+from mmcli.batch.plan import arriving
 from mmcli.errors import ArtifactError
 
 # What a model keeps of a text modality whose words are counted.

@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 import pytest
 
-from mmcli.batch import cluster
+from mmcli.batch.workers import cluster
 from mmcli.errors import InputError
 
 pytestmark = [

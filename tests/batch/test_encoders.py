@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.artifacts import features
-from mmcli.batch import extract, raw, streams
+from mmcli.artifacts.formats import features
+from mmcli.batch.jobs import extract
+from mmcli.batch.plan import raw, streams
 from mmcli.errors import ArtifactError, MissingError, UsageError
 from mmcli.extractors import weights
 from mmcli.extractors.learned import torchscript

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.artifacts import features, fitted, manifest, provenance
-from mmcli.batch import extract, shard
+from mmcli.artifacts.formats import features, fitted, manifest
+from mmcli.artifacts.io import provenance
+from mmcli.batch.jobs import extract
+from mmcli.batch.workers import shard
 from mmcli.errors import ArtifactError, BatchFailedError, MismatchError, MissingError, OutputError, UsageError
 from mmcli.media import wav
 
@@ -317,7 +319,7 @@ def test_what_a_killed_writer_left_is_swept(tones: Tones, tmp_path: Path, go: Go
 
 
 def test_two_runs_into_one_folder_are_refused(tones: Tones, tmp_path: Path, go: Go) -> None:
-    from mmcli.artifacts import append
+    from mmcli.artifacts.io import append
 
     source = tones(1)
     go(source, tmp_path / "out")

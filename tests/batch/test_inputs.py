@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmcli.batch import inputs
+from mmcli.batch.plan import inputs
 from mmcli.errors import MissingError, MmcliError, UsageError
 
 
@@ -128,8 +128,8 @@ def test_text_twice_in_a_row_is_refused(tmp_path: Path) -> None:
 def test_a_store_whose_library_is_missing_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    from mmcli.artifacts import remote
-    from mmcli.batch import books
+    from mmcli.artifacts.io import remote
+    from mmcli.batch.state import books
 
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(MissingError) as raised:
@@ -143,7 +143,7 @@ def test_a_store_whose_library_is_missing_is_said_at_once(tmp_path: Path, monkey
 
 def test_any_store_of_fsspec_serves(tmp_path: Path) -> None:
     """One in memory: no server, no network."""
-    from mmcli.artifacts import remote
+    from mmcli.artifacts.io import remote
 
     remote.write("memory://voices/in/deep/a.wav", b"1")
     remote.write("memory://voices/in/b.txt", b"22")

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.artifacts import alignment, features
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats import alignment, features
+from mmcli.artifacts.formats.features import Features
 from mmcli.cli import app
 
 # A worker that does what the file says: pairs whose query is called KILL end it, SLOW ones last.

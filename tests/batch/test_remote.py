@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.artifacts import features, remote
+from mmcli.artifacts.formats import features
+from mmcli.artifacts.io import remote
 
 pytestmark = [
     pytest.mark.remote,

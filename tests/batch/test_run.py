@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mmcli.batch import run
+from mmcli.batch.workers import run
 from mmcli.errors import MmcliError, OutputError
 
 STUB = """

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.artifacts import alignment, features
-from mmcli.artifacts.alignment import Alignment
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats import alignment, features
+from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.artifacts.formats.features import Features
 from mmcli.cli import app
 
 SRT = "1\n00:00:0{n},000 --> 00:00:0{n},500\nline {n}\n\n"

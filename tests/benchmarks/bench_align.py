@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 
 from mmcli.aligners import pair
-from mmcli.aligners.timemap import TimeMap
-from mmcli.artifacts.alignment import Alignment
+from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.errors import MismatchError
 from mmcli.media import open_clip
 

@@ -16,7 +16,7 @@ import time
 import torch
 from torch import Tensor, nn
 
-from mmcli.models.fusion import crossmodal
+from mmcli.models.blocks import crossmodal
 
 MODALITIES, LENGTH, WIDTH, LAYERS, BATCH = 3, 50, 40, 4, 32
 

@@ -204,7 +204,7 @@ with open("p.json", "w") as f:
 
 def whole_process(n: int = 4_000, d: int = 12) -> None:
     """`mmcli align` on two npz files against a script that does the same with dtaidistance, CPU of the process."""
-    from mmcli.artifacts import features
+    from mmcli.artifacts.formats import features
 
     align = ["align", "a.npz", "b.npz", "-o", "m.json", "--method", "dtw", "-q"]
     commands = {"mmcli align": ["-m", "mmcli", *align]}

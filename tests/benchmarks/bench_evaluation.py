@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mmcli.artifacts import dataset
-from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.artifacts.formats import dataset
+from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.cli import subject
-from mmcli.evaluation import gradients
-from mmcli.training import predictor
+from mmcli.evaluation.explain import gradients
+from mmcli.training.fit import predictor
 
 
 def made(items: int, train: int) -> Dataset:
@@ -74,7 +74,7 @@ def main() -> None:
         wall, cpu = mmcli("evaluate", model, data, "-o", report, "--html", page)
         size = page.stat().st_size / 1e6
         print(f"report and page of {arguments.items} items: {wall:.1f} s, CPU {cpu:.1f} s, page {size:.2f} MB")
-        judged, items = subject.of(predictor.load(model)), dataset.load(data)
+        judged, items = subject.as_judged(predictor.load(model)), dataset.load(data)
         rows = items.rows("test")[:100]
         begin, busy = time.perf_counter(), time.process_time()
         spoken = gradients.explain(judged.access, items, rows, np.zeros(len(rows), np.int64), items.rows("train"))

@@ -31,10 +31,11 @@ import refusal_pairs as make
 import soundfile
 from scipy.signal import lfilter
 
-from mmcli.aligners import _score, auto
-from mmcli.aligners._stretch import retimed
-from mmcli.aligners.timemap import TimeMap
-from mmcli.artifacts.alignment import Alignment
+from mmcli.aligners.core import sides
+from mmcli.aligners.methods import auto
+from mmcli.aligners.output.stretch import retimed
+from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.errors import MismatchError
 from mmcli.media import midi
 
@@ -173,7 +174,7 @@ def rendition() -> Iterator[tuple[str, bool, list[Held]]]:
             sound = make.clip(heard(performance, instrument, rng))
             name = score.name
             try:
-                found = auto.align(sound, _score.sounded(score), auto.Config(kind="rendition"))
+                found = auto.align(sound, sides.sounded(score), auto.Config(kind="rendition"))
                 held.append(judged(name, found, truth[:, 1], truth[:, 0]))
             except MismatchError:
                 held.append((f"{name} (refused)", np.zeros(len(truth), dtype=bool), np.zeros(len(truth))))

@@ -34,9 +34,12 @@ from pathlib import Path
 import numpy as np
 import refusal_pairs as make
 
-from mmcli.aligners import _activity, _score, _subtitles, auto
-from mmcli.aligners.timemap import TimeMap
-from mmcli.artifacts.alignment import Alignment
+from mmcli.aligners.core.sides import sounded
+from mmcli.aligners.methods import auto
+from mmcli.aligners.subtitles import align
+from mmcli.aligners.subtitles.activity import of_cues, of_sound
+from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.errors import MismatchError
 from mmcli.media import midi, open_clip
 
@@ -156,7 +159,7 @@ def renditions() -> dict[str, list[tuple[str, np.ndarray]]]:
     """Per work, its renditions: the recording first, then voices, or the score and the performance as plain tones."""
     sonnet, poem = DATA / "s3_transcript/sonnet1.txt", ROOT / "sample_data/reading/transcript.txt"
     folder = DATA / "s6_score_audio"
-    scores = {n: _score.sounded(midi.read(folder / f)) for n, f in (
+    scores = {n: sounded(midi.read(folder / f)) for n, f in (
         ("score", "mozart_k265_var1_score.mid"), ("performance", "mozart_k265_var1.mid"))}  # fmt: skip
     found = {
         "variation": [("recording", sound("variation"))] + [(name, s.samples(make.RATE)) for name, s in scores.items()]
@@ -201,7 +204,7 @@ STRANGERS = ("interview", "reading", "variation", "film")
 
 
 def _activity_of(samples: np.ndarray) -> np.ndarray:
-    return _activity.of_sound(make.clip(samples))
+    return of_sound(make.clip(samples))
 
 
 def placed(activity: np.ndarray, c: np.ndarray, names: tuple[str, str], right: bool, truth: np.ndarray | None) -> Pair:
@@ -209,7 +212,7 @@ def placed(activity: np.ndarray, c: np.ndarray, names: tuple[str, str], right: b
     about = {"name": names[1], "sha256": None, "duration_s": float(c.max())}
     listed = [(float(s), float(e), "") for s, e in c if s >= 0]
     try:
-        found = _subtitles.against(activity, listed, reference=about, query=about, force=False, config=auto.Config())
+        found = align.against(activity, listed, reference=about, query=about, force=False, config=auto.Config())
     except MismatchError as error:
         return Pair(*names, right, False, said=error.what)
     return Pair(*names, right, True, said=f"{found.model}: {found.quality['reason']}")
@@ -226,7 +229,7 @@ def subtitle(part: str) -> list[Pair]:
     sides = [
         (part, _activity_of(x)),
         (f"{part}, +10 dB of noise", _activity_of(make.noisy(x, 10, rng))),
-        (f"subtitle of {part}", _activity.of_cues([(s, e) for s, e in c], float(c.max()))),
+        (f"subtitle of {part}", of_cues([(s, e) for s, e in c], float(c.max()))),
     ]
     found = []
     for seed, (name, activity) in enumerate(sides):

@@ -14,8 +14,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from mmcli.aligners._stretch import retimed
-from mmcli.aligners.timemap import TimeMap
+from mmcli.aligners.output.stretch import retimed
+from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.media.clips import AudioClip
 
 RATE = 16_000

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.artifacts import alignment, features
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats import alignment, features
+from mmcli.artifacts.formats.features import Features
 from mmcli.cli import app
 
 
@@ -139,7 +139,7 @@ def test_sound_is_aligned_through_its_default_features(sample_data: Path, tmp_pa
     query = folder / "reading_retimed.ogg"
     assert run(folder / "reading.flac", query, "-o", tmp_path / "map.json", "--method", "dtw", "-q") == 0
     truth = np.array(json.loads((folder / "truth.json").read_text())["knots"])
-    from mmcli.aligners.timemap import TimeMap
+    from mmcli.artifacts.formats.timemap import TimeMap
 
     t = np.arange(0.2, 26.5, 0.1)
     error = np.abs(TimeMap(alignment.load(tmp_path / "map.json")).to_query(t) - TimeMap(truth).to_query(t))
@@ -149,7 +149,7 @@ def test_sound_is_aligned_through_its_default_features(sample_data: Path, tmp_pa
 def test_a_text_is_written_in_the_formats_of_other_tools(sample_data: Path, tmp_path: Path) -> None:
     import pysubs2
 
-    from mmcli.aligners import formats
+    from mmcli.aligners.output import formats
 
     ends = (sample_data / "reading" / "reading.flac", sample_data / "reading" / "transcript.txt")
     lines = (sample_data / "reading" / "transcript.txt").read_text().splitlines()

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.artifacts.alignment import Alignment
-from mmcli.cli import align
+from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.cli.align import one
 
 REFERENCE = {"name": "talk.wav", "sha256": None, "duration_s": 30.0}
 QUERY = {"name": "other.wav", "sha256": None, "duration_s": 20.0}
 
 
 def shown(found: Alignment, capsys: pytest.CaptureFixture[str]) -> str:
-    align._show(found, Path("map.json"))
+    one._show(found, Path("map.json"))
     return " ".join(capsys.readouterr().err.split())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.artifacts import features
+from mmcli.artifacts.formats import features
 from mmcli.cli import app
 
 
@@ -233,7 +233,7 @@ CSV = 'start,end,label\n0,0.1,\n0.1,0.3,"say ""3"""\n0.3,0.5,two\n'
 def test_the_intervals_of_an_annotation_become_items(
     wav: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, content: str
 ) -> None:
-    from mmcli.artifacts import manifest
+    from mmcli.artifacts.formats import manifest
 
     (tmp_path / name).write_text(content)
     tier = "#words" if name.endswith("TextGrid") else ""

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.artifacts import features
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats import features
+from mmcli.artifacts.formats.features import Features
 from mmcli.cli import app
 
 

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from mmcli.artifacts import dataset as datasets
-from mmcli.artifacts import report as reports
+from mmcli.artifacts.formats import dataset as datasets
+from mmcli.artifacts.formats import report as reports
 from mmcli.cli.app import run
 
 from ..evaluation.test_spaces import shared, twins

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mmcli.artifacts import report as reports
+from mmcli.artifacts.formats import report as reports
 from mmcli.cli import app
 
 

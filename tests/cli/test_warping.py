@@ -8,8 +8,8 @@ import tomllib
 import numpy as np
 import pytest
 
-from mmcli.artifacts import alignment, features
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats import alignment, features
+from mmcli.artifacts.formats.features import Features
 from mmcli.cli import app
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from mmcli import aligners
 from mmcli.aligners.kernels import twin
-from mmcli.aligners.timemap import TimeMap
-from mmcli.artifacts import alignment, provenance
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats import alignment
+from mmcli.artifacts.formats.features import Features
+from mmcli.artifacts.formats.timemap import TimeMap
+from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError
 
 METHODS = aligners.registry.names()

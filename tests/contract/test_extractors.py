@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from mmcli import extractors
-from mmcli.artifacts import features, provenance
+from mmcli.artifacts.formats import features
+from mmcli.artifacts.io import provenance
 from mmcli.errors import MmcliError, UsageError
 from mmcli.media.clips import AudioClip, ImageClip, SeriesClip, TableClip, TextClip, VideoClip
 

@@ -7,10 +7,10 @@ import itertools
 import pytest
 import torch
 
-from mmcli.models import encoders, fusion
+from mmcli.models import blocks, encoders
 from mmcli.models.configs import from_json, to_json
-from mmcli.models.factory import build
-from mmcli.models.network import Input
+from mmcli.models.nets.factory import build
+from mmcli.models.nets.network import Input
 from mmcli.models.streams import StreamShape
 
 SHAPES = {
@@ -22,7 +22,7 @@ SHAPES = {
     "frames": StreamShape("m", "frames", (18, 16, 3), 6),
 }
 ENCODERS = [(name, kind) for name in encoders.registry.names() for kind in encoders.registry.load(name).KINDS]
-BLOCKS = fusion.registry.names()
+BLOCKS = blocks.registry.names()
 WIDTH = 16
 
 
@@ -45,7 +45,7 @@ def network(parts: list[dict], block: str = "concat", outputs: int = 3) -> torch
     import dataclasses
 
     torch.manual_seed(0)
-    module = fusion.registry.load(block)
+    module = blocks.registry.load(block)
     config = module.sized(len(parts), WIDTH, 300)
     if hasattr(config, "outputs"):
         config = dataclasses.replace(config, outputs=outputs)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.artifacts.formats.dataset import Dataset, Stream
 
 
 @dataclass

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from mmcli.evaluation import mixing
-from mmcli.models import network
-from mmcli.models.kernel import Kernel
-from mmcli.models.stack import Stack
+from mmcli.evaluation.explain import mixing
+from mmcli.models.nets import network
+from mmcli.models.nets.kernel import Kernel
+from mmcli.models.nets.stack import Stack
 
 from .conftest import Answers
 

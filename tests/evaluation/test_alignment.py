@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import skewnorm
 
-from mmcli.artifacts.alignment import Alignment
+from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import InputError, MismatchError
-from mmcli.evaluation import alignment as metrics
+from mmcli.evaluation.metrics import alignment as metrics
 
 
 def test_the_perceptual_metric_is_the_published_skewed_normal() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.evaluation import attention
+from mmcli.evaluation.explain import attention
 
 from .conftest import made
 from .networks import access_to, net

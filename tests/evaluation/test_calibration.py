@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.evaluation import calibration, classification, interval
+from mmcli.evaluation.intervals import calibration, interval
+from mmcli.evaluation.metrics import classification
 
 # Classes, accuracy, and how much more sure than right a model is (1: calibrated).
 MODELS = [(3, 0.75, 1.0), (3, 0.95, 1.0), (3, 0.9, 2.0), (3, 0.6, 2.0), (10, 0.7, 2.0), (3, 0.75, 0.5), (2, 0.9, 1.15)]

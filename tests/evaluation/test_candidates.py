@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.evaluation import candidates, mixing
+from mmcli.evaluation.explain import mixing
+from mmcli.evaluation.judge import candidates
 from mmcli.evaluation.model import Model
-from mmcli.evaluation.report import evaluate
+from mmcli.evaluation.report.report import evaluate
 
 from .conftest import made
 from .networks import access_to, predict_with, stack

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmcli.errors import InputError
-from mmcli.evaluation import classification, interval
+from mmcli.evaluation.intervals import interval
+from mmcli.evaluation.metrics import classification
 
 QUICK = interval.Config(resamples=100)
 

@@ -8,10 +8,10 @@ import json
 
 import pytest
 
-from mmcli.artifacts import dataset as datasets
-from mmcli.artifacts import report as reports
+from mmcli.artifacts.formats import dataset as datasets
+from mmcli.artifacts.formats import report as reports
 from mmcli.cli.app import run
-from mmcli.evaluation import integrity
+from mmcli.evaluation.judge import integrity
 
 from .conftest import made
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.artifacts import report as reports
+from mmcli.artifacts.formats import report as reports
 from mmcli.errors import MismatchError
-from mmcli.evaluation import interval
-from mmcli.evaluation.comparing import compare
+from mmcli.evaluation.intervals import interval
 from mmcli.evaluation.model import Model
-from mmcli.evaluation.report import evaluate
+from mmcli.evaluation.report.comparing import compare
+from mmcli.evaluation.report.report import evaluate
 
 from .conftest import made, predict
 

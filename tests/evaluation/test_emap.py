@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.evaluation import emap
+from mmcli.evaluation.explain import emap
 
 
 class Planted:

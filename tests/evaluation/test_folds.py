@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from mmcli.artifacts import report as reports
+from mmcli.artifacts.formats import report as reports
 from mmcli.cli.app import run
 from mmcli.errors import InputError
-from mmcli.evaluation.folds import gather
+from mmcli.evaluation.report.folds import gather
 
 
 def record(scores: dict[tuple[int, int], float]) -> dict:

@@ -8,12 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmcli.artifacts.dataset import Dataset, Stream
-from mmcli.evaluation import gradients
+from mmcli.artifacts.formats.dataset import Dataset, Stream
+from mmcli.evaluation.explain import gradients
 from mmcli.evaluation.model import Model
-from mmcli.evaluation.report import Request, evaluate
-from mmcli.models import network
-from mmcli.models.kernel import Kernel
+from mmcli.evaluation.report.report import Request, evaluate
+from mmcli.models.nets import network
+from mmcli.models.nets.kernel import Kernel
 
 from .conftest import made
 from .networks import access_to, net, predict_with, stack

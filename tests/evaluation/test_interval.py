@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmcli.errors import UsageError
-from mmcli.evaluation import classification, interval, multilabel, regression
+from mmcli.evaluation.intervals import interval
+from mmcli.evaluation.metrics import classification, multilabel, regression
 
 
 @given(n=st.integers(1, 2000), share=st.floats(0, 1), level=st.sampled_from([0.5, 0.9, 0.95, 0.99]))

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.artifacts import alignment as maps
-from mmcli.artifacts import report as reports
-from mmcli.artifacts.alignment import Alignment
+from mmcli.artifacts.formats import alignment as maps
+from mmcli.artifacts.formats import report as reports
+from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import MismatchError, MissingError, MmcliError, UsageError
-from mmcli.evaluation import mapping, truth
+from mmcli.evaluation.judge import truth
+from mmcli.evaluation.report import mapping
 
 
 def line(offset: float, **fields: Any) -> Alignment:
@@ -152,16 +153,21 @@ def test_what_is_no_truth_is_refused_by_name(tmp_path: Path, name: str, content:
 def test_a_truth_of_something_else_is_refused(tmp_path: Path) -> None:
     sha = {name: name * 64 for name in "abcd"}
 
-    def of(a: str, b: str, suffix: str = "wav") -> Alignment:
+    def alignment_of(a: str, b: str, suffix: str = "wav") -> Alignment:
         ends = [{"name": f"{n}.{suffix}", "sha256": sha[n], "duration_s": 20.0} for n in (a, b)]
         return line(1.0, reference=ends[0], query=ends[1])
 
-    for name, pair in (("ab", of("a", "b")), ("ba", of("b", "a")), ("cd", of("c", "d")), ("ad", of("a", "d"))):
+    for name, pair in (
+        ("ab", alignment_of("a", "b")),
+        ("ba", alignment_of("b", "a")),
+        ("cd", alignment_of("c", "d")),
+        ("ad", alignment_of("a", "d")),
+    ):
         maps.save(tmp_path / f"{name}.json", pair)
-    own = of("a", "b")
+    own = alignment_of("a", "b")
     assert mapping.report(own, truth.read(tmp_path / "ab.json"))["notes"] == []
     assert "other files" in mapping.report(own, truth.read(tmp_path / "ad.json"))["notes"][0]
-    assert "other files" in mapping.report(of("a", "b", "npz"), truth.read(tmp_path / "cd.json"))["notes"][0]
+    assert "other files" in mapping.report(alignment_of("a", "b", "npz"), truth.read(tmp_path / "cd.json"))["notes"][0]
     with pytest.raises(MismatchError, match="other way round"):
         mapping.report(own, truth.read(tmp_path / "ba.json"))
     with pytest.raises(MismatchError, match=r"c\.wav and d\.wav"):
@@ -188,8 +194,8 @@ def test_a_truth_that_is_not_there_is_missing(tmp_path: Path) -> None:
 
 def test_a_truth_of_years_takes_no_more_memory_than_one_of_a_day() -> None:
     """Ten million seconds at the usual grid would be eleven gigabytes."""
-    from mmcli.aligners.timemap import TimeMap
-    from mmcli.evaluation import alignment as scoring
+    from mmcli.artifacts.formats.timemap import TimeMap
+    from mmcli.evaluation.metrics import alignment as scoring
 
     knots = np.array([[0.0, 0.0], [1e7, 1e7]])
     sides = [{"name": name, "sha256": None, "duration_s": 1e7} for name in ("a.wav", "b.wav")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.evaluation import mixing
+from mmcli.evaluation.explain import mixing
 
 from .conftest import made
 from .networks import access_to, net, predict_with, stack

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmcli.errors import InputError
-from mmcli.evaluation import multilabel
+from mmcli.evaluation.metrics import multilabel
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.artifacts import report as reports
-from mmcli.evaluation import page, showing
+from mmcli.artifacts.formats import report as reports
 from mmcli.evaluation.model import Model
-from mmcli.evaluation.report import Request, evaluate
+from mmcli.evaluation.report import page, showing
+from mmcli.evaluation.report.report import Request, evaluate
 
 from ..browser import browser
 from .conftest import made, predict

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmcli.errors import InputError
-from mmcli.evaluation import interval, regression
+from mmcli.evaluation.intervals import interval
+from mmcli.evaluation.metrics import regression
 
 QUICK = interval.Config(resamples=100)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.artifacts import report as reports
+from mmcli.artifacts.formats import report as reports
 from mmcli.errors import InputError, MismatchError, UsageError
-from mmcli.evaluation import integrity, plots, report
+from mmcli.evaluation.judge import integrity
 from mmcli.evaluation.model import Model
-from mmcli.evaluation.report import Request, evaluate
+from mmcli.evaluation.report import plots, report
+from mmcli.evaluation.report.report import Request, evaluate
 
 from .conftest import Answers, made, predict
 from .conftest import stream as vectors

@@ -8,11 +8,14 @@ import re
 import numpy as np
 import pytest
 
-from mmcli.artifacts import report as reports
-from mmcli.artifacts.dataset import Dataset
+from mmcli.artifacts.formats import report as reports
+from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import InputError, MismatchError, UsageError
-from mmcli.evaluation import comparing, interval, page, plots, ranking, retrieval, spaces
-from mmcli.evaluation.report import Request
+from mmcli.evaluation.intervals import interval
+from mmcli.evaluation.judge import spaces
+from mmcli.evaluation.metrics import ranking
+from mmcli.evaluation.report import comparing, page, plots, retrieval
+from mmcli.evaluation.report.report import Request
 
 from .conftest import stream
 from .test_spaces import NAMES, shared, twins
@@ -34,7 +37,7 @@ def planted(a: np.ndarray, b: np.ndarray, label: object = None, **others: object
 def searched(data: Dataset, relevant: str = "pair", request: Request = QUICK) -> dict:
     """A report as a reader gets it, through the file format."""
     rows = np.arange(data.items) if request.split == "all" else data.rows(request.split)
-    found = retrieval.evaluate(spaces.of(data, NAMES, rows), NAMES, data, request, relevant=relevant)
+    found = retrieval.evaluate(spaces.shared_space(data, NAMES, rows), NAMES, data, request, relevant=relevant)
     return reports.loads(reports.dumps(found), "r.json")
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.artifacts import report as reports
-from mmcli.artifacts.dataset import Stream
-from mmcli.evaluation import damage, plots, robustness
+from mmcli.artifacts.formats import report as reports
+from mmcli.artifacts.formats.dataset import Stream
+from mmcli.evaluation.explain import damage
+from mmcli.evaluation.judge import robustness
+from mmcli.evaluation.judge.outcome import Outcome
 from mmcli.evaluation.model import Model
-from mmcli.evaluation.outcome import Outcome
-from mmcli.evaluation.report import Request, evaluate
+from mmcli.evaluation.report import plots
+from mmcli.evaluation.report.report import Request, evaluate
 
 from .conftest import made, predict
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmcli.evaluation import interval, shapley
+from mmcli.evaluation.explain import shapley
+from mmcli.evaluation.intervals import interval
+from mmcli.evaluation.judge.outcome import Outcome
 from mmcli.evaluation.model import Model
-from mmcli.evaluation.outcome import Outcome
-from mmcli.evaluation.report import evaluate
+from mmcli.evaluation.report.report import evaluate
 
 from .conftest import made, predict
 

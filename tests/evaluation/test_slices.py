@@ -8,8 +8,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmcli.evaluation import slices
-from mmcli.evaluation.outcome import Outcome, outcome_of, truth_of
+from mmcli.evaluation.judge import slices
+from mmcli.evaluation.judge.outcome import Outcome, outcome_of, truth_of
 
 from .conftest import made, predict
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.errors import ArtifactError, MismatchError, UsageError
-from mmcli.evaluation import spaces
-from mmcli.fusion import fused
+from mmcli.evaluation.judge import spaces
+from mmcli.fusion.dataset import fused
 
 from .conftest import stream
 
@@ -43,7 +43,7 @@ def unscaled(monkeypatch):
 def test_vectors_are_the_centred_items_times_the_projection_scaled_by_what_is_shared():
     data = shared(twins())
     rows = data.rows("test")
-    space = spaces.of(data, NAMES, rows)
+    space = spaces.shared_space(data, NAMES, rows)
     state = data.meta["strategy"]["state"]["blocks"]
     train = [
         (data.streams[n].values[data.rows("train")] - state[n]["center"]) @ np.array(state[n]["projection"])
@@ -69,14 +69,14 @@ def test_directions_without_anything_in_common_or_nothing_to_see_it_by_leave_no_
     assert spaces.shares(ramp, np.ones((5, 1))) is None
     data = shared(twins())
     data.split[:] = "test"
-    assert "does not say which directions are shared" in spaces.of(data, NAMES, np.arange(60)).note
+    assert "does not say which directions are shared" in spaces.shared_space(data, NAMES, np.arange(60)).note
 
 
 def test_the_mean_of_both_vectors_is_what_fuse_wrote(monkeypatch):
     unscaled(monkeypatch)
     data = shared(twins())
     rows = np.arange(data.items)
-    space = spaces.of(data, NAMES, rows)
+    space = spaces.shared_space(data, NAMES, rows)
 
     assert np.allclose((space.vectors["a"] + space.vectors["b"]) / 2, data.streams["fused"].values, atol=1e-5)
 
@@ -96,7 +96,7 @@ def test_frames_are_read_on_the_clock_of_the_reference_and_averaged(monkeypatch)
         parts[name] = Stream(values, offsets, times, there, None, {"kind": "sequence"})
     ids = [f"i{k}" for k in range(30)]
     data = shared(Dataset(parts, ids, ["train"] * 20 + ["test"] * 10, [""] * 30, meta={"task": None}))
-    space = spaces.of(data, NAMES, np.arange(30))
+    space = spaces.shared_space(data, NAMES, np.arange(30))
     block = data.meta["strategy"]["state"]["blocks"]["b"]
     own = parts["b"].item(4).values.mean(axis=0)
 
@@ -109,22 +109,22 @@ def test_frames_are_read_on_the_clock_of_the_reference_and_averaged(monkeypatch)
 
 def test_many_items_are_the_same_as_few_at_a_time(monkeypatch):
     data = shared(twins())
-    whole = spaces.of(data, NAMES, np.arange(60))
+    whole = spaces.shared_space(data, NAMES, np.arange(60))
     monkeypatch.setattr(spaces, "AT_ONCE", 7)
-    parts = spaces.of(data, NAMES, np.arange(60))
+    parts = spaces.shared_space(data, NAMES, np.arange(60))
 
     assert all(np.array_equal(whole.vectors[n], parts.vectors[n]) for n in NAMES)
 
 
 def test_streams_of_one_width_are_compared_as_they_are_and_that_is_said():
-    space = spaces.of(twins(width=(5, 5)), NAMES, np.arange(60))
+    space = spaces.shared_space(twins(width=(5, 5)), NAMES, np.arange(60))
 
     assert space.name == "none"
     assert "no shared space was fitted" in space.note
     with pytest.raises(MismatchError, match="6 numbers an item and b 4"):
-        spaces.of(twins(), NAMES, np.arange(60))
+        spaces.shared_space(twins(), NAMES, np.arange(60))
     with pytest.raises(UsageError, match="no modality 'c'"):
-        spaces.of(twins(), ("a", "c"), np.arange(60))
+        spaces.shared_space(twins(), ("a", "c"), np.arange(60))
 
 
 @pytest.mark.parametrize(
@@ -143,4 +143,4 @@ def test_a_damaged_space_is_refused(block):
     data = shared(twins())
     data.meta["strategy"]["state"]["blocks"]["a"] = block
     with pytest.raises(ArtifactError, match=r"'a'|a: items"):
-        spaces.of(data, NAMES, np.arange(60))
+        spaces.shared_space(data, NAMES, np.arange(60))

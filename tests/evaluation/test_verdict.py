@@ -8,9 +8,10 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmcli.evaluation import interval, verdict
-from mmcli.evaluation.outcome import Outcome
-from mmcli.evaluation.verdict import Opponent
+from mmcli.evaluation.intervals import interval
+from mmcli.evaluation.judge import verdict
+from mmcli.evaluation.judge.outcome import Outcome
+from mmcli.evaluation.judge.verdict import Opponent
 
 CLASSES = ["a", "b"]
 

@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.cli import subject
-from mmcli.evaluation import candidates, interval
-from mmcli.evaluation import verdict as verdicts
+from mmcli.evaluation.intervals import interval
+from mmcli.evaluation.judge import candidates
+from mmcli.evaluation.judge import verdict as verdicts
 from mmcli.evaluation.model import Model
-from mmcli.evaluation.report import kind_of_opponent, outcome_on
-from mmcli.training import predictor, run
+from mmcli.evaluation.report.report import kind_of_opponent, outcome_on
 from mmcli.training.config import TrainConfig
+from mmcli.training.fit import predictor
+from mmcli.training.use import run
 
 TRAIN, VAL, TEST, FRESH = 120, 60, 200, 20_000
 CLASSES = ["a", "b"]
@@ -49,7 +51,7 @@ def models(data: Dataset, recipe: str, seed: int, folder: Path) -> list[Model]:
     def trained(name: str, **settings: Any) -> Model:
         path = folder / f"{name}.pt"
         run.train(data, TrainConfig(seed=seed, device="cpu", **settings), path)
-        return subject.of(predictor.load(path))
+        return subject.as_judged(predictor.load(path))
 
     if recipe == "pool":
         fused = trained("pool", fusion="auto", candidates="kernels")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmcli import extractors
-from mmcli.artifacts import checkpoint
+from mmcli.artifacts.formats import checkpoint
 from mmcli.errors import InputError, MismatchError, UsageError
 from mmcli.extractors.learned import checkpoint as adapter
 from mmcli.media.clips import AudioClip, TextClip
@@ -36,7 +36,7 @@ def write(path: Path, model: dict[str, Any], **changed: Any) -> tuple[Path, Any]
     """A checkpoint with random weights, and the module with the same ones."""
     import torch
 
-    from mmcli.models import factory
+    from mmcli.models.nets import factory
 
     torch.manual_seed(4)
     net = factory.build(model).eval()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmcli import extractors
-from mmcli.artifacts import features
+from mmcli.artifacts.formats import features
 from mmcli.errors import UsageError
 from mmcli.extractors import _denoise, _sound
 from mmcli.media import open_clip

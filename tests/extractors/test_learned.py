@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.artifacts import features
+from mmcli.artifacts.formats import features
 from mmcli.errors import ArtifactError, InputError, MissingError, UsageError
 from mmcli.extractors import _sound, configured, load, weights
 from mmcli.extractors.learned import onnx, torchscript

@@ -109,7 +109,8 @@ def damaged(tmp_path: Path, sample_data: Path, cuts: int, flips: int) -> int:
 
 
 def survives(tmp_path: Path, sample_data: Path, cuts: int, flips: int) -> None:
-    from mmcli.artifacts import append, manifest
+    from mmcli.artifacts.formats import manifest
+    from mmcli.artifacts.io import append
 
     count = damaged(tmp_path, sample_data, cuts, flips)
     code, errors = mmcli(tmp_path, "in", "-o", "out", "--jobs", "2", "--timeout", "60", "--max-failures", "100%")

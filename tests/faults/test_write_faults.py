@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.artifacts import append, atomic, features, manifest
+from mmcli.artifacts.formats import features, manifest
+from mmcli.artifacts.io import append, atomic
 from mmcli.errors import OutputError, UsageError
 
 RUN = Path(__file__).parent / "write_faults.py"

@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "artifacts"))
 
 import fuzz_seeds
 
-from mmcli.artifacts import alignment, append, atomic, dataset, features, fitted, manifest, report, table
+from mmcli.artifacts.formats import alignment, dataset, features, fitted, manifest, report
+from mmcli.artifacts.io import append, atomic, table
 from mmcli.errors import OutputError
 
 CALLS = ("open", "write", "fsync", "close", "replace", "mkdir", "ftruncate")
@@ -135,7 +136,7 @@ def writers() -> dict[str, Callable[[Path], object]]:
 
 
 def _checkpoint(path: Path) -> None:
-    from mmcli.artifacts import checkpoint
+    from mmcli.artifacts.formats import checkpoint
 
     checkpoint.save(path, _checkpoint_value())
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.artifacts import alignment, dataset, features, manifest
-from mmcli.artifacts.alignment import Alignment
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats import alignment, dataset, features, manifest
+from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.artifacts.formats.features import Features
 from mmcli.cli import app
 from mmcli.errors import InputError, MismatchError, UsageError
-from mmcli.fusion import assemble
-from mmcli.fusion.assemble import Plan
+from mmcli.fusion.dataset import assemble
+from mmcli.fusion.dataset.assemble import Plan
 
 SPLITS = ["train"] * 6 + ["val"] * 2 + ["test"] * 2
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.artifacts import dataset
-from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.artifacts.formats import dataset
+from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.errors import InputError
-from mmcli.fusion import augment, balance
+from mmcli.fusion.dataset import augment, balance
 
 
 def stream(values: list[np.ndarray | None], **meta) -> Stream:

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.artifacts import dataset, features, manifest, shards
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats import dataset, features, manifest, shards
+from mmcli.artifacts.formats.features import Features
 from mmcli.cli import app
 from mmcli.errors import InputError, UsageError
-from mmcli.fusion import assemble, fused, normalise
-from mmcli.fusion.assemble import Plan
+from mmcli.fusion import normalise
+from mmcli.fusion.dataset import assemble, fused
+from mmcli.fusion.dataset.assemble import Plan
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_what_needs_everything_at_once_is_refused_before_anything_is_written(sou
 
 
 def test_a_fit_or_a_growth_that_does_not_fit_into_memory_is_refused(source, monkeypatch):
-    monkeypatch.setattr("mmcli.artifacts.lazy.HELD", 100)
+    monkeypatch.setattr("mmcli.artifacts.io.lazy.HELD", 100)
 
     for plan, words in ((Plan(strategy="cca"), "--strategy cca is fitted"), (Plan(balance="augment"), "augment makes")):
         with pytest.raises(UsageError, match=words):

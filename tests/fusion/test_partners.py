@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.artifacts import dataset
-from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.artifacts.formats import dataset
+from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.errors import ArtifactError, InputError, UsageError
-from mmcli.fusion import balance, partners
+from mmcli.fusion.dataset import balance, partners
 
 
 def vectors(rows: np.ndarray, present: np.ndarray) -> Stream:

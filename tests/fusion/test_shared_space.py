@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from mmcli.errors import InputError
-from mmcli.fusion import attention, block, cca, learned, weighted
-from mmcli.fusion import max as maximum
+from mmcli.fusion import learned
 from mmcli.fusion.blocks import Blocks
+from mmcli.fusion.strategies import attention, block, cca, weighted
+from mmcli.fusion.strategies import max as maximum
 
 
 def planted(seed: int = 0, rows: int = 400, noise: float = 0.3) -> tuple[np.ndarray, Blocks]:

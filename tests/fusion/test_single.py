@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from mmcli.artifacts import alignment, features
-from mmcli.artifacts.alignment import Alignment
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats import alignment, features
+from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.artifacts.formats.features import Features
 from mmcli.cli import app
 from mmcli.errors import InputError, MismatchError
-from mmcli.fusion import single
+from mmcli.fusion.dataset import single
 
 
 def ramp(path, start: float, frames: int, hop: float, *, slope: float = 1.0, sha: str = "a"):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from mmcli.errors import InputError, UsageError
-from mmcli.fusion import concat, mean, weighted, width
+from mmcli.fusion import width
 from mmcli.fusion.blocks import Blocks
+from mmcli.fusion.strategies import concat, mean, weighted
 
 BOTH = np.array([True, True])
 

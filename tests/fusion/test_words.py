@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.artifacts import alignment, dataset, features, manifest
-from mmcli.artifacts.alignment import Alignment
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats import alignment, dataset, features, manifest
+from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.artifacts.formats.features import Features
 from mmcli.cli import app
 from mmcli.errors import MismatchError, UsageError
-from mmcli.fusion import assemble
-from mmcli.fusion.assemble import Plan
-from mmcli.fusion.words import Words
-from mmcli.training import predictor, run
+from mmcli.fusion.dataset import assemble
+from mmcli.fusion.dataset.assemble import Plan
+from mmcli.fusion.dataset.words import Words
 from mmcli.training.config import TrainConfig
+from mmcli.training.fit import predictor
+from mmcli.training.use import run
 
 SAID = [("one", 0.5, 1.0), ("two", 1.0, 2.0), ("three", 4.0, 4.4)]
 

@@ -32,7 +32,7 @@ class Counted:
 
 def test_every_rate_is_decoded_once() -> None:
     decoder = Counted()
-    clip = KeptClip.of(decoder.clip())
+    clip = KeptClip.keeping(decoder.clip())
     for rate in (16_000, 16_000, None, RATE, 16_000):
         for block_s in (0.1, 30.0):
             found = np.concatenate(list(clip.blocks(rate, block_s)))
@@ -42,7 +42,7 @@ def test_every_rate_is_decoded_once() -> None:
 
 @pytest.mark.parametrize("name", ["logmel", "mfcc", "chroma", "onset", "f0", "rms", "spectral"])
 def test_an_extractor_after_others_gives_the_same_bytes(name: str) -> None:
-    clip = KeptClip.of(Counted().clip())
+    clip = KeptClip.keeping(Counted().clip())
     for other in ("mfcc", "rms", name):
         found = extractors.load(other).extract(clip)
     assert np.array_equal(found.values, extractors.load(name).extract(Counted().clip()).values)
@@ -50,11 +50,11 @@ def test_an_extractor_after_others_gives_the_same_bytes(name: str) -> None:
 
 def test_what_is_left_halfway_or_too_long_is_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = Counted()
-    clip = KeptClip.of(decoder.clip())
+    clip = KeptClip.keeping(decoder.clip())
     next(clip.blocks(None, 0.5))
     assert len(clip.samples()) == RATE * 2
     monkeypatch.setattr(limits, "KEPT_BYTES", RATE * 4)
-    short = KeptClip.of(decoder.clip())
+    short = KeptClip.keeping(decoder.clip())
     decoder.times = 0
     assert np.array_equal(short.samples(), short.samples())
     assert decoder.times == 2

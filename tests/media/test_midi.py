@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmcli.aligners import _score
+from mmcli.aligners.core import sides
 from mmcli.errors import InputError, MediaError, MissingError
 from mmcli.media import midi
 
@@ -189,7 +189,7 @@ def test_files_that_are_none_or_too_large(tmp_path: Path) -> None:
 
 def test_what_would_take_hours_to_sound_is_refused_and_a_held_note_is_not() -> None:
     held = midi.loads(file(track(on(0), off(480 * 2 * 600))), "x.mid")  # ten minutes
-    assert _score.sounded(held).duration_s == pytest.approx(600.5, abs=0.1)
+    assert sides.sounded(held).duration_s == pytest.approx(600.5, abs=0.1)
     many = file(*[track(*[on(0, 60)] * 20_000, off(480 * 40, 60))])
     with pytest.raises(InputError, match="s of notes, more than 100,000"):
-        _score.sounded(midi.loads(many, "x.mid"))
+        sides.sounded(midi.loads(many, "x.mid"))

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmcli.models.fusion import crossattention, crossmodal
+from mmcli.models.blocks import crossmodal
+from mmcli.models.kernels import crossattention
 
 pytestmark = pytest.mark.skipif(crossattention._cross is None, reason="built without a compiler")
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from mmcli.errors import ArtifactError
-from mmcli.models import masks
-from mmcli.models.dropout import Dropout, rows
-from mmcli.models.factory import build
+from mmcli.models import layers
+from mmcli.models.layers import Dropout, rows
+from mmcli.models.nets.factory import build
 
 GOOD = {
     "name": "network",
@@ -60,9 +60,9 @@ def test_the_good_configuration_is_good() -> None:
 def test_masked_operations_give_zeros_where_nothing_is_real() -> None:
     values, mask = torch.full((2, 3, 4), float("nan")), torch.zeros(2, 3, dtype=torch.bool)
 
-    assert torch.equal(masks.mean(values, mask), torch.zeros(2, 4))
-    assert torch.equal(masks.largest(values, mask), torch.zeros(2, 4))
-    assert torch.equal(masks.softmax(torch.zeros(2, 3), mask), torch.zeros(2, 3))
+    assert torch.equal(layers.mean(values, mask), torch.zeros(2, 4))
+    assert torch.equal(layers.largest(values, mask), torch.zeros(2, 4))
+    assert torch.equal(layers.softmax(torch.zeros(2, 3), mask), torch.zeros(2, 3))
 
 
 def test_dropout_is_the_same_however_a_batch_is_spread() -> None:

@@ -14,7 +14,7 @@ import json, sys
 from pathlib import Path
 import numpy as np
 from mmcli.artifacts import atomic, features
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats.features import Features
 atomic.without_flushing()
 folder, items, frames, width = Path(sys.argv[1]), *map(int, sys.argv[2:])
 rng = np.random.default_rng(0)

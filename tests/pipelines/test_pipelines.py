@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from mmcli.artifacts import dataset, features
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats import dataset, features
+from mmcli.artifacts.formats.features import Features
 
 
 def tones(folder: Path, count: int, seconds: float = 0.5) -> Path:

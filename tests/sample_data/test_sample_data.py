@@ -195,8 +195,8 @@ def test_shifted_copy_starts_where_its_truth_says() -> None:
 
 
 def test_truths_are_maps_that_mmcli_reads() -> None:
-    from mmcli.aligners.timemap import TimeMap
-    from mmcli.artifacts import alignment
+    from mmcli.artifacts.formats import alignment
+    from mmcli.artifacts.formats.timemap import TimeMap
 
     knots = json.loads((READING / "truth.json").read_text(encoding="utf-8"))["knots"]
     retimed = TimeMap(alignment.load(READING / "truth.json"))

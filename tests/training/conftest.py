@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from mmcli.artifacts.dataset import Dataset
-from mmcli.training import run
+from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.training.config import TrainConfig
+from mmcli.training.use import run
 
 
 @pytest.fixture(scope="session")

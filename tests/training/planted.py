@@ -6,7 +6,7 @@ import socket
 
 import numpy as np
 
-from mmcli.artifacts.dataset import Dataset, Stream
+from mmcli.artifacts.formats.dataset import Dataset, Stream
 
 
 def free_port() -> int:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from mmcli.artifacts import checkpoint
+from mmcli.artifacts.formats import checkpoint
 from mmcli.errors import InputError, MismatchError
 from mmcli.models import statistics
 from mmcli.models.streams import StreamShape
-from mmcli.training import folds, predictor, run, twins
+from mmcli.training import folds, twins
 from mmcli.training.config import TrainConfig
+from mmcli.training.fit import predictor
+from mmcli.training.use import run
 
 CONFIG = TrainConfig(fusion="auto", folds=2, epochs=6, width=16, rate=1e-2, batch=20)
 
@@ -123,7 +125,7 @@ def test_every_single_modality_every_pair_and_concatenation_stay_as_opponents(
     from dataclasses import replace
 
     from mmcli.cli import subject
-    from mmcli.evaluation import candidates
+    from mmcli.evaluation.judge import candidates
 
     data = planted.noise_beside_signal(60)
     rng = np.random.default_rng(4)
@@ -131,7 +133,7 @@ def test_every_single_modality_every_pair_and_concatenation_stay_as_opponents(
     data = planted.dataset(streams, data.label, classes=["c", "a", "b"])
     for choice in ("all", "kernels"):
         run.train(data, replace(CONFIG, epochs=1, candidates=choice), tmp_path / "m.pt")
-        judged = subject.of(predictor.load(tmp_path / "m.pt"))
+        judged = subject.as_judged(predictor.load(tmp_path / "m.pt"))
         rivals = candidates.kept(judged)
         reads = {tuple(sorted(rival.modalities)) for rival in rivals}
         silent = [m["title"] for m in judged.facts["members"] if m["weight"] == 0]

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 import torch
 
-from mmcli.artifacts import checkpoint, dataset, inspect
+from mmcli.artifacts.formats import checkpoint, dataset, inspect
 from mmcli.errors import InputError, MismatchError, UsageError
-from mmcli.training import initial, predictor, run
 from mmcli.training.config import TrainConfig
-from mmcli.training.contrastive import info_nce, recall
+from mmcli.training.fit import initial, predictor
+from mmcli.training.fit.contrastive import info_nce, recall
+from mmcli.training.use import run
 
 CONFIG = TrainConfig(objective="contrastive", epochs=24, rate=1e-2, width=16)
 

@@ -12,10 +12,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from mmcli.artifacts import checkpoint, dataset
+from mmcli.artifacts.formats import checkpoint, dataset
 from mmcli.errors import ArtifactError, MismatchError
-from mmcli.training import auto, run
 from mmcli.training.config import TrainConfig
+from mmcli.training.ensemble import auto
+from mmcli.training.use import run
 
 CONFIG = TrainConfig(fusion="auto", candidates="networks", folds=2, epochs=1, width=8, batch=20)
 FITS = 4 * 3  # two modalities alone, two blocks of both; two folds and the whole

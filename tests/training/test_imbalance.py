@@ -11,10 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmcli.artifacts.dataset import Dataset
+from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import UsageError
-from mmcli.training import imbalance, loop
 from mmcli.training.config import TrainConfig
+from mmcli.training.fit import imbalance, loop
 from mmcli.training.target import Target
 
 CONFIG = TrainConfig(epochs=6, width=16, rate=1e-2, batch=20, average=0.0, modality_dropout=0.0, dropout=0.0)
@@ -63,9 +63,9 @@ def _scarce(planted: ModuleType) -> Dataset:
     "remedy", [{"class_weights": "inverse"}, {"class_weights": "effective"}, {"sampling": "balanced"}]
 )
 def test_a_scarce_class_is_found_more_often(planted: ModuleType, remedy: dict[str, str]) -> None:
-    from mmcli.artifacts.checkpoint import Checkpoint
-    from mmcli.training import run
-    from mmcli.training.predictor import Predictor
+    from mmcli.artifacts.formats.checkpoint import Checkpoint
+    from mmcli.training.fit.predictor import Predictor
+    from mmcli.training.use import run
 
     data = _scarce(planted)
     rows = np.flatnonzero((data.split == "test") & (data.label == "a"))

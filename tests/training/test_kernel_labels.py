@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmcli.training import predictor, run
 from mmcli.training.config import TrainConfig
+from mmcli.training.fit import predictor
+from mmcli.training.use import run
 
 from ..evaluation.conftest import made
 

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from mmcli.errors import InputError, UsageError
-from mmcli.training import loop, run
 from mmcli.training.config import TrainConfig
-from mmcli.training.predictor import Predictor
+from mmcli.training.fit import loop
+from mmcli.training.fit.predictor import Predictor
+from mmcli.training.use import run
 
 
 def trained(data, **options):
     config = TrainConfig(**{"epochs": 12, "width": 16, "rate": 1e-2, "batch": 20, **options})
     found = loop.fit(data, config)
-    from mmcli.artifacts.checkpoint import Checkpoint
+    from mmcli.artifacts.formats.checkpoint import Checkpoint
 
     return found, Predictor(Checkpoint(found.tensors, run.describe(data, config, found, ())))
 
@@ -102,7 +103,7 @@ def test_values_of_an_absent_modality_are_never_read(planted: ModuleType) -> Non
     """A data set without one of the model's modalities answers as one where it is absent from every item."""
     data = planted.pair(80)
     _, predictor = trained(data, epochs=2)
-    from mmcli.artifacts.dataset import Dataset
+    from mmcli.artifacts.formats.dataset import Dataset
 
     right = {"right": data.streams["right"]}
     meta = {"task": "classify", "classes": ["agree", "differ"]}

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from mmcli.artifacts.dataset import Dataset
-from mmcli.fusion import balance
-from mmcli.training import auto, foldwise, loop, run
+from mmcli.artifacts.formats.dataset import Dataset
+from mmcli.fusion.dataset import balance
+from mmcli.training import foldwise
 from mmcli.training.config import TrainConfig
 from mmcli.training.data import Data, shape_of
+from mmcli.training.ensemble import auto
+from mmcli.training.fit import loop
+from mmcli.training.use import run
 
 
 @pytest.fixture

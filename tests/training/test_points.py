@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.artifacts import dataset as datasets
+from mmcli.artifacts.formats import dataset as datasets
 from mmcli.cli.app import run
-from mmcli.training import points
+from mmcli.training.use import points
 
 from ..evaluation.conftest import made
 

@@ -14,10 +14,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from mmcli.artifacts import checkpoint, dataset
+from mmcli.artifacts.formats import checkpoint, dataset
 from mmcli.errors import ArtifactError, MismatchError
-from mmcli.training import predictor, run
 from mmcli.training.config import TrainConfig
+from mmcli.training.fit import predictor
+from mmcli.training.use import run
 
 CONFIG = TrainConfig(epochs=6, width=16, patience=0)
 
@@ -65,7 +66,9 @@ def test_a_killed_process_is_continued_by_the_command(planted: ModuleType, tmp_p
     """SIGKILL after the first saved state; `--resume` ends in the bytes of an undisturbed run."""
     dataset.save(tmp_path / "d.npz", planted.noise_beside_signal(60))
     options = ["--set", "train.width=16", "--set", "train.patience=0", "--epochs", "30", "-q"]
-    script = "import mmcli.training.run as r, sys; r.SAVE_EVERY_S = 0.0; r.train.__kwdefaults__['save_every_s'] = 0.0;"
+    script = (
+        "import mmcli.training.use.run as r, sys; r.SAVE_EVERY_S = 0.0; r.train.__kwdefaults__['save_every_s'] = 0.0;"
+    )
     script += "from mmcli.cli.app import run; sys.exit(run(sys.argv[1:]))"
     command = [sys.executable, "-c", script, "train", str(tmp_path / "d.npz"), *options]
     child = subprocess.Popen([*command, "-o", str(tmp_path / "cut.pt")])

@@ -9,11 +9,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from mmcli.artifacts.dataset import Dataset
+from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import MismatchError, UsageError
 from mmcli.fusion import normalise
-from mmcli.training import foldwise, run, series
+from mmcli.training import foldwise
 from mmcli.training.config import TrainConfig
+from mmcli.training.use import run, series
 
 CONFIG = TrainConfig(epochs=4, width=16, rate=1e-2, batch=20)
 

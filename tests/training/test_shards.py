@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.artifacts import lazy, shards
+from mmcli.artifacts.formats import shards
+from mmcli.artifacts.io import lazy
 from mmcli.errors import InputError
-from mmcli.training import auto, foldwise, predictor, run, series
+from mmcli.training import foldwise
 from mmcli.training.config import CONTRASTIVE, TrainConfig
+from mmcli.training.ensemble import auto
+from mmcli.training.fit import predictor
+from mmcli.training.use import run, series
 
 
 @pytest.fixture
@@ -70,14 +74,14 @@ def test_what_was_made_is_left_out_of_folds_without_reading_it(both):
 
     real = foldwise.real(found)
 
-    assert lazy.of(real.streams["bad"].values) is not None
+    assert lazy.rows_of(real.streams["bad"].values) is not None
     assert not real.streams["bad"].present[found.split == "train"].any()
 
 
 def test_kernels_that_would_hold_too_much_of_a_folder_stay_away(both, monkeypatch):
     held, found = both
     assert auto.rounds(found, TrainConfig(fusion="auto")) == auto.rounds(held, TrainConfig(fusion="auto"))
-    monkeypatch.setattr("mmcli.artifacts.lazy.HELD", 1000)
+    monkeypatch.setattr("mmcli.artifacts.io.lazy.HELD", 1000)
 
     assert auto.rounds(found, TrainConfig(fusion="auto")) < auto.rounds(held, TrainConfig(fusion="auto"))
     with pytest.raises(InputError, match="bytes of them together"):

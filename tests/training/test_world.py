@@ -11,7 +11,7 @@ from types import ModuleType
 
 import numpy as np
 
-from mmcli.artifacts import dataset
+from mmcli.artifacts.formats import dataset
 from mmcli.training.world import World
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats.features import Features
 from mmcli.extractors import _check, _frames, _sound, _spectrum
 from mmcli.extractors._features import features
 

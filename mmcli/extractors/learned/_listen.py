@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats.features import Features
 from mmcli.extractors import _sound
 from mmcli.extractors.learned import _file, _tensors
 from mmcli.extractors.learned._transformer import Model

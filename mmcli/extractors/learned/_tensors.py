@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError, MmcliError, UsageError, first_line
 from mmcli.extractors import _check, _settings, _sound, is_fitted, registry
 from mmcli.extractors.learned import _file

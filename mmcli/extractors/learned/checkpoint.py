@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats.features import Features
 from mmcli.errors import ArtifactError, InputError, MismatchError, UsageError
 from mmcli.extractors import _check, configured, is_fitted, registry, run, weights
 from mmcli.extractors.learned import _file
@@ -116,8 +116,8 @@ def _checkpoint(file: str, digest: str) -> tuple[Any, Mapping[str, Any]]:
     """The built model and what its checkpoint says of its modalities."""
     import torch
 
-    from mmcli.artifacts import checkpoint
-    from mmcli.models import factory
+    from mmcli.artifacts.formats import checkpoint
+    from mmcli.models.nets import factory
 
     def expected(config: dict[str, Any]) -> Mapping[str, tuple[int, ...]]:
         with torch.device("meta"):

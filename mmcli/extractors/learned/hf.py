@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats.features import Features
 from mmcli.errors import MissingError, UsageError
 from mmcli.extractors import _check, weights
 from mmcli.extractors._picture import rgb as _rgb

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats.features import Features
 from mmcli.errors import ArtifactError, first_line
 from mmcli.extractors import weights
 from mmcli.extractors.learned import _tensors

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
 from mmcli.extractors import _check
 from mmcli.extractors._features import features

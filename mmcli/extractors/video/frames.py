@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmcli.artifacts.features import Features
+from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
 from mmcli.extractors import _check, _frames, _settings, is_fitted, registry
 from mmcli.extractors._features import features

@@ -6,6 +6,24 @@ An encoder module has ``KINDS`` (the stream kinds it reads, see :mod:`mmcli.mode
 
 from __future__ import annotations
 
+from mmcli.errors import MismatchError
+from mmcli.models.streams import StreamShape
 from mmcli.registry import Registry
 
-registry = Registry("encoder", __name__, __path__, support=["base"])
+registry = Registry("encoder", __name__, __path__)
+
+
+def names_for(stream: StreamShape) -> list[str]:
+    """All encoders that read streams of this kind."""
+    return [name for name in registry.names() if stream.kind in registry.load(name).KINDS]
+
+
+def check(stream: StreamShape, encoder: str) -> None:
+    """Raises :class:`MismatchError` where the encoder does not read such streams."""
+    kinds = registry.load(encoder).KINDS
+    if stream.kind not in kinds:
+        raise MismatchError(
+            f"encoder {encoder!r} reads {', '.join(kinds)}, not {stream.kind}",
+            source=stream.name,
+            hint="for this stream: " + ", ".join(names_for(stream)),
+        )

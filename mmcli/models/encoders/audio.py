@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmcli.models import masks
-from mmcli.models.dropout import Dropout
-from mmcli.models.encoders.base import Encoder
-from mmcli.models.pooling import AttentionPool
+from mmcli.models import layers
+from mmcli.models.encoder import Encoder
+from mmcli.models.layers import AttentionPool, Dropout
 from mmcli.models.streams import StreamShape
 
 KINDS = ("spectrogram", "sequence")
@@ -91,7 +90,7 @@ class AudioNet(Encoder):
                 mask = mask[:, ::2]  # a step stands for two frames; the first of them is real where any is
             x = self.drop(x)
         steps = torch.relu(self.join(x.transpose(1, 2).flatten(2)))
-        return masks.zeroed(steps, mask), mask
+        return layers.zeroed(steps, mask), mask
 
 
 def build(config: Config) -> Encoder:

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mmcli.models import masks
-from mmcli.models.dropout import Dropout
-from mmcli.models.encoders.base import Encoder
-from mmcli.models.inputs import InputLayer
-from mmcli.models.pooling import AttentionPool
+from mmcli.models import layers
+from mmcli.models.encoder import Encoder
+from mmcli.models.layers import AttentionPool, Dropout, InputLayer
 from mmcli.models.streams import StreamShape
 
 KINDS = ("tokens", "sequence", "spectrogram")
@@ -62,7 +60,7 @@ class BiLstm(Encoder):
         ahead, _ = self.forwards(x)
         back, _ = self.backwards(x.gather(1, mirrored.expand_as(x)))
         back = back.gather(1, mirrored.expand_as(back))
-        return masks.zeroed(torch.cat([ahead, back], dim=-1), mask), mask
+        return layers.zeroed(torch.cat([ahead, back], dim=-1), mask), mask
 
 
 def build(config: Config) -> Encoder:

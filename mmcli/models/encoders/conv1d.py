@@ -8,11 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmcli.models import masks
-from mmcli.models.dropout import Dropout
-from mmcli.models.encoders.base import Encoder
-from mmcli.models.inputs import InputLayer
-from mmcli.models.pooling import AttentionPool
+from mmcli.models import layers
+from mmcli.models.encoder import Encoder
+from mmcli.models.layers import AttentionPool, Dropout, InputLayer
 from mmcli.models.streams import StreamShape
 
 KINDS = ("sequence", "spectrogram", "tokens")
@@ -67,7 +65,7 @@ class Conv1dNet(Encoder):
             if stage or self.stride > 1:
                 mask = mask[:, ::2]
             y = self.drop(norm(convolution(x.transpose(1, 2)).transpose(1, 2)))
-            x = masks.zeroed(torch.relu(y if stage == 0 else x + y), mask)
+            x = layers.zeroed(torch.relu(y if stage == 0 else x + y), mask)
         return x, mask
 
 

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmcli.models import masks
-from mmcli.models.dropout import Dropout
-from mmcli.models.encoders.base import Encoder
-from mmcli.models.pooling import AttentionPool
+from mmcli.models import layers
+from mmcli.models.encoder import Encoder
+from mmcli.models.layers import AttentionPool, Dropout
 from mmcli.models.streams import StreamShape
 
 KINDS = ("image",)
@@ -84,7 +83,7 @@ class Residual(Encoder):
             x = self.drop(stage(x))
         cells = torch.relu(self.project(x)).flatten(2).transpose(1, 2)
         seen = mask[:, :1].expand(-1, cells.shape[1])
-        return masks.zeroed(cells, seen), seen
+        return layers.zeroed(cells, seen), seen
 
 
 def build(config: Config) -> Encoder:

@@ -11,12 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
-from mmcli.models import masks
 from mmcli.models.attention import SelfLayer, positions
-from mmcli.models.dropout import Dropout
-from mmcli.models.encoders.base import Encoder
-from mmcli.models.inputs import InputLayer
-from mmcli.models.pooling import AttentionPool
+from mmcli.models.encoder import Encoder
+from mmcli.models.layers import AttentionPool, Dropout, InputLayer, zeroed
 from mmcli.models.streams import StreamShape
 
 KINDS = ("tokens", "sequence", "spectrogram")
@@ -71,11 +68,11 @@ class Transformer(Encoder):
         x = self.input(values, mask)
         for convolution in self.halve:
             mask = mask[:, ::2]
-            x = masks.zeroed(torch.relu(convolution(x.transpose(1, 2))).transpose(1, 2), mask)
+            x = zeroed(torch.relu(convolution(x.transpose(1, 2))).transpose(1, 2), mask)
         x = self.drop(x + positions(x.shape[1], self.width, x.device))
         for layer in self.layers:
             x = layer(x, mask)
-        return masks.zeroed(self.norm(x), mask), mask
+        return zeroed(self.norm(x), mask), mask
 
 
 def build(config: Config) -> Encoder:

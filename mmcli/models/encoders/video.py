@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmcli.models import masks
-from mmcli.models.dropout import Dropout
-from mmcli.models.encoders.base import Encoder
-from mmcli.models.pooling import AttentionPool
+from mmcli.models.encoder import Encoder
+from mmcli.models.layers import AttentionPool, Dropout, zeroed
 from mmcli.models.streams import StreamShape
 
 KINDS = ("frames",)
@@ -60,9 +58,9 @@ class VideoNet(Encoder):
         for convolution in self.convolutions:
             x = torch.relu(convolution(x))
         x = torch.relu(self.join(self.drop(x.flatten(1)))).reshape(items, frames, -1)
-        x = masks.zeroed(x, mask)
+        x = zeroed(x, mask)
         y = functional.relu(self.time(x.transpose(1, 2))).transpose(1, 2)
-        return masks.zeroed(x + y, mask), mask
+        return zeroed(x + y, mask), mask
 
 
 def build(config: Config) -> Encoder:

@@ -8,7 +8,7 @@ from typing import Any
 
 import fuzz_seeds
 
-from mmcli.artifacts import jsonfile
+from mmcli.artifacts.io import jsonfile
 
 
 def json_cases() -> Iterator[tuple[str, bytes]]:

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts import alignment
-from mmcli.artifacts.alignment import Alignment
+from mmcli.artifacts.formats import alignment
+from mmcli.artifacts.formats.alignment import Alignment
 
 HERE = Path(__file__).resolve().parent
 SIDES = {

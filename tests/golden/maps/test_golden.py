@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.aligners.timemap import TimeMap
-from mmcli.artifacts import alignment, provenance
+from mmcli.artifacts.formats import alignment
+from mmcli.artifacts.formats.timemap import TimeMap
+from mmcli.artifacts.io import provenance
 
 HERE = Path(__file__).resolve().parent
 KNOWN = json.loads((HERE / "values.json").read_text())

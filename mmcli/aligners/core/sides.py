@@ -1,0 +1,206 @@
+"""One side of a pair of files: what it is, and what can be compared of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcli.aligners.core import inputs
+from mmcli.artifacts.formats import features as features_file
+from mmcli.artifacts.formats.features import Features
+from mmcli.artifacts.io import provenance
+from mmcli.errors import InputError, MismatchError, UsageError
+
+
+@dataclass(frozen=True)
+class Side:
+    """A file of the pair."""
+
+    path: Path
+    role: str  # "reference" or "query"
+    rate: float | None = None  # Hz, of a series without a time column
+    missing: str = "refuse"  # what becomes of gaps in a series: or "interpolate"
+
+    @cached_property
+    def modality(self) -> str:
+        """audio, video, score (MIDI), features, series, subtitle, text, image."""
+        from mmcli.media import modality_of
+
+        return "score" if self.path.suffix.lower() in (".mid", ".midi") else modality_of(self.path)
+
+    @cached_property
+    def features(self) -> Features:
+        """The features of a features file or a numeric series."""
+        if self.modality == "features":
+            return features_file.load(self.path)
+        if self.modality == "series":
+            from mmcli import extractors
+
+            clip = self._clip("series")
+            if not clip.timed and len(clip.times) > 1:
+                raise InputError("has no time column", source=self.path.name, hint="give its rate in Hz: --rate 100")
+            found: Features = extractors.load("series.raw").extract(clip)
+            return found
+        raise MismatchError(f"a file of kind {self.modality} holds no frames", source=self.path.name)
+
+    @cached_property
+    def sound(self) -> Any:
+        """The sound of an audio or video file, or of a score as plain tones: an AudioClip."""
+        if self.modality == "score":
+            pass
+            from mmcli.media import midi
+
+            return sounded(midi.read(self.path))
+        return self._clip("audio")
+
+    @cached_property
+    def cues(self) -> list[tuple[float, float, str]]:
+        """The cues of a subtitle: (start, end, text) in seconds."""
+        return list(self._clip("subtitle").cues)
+
+    @property
+    def text(self) -> str:
+        """The text of a text file."""
+        return str(self._clip("text").text)
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether it is an audio file, a score, or a video file with a sound track."""
+        if self.modality == "video":
+            return bool(self._clip("video").has_audio)
+        return self.modality in ("audio", "score")
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it is a video file without a sound track."""
+        return self.modality == "video" and not self.has_sound
+
+    @property
+    def clip(self) -> Any:
+        """The clip of a video file."""
+        return self._clip("video")
+
+    @cached_property
+    def pictures(self) -> Features:
+        """The signatures of the frames of a video."""
+        pass
+
+        return signatures(self._clip("video"))
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether it is a features file or a numeric series."""
+        return self.modality in ("features", "series")
+
+    def about(self) -> dict[str, Any]:
+        """Name, sha256 of the file itself and duration in seconds."""
+        if self.has_frames:
+            duration = inputs.about(self.features)["duration_s"]
+        elif self.modality == "text":
+            return {"name": self.path.name, "sha256": provenance.sha256_file(self.path), "duration_s": None}
+        elif self.modality == "subtitle":
+            duration = max(end for _, end, _ in self.cues)
+        else:
+            duration = float(self._timed().duration_s)
+        return {"name": self.path.name, "sha256": provenance.sha256_file(self.path), "duration_s": duration}
+
+    def extract(self, extractor: str) -> Features:
+        """The features that a named extractor takes from the file."""
+        from mmcli import extractors
+
+        modality, _ = extractors.modality_of(extractor)
+        if self.has_frames and not (self.modality == "series" and modality == "series"):
+            raise UsageError(f"--feature {extractor} needs a media file, {self.path.name} holds features already")
+        module = extractors.load(extractor)
+        if extractors.is_fitted(module):
+            raise UsageError(f"{extractor} is fitted on a data set and says nothing about time", source=self.path.name)
+        found: Features = module.extract(self._clip(modality))
+        return found
+
+    def _clip(self, modality: str) -> Any:
+        from mmcli.media import MediaOptions, open_clip
+
+        series: dict[str, Any] = {"rate": self.rate, "missing": self.missing} if modality == "series" else {}
+        return open_clip(self.path, modality, options=MediaOptions(**series))
+
+    def _timed(self) -> Any:
+        return self._clip("video") if self.modality == "video" and not self.has_sound else self.sound
+
+
+# What two copies of a moving picture share: a coarse grey image of every frame.
+
+ROWS, COLUMNS = 9, 16
+
+
+def signatures(video: Any) -> Features:
+    """Grey images of 9 x 16 fields of a video clip, float32 (frames, 144), each with mean 0: brightness and size of the
+    copy do not matter, and every frame keeps its own presentation time."""
+    times, rows = [], []
+    for time, picture in video.frames():
+        grey = picture[:, :, :3].mean(axis=2, dtype=np.float32)
+        field = _fields(grey)
+        rows.append((field - field.mean()).ravel())
+        times.append(time)
+    return Features(
+        values=np.ascontiguousarray(np.array(rows, dtype=np.float32)), times=np.array(times, dtype=np.float64), meta={}
+    )
+
+
+def _fields(grey: Any) -> Any:
+    """Means over a grid of fields that covers the picture; parts of a field at the edges are left out."""
+    h, w = grey.shape
+    row = np.linspace(0, h, ROWS + 1).astype(np.int64)
+    column = np.linspace(0, w, COLUMNS + 1).astype(np.int64)
+    summed = np.add.reduceat(np.add.reduceat(grey, row[:-1], axis=0), column[:-1], axis=1)
+    return summed / np.outer(np.diff(row), np.diff(column))
+
+
+# A score as sound, plain enough to be compared with any rendition: decaying harmonics, no drums.
+
+RATE = 22_050
+HARMONICS = 6
+DECAY_S = 0.6  # after which a note has fallen to a third
+ATTACK_S = 0.004  # as of a struck or plucked note: with a slow one, maps led to 6 ms before the sound set in
+RELEASE_S = 0.05
+TAIL_S = 0.5
+HELD_S = 8.0  # after which a held note has fallen by 116 dB
+MAX_NOTE_S = 100_000.0  # of notes in all, one after another: minutes of work
+
+
+def sounded(score: Any) -> Any:
+    """An AudioClip of the notes of a :class:`mmcli.media.midi.Score`, at 22,050 Hz.
+
+    Amplitudes of harmonics fall as 1/k; drums are left out. Raises InputError where nothing else is there.
+    """
+    from mmcli.errors import InputError
+    from mmcli.media.clips import AudioClip
+    from mmcli.media.midi import DRUMS
+
+    tonal = np.flatnonzero(score.channel != DRUMS)
+    if len(tonal) == 0:
+        raise InputError("holds nothing but drums", source=score.name)
+    lengths = np.minimum(score.end - score.start, HELD_S)
+    if float(lengths[tonal].sum()) > MAX_NOTE_S:
+        raise InputError(
+            f"holds {lengths[tonal].sum():,.0f} s of notes, more than {MAX_NOTE_S:,.0f}", source=score.name
+        )
+    out = np.zeros(int((score.duration_s + TAIL_S) * RATE) + 1, dtype=np.float32)
+    for i in tonal.tolist():
+        first = int(score.start[i] * RATE)
+        held = max(float(lengths[i]), 0.05)
+        t = np.arange(int((held + RELEASE_S) * RATE)) / RATE
+        t = t[: len(out) - first]
+        f = 440.0 * 2 ** ((int(score.pitch[i]) - 69) / 12)
+        wave = np.zeros(len(t))
+        for k in range(1, HARMONICS + 1):
+            if k * f < RATE / 2:
+                wave += np.sin(2 * np.pi * k * f * t) / k
+        envelope = np.exp(-t / DECAY_S) * np.minimum(t / ATTACK_S, 1.0)
+        envelope *= np.clip((held + RELEASE_S - t) / RELEASE_S, 0, 1)
+        out[first : first + len(t)] += (wave * envelope * (int(score.velocity[i]) / 127)).astype(np.float32)
+    peak = float(np.abs(out).max())
+    return AudioClip.from_array(out / peak if peak > 0 else out, RATE, name=score.name)

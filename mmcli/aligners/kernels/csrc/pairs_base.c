@@ -1,5 +1,0 @@
-// The lane kernel for every machine without one of its own: SSE2 on x86-64, NEON on arm64, plain vector extensions elsewhere.
-#define KERNEL pairs_kernel_base
-#define KERNEL_NAME "base"
-#define LANES 2
-#include "pairs_lanes.h"

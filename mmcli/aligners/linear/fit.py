@@ -1,0 +1,262 @@
+"""Offset and rate between two inputs: local lags of many windows, and the line that most of them agree on.
+
+Frames give each window's position (:mod:`.windows`), sound then sharpens it to a fraction of a sample
+(:mod:`.phase`), and the consensus (:mod:`.consensus`) makes a line of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.aligners.core import inputs
+from mmcli.aligners.core.frames import comparable
+from mmcli.aligners.linear import consensus, phase, windows
+from mmcli.aligners.linear.consensus import Line
+from mmcli.aligners.linear.windows import Searched
+from mmcli.errors import MismatchError
+
+Vector = NDArray[np.float64]
+
+SHARP_Z = 6.0  # phase peaks below this happen between unrelated signals (4 to 5 is usual there)
+PHASE_WINDOW_S = 4.0  # a drift of 100 ppm moves the ends of such a window by 0.2 ms to either side
+PHASE_SMEAR_S = 5e-5  # a window whose ends move more than this is corrected for the rate found, and measured again
+NEAR = 4.0  # tolerances: a window that misses a line by less was found at the right place, not well measured
+LONG_S = 1200.0  # past this, phase is measured at half the sampling rate
+HOPS_S = 0.01, 0.1  # frames as far apart are what windows, tolerances and breaks are laid out for
+
+
+@dataclass
+class Material:
+    """One side of a pair, read once: frames (n, dims) at ``times``, and for sound the samples at ``rate_hz``.
+
+    ``unit_s``: seconds of a unit of ``times``. Frames that are nearer together or further apart than HOPS_S, a reading
+    an hour for example, are looked at on a clock where they are not.
+    """
+
+    frames: NDArray[Any]
+    times: Vector
+    about: dict[str, Any]
+    samples: NDArray[np.float32] | None = None
+    rate_hz: float = 0.0
+    unit_s: float = 1.0
+    stretched: dict[float, NDArray[np.float32]] = field(default_factory=dict)
+    ready: dict[float, Searched] = field(default_factory=dict)
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds between two frames."""
+        return inputs.hop_of(self.times)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Where it begins and ends on its own clock, seconds."""
+        if self.samples is not None:
+            return 0.0, len(self.samples) / self.rate_hz
+        return float(self.times[0]), float(self.times[-1])
+
+    def searched(self, hop: float) -> Searched:
+        """This side on a grid of ``hop`` seconds, made ready for windows of the other to be looked for in it."""
+        if hop not in self.ready:
+            self.ready.clear()  # one at a time: an hour is 20 MB
+            self.ready[hop] = windows.searched(self.frames, self.times, hop)
+        return self.ready[hop]
+
+    def samples_at(self, rate: float) -> NDArray[np.float32]:
+        """The samples played ``1 / rate`` times as fast, so that they last ``rate`` times as long."""
+        assert self.samples is not None
+        if rate == 1.0:
+            return self.samples
+        key = round(rate, 9)
+        if key not in self.stretched:
+            import soxr
+
+            self.stretched.clear()  # one at a time: an hour is 200 MB
+            self.stretched[key] = np.asarray(
+                soxr.resample(self.samples, self.rate_hz, self.rate_hz * rate, quality="MQ"), dtype=np.float32
+            )
+        return self.stretched[key]
+
+
+@dataclass(frozen=True)
+class Lags:
+    """Local lags. ``t`` (k,) query seconds times ``rate``; ``lag`` (k,) reference minus that; ``score`` (k,) of the
+    frames; ``z`` (k,) of the phase peaks, or None without sound; ``sharp``: the lags come from the phase."""
+
+    t: Vector
+    lag: Vector
+    score: Vector
+    z: Vector | None
+    sharp: bool
+    rate: float
+    window_s: float
+    hop_s: float
+    rival: tuple[float, float] = (0.0, 0.0)  # see :func:`.windows.rival`
+    unit_s: float = 1.0  # see :class:`Material`
+
+    @property
+    def tolerance_s(self) -> float:
+        """How far a lag may lie from a line that it agrees with: 8 ms where phase measured it, else two frames."""
+        return 0.008 if self.sharp else max(0.02, 2 * self.hop_s)
+
+    @property
+    def trusted(self) -> Vector:
+        """The share of windows whose phase peak stands out, per window 0 or 1; all ones without sound."""
+        return np.ones(len(self.t)) if self.z is None else np.asarray(self.z >= SHARP_Z, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """``t_reference = offset_s + rate * t_query`` with its evidence."""
+
+    model: str
+    offset_s: float
+    rate: float
+    lags: Lags
+    line: Line
+
+    @property
+    def agreeing(self) -> float:
+        """The share of windows that agree with the line, 0 to 1."""
+        return float(self.line.agree.mean())
+
+    @property
+    def strength(self) -> tuple[bool, float]:
+        """What one fit is preferred to another by: measured by phase, then the share of trusted windows that agree."""
+        share = self.line.agree * self.lags.trusted if self.lags.sharp else self.line.agree
+        return self.lags.sharp, float(share.mean())
+
+    @property
+    def z(self) -> float | None:
+        """Median phase peak of the windows that agree."""
+        return None if self.lags.z is None else float(np.median(self.lags.z[self.line.agree]))
+
+    @property
+    def deviation_s(self) -> float:
+        """How far windows lie from the line, root mean square: of those that agree, and of those that miss by a few
+        tolerances. A window further off was found in another place, and says nothing about this one."""
+        error = np.abs(self.lags.lag - self.line.lag(self.lags.t))
+        counted = error <= NEAR * self.lags.tolerance_s
+        if self.lags.sharp:
+            counted &= self.lags.trusted > 0
+        return float(np.sqrt(np.mean(error[counted] ** 2))) if counted.any() else self.lags.tolerance_s
+
+    @property
+    def independent(self) -> float:
+        """How many windows agree that share no sound with each other."""
+        n = float(self.line.agree.sum())
+        window = min(PHASE_WINDOW_S, self.lags.window_s) if self.lags.sharp else self.lags.window_s
+        step = float(np.median(np.diff(self.lags.t))) if len(self.lags.t) > 1 else window
+        return max(1.0, n * min(1.0, step / window))
+
+    @property
+    def slope_deviation(self) -> float:
+        """Standard deviation of the slope, seconds per second."""
+        t = self.lags.t[self.line.agree]
+        return self.deviation_s / float(np.sqrt(self.independent) * t.std()) if len(t) > 1 else np.inf
+
+    @property
+    def score(self) -> float:
+        """Mean frame correlation of the windows that agree."""
+        return float(self.lags.score[self.line.agree].mean())
+
+    def evidence(self) -> str:
+        """One clause for people."""
+        n, k = len(self.lags.t), int(self.line.agree.sum())
+        text = f"{k} of {n} windows agree within {said(self.lags.tolerance_s * self.lags.unit_s)}"
+        return text if self.z is None else f"{text}, phase peak z = {self.z:.1f}"
+
+
+def said(seconds: float) -> str:
+    """A short time for people.
+
+    >>> said(0.008), said(2 / 24), said(2.0), said(7200.0)
+    ('8 ms', '83 ms', '2 s', '7200 s')
+    """
+    return f"{seconds:g} s" if seconds >= 1.0 else f"{seconds * 1e3:.0f} ms"
+
+
+def material(x: Any, role: str) -> Material:
+    """A side of the pair as frames and, for an audio clip, samples."""
+    if hasattr(x, "samples"):
+        features = comparable(x)
+        rate_hz = min(int(x.rate), 16_000 if x.duration_s <= LONG_S else 8_000)
+        return Material(features.flat(), features.times, inputs.about(x), x.samples(rate_hz), float(rate_hz))
+    values, times = inputs.frames(x, role)
+    return Material(values, times, inputs.about(x))
+
+
+def materials(x: Any, y: Any) -> tuple[Material, Material]:
+    """Both sides; sound on one sampling rate. Raises as :func:`.inputs.checked` does."""
+    if hasattr(x, "samples") != hasattr(y, "samples"):
+        raise MismatchError(
+            "one side is sound, the other features", hint="give two media files, or extract features of both first"
+        )
+    if not hasattr(x, "samples"):
+        inputs.checked(x, y)
+    a, b = material(x, "reference"), material(y, "query")
+    if a.samples is not None and a.rate_hz != b.rate_hz:
+        rate_hz = int(min(a.rate_hz, b.rate_hz))
+        a.samples, b.samples = x.samples(rate_hz), y.samples(rate_hz)
+        a.rate_hz = b.rate_hz = float(rate_hz)
+    if a.samples is None:
+        hop = max(a.hop_s, b.hop_s)
+        unit = hop / float(np.clip(hop, *HOPS_S))
+        for side in (a, b):
+            side.times, side.unit_s = side.times / unit, unit
+    return a, b
+
+
+def local_lags(
+    x: Material,
+    y: Material,
+    *,
+    rate: float = 1.0,
+    window_s: float = 10.0,
+    step_s: float = 4.0,
+    most_ppm: float = 2000.0,
+) -> Lags:
+    """The lag of every window of the query, the query first stretched by ``rate``."""
+    hop = max(x.hop_s, y.hop_s)
+    grid = x.searched(windows.hop_for(x.times, y.times * rate, hop))
+    found = windows.positions(grid, y.frames, y.times * rate, window_s=window_s, step_s=step_s)
+    choice = windows.track(found, most_ppm=most_ppm)
+    rows = np.flatnonzero(choice >= 0)
+    if len(rows) == 0:
+        raise MismatchError(
+            "no window of the query could be looked for in the reference",
+            source=y.about["name"],
+            hint="a side is silent, constant or shorter than a few frames",
+        )
+    rival = windows.rival(found, choice)
+    t, lag = found.centre[rows], found.lag[rows, choice[rows]]
+    score = found.score[rows, choice[rows]]
+    if x.samples is None or y.samples is None:
+        return Lags(t, lag, score, None, False, rate, found.window_s, hop, rival, x.unit_s)
+    search = max(0.1, 3 * hop)
+    samples = y.samples_at(rate)
+    window = min(PHASE_WINDOW_S, found.window_s)
+    fine = [phase.refine(x.samples, samples, x.rate_hz, c, g, window_s=window, search_s=search)
+            for c, g in zip(t.tolist(), lag.tolist(), strict=True)]  # fmt: skip
+    sharpened = np.array([f[0] for f in fine])
+    z = np.array([f[1] for f in fine])
+    missing = ~np.isfinite(sharpened)
+    z[missing] = 0.0
+    sharp = float(np.mean(z >= SHARP_Z)) >= 0.3
+    if sharp:
+        lag = np.where(missing, lag, sharpened)
+    return Lags(t, lag, score, z, sharp, rate, found.window_s, hop, rival)
+
+
+def fit(lags: Lags, model: str, *, tolerance_s: float | None = None, most_ppm: float = 6000.0) -> Fit:
+    """The offset, or the offset and rate, that most windows agree with; sharp windows count ten times as much."""
+    weight = 0.1 + lags.trusted if lags.sharp else np.maximum(lags.score, 0.01)
+    tolerance = tolerance_s or lags.tolerance_s
+    if model == "offset":
+        found = consensus.constant(lags.t, lags.lag, weight, tolerance)
+    else:
+        found = consensus.line(lags.t, lags.lag, weight, tolerance, most_slope=most_ppm * 1e-6)
+    return Fit(model, found.at_zero, (1.0 + found.slope) * lags.rate, lags, found)

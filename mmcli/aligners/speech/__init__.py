@@ -1,0 +1,1 @@
+"""Speech and its text: words, their sounds, which language it is, and where each is spoken."""

@@ -1,0 +1,1 @@
+"""Cues of a subtitle on the speech activity of a recording."""

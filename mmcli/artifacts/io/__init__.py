@@ -1,0 +1,1 @@
+"""Files, whole or absent: reading, writing and hashing them, and the containers (npz, json) beneath the formats."""

@@ -1,0 +1,1 @@
+"""The batches that commands call: extraction, pairs, warps, predictions."""

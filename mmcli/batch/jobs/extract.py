@@ -1,0 +1,268 @@
+"""Features of many inputs into one folder: plan, fit, run, report. What ``mmcli extract`` calls.
+
+A folder of outputs is always either finished or a state from which the same command continues: outputs are complete or
+absent, the journal has a line for each input that is done, and nothing needs to be cleaned up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmcli.artifacts.formats import manifest
+from mmcli.artifacts.formats.features import Features
+from mmcli.batch.plan import fitting, inputs, plan, segments, task
+from mmcli.batch.plan.inputs import Item
+from mmcli.batch.plan.streams import Stream, with_state
+from mmcli.batch.state import journal, ledger
+from mmcli.batch.state.ledger import Ledger, Listener, Summary
+from mmcli.batch.workers import executor, run
+from mmcli.batch.workers.shard import Shard
+from mmcli.errors import MissingError, UsageError
+
+TASK = "mmcli.batch.plan.task:prepare"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a batch runs. Only ``media`` and ``fitted`` change what is computed; ``device`` changes how it is rounded."""
+
+    modality: str = "auto"
+    media: Mapping[str, Any] = field(default_factory=dict)  # track, channel, missing
+    fitted: Sequence[Path] = ()
+    sound_only: bool = False  # a video whose item has no other sound gives its sound and no pictures
+    jobs: int | None = None
+    executor: Executor | None = None  # in place of our own workers; see mmcli.batch.workers.executor
+    limits: run.Limits = field(default_factory=run.Limits)
+    shard: Shard | None = None
+    force: bool = False
+    retry_failed: bool = False
+    verify_source: bool = False
+    allow_missing: bool = False
+    segments: str | None = None  # FILE or FILE#TIER: the intervals of an annotation, each an item
+    max_failures: str | None = None  # a number, or a share of all inputs with %
+    place: str | None = None  # the URL where outputs go instead of the folder, which then holds the books alone
+    device: str = "cpu"  # cpu, cuda or auto: where encoders compute
+
+
+def planned(
+    sources: Sequence[str | Path], out: Path, streams: Mapping[str, Sequence[Stream]], options: Options, say: Any = None
+) -> plan.Plan:
+    """The plan of a batch: nothing is written, no input is opened.
+
+    Raises :class:`UsageError` and :class:`MissingError` for everything that can be known to go wrong.
+    """
+    found = inputs.gather(sources, options.modality, leave_out=out)
+    if options.segments is not None:
+        if len(found.items) != 1:
+            raise UsageError(
+                f"an annotation belongs to one recording, not to {len(found.items)}", source=options.segments
+            )
+        found.items = segments.cut(found.items[0], segments.read(options.segments))
+    items = [i for i in found.items if options.shard is None or options.shard.holds(i.id)]
+    if found.ignored and say is not None:
+        say(f"{len(found.ignored)} files passed over, the first is {found.ignored[0]}")
+    if not found.items:
+        raise MissingError("nothing to extract from", source=", ".join(map(str, sources))[:200])
+    if not options.allow_missing:
+        absent = list(inputs.missing(items))
+        if absent:
+            item, cell = absent[0]
+            more = f", and {len(absent) - 1} more files are missing" if len(absent) > 1 else ""
+            raise MissingError(
+                f"no such file ({cell.column} of item {item.id}){more}",
+                source=cell.path,
+                hint="--allow-missing records such inputs as failed and goes on",
+            )
+    used = {one.key: one for ones in streams.values() for one in ones}
+    return plan.Plan(items, plan.tasks(items, streams, sound_only=options.sound_only), used)
+
+
+def dry(
+    sources: Sequence[str | Path], out: Path, streams: Mapping[str, Sequence[Stream]], options: Options
+) -> plan.Plan:
+    """The plan with what is known of each input; fitted states are those that lie in the output folder already."""
+    found = planned(sources, out, streams, options)
+    for key, one in found.streams.items():
+        path = out / "fitted" / f"{one.name}.json"
+        if one.fitted and path.exists():
+            found.streams[key] = with_state(one, path)
+    before = journal.read(out) if out.exists() else {}
+    ledger.refuse_others(before, plan.is_task, out)
+    plan.compare(found, before, options.media, force=options.force, retry_failed=options.retry_failed)
+    if options.place is None:
+        plan.check_writable(out)
+        plan.check_space(found, out)
+    return found
+
+
+def extract(
+    sources: Sequence[str | Path],
+    out: Path,
+    streams: Mapping[str, Sequence[Stream]],
+    options: Options,
+    listener: Listener,
+) -> Summary:
+    """Extract all streams from all inputs into the folder ``out``.
+
+    Raises :class:`BatchFailedError` where ``max_failures`` was reached, :class:`OutputError` where nothing can be
+    written; inputs that fail otherwise are counted in the summary, written to ``failures.jsonl``, and marked in the
+    manifest.
+    """
+    found = planned(sources, out, streams, options, listener.say)
+    batch = _Batch(found, out, options, listener)
+    folders = [out / part for part in {item.id.rpartition("/")[0] for item in found.items} | {"", "fitted"}]
+    with Ledger(out, batch.of_item, batch, listener.row, options.shard) as kept:
+        batch.ledger = kept
+        ledger.sweep(folders)
+        may_fit = options.shard is None
+        for message in fitting.states(found, options.fitted, out / "fitted", may_fit=may_fit, on=options.executor):
+            listener.say(message)
+        plan.compare(found, kept.before, options.media, force=options.force, retry_failed=options.retry_failed)
+        if options.place is None:
+            plan.check_space(found, out)
+        try:
+            batch.go()
+        finally:
+            ledger.sweep(folders)
+    counts, errors = batch.counts, kept.finish()
+    return Summary(out, counts["done"], counts["kept"], kept.failed, errors, counts["absent"], kept.report_name)
+
+
+def extract_one(
+    source: str | Path, target: str, streams: Mapping[str, Sequence[Stream]], options: Options, say: Any
+) -> Features:
+    """One input, one stream, one file (``-``: the caller writes it), in this process.
+
+    Raises :class:`UsageError` where more than one stream results.
+    """
+    found = planned([source], Path(), streams, options)
+    outputs = [(n, key) for n, t in enumerate(found.tasks) for key in t.outputs("")]
+    if len(outputs) != 1 or len(found.items) != 1:
+        names = [column for t in found.tasks for column, _ in t.outputs("").values()]
+        raise UsageError(
+            f"{len(found.items)} items and {len(outputs)} streams ({', '.join(names[:4])}) do not go into one file",
+            source=target,
+            hint="name a folder with -o, or choose one stream with --modality, --audio, --image, --video or --text",
+        )
+    ((number, key),) = outputs
+    payload = plan.payload(found, number, Path(), None, force=True)
+    if not key:
+        raise UsageError("is no raw input: there is nothing to extract", source=source)
+    one = found.streams[key]
+    if one.fitted:
+        one = _state_of_one(one, payload, target, options, say)
+    return task.one({**payload, "optional": False}, dict(options.media), one.setup(), options.device)
+
+
+def _state_of_one(one: Stream, payload: dict[str, Any], target: str, options: Options, say: Any) -> Stream:
+    if options.fitted:
+        return with_state(one, options.fitted[0])
+    if target == "-":
+        raise UsageError(f"{one.name} learns from training rows", hint="give --fitted FILE")
+    path = Path(target).with_suffix(f".{one.name}.json")
+    fitting.learn(one.setup(), [payload], str(path))
+    say(f"{one.name} learned from this input alone: {path}; --fitted FILE takes what was learned from others")
+    return with_state(one, path)
+
+
+class _Batch:
+    """What a batch does while it runs."""
+
+    ledger: Ledger
+
+    def __init__(self, found: plan.Plan, out: Path, options: Options, listener: Listener) -> None:
+        self.plan, self.out, self.options, self.listener = found, out, options, listener
+        self.of_item: list[list[int]] = [[] for _ in found.items]
+        for number, one in enumerate(found.tasks):
+            self.of_item[one.item].append(number)
+        self.counts = dict.fromkeys(("done", "kept", "absent"), 0)
+
+    def go(self) -> None:
+        """Run every task that is not known to have failed before."""
+        waiting = [n for n, state in enumerate(self.plan.states) if state != "failed"]
+        self.listener.begin(len(waiting), sum(self.plan.facts[n].get("size", 0) for n in waiting))
+        for number, state in enumerate(self.plan.states):
+            if state == "failed":
+                self.ledger.keep(number, self._before(number))
+        self.ledger.pass_on()
+        if not waiting:
+            return
+        setup = {
+            "streams": {key: s.setup() for key, s in self.plan.streams.items() if s.state_path or not s.fitted},
+            "media": dict(self.options.media),
+            "device": self.options.device,
+        }
+        jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
+        work = run.Work(TASK, setup)
+        tasks = ((n, self._payload(n)) for n in waiting)
+        on = self.options.executor
+        running = executor.run(tasks, work, on) if on else run.run(tasks, work, jobs, self.options.limits)
+        self.ledger.follow(running, self._heard, self.options.max_failures)
+
+    def _before(self, number: int) -> dict[str, Any]:
+        """What the journal holds of a task."""
+        one = self.plan.tasks[number]
+        return self.ledger.before[(self.plan.items[one.item].id, one.name)]
+
+    def _payload(self, number: int) -> dict[str, Any]:
+        known = None
+        if self.plan.states[number] == "known" and not self.options.verify_source:
+            known = self._before(number)["source"].get("sha256")
+        payload = plan.payload(self.plan, number, self.options.place or self.out, known, force=self.options.force)
+        return executor.absolute(payload)
+
+    def _heard(self, outcome: run.Outcome) -> None:
+        number = outcome.index
+        one = self.plan.tasks[number]
+        entry: dict[str, Any] = {
+            "id": self.plan.items[one.item].id,
+            "task": one.name,
+            "key": self.plan.keys[number],
+            "source": dict(self.plan.facts[number]),
+        }
+        seconds = 0.0
+        if outcome.value is not None:
+            entry["status"] = "absent" if outcome.value["status"] == "absent" else "done"
+            entry["source"]["sha256"] = outcome.value["source"]["sha256"]
+            seconds = outcome.value["seconds"]
+            self.counts[outcome.value["status"]] += 1
+        else:
+            entry["status"], entry["error"] = "failed", ledger.failure(outcome, "extract")
+        self.ledger.record(number, entry)
+        self.listener.advance(self.plan.facts[number].get("size", 0), seconds, outcome.error is not None)
+
+    def report(self, number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """A line of failures.jsonl."""
+        one = self.plan.tasks[number]
+        return {"id": entry["id"], "column": one.name, "path": one.cell.path, **entry["error"]}
+
+    def owns(self, task: str) -> bool:
+        """Whether a line of a journal is of this command."""
+        return plan.is_task(task)
+
+    def row(self, index: int) -> str:
+        """The line of an item in the manifest."""
+        item: Item = self.plan.items[index]
+        cells: dict[str, str] = {}
+        errors = [item.error] if item.error else []
+        for number in self.of_item[index]:
+            entry = self.ledger.results[number] or {}
+            if entry["status"] == "done":
+                cells.update(dict(self.plan.tasks[number].outputs(item.id).values()))
+            elif entry["status"] == "failed":
+                errors.append(f"{entry['task']}: {entry['error']['message']}")
+        return manifest.dump_row(
+            manifest.Row(
+                id=item.id,
+                cells=cells,
+                split=item.split,
+                label=item.label,
+                group=item.group,
+                error=" / ".join(errors) or None,
+                extra=item.extra,
+            )
+        )

@@ -1,0 +1,98 @@
+"""Many files put on another clock by one map: what ``mmcli warp`` calls for a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmcli.aligners.output import apply
+from mmcli.artifacts.formats import alignment, manifest
+from mmcli.artifacts.io import paths, provenance
+from mmcli.batch.plan import each
+from mmcli.batch.state.ledger import Listener, Summary
+from mmcli.batch.workers.worker import Do
+from mmcli.errors import MissingError, UsageError
+
+CALL = "mmcli.batch.jobs.warps:prepare"
+
+
+def ones(files: Sequence[Path | str], found: Path, out: Path, *, inverse: bool) -> list[each.One]:
+    """What is done to each file; its name is its id, sound becomes wav.
+
+    Raises :class:`MissingError` and :class:`UsageError` for what can be known to go wrong.
+    """
+    key = each.key_of({"map": provenance.sha256_file(found), "inverse": inverse})
+    made: list[each.One] = []
+    seen: dict[str, str] = {}
+    for path in map(str, files):
+        name = Path(path).name
+        problem = paths.id_problem(name)
+        if problem is not None:
+            raise UsageError(f"cannot be the name of an output: it {problem}", source=path, hint="rename it")
+        if not Path(path).exists():
+            raise MissingError("no such file", source=path)
+        target = apply.output_name(name)
+        if seen.setdefault(target, path) != path:
+            raise UsageError(f"{seen[target]} and {path} would both be written to {out / target}")
+        if (out / target).exists() and (out / target).samefile(path):
+            raise UsageError("would replace itself", source=path, hint="name another folder with -o")
+        payload = {"file": path, "output": str(out / target)}
+        made.append(each.One(name, {"file": each.Source.at(path)}, key, target, payload))
+    if len({one.id for one in made}) < len(made):
+        raise UsageError("names a file twice", source=made[0].payload["file"])
+    return made
+
+
+def warp(
+    files: Sequence[Path | str],
+    found: Path,
+    out: Path,
+    options: each.Options,
+    listener: Listener,
+    *,
+    inverse: bool = False,
+) -> Summary:
+    """Warp all files into ``out``, with manifest.jsonl, failures.jsonl and journal.jsonl; see :mod:`each`."""
+    alignment.load(found)  # a map that cannot be read is no failure of the files
+    made = ones(files, found, out, inverse=inverse)
+    made = [one for one in made if options.shard is None or options.shard.holds(one.id)]
+    setup = {"map": str(found.absolute()), "inverse": inverse}
+    return each.do(made, out, _Kind(made, setup), options, listener)
+
+
+class _Kind:
+    task = "warp"
+    rows = "manifest"
+    call = CALL
+
+    def __init__(self, made: Sequence[each.One], setup: dict[str, Any]) -> None:
+        self.made, self.setup = made, setup
+
+    def row(self, index: int, entry: Mapping[str, Any]) -> str:
+        one = self.made[index]
+        if entry["status"] == "failed":
+            return manifest.dump_row(manifest.Row(one.id, error=entry["error"]["message"]))
+        found = {name: str(value) for name, value in entry["found"].items() if value}
+        return manifest.dump_row(manifest.Row(one.id, extra={"file": str(one.target), **found}))
+
+    def report(self, index: int, entry: Mapping[str, Any]) -> dict[str, Any]:
+        one = self.made[index]
+        return {"id": one.id, "path": one.payload["file"], **entry["error"]}
+
+
+def prepare(setup: dict[str, Any]) -> Do:
+    """What a worker does with a file."""
+    found = alignment.load(setup["map"])
+
+    def do(payload: dict[str, Any]) -> dict[str, Any]:
+        digest = provenance.sha256_file(payload["file"])
+        clock = apply.warp_file(payload["file"], found, Path(payload["output"]), inverse=setup["inverse"])
+        return {
+            "sha256": {"file": digest},
+            "output": provenance.sha256_file(payload["output"]),
+            "found": {"times": clock.told, "guessed": clock.guessed, "remark": clock.remark},
+            "seconds": 0.0,
+        }
+
+    return do

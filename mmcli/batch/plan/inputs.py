@@ -1,0 +1,360 @@
+"""What the command line names, as items: files, folders and manifests become rows with one cell a modality."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mmcli.artifacts.formats import manifest
+from mmcli.artifacts.io import paths, reading, remote
+from mmcli.errors import InputError, MediaError, MissingError, UsageError
+from mmcli.media.door import SUFFIXES, modality_of
+
+_MANIFESTS = (".jsonl", ".ndjson")
+_ARRAYS = (".npz", ".npy")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One modality of an item. ``column`` is its name in the manifest, ``modality`` what it is read as.
+
+    Besides the modalities of :mod:`mmcli.media` there are ``features`` (a file of ours, copied), ``map`` (an alignment,
+    copied) and ``table``, whose ``values`` are in the row.
+    """
+
+    column: str
+    modality: str
+    path: str | None = None
+    facts: tuple[int, int] | None = None  # size and mtime_ns of the file; None where it is not there
+    row: int | None = None
+    text: str | None = None
+    numbers: dict[str, str] = field(default_factory=dict)
+    categories: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row: what belongs together."""
+
+    id: str
+    cells: tuple[Cell, ...]
+    split: str | None = None
+    label: str | None = None
+    group: str | None = None
+    start: float | None = None
+    end: float | None = None
+    error: str | None = None
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Found:
+    """Items in order, and what was passed over in folders."""
+
+    items: list[Item]
+    ignored: list[str]
+
+
+def gather(inputs: Sequence[str | Path], modality: str = "auto", leave_out: Path | None = None) -> Found:
+    """The items of all inputs.
+
+    ``modality`` other than ``auto`` reads named files as that modality and passes over other files in folders.
+    ``leave_out`` is a folder that is not looked into: the output.
+
+    Raises :class:`MissingError` for an input that is not there, :class:`UsageError` where two files claim one place.
+    """
+    loose: dict[str, dict[str, Cell]] = {}
+    rows: list[Item] = []
+    ignored: list[str] = []
+    for given in inputs:
+        path = Path(given)
+        if str(given) == "-":
+            rows.extend(_rows("-"))
+        elif remote.is_url(str(given)):
+            if str(given).lower().endswith((*_MANIFESTS, ".csv")) and modality != "series":
+                rows.extend(_far_rows(str(given)))
+                continue
+            for identifier, cell in _far_files(str(given), modality, ignored):
+                _place(loose, identifier, cell)
+        elif path.is_dir():
+            for identifier, cell in _folder(path, modality, leave_out, ignored):
+                _place(loose, identifier, cell)
+        elif is_manifest(path, modality):
+            rows.extend(_rows(path))
+        else:
+            _place(loose, path.stem, _cell(path, modality))
+    items = [Item(identifier, tuple(cells.values())) for identifier, cells in loose.items()]
+    items.extend(_only(row, modality) for row in rows)
+    _distinct(items)
+    return Found(items, ignored)
+
+
+def is_manifest(path: Path, modality: str = "auto") -> bool:
+    """NDJSON files are manifests; csv files are where their first line has a column ``id``."""
+    suffix = path.suffix.lower()
+    if suffix in _MANIFESTS:
+        return True
+    if suffix != ".csv" or modality == "series":
+        return False
+    try:
+        with path.open("rb") as file:
+            first = file.readline(1 << 16)
+    except OSError:
+        return False
+    return "id" in [c.strip().strip('"') for c in first.decode("utf-8-sig", "replace").rstrip("\r\n").split(",")]
+
+
+def _place(loose: dict[str, dict[str, Cell]], identifier: str, cell: Cell) -> None:
+    cells = loose.setdefault(identifier, {})
+    if cell.column in cells:
+        raise UsageError(
+            f"{cells[cell.column].path} and {cell.path} are both the {cell.column} of item {identifier!r}",
+            hint="rename one of them, or name the items in a manifest",
+        )
+    cells[cell.column] = cell
+
+
+def _cell(path: Path, modality: str) -> Cell:
+    """A file that was named on the command line."""
+    if not path.exists():
+        raise MissingError("no such file or folder", source=path)
+    if modality == "table":
+        raise UsageError("tables come as columns num.NAME and cat.NAME of a manifest", source=path)
+    found = SUFFIXES.get(path.suffix.lower()) or modality_of(path)
+    if found == "series" and path.suffix.lower() == ".npz":
+        found = modality_of(path)
+    if found == "features" and modality == "auto":
+        raise UsageError("holds features already", source=path)
+    return _as(str(path), found, modality, status_of(str(path)))
+
+
+def _as(path: str, found: str, modality: str, facts: tuple[int, int] | None) -> Cell:
+    if modality == "audio" and found == "video":
+        return Cell("video", "video", path, facts)
+    wanted = found if modality == "auto" else modality
+    if wanted == "text" and found == "subtitle":
+        wanted = "subtitle"
+    return Cell("text" if wanted == "subtitle" else wanted, wanted, path, facts)
+
+
+def _far_files(url: str, modality: str, ignored: list[str]) -> Iterator[tuple[str, Cell]]:
+    """The objects at or below a URL, known by the ends of their names."""
+    for one, facts in remote.listing(url).items():
+        alone = one == url
+        name = one.rpartition("/")[2] if alone else one[len(url.rstrip("/")) + 1 :]
+        found = SUFFIXES.get(os.path.splitext(name)[1].lower())  # noqa: PTH122
+        if found is None or found == "features" or not _welcome(found, modality):
+            if alone:
+                raise UsageError(
+                    f"cannot be read as {modality}: objects are known by the ends of their names", source=url
+                )
+            ignored.append(one)
+        elif not any(part.startswith(".") for part in name.split("/")):
+            yield os.path.splitext(name)[0], _as(one, found, modality, facts)  # noqa: PTH122
+
+
+def _far_rows(url: str) -> Iterator[Item]:
+    data = remote.read(url)
+    if data is None:
+        raise MissingError("no such object", source=url)
+    folder, _, name = url.rpartition("/")
+    yield from _items(manifest.loads(data, name).rows, _Far(folder))
+
+
+class _Far:
+    """The folder of a manifest in a store, listed once."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.facts = remote.listing(url)
+
+    def file(self, value: str) -> tuple[str, tuple[int, int] | None, int | None]:
+        """As :meth:`_Root.file`."""
+        text, row = paths.split_row(value)
+        problem = paths.path_problem(text)
+        if problem is not None:
+            raise InputError(f"{text!r} cannot be a path here: it {problem}", source=self.url)
+        path = remote.join(self.url, text)
+        return path, self.facts.get(path), row
+
+
+def _folder(folder: Path, modality: str, leave_out: Path | None, ignored: list[str]) -> Iterator[tuple[str, Cell]]:
+    outside = leave_out.resolve() if leave_out is not None else None
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            f for f in folders if not f.startswith(".") and (outside is None or Path(parent, f).resolve() != outside)
+        )
+        here = Path(parent)  # once a folder: files are text, of which there are 100,000
+        path_of = "" if here == Path() else f"{here}/".replace("//", "/")
+        ignored[:0] = [f"{here / f}, a link to a folder" for f in folders if (here / f).is_symlink()]
+        id_of = "" if here == folder else f"{here.relative_to(folder).as_posix()}/"
+        for name in sorted(names):
+            if name.startswith("."):
+                continue
+            path = path_of + name
+            stem, suffix = os.path.splitext(name)  # noqa: PTH122
+            if suffix == ".":  # a dot at the end begins no suffix
+                stem, suffix = name, ""
+            found = SUFFIXES.get(suffix.lower())
+            if found is None or suffix.lower() == ".npz":
+                try:
+                    found = modality_of(path)
+                except (MediaError, MissingError):
+                    found = None
+            if found is None or found == "features" or not _welcome(found, modality):
+                ignored.append(path)
+                continue
+            yield id_of + stem, _as(path, found, modality, status_of(path))
+
+
+def _welcome(found: str, modality: str) -> bool:
+    if modality == "auto" or found == modality:
+        return True
+    return (modality, found) in {("audio", "video"), ("text", "subtitle")}
+
+
+def _rows(source: Path | str) -> Iterator[Item]:
+    loaded = manifest.load(source)
+    yield from _items(loaded.rows, _Root(loaded.root))
+
+
+def _items(rows: Iterable[manifest.Row], root: _Root | _Far) -> Iterator[Item]:
+    for row in rows:
+        yield Item(
+            id=row.id,
+            cells=tuple(_cells(row.cells, root, row.id)),
+            split=row.split,
+            label=row.label,
+            group=row.group,
+            start=row.start,
+            end=row.end,
+            error=row.error,
+            extra=row.extra,
+        )
+
+
+def reading_rows(root: Path) -> Callable[[manifest.Row], Item]:
+    """What makes the item of a row, one row at a time, with its paths below ``root``. It raises InputError."""
+    folder = _Root(root)
+    return lambda row: next(_items([row], folder))
+
+
+class _Root:
+    """The folder of a manifest. A file in a folder that was looked at before costs one call of the system."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.confined: set[str] = set()
+
+    def file(self, value: str) -> tuple[str, tuple[int, int] | None, int | None]:
+        """Path, facts and row of what a cell names, confined below the root. Raises InputError."""
+        text, row = paths.split_row(value)
+        folder = text.rpartition("/")[0]
+        path = os.path.join(self.root, text)  # noqa: PTH118 - 100,000 times
+        if folder not in self.confined or paths.path_problem(text) is not None:
+            manifest.resolve(self.root, value)
+            manifest.resolve(self.root, f"{folder}/." if folder else ".")
+            self.confined.add(folder)
+        try:
+            status = os.lstat(path)
+        except OSError:
+            return path, None, row
+        if stat.S_ISLNK(status.st_mode):
+            manifest.resolve(self.root, value)
+            return path, status_of(path), row
+        return path, (status.st_size, status.st_mtime_ns), row
+
+
+def status_of(path: str) -> tuple[int, int] | None:
+    """Size and mtime_ns of a file, links followed; None where there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - 100,000 times
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _cells(written: dict[str, str], root: _Root | _Far, identifier: str) -> Iterator[Cell]:
+    numbers: dict[str, str] = {}
+    categories: dict[str, str] = {}
+    columns: set[str] = set()
+    for column, value in written.items():
+        kind, _, name = column.partition(".")
+        if kind in ("num", "cat"):
+            # An empty cell is known to be missing: the column exists.
+            (numbers if kind == "num" else categories)[name] = value
+            continue
+        if not value:
+            continue
+        cell = _written(column, kind, name, value, root)
+        if cell.column in columns:
+            raise UsageError(f"item {identifier!r} has both text and text_value", hint="leave one of them empty")
+        columns.add(cell.column)
+        yield cell
+    if any((numbers | categories).values()):
+        yield Cell("table", "table", numbers=numbers, categories=categories)
+
+
+def _written(column: str, kind: str, name: str, value: str, root: _Root | _Far) -> Cell:
+    if kind == "text_value":
+        return Cell("text" + ("." + name if name else ""), "text", text=value)
+    path, facts, row = root.file(value)
+    suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 - 100,000 times
+    modality = kind
+    if kind == "table" or (kind not in ("series", "map") and (row is not None or suffix in _ARRAYS)):
+        modality = "features"
+    elif kind == "series" and row is None and suffix == ".npz" and facts is not None and not remote.is_url(path):
+        modality = "features" if modality_of(path) == "features" else "series"
+    elif kind == "text" and SUFFIXES.get(suffix) == "subtitle":
+        modality = "subtitle"
+    return Cell(column, modality, path, facts, row)
+
+
+def _only(item: Item, modality: str) -> Item:
+    """The item with the cells that a chosen modality uses."""
+    if modality == "auto":
+        return item
+
+    def kept(cell: Cell) -> bool:
+        kind = cell.column.partition(".")[0]
+        return kind == modality or cell.modality == "map" or (modality == "audio" and kind == "video")
+
+    return replace(item, cells=tuple(c for c in item.cells if kept(c)))
+
+
+def _distinct(items: Iterable[Item]) -> None:
+    seen: set[str] = set()
+    folded: dict[str, str] = {}
+    for item in items:
+        problem = paths.id_problem(item.id)
+        if problem is not None:
+            raise UsageError(f"{item.id!r} cannot be an id: it {problem}", hint="name the items in a manifest")
+        if item.id in seen:
+            raise UsageError(f"two items are called {item.id!r}", hint="give them different ids in a manifest")
+        seen.add(item.id)
+        other = folded.setdefault(item.id.casefold(), item.id)
+        if other != item.id:
+            raise UsageError(
+                f"the ids {other!r} and {item.id!r} differ in case only, which not every file system keeps apart"
+            )
+
+
+def missing(items: Iterable[Item]) -> Iterator[tuple[Item, Cell]]:
+    """The cells whose file is not there."""
+    for item in items:
+        for cell in item.cells:
+            if cell.path is not None and cell.facts is None:
+                yield item, cell
+
+
+def listed(source: str, *, nul: bool = False) -> list[str]:
+    """The paths in a list, one a line or with ``nul`` one between NULs; ``-`` reads standard input."""
+    data = reading.read_bytes(source, 1 << 30)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError("is no list of paths in UTF-8", source=reading.named(source)) from None
+    return [path for path in (text.split("\0") if nul else text.splitlines()) if path]

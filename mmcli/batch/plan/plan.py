@@ -1,0 +1,217 @@
+"""What is to be done, found out before any work: which input is read as what, which outputs come of it, what is new."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmcli import extractors
+from mmcli._version import __version__
+from mmcli.artifacts.io import provenance
+from mmcli.batch.plan.inputs import Cell, Item
+from mmcli.batch.plan.streams import Stream
+from mmcli.batch.state.journal import Key
+from mmcli.errors import OutputError, UsageError
+
+COPIED = ("features", "map")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One cell of one item, read once. ``name`` is the column its outputs are named after, unique within the item."""
+
+    item: int
+    name: str
+    cell: Cell
+    read_as: str
+    streams: tuple[str, ...]  # keys into Plan.streams
+    optional: bool  # no sound in a video is no failure where sound was not asked for by name
+
+    def outputs(self, identifier: str) -> dict[str, tuple[str, str]]:
+        """For each stream's key: the manifest column and the path below the output folder."""
+        if self.read_as == "map":
+            return {"": (self.name, f"{identifier}.{self.name}.json")}
+        if self.read_as == "features":
+            column = self.name if "." in self.name else f"{self.name}.features"
+            return {"": (column, f"{identifier}.{column}.npz")}
+        columns = [f"{self.name}.{key.partition('.')[2]}" for key in self.streams]
+        return {k: (column, f"{identifier}.{column}.npz") for k, column in zip(self.streams, columns, strict=True)}
+
+
+@dataclass
+class Plan:
+    """Tasks in order, and what is known of each: ``new``, ``known`` (opened by a worker), ``stale`` or ``failed``."""
+
+    items: list[Item]
+    tasks: list[Task]
+    streams: dict[str, Stream]
+    states: list[str] = field(default_factory=list)
+    facts: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """How many tasks are in each state."""
+        return {state: self.states.count(state) for state in ("new", "known", "stale", "failed")}
+
+
+def tasks(items: Sequence[Item], streams: Mapping[str, Sequence[Stream]], *, sound_only: bool = False) -> list[Task]:
+    """The tasks of all items. ``sound_only``: a video whose item has no other sound gives its sound and no pictures.
+
+    Raises :class:`UsageError` where two outputs would have one name.
+    """
+    found: list[Task] = []
+    for index, item in enumerate(items):
+        if item.error is not None:
+            continue
+        names: set[str] = set()
+        for task in _of_item(index, item, streams, sound_only):
+            for column, path in task.outputs(item.id).values():
+                if column in names:
+                    raise UsageError(
+                        f"item {item.id!r}: two inputs would be written to {path}", hint="name the columns apart"
+                    )
+                names.add(column)
+            found.append(task)
+    return found
+
+
+def _of_item(index: int, item: Item, streams: Mapping[str, Sequence[Stream]], sound_only: bool) -> Iterator[Task]:
+    has_sound = any(c.column.partition(".")[0] == "audio" for c in item.cells)
+    for cell in item.cells:
+        kind = "text" if cell.modality == "subtitle" else cell.modality
+        if kind in COPIED:
+            yield Task(index, cell.column, cell, kind, (), False)
+            continue
+        own = tuple(s.key for s in streams.get(kind, ()))
+        sound = tuple(s.key for s in streams.get("audio", ())) if kind == "video" and not has_sound else ()
+        if sound:
+            name = "audio" + cell.column[len("video") :]
+            yield Task(index, name, cell, "audio", sound, optional=not sound_only and bool(own))
+        if own and not (sound and sound_only):
+            yield Task(index, cell.column, cell, kind, own, False)
+
+
+def is_task(name: str) -> bool:
+    """Whether a name in a journal is that of a :class:`Task`: a column of a manifest.
+
+    >>> is_task("audio.mic"), is_task("align")
+    (True, False)
+    """
+    return name.partition(".")[0] in (*extractors.MODALITIES, "map")
+
+
+def compare(
+    plan: Plan, before: Mapping[Key, dict[str, Any]], media: Mapping[str, Any], *, force: bool, retry_failed: bool
+) -> None:
+    """Fill in what is known of each task, from the journal: sizes, times and configurations, no file is opened."""
+    cache: dict[tuple[Any, ...], str] = {}
+    for task in plan.tasks:
+        item = plan.items[task.item]
+        facts = facts_of(task.cell)
+        place = (task.read_as, task.streams, item.start, item.end, task.cell.row)
+        key = cache.get(place) or cache.setdefault(place, _key(plan, task, media))
+        entry = before.get((item.id, task.name))
+        plan.facts.append(facts)
+        plan.keys.append(key)
+        plan.states.append(_state(entry, facts, key, force, retry_failed))
+
+
+def _state(entry: dict[str, Any] | None, facts: dict[str, Any], key: str, force: bool, retry_failed: bool) -> str:
+    if entry is None or force:
+        return "new"
+    same = entry["key"] == key and all(entry["source"].get(name) == value for name, value in facts.items())
+    if not same:
+        return "stale"
+    if entry["status"] == "failed":
+        return "new" if retry_failed else "failed"
+    return "known"
+
+
+def facts_of(cell: Cell) -> dict[str, Any]:
+    """What tells a changed input: size and time of a file, the digest of what stands in the row itself."""
+    if cell.path is not None:
+        return file_facts(cell.facts)
+    content = {"text": cell.text, "num": cell.numbers, "cat": cell.categories}
+    return {"digest": provenance.config_sha256(content)[:16]}
+
+
+def file_facts(found: tuple[int, int] | None) -> dict[str, Any]:
+    """As the journal keeps :func:`mmcli.batch.plan.inputs.status_of`: -1 where there is no file."""
+    size, mtime_ns = found or (-1, -1)
+    return {"size": size, "mtime_ns": mtime_ns}
+
+
+def _key(plan: Plan, task: Task, media: Mapping[str, Any]) -> str:
+    item = plan.items[task.item]
+    content = {
+        "as": task.read_as,
+        "streams": [plan.streams[key].identity() for key in task.streams],
+        "media": dict(media),
+        "segment": [item.start, item.end],
+        "row": task.cell.row,
+        "version": __version__,
+    }
+    return provenance.config_sha256(content)[:16]
+
+
+def payload(plan: Plan, number: int, out: Path | str, known: str | None, *, force: bool) -> dict[str, Any]:
+    """What a worker is told about a task. ``known`` is the content hash where the file is known to be unchanged."""
+    task = plan.tasks[number]
+    item, cell = plan.items[task.item], task.cell
+    return {
+        "name": item.id,
+        "column": task.name,
+        "as": task.read_as,
+        "of": cell.modality,
+        "optional": task.optional,
+        "path": cell.path,
+        "row": cell.row,
+        "text": cell.text,
+        "numbers": cell.numbers,
+        "categories": cell.categories,
+        "start": item.start,
+        "end": item.end,
+        "known": known,
+        "size": plan.facts[number].get("size") if plan.facts else None,
+        "force": force,
+        "outputs": {key: f"{out}/{path}" for key, (_, path) in task.outputs(item.id).items()},
+    }
+
+
+# Bytes of features for a byte of input, at least: what a plan can say without decoding.
+_GROWTH = {"audio": 0.3, "video": 0.01, "image": 0.1, "text": 1.0, "series": 0.3}
+
+
+def check_writable(out: Path) -> None:
+    """Look whether outputs can be made in a folder, without making one. Raises :class:`OutputError`."""
+    nearest = _nearest(out)
+    if not nearest.is_dir():
+        raise OutputError("is no folder", source=nearest)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError("cannot be written to", source=nearest)
+
+
+def _nearest(out: Path) -> Path:
+    """The folder itself, or the nearest above it that exists."""
+    return next(folder for folder in (out, *out.parents) if folder.exists() or folder == folder.parent)
+
+
+def check_space(plan: Plan, out: Path) -> int:
+    """A low estimate of the bytes still to be written. Raises :class:`OutputError` where they clearly do not fit."""
+    needed = 0.0
+    for task, state, facts in zip(plan.tasks, plan.states, plan.facts, strict=True):
+        if state in ("new", "stale"):
+            needed += len(task.streams) * (2_000 + _GROWTH.get(task.read_as, 0.1) * facts.get("size", 0))
+    try:
+        usage = shutil.disk_usage(_nearest(out))
+    except OSError:
+        return int(needed)
+    if needed > usage.free and usage.total:  # a file system of no size does not say how large it is
+        raise OutputError(
+            f"at least {needed / 1e6:,.1f} MB will be needed, {usage.free / 1e6:,.1f} MB are free", source=out
+        )
+    return int(needed)

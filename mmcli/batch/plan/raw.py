@@ -1,0 +1,205 @@
+"""Raw files as a model wants them: its own extractors, with their fitted states, run over whatever is there.
+
+A model keeps the extractor, configuration and fitted state of each modality. Here files, folders and manifests become
+data sets of those streams, a few items at a time; what an item lacks is absent, as in training.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcli import extractors
+from mmcli.artifacts.formats import features
+from mmcli.artifacts.formats.dataset import Dataset, Stream
+from mmcli.artifacts.formats.features import Features
+from mmcli.batch.plan import inputs, plan, streams, task
+from mmcli.errors import InputError, MismatchError, MmcliError, UsageError
+from mmcli.extractors import weights
+from mmcli.media import MediaOptions
+
+AT_ONCE = 64  # items held at a time
+# What a stream keeps of a model's facts about it; the values are as they were extracted, not yet normalised.
+KEEP = ("kind", "modality", "extractor", "config", "config_sha256", "fitted_sha256", "vocabulary_size", "fitted")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some items as a data set, None where all of them failed, and those that failed with their reasons."""
+
+    dataset: Dataset | None
+    failed: list[tuple[str, str]]
+
+
+def is_raw(sources: Sequence[str]) -> bool:
+    """Whether the sources hold anything to extract from: any file that is no features file and no data set."""
+    if len(sources) == 1 and sources[0] == "-":
+        return False
+    found = inputs.gather(sources)
+    return any(cell.modality not in plan.COPIED for item in found.items for cell in item.cells)
+
+
+def chunks(sources: Sequence[str], modalities: Mapping[str, Mapping[str, Any]], name: str = "model") -> Iterator[Chunk]:
+    """The items of files, folders and manifests as data sets of a model's streams, in order, 64 at a time.
+
+    ``modalities`` is what the model keeps: ``{stream: {modality, extractor, config, fitted, shape, ...}}``. Cells that
+    the model has no use for are passed over; an item without any that it can use has failed. Raises
+    :class:`MismatchError` where the model was not trained on our extractors, or misses what one of them learned.
+    """
+    model = Model(modalities, name)
+    made = planned(inputs.gather(sources).items, model)
+    every = zip(made.items, cells(made), strict=True)
+    while some := list(itertools.islice(every, AT_ONCE)):
+        yield chunk(some, model)
+
+
+class Model:
+    """The streams of a model, ready to run over raw files."""
+
+    def __init__(self, modalities: Mapping[str, Mapping[str, Any]], name: str) -> None:
+        weights.folders.append(Path(name).parent)  # encoders' models may lie beside the one that was trained on them
+        self.loaded = {stream: _Loaded(stream, meta, name) for stream, meta in modalities.items()}
+        self.wanted: dict[str, list[streams.Stream]] = {}
+        for one in self.loaded.values():
+            if one.module is not None and one.stream not in self.wanted.setdefault(one.modality, []):
+                self.wanted[one.modality].append(one.stream)
+
+    def dataset(self, ids: Sequence[str], found: Mapping[str, Mapping[str, Features]]) -> Dataset:
+        """What was found of some items as a data set of the model's streams."""
+        return _dataset(list(ids), found, self.loaded)
+
+    def read(self, cells: Iterable[Mapping[str, Any]]) -> dict[str, Features]:
+        """The features of one item, by stream, from its cells as :func:`cells` gives them.
+
+        Raises :class:`InputError` where there is nothing that the model reads, and what is wrong with a cell.
+        """
+        found = {name: values for cell in cells for name, values in _of_cell(cell, self.loaded)}
+        if not found:
+            raise InputError(f"has nothing that the model reads ({', '.join(self.loaded)})")
+        return found
+
+
+def planned(items: list[inputs.Item], model: Model) -> plan.Plan:
+    """What of the items the model reads. Raises :class:`UsageError` where there are none."""
+    if not items:
+        raise UsageError("there is nothing to predict", hint="name files, a folder or a manifest")
+    used = {s.key: s for ones in model.wanted.values() for s in ones}
+    return plan.Plan(items, plan.tasks(items, model.wanted), used)
+
+
+def cells(made: plan.Plan) -> Iterator[list[dict[str, Any]]]:
+    """For each item of a plan its cells, plain JSON, which :meth:`Model.read` takes here or in a worker."""
+    number = 0
+    for index in range(len(made.items)):
+        found: list[dict[str, Any]] = []
+        while number < len(made.tasks) and made.tasks[number].item == index:
+            columns = {key: column for key, (column, _) in made.tasks[number].outputs("").items()}
+            found.append({**plan.payload(made, number, Path(), None, force=True), "columns": columns})
+            number += 1
+        yield found
+
+
+class _Loaded:
+    """One stream of a model: its extractor, ready to run; ``module`` is None where it brought its own features."""
+
+    def __init__(self, name: str, meta: Mapping[str, Any], source: str) -> None:
+        self.name, self.meta = name, meta
+        self.modality = str(meta.get("modality") or name.partition(".")[0])
+        self.module: Any = None
+        extractor = meta.get("extractor")
+        if extractor is None:
+            return
+        if meta.get("spans"):
+            raise MismatchError(
+                f"reads {name!r} word by word, which raw files do not come in",
+                source=source,
+                hint="fuse a manifest with the maps of its transcripts (--spans), and predict that data set",
+            )
+        self.module = extractors.registry(self.modality).load(str(extractor))
+        self.config = extractors.configured(self.module, meta.get("config") or {})
+        self.state = meta.get("fitted")
+        self.stream = streams.Stream(self.modality, str(extractor), self.config)
+        if extractors.is_fitted(self.module) and self.state is None:
+            raise MismatchError(
+                f"does not carry what {extractor} learned for {name!r}, so it cannot read raw files",
+                source=source,
+                hint="run fuse with the fitted/ folder beside the manifest, and train again",
+            )
+
+    def takes(self, column: str) -> bool:
+        """Whether this stream is what an output column of the plan holds."""
+        return column == self.name or (self.name == self.modality and column.partition(".")[0] == self.modality)
+
+
+def chunk(some: Sequence[tuple[inputs.Item, list[dict[str, Any]]]], model: Model) -> Chunk:
+    """Some items of a plan with their cells, read here."""
+    found: dict[str, dict[str, Features]] = {}
+    failed: list[tuple[str, str]] = []
+    for item, its in some:
+        try:
+            if item.error is not None:
+                raise InputError(item.error)
+            found[item.id] = model.read(its)
+        except MmcliError as error:
+            failed.append((item.id, str(error).replace("\n", "; ")))
+    return Chunk(model.dataset(list(found), found) if found else None, failed)
+
+
+def _of_cell(cell: Mapping[str, Any], loaded: Mapping[str, _Loaded]) -> Iterator[tuple[str, Features]]:
+    if cell["as"] == "map":
+        raise UsageError("maps are applied by `mmcli fuse`: extract and fuse this manifest first")
+    clip = None
+    with ExitStack() as copies:
+        payload = task.near(dict(cell), copies)
+        for key, column in payload["columns"].items():
+            for stream in loaded.values():
+                if not stream.takes(column):
+                    continue
+                if payload["as"] == "features":
+                    found = features.load(str(payload["path"]))
+                    _check(stream, found)
+                    yield stream.name, found
+                    continue
+                if stream.module is None or stream.stream.key != key:
+                    continue
+                if clip is None:
+                    rate = getattr(stream.config, "rate", None) if payload["as"] == "series" else None
+                    options = MediaOptions(start=payload["start"], end=payload["end"], row=payload["row"], rate=rate)
+                    clip = task.open_cell(payload, options)
+                if clip is None:  # a video without sound
+                    return
+                yield stream.name, extractors.run(stream.module, clip, stream.config, stream.state)
+
+
+def _dataset(ids: list[str], found: Mapping[str, Mapping[str, Features]], loaded: Mapping[str, _Loaded]) -> Dataset:
+    made: dict[str, Stream] = {}
+    for name, one in loaded.items():
+        items = [found[identifier].get(name) for identifier in ids]
+        there = [item for item in items if item is not None]
+        frames = [0 if item is None else item.frames for item in items]
+        shape = tuple(int(n) for n in one.meta["shape"])
+        made[name] = Stream(
+            np.concatenate([item.values for item in there]) if there else np.zeros((0, *shape), np.float32),
+            np.concatenate([[0], np.cumsum(frames)]).astype(np.int64),
+            np.concatenate([item.times for item in there]) if there else np.zeros(0),
+            np.array([item is not None for item in items]),
+            meta={key: one.meta[key] for key in KEEP if key in one.meta},
+        )
+    nothing = np.full(len(ids), "", dtype=np.str_)
+    return Dataset(made, np.array(ids, dtype=np.str_), nothing, nothing)
+
+
+def _check(one: _Loaded, item: Features) -> None:
+    """Features from a file have to be what the model was trained on."""
+    for key in ("extractor", "config_sha256", "fitted_sha256"):
+        ours, theirs = one.meta.get(key), item.meta.get(key)
+        if ours is not None and theirs is not None and ours != theirs:
+            raise MismatchError(f"{one.name}: features of another {key} than the model was trained with")
+    if item.width != int(np.prod(one.meta["shape"])):
+        raise InputError(f"{one.name}: frames of {item.width} numbers; the model reads {one.meta['shape']}")

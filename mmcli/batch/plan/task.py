@@ -1,0 +1,314 @@
+"""What a worker does with one input: open it once, run every stream over it, write a features file for each.
+
+An output that is there already is kept where it opens, passes its schema, and was made from this content with this
+configuration by this version.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcli import extractors
+from mmcli._version import __version__
+from mmcli.artifacts.formats import alignment, features, fitted
+from mmcli.artifacts.formats.features import Features
+from mmcli.artifacts.io import provenance, remote
+from mmcli.batch.workers.worker import Do
+from mmcli.errors import InputError, MediaError, MmcliError, UsageError
+from mmcli.extractors import weights
+from mmcli.media import MediaOptions, open_clip
+from mmcli.media.clips import AudioClip, Clip, SeriesClip, SubtitleClip, TableClip, TextClip, VideoClip
+from mmcli.media.kept import KeptClip
+
+
+def prepare(setup: dict[str, Any]) -> Do:
+    """Load the extractors and their states once; the setup is as :mod:`mmcli.batch.jobs.extract` makes it."""
+    streams = {key: _loaded(one, setup["device"]) for key, one in setup["streams"].items()}
+
+    def do(payload: dict[str, Any]) -> dict[str, Any]:
+        if payload["as"] in ("features", "map"):
+            return _copied(payload)
+        return _extracted(payload, setup["media"], streams)
+
+    return do
+
+
+def _loaded(stream: dict[str, Any], device: str) -> _Loaded:
+    """An extractor with its state; the model of an encoder is loaded, so that what is wrong with it shows at once."""
+    module = extractors.registry(stream["modality"]).load(stream["name"])
+    config = extractors.configured(module, stream["config"])
+    if getattr(module, "NEEDS_FILE", False):
+        weights.device = device
+        if stream["weights"] is not None:
+            weights.places.setdefault(config.sha256, Path(stream["weights"]))
+        module.ready(config)
+    state = fitted.load(stream["state_path"])["state"] if stream["state_path"] else None
+    return _Loaded(module, config, state, stream["state_sha256"])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Loaded:
+    module: Any
+    config: Any
+    state: dict[str, Any] | None
+    state_sha256: str | None
+
+    @functools.cached_property
+    def config_sha256(self) -> str:
+        return provenance.config_sha256(provenance.config_dict(self.config))
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Errors inside say in which stage they happened."""
+    try:
+        yield
+    except Exception as error:
+        if not hasattr(error, "stage"):
+            error.stage = name  # type: ignore[attr-defined]
+        raise
+
+
+def _extracted(payload: dict[str, Any], media: dict[str, Any], streams: dict[str, _Loaded]) -> dict[str, Any]:
+    """``{status, source, outputs}``: the source's content hash, and whether each output was made or kept."""
+    with ExitStack() as copies:
+        return _made(payload, media, {key: streams[key] for key in payload["outputs"]}, copies)
+
+
+def _made(
+    payload: dict[str, Any], media: dict[str, Any], used: dict[str, _Loaded], copies: ExitStack
+) -> dict[str, Any]:
+    options = _options(payload, media, used)
+    made = 0
+    with stage("decode"):
+        if payload["known"] is None:
+            payload = near(payload, copies)
+        source = _source(payload)
+    clip: Clip | None = None
+    for key, target in payload["outputs"].items():
+        stream = used[key]
+        notes = _notes(payload, media)
+        if not payload["force"] and _is_current(target, stream, source, payload, notes):
+            continue
+        if clip is None:
+            with stage("decode"):
+                payload = near(payload, copies)
+                clip = open_cell(payload, options)
+            if isinstance(clip, AudioClip) and len(payload["outputs"]) > 1:
+                clip = KeptClip.keeping(clip)  # several extractors, one decode
+            if clip is not None:
+                clip.__dict__["source"] = source  # known: not to be read a second time
+            else:
+                return {"status": "absent", "source": source, "seconds": 0.0}
+        with stage("extract"):
+            found = extractors.run(stream.module, clip, stream.config, stream.state)
+            found = _with_origin(found, stream, source, payload, notes)
+        with stage("write"):
+            _save(target, found)
+        made += 1
+    seconds = float(getattr(clip, "duration_s", 0.0) or 0.0)
+    return {"status": "done" if made else "kept", "source": source, "seconds": seconds}
+
+
+def near(payload: dict[str, Any], copies: ExitStack) -> dict[str, Any]:
+    """The payload with a local copy of an input from a store, which ``copies`` removes."""
+    if not remote.is_url(payload["path"]):
+        return payload
+    return {**payload, "path": str(copies.enter_context(remote.fetched(payload["path"])))}
+
+
+def _save(target: str, found: Features) -> None:
+    if remote.is_url(target):
+        remote.write(target, features.dumps(found))
+    else:
+        features.save(target, found)
+
+
+def _old(target: str) -> Features | None:
+    """What lies at an output's place; None for nothing, and for what is damaged: it is made anew."""
+    if not remote.is_url(target):
+        if not Path(target).exists():
+            return None
+        try:
+            return features.load(target)
+        except MmcliError:
+            return None
+    data = remote.read(target)
+    try:
+        return None if data is None else features.loads(data, target)
+    except MmcliError:
+        return None
+
+
+def one(payload: dict[str, Any], media: dict[str, Any], stream: dict[str, Any], device: str = "cpu") -> Features:
+    """The features of one input and one stream, in this process, nothing written."""
+    loaded = _loaded(stream, device)
+    with ExitStack() as copies:
+        payload = near(payload, copies)
+        clip = open_cell(payload, _options(payload, media, {"": loaded}))
+        if clip is None:
+            raise MediaError("has no sound", source=payload["path"])
+        found = extractors.run(loaded.module, clip, loaded.config, loaded.state)
+        return _with_origin(found, loaded, _source(payload), payload, _notes(payload, media))
+
+
+def _options(payload: dict[str, Any], media: dict[str, Any], used: dict[str, _Loaded]) -> MediaOptions:
+    rates = {getattr(s.config, "rate", None) for s in used.values()} if payload["as"] == "series" else {None}
+    return MediaOptions(
+        start=payload["start"],
+        end=payload["end"],
+        row=payload["row"],
+        rate=next((r for r in rates if r is not None), None),
+        track=media.get("track", 0),
+        channel=media.get("channel"),
+        missing=media.get("missing", "refuse"),
+    )
+
+
+def _notes(payload: dict[str, Any], media: dict[str, Any]) -> list[str]:
+    """What was asked for beyond the configuration and changes the values."""
+    notes = []
+    if payload["as"] in ("audio", "video") and media.get("track"):
+        notes.append(f"track {media['track']}")
+    if payload["as"] == "audio" and media.get("channel") is not None:
+        notes.append(f"channel {media['channel']}")
+    if payload["as"] == "series" and media.get("missing", "refuse") != "refuse":
+        notes.append("missing values interpolated")
+    if payload["row"] is not None:
+        notes.append(f"row {payload['row']}")
+    return notes
+
+
+def _source(payload: dict[str, Any]) -> dict[str, Any]:
+    """Name, size and SHA-256 of the content, of a file or of what stands in the row itself."""
+    if payload["path"] is not None:
+        if payload["known"] is not None:
+            return {"name": Path(payload["path"]).name, "size": payload["size"], "sha256": payload["known"]}
+        return provenance.source_of(payload["path"])
+    content = payload["text"]
+    if content is None:
+        content = provenance.canonical_json({"num": payload["numbers"], "cat": payload["categories"]})
+    data = content.encode("utf-8")
+    return {"name": payload["name"], "size": len(data), "sha256": provenance.sha256_bytes(data)}
+
+
+def open_cell(payload: dict[str, Any], options: MediaOptions) -> Clip | None:
+    """The clip of an input; None where a video has no sound and its sound was not asked for by name."""
+    kind, path = payload["as"], payload["path"]
+    if kind == "table":
+        return table_clip(payload)
+    if payload["text"] is not None:
+        if not payload["text"].strip():
+            raise InputError("holds no text", source=payload["name"])
+        return TextClip(name=payload["name"], text=payload["text"])
+    if kind == "audio" and payload["of"] == "video" and payload["optional"]:
+        video = open_clip(path, "video")
+        if isinstance(video, VideoClip) and not video.has_audio:
+            return None
+    clip = open_clip(path, "subtitle" if payload["of"] == "subtitle" else kind, options=options)
+    if isinstance(clip, SubtitleClip):
+        return TextClip(name=clip.name, path=clip.path, text="\n".join(text for _, _, text in clip.cues))
+    return clip
+
+
+def table_clip(payload: dict[str, Any]) -> TableClip:
+    """The row of a table, its numbers read. Raises :class:`InputError` for what is no number."""
+    numbers: dict[str, float | None] = {}
+    for name, text in payload["numbers"].items():
+        try:
+            numbers[name] = float(text) if text.strip() else None
+        except ValueError:
+            raise InputError(f"num.{name} = {text!r} is no number", source=payload["name"]) from None
+    categories = {name: text or None for name, text in payload["categories"].items()}
+    return TableClip(name=payload["name"], numbers=numbers, categories=categories)
+
+
+def _with_origin(
+    found: Features, stream: _Loaded, source: dict[str, Any], payload: dict[str, Any], notes: list[str]
+) -> Features:
+    """The features with what they were made from in their meta, which ``save`` checks."""
+    meta = found.meta
+    meta["source"] = source
+    if stream.state_sha256 is not None:
+        meta["fitted_sha256"] = stream.state_sha256
+    if (segment := _segment(payload)) is not None:
+        meta["segment"] = segment
+    if notes:
+        meta["notes"] = [*meta.get("notes", []), *notes]
+    return found
+
+
+def _segment(payload: dict[str, Any]) -> dict[str, float] | None:
+    found = {name: payload[name] for name in ("start", "end") if payload[name] is not None}
+    return found or None
+
+
+def _is_current(
+    target: str, stream: _Loaded, source: dict[str, Any], payload: dict[str, Any], notes: list[str]
+) -> bool:
+    old = _old(target)
+    return (
+        old is not None
+        and old.meta["mmcli"] == __version__
+        and old.meta.get("extractor") == stream.module.__name__.rpartition(".")[2]
+        and old.meta.get("config_sha256") == stream.config_sha256
+        and old.meta.get("fitted_sha256") == stream.state_sha256
+        and (old.meta.get("source") or {}).get("sha256") == source["sha256"]
+        and old.meta.get("segment") == _segment(payload)
+        and [n for n in notes if n not in old.meta.get("notes", [])] == []
+    )
+
+
+def _copied(payload: dict[str, Any]) -> dict[str, Any]:
+    """Features or a map that the user brings: checked, and written into the output folder."""
+    ((_, target),) = payload["outputs"].items()
+    with ExitStack() as copies:
+        return _checked_copy(payload, target, copies)
+
+
+def _checked_copy(payload: dict[str, Any], target: str, copies: ExitStack) -> dict[str, Any]:
+    with stage("decode"):
+        payload = near(payload, copies)
+        if payload["as"] == "map":
+            mapped = alignment.load(payload["path"])
+        elif payload["row"] is None and payload["path"].lower().endswith(".npz") and _is_ours(payload["path"]):
+            found = features.load(payload["path"])
+        else:
+            found = _brought(payload)
+    with stage("write"):
+        if payload["as"] != "map":
+            _save(target, found)
+        elif remote.is_url(target):
+            remote.write(target, alignment.dumps(mapped))
+        else:
+            alignment.save(target, mapped)
+    return {"status": "done", "source": provenance.source_of(payload["path"]), "seconds": 0.0}
+
+
+def _is_ours(path: str) -> bool:
+    from mmcli.media import modality_of
+
+    return modality_of(path) == "features"
+
+
+def _brought(payload: dict[str, Any]) -> Features:
+    clip = open_clip(payload["path"], "series", options=MediaOptions(row=payload["row"]))
+    if not isinstance(clip, SeriesClip):
+        raise UsageError("is no array", source=payload["path"])
+    values = np.ascontiguousarray(clip.values, np.float32)
+    meta: dict[str, Any] = {
+        "modality": payload["column"].partition(".")[0],
+        "kind": "vector" if len(values) == 1 else "sequence",
+        "source": _source(payload),
+        "columns": list(clip.columns),
+    }
+    if payload["row"] is not None:
+        meta["notes"] = [f"row {payload['row']}"]
+    return Features(values, np.zeros(1) if len(values) == 1 else clip.times, meta)

@@ -1,0 +1,224 @@
+"""What a batch keeps while it runs, whatever it does: journal, failures, and rows in the order of the items.
+
+Tasks are numbered from 0; each is of one item, and an item's row is complete when all of its tasks are over. The files
+are always in a state from which the same command continues: the journal has a line for every task that is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from mmcli.artifacts.io import append, atomic
+from mmcli.batch.state import journal
+from mmcli.batch.workers import run
+from mmcli.batch.workers.shard import Shard
+from mmcli.errors import BatchFailedError, UsageError
+
+FIRST_ALL_FAIL = 50  # a batch whose first inputs all fail has something wrong with it, not with them
+KEPT = ("stage", "class", "message", "hint", "at", "evidence")  # of an error, in failures.jsonl
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a batch: how many of its inputs were done, were done before, and failed; their errors.
+
+    ``absent`` are those of which there was nothing to make, as the sound of a silent film. ``report`` is the file that
+    says which failed.
+    """
+
+    out: Path
+    made: int
+    kept: int
+    failed: int
+    errors: list[dict[str, Any]]
+    absent: int = 0
+    report: str = "failures.jsonl"
+
+
+class Listener(Protocol):
+    """Who is told what happens."""
+
+    def say(self, message: str) -> None:
+        """Something the user should know."""
+
+    def begin(self, inputs: int, size: int) -> None:
+        """The work begins: how many inputs, of how many bytes together."""
+
+    def advance(self, size: int, seconds: float, failed: bool) -> None:
+        """One input is over: its bytes, the seconds of sound or pictures in it."""
+
+    def row(self, line: str) -> None:
+        """The next line of the manifest, in the order of the inputs."""
+
+
+class Batch(Protocol):
+    """What a ledger asks of the batch it is kept for."""
+
+    def row(self, item: int) -> str:
+        """The finished row of an item, newline included."""
+
+    def report(self, number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """The line of failures.jsonl for a failed task."""
+
+    def owns(self, task: str) -> bool:
+        """Whether a task in a journal is one of this command."""
+
+
+class Ledger:
+    """The state of a batch in the folder ``out``; a context in which its journal is open and locked.
+
+    ``of_item`` lists each item's tasks, ``tell`` is told every row when it and all before it are complete; in the end
+    they are the file ``ROWS.jsonl``.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        of_item: Sequence[Sequence[int]],
+        batch: Batch,
+        tell: Callable[[str], None],
+        shard: Shard | None,
+        rows: str = "manifest",
+    ) -> None:
+        self.out, self.of_item, self.batch, self.tell, self.shard = out, of_item, batch, tell, shard
+        self.rows = rows
+        self.results: list[dict[str, Any] | None] = [None] * sum(map(len, of_item))
+        self.before: dict[journal.Key, dict[str, Any]] = {}
+        self.lines: list[str] = []
+        self.failed = self.over = 0
+
+    def __enter__(self) -> Self:
+        atomic.make_folder(self.out)
+        self._entries = append.Journal(self._path("journal"))
+        try:
+            self.before = journal.read(self.out)
+            refuse_others(self.before, self.batch.owns, self.out)
+            self._failures = append.Journal(self._path("failures"))
+        except BaseException:
+            self._entries.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._entries.close()
+        self._failures.close()
+
+    def keep(self, number: int, entry: dict[str, Any]) -> None:
+        """What is known from before of a task that is not done again."""
+        self.results[number] = entry
+        if entry["status"] == "failed":
+            self.failed += 1
+            self._failures.append(self.batch.report(number, entry))
+
+    def record(self, number: int, entry: dict[str, Any]) -> None:
+        """A task is over: with ``status``, and ``error`` where that is ``failed``."""
+        if entry != self.before.get((entry["id"], entry["task"])):
+            self._entries.append(entry)
+        self.over += 1
+        self.keep(number, entry)
+
+    def pass_on(self) -> None:
+        """Tell the rows that are complete and whose predecessors are."""
+        while len(self.lines) < len(self.of_item):
+            index = len(self.lines)
+            if any(self.results[n] is None for n in self.of_item[index]):
+                return
+            self.lines.append(self.batch.row(index))
+            self.tell(self.lines[-1])
+
+    def follow(
+        self, outcomes: Generator[run.Outcome, None, None], heard: Callable[[run.Outcome], None], limit: str | None
+    ) -> None:
+        """Hear every outcome, pass rows on, and stop beyond ``limit`` failures; what still runs is then killed."""
+        with closing(outcomes):
+            for outcome in outcomes:
+                heard(outcome)
+                self.pass_on()
+                self.stop_where_too_many_fail(limit)
+
+    def stop_where_too_many_fail(self, limit: str | None) -> None:
+        """Raises :class:`BatchFailedError` beyond ``limit``, see :func:`most_failures`; None: where the first 50 do."""
+        total = len(self.results)
+        if limit is None:
+            if self.over == self.failed == FIRST_ALL_FAIL < total:
+                first = next(r for r in self.results if r is not None and r["status"] == "failed")
+                raise BatchFailedError(
+                    f"stopped: the first {FIRST_ALL_FAIL} inputs all failed, {first['id']} because: "
+                    f"{first['error']['message']}",
+                    source=self.out,
+                    hint="--max-failures 100% goes on whatever happens",
+                )
+        elif self.failed > most_failures(limit, total):
+            raise BatchFailedError(
+                f"stopped after {self.failed} failed inputs", source=self.out, hint=f"see {self.report_name}"
+            )
+
+    def finish(self) -> list[dict[str, Any]]:
+        """Put manifest, journal and failures in order: the same inputs leave the same files. Returns the failures."""
+        done = [r for r in self.results if r is not None]
+        failed = [
+            self.batch.report(n, r) for n, r in enumerate(self.results) if r is not None and r["status"] == "failed"
+        ]
+        atomic.write_text(self._path(self.rows), "".join(self.lines))
+        journal.rewrite(self._path("journal"), done)
+        if failed:
+            journal.rewrite(self._path("failures"), failed)
+        else:
+            atomic.remove(self._path("failures"))
+        if self.shard is None:
+            for left in journal.shard_files(self.out):
+                atomic.remove(left)
+        return failed
+
+    @property
+    def report_name(self) -> str:
+        """The file that says which inputs failed."""
+        return self._path("failures").name
+
+    def _path(self, name: str) -> Path:
+        return journal.path_of(self.out, name, self.shard)
+
+
+def refuse_others(before: Mapping[journal.Key, Any], owns: Callable[[str], bool], out: Path) -> None:
+    """Raises :class:`UsageError` where a folder's journal is of another command, whose rows would be lost."""
+    if not all(owns(task) for _, task in before):
+        raise UsageError("holds the outputs of another command", source=out, hint="name a new folder with -o")
+
+
+def failure(outcome: run.Outcome, stage: str) -> dict[str, Any]:
+    """The error of a task as the journal keeps it; ``stage`` where the error names none."""
+    error = outcome.error or {}
+    kept: dict[str, Any] = {"stage": stage} | {k: error[k] for k in KEPT if error.get(k)}
+    # One line, and no control characters: it goes into the manifest and onto terminals.
+    kept["message"] = " ".join("".join(c if c.isprintable() else " " for c in kept["message"]).split())[:500]
+    return {**kept, "attempts": outcome.attempts}
+
+
+def most_failures(text: str, total: int) -> float:
+    """How many failures ``N`` or ``P%`` allows. Raises :class:`UsageError`.
+
+    >>> most_failures("10", 500), most_failures("10%", 500)
+    (10.0, 50.0)
+    """
+    number = text.removesuffix("%")
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if not value >= 0:
+        raise UsageError(f"--max-failures {text!r} is neither a number nor a share in %")
+    return value * total / 100 if text.endswith("%") else value
+
+
+def sweep(folders: Sequence[Path]) -> None:
+    """Remove what killed writers left in folders that a batch writes to."""
+    for folder in sorted(set(folders)):
+        if folder.is_dir():
+            atomic.sweep(folder)

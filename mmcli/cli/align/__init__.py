@@ -1,0 +1,1 @@
+"""`mmcli align`: one pair, or many from a list."""

@@ -1,0 +1,1 @@
+"""`mmcli evaluate`: a model, a map, a search, two reports, folds."""

@@ -1,0 +1,1 @@
+"""How sure a figure is: intervals by resampling, for curves, for means over classes, and calibration."""

@@ -1,0 +1,1 @@
+"""What a model came to: its outcome, the verdict against opponents, slices, robustness, integrity."""

@@ -1,0 +1,152 @@
+"""Labels and predictions of some items side by side, alike for all tasks: what every part of a report starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.artifacts.formats.dataset import Dataset
+from mmcli.errors import InputError, MismatchError
+from mmcli.evaluation.intervals import interval
+from mmcli.evaluation.metrics import classification, multilabel, regression
+from mmcli.evaluation.model import Indices, Predict
+
+Array = NDArray[np.float64]
+
+PRIMARY = {"classify": classification.PRIMARY, "regress": regression.PRIMARY, "multilabel": multilabel.PRIMARY}
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """``truth`` and ``guess``: class numbers ``(n,)``, numbers ``(n,)``, or bool ``(n, classes)``, by task.
+
+    ``table`` holds the probabilities ``(n, classes)``, None for regression.
+    """
+
+    task: str
+    classes: list[str] | None
+    truth: NDArray[Any]
+    guess: NDArray[Any]
+    table: Array | None
+
+    def gains(self) -> Array:
+        """What each item adds to the primary figure ``(n,)``, larger is better.
+
+        Whether it is right (classify), minus its absolute error (regress), the F1 of its labels (multilabel). The mean
+        is accuracy, minus MAE, and F1 over samples.
+        """
+        if self.task == "classify":
+            return np.asarray(self.truth == self.guess, np.float64)
+        if self.task == "regress":
+            return np.asarray(-np.abs(self.guess - self.truth), np.float64)
+        return multilabel.item_f1(self.truth, self.guess)
+
+    def losses(self) -> Array:
+        """How wrong each item is ``(n,)``: minus the log of what its truth was given, or the absolute error."""
+        if self.table is None:
+            return np.asarray(np.abs(self.guess - self.truth), np.float64)
+        eps = np.finfo(np.float64).eps
+        table = np.clip(self.table, eps, 1 - eps)
+        if self.task == "classify":
+            return np.asarray(-np.log(table[np.arange(len(table)), self.truth]), np.float64)
+        return np.asarray(-np.where(self.truth, np.log(table), np.log1p(-table)).mean(axis=1), np.float64)
+
+    def metrics(self, groups: Any = None, config: interval.Config | None = None) -> dict[str, dict[str, Any]]:
+        """Every figure of the task, with intervals."""
+        if self.task == "classify":
+            return classification.evaluate(
+                self.truth, self.guess, self.table, self.classes, groups=groups, config=config
+            )
+        if self.task == "regress":
+            return regression.evaluate(self.truth, self.guess, groups=groups, config=config)
+        return multilabel.evaluate(self.truth, self.table, self.classes, groups=groups, config=config)
+
+    def take(self, rows: NDArray[Any]) -> Outcome:
+        """The outcome of some of the items."""
+        table = None if self.table is None else self.table[rows]
+        return Outcome(self.task, self.classes, self.truth[rows], self.guess[rows], table)
+
+    def named(self, values: NDArray[Any], row: int) -> Any:
+        """A label or prediction in words or plain numbers, for people and JSON."""
+        if self.task == "regress":
+            return float(values[row])
+        names = self.classes or []
+        if self.task == "classify":
+            return names[int(values[row])]
+        return [names[int(c)] for c in np.flatnonzero(values[row])]
+
+    def answered(self, scores: Array) -> Outcome:
+        """The same items with other answers: probabilities ``(n, classes)``, or values ``(n, 1)``."""
+        if self.task == "regress":
+            return Outcome(self.task, None, self.truth, scores[:, 0], None)
+        guess = scores.argmax(axis=1) if self.task == "classify" else scores >= multilabel.THRESHOLD
+        return Outcome(self.task, self.classes, self.truth, guess, scores)
+
+    def agreement(self, scores: Array) -> Array:
+        """How far other answers speak for what was predicted here ``(n,)``: its probability, or the value itself."""
+        if self.task == "regress":
+            return np.asarray(scores[:, 0], np.float64)
+        if self.task == "classify":
+            return np.asarray(scores[np.arange(len(scores)), self.guess], np.float64)
+        return np.asarray(np.where(self.guess, scores, 1 - scores).mean(axis=1), np.float64)
+
+    def prior(self) -> Array:
+        """What to say without looking, from these items' labels ``(outputs,)``: shares of the classes, or the mean."""
+        if self.task == "classify":
+            counts = np.bincount(self.truth, minlength=len(self.classes or []))
+            return np.asarray(counts / counts.sum(), np.float64)
+        return np.atleast_1d(np.asarray(self.truth, np.float64).mean(axis=0))
+
+
+def truth_of(dataset: Dataset, rows: Indices, task: str, classes: list[str] | None) -> tuple[NDArray[Any], Indices]:
+    """The labels of the rows that have one, and those rows.
+
+    Raises :class:`MismatchError` where the data set's labels are of another kind than the task, or of unknown classes.
+    """
+    if dataset.label is None:
+        raise MismatchError("the data set has no labels", hint="give the manifest a label column and run fuse again")
+    label = np.asarray(dataset.label)[rows]
+    kind = {"U": "classify", "f": "regress", "b": "multilabel"}[label.dtype.kind]
+    if task == "classify" and kind == "regress":  # numbers trained on as names
+        label = np.array(["" if np.isnan(v) else f"{v:g}" for v in label])
+    elif kind != task:
+        kinds = {"classify": "classes", "regress": "numbers", "multilabel": "sets"}
+        raise MismatchError(
+            f"the model is for {task}, the labels of the data set are for {kind}",
+            hint=f"fuse them with --label-type {kinds[task]}, or name the model of this data set",
+        )
+    if task == "regress":
+        known = np.isfinite(label)
+    elif task == "classify":
+        known = label != ""
+    else:
+        known = np.ones(len(label), np.bool_)
+    if not known.any():
+        raise InputError("none of the items has a label")
+    if task == "classify":
+        unknown = sorted(set(label[known].tolist()) - set(classes or []))
+        if unknown:
+            raise MismatchError(f"the data set has the label {unknown[0]!r}, which the model was not trained on")
+        number = {name: i for i, name in enumerate(classes or [])}
+        return np.array([number[str(v)] for v in label[known]], np.int64), rows[known]
+    if task == "multilabel" and list(dataset.meta.get("classes") or []) != list(classes or []):
+        raise MismatchError("the data set and the model list different classes")
+    return label[known], rows[known]
+
+
+def outcome_of(
+    predict: Predict, dataset: Dataset, rows: Indices, truth: NDArray[Any], task: str, classes: list[str] | None
+) -> Outcome:
+    """The model's predictions for the rows, checked against their labels."""
+    found = predict(dataset, rows)
+    if task == "regress":
+        labels, guess = regression.validate(truth, found.values)
+        return Outcome(task, None, labels, guess, None)
+    if task == "classify":
+        numbers, guesses, table, names = classification.validate(truth, None, found.probabilities, classes)
+        return Outcome(task, names, numbers, guesses, table)
+    sets, chosen, each, names = multilabel.validate(truth, found.probabilities, classes)
+    return Outcome(task, names, sets, chosen, each)

@@ -1,0 +1,158 @@
+"""How a model holds up: curves under damage, calibration before and after temperature scaling, speed and size."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.artifacts.formats.dataset import Dataset, Stream
+from mmcli.evaluation.explain import damage
+from mmcli.evaluation.intervals import interval
+from mmcli.evaluation.judge.outcome import PRIMARY, Outcome, outcome_of
+from mmcli.evaluation.model import Indices, Model
+
+Array = NDArray[np.float64]
+
+MOST_ITEMS = 1000  # that curves are drawn from
+TIMED_ITEMS, WARM_UP = 100, 5
+Worsen = Callable[[Stream, float, np.random.Generator], Stream]
+
+
+def curves(model: Model, dataset: Dataset, rows: Indices, found: Outcome, config: interval.Config) -> dict[str, Any]:
+    """``{primary, sample, curves: [{kind, modality, unit, levels, values, intervals}]}``.
+
+    Kinds: ``noise``, ``blur``, ``loss`` (tokens) and ``absence`` of one modality at a time, the others whole. Drawn
+    from at most 1,000 items; every level uses random numbers of its own, fixed by the seed.
+    """
+    some = np.arange(len(rows))
+    if len(rows) > MOST_ITEMS:
+        some = np.sort(np.random.default_rng(config.seed).choice(len(rows), MOST_ITEMS, replace=False))
+    base = dataset.select(rows[some]).held()
+    truth = found.truth[some]
+    drawn = []
+    names = [name for name in base.modalities if not model.modalities or name in model.modalities]
+    for place, name in enumerate(names):
+        others = np.zeros(base.items, dtype=bool)
+        for other in names:
+            if other != name:
+                others |= base.streams[other].present
+        for kind, unit, levels, worsen in _kinds(base.streams[name], others, alone=len(names) == 1):
+            values, intervals = [], []
+            for step, level in enumerate(levels):
+                rng = np.random.default_rng([config.seed, place, step])
+                worse = _replaced(base, name, worsen(base.streams[name], level, rng))
+                outcome = outcome_of(
+                    model.predict, worse, np.arange(base.items, dtype=np.int64), truth, model.task, model.classes
+                )
+                value, bounds = _primary(outcome, config)
+                values.append(value)
+                intervals.append(bounds)
+            entry = {"kind": kind, "modality": name, "unit": unit, "levels": list(levels)}
+            drawn.append(entry | {"values": values, "intervals": intervals})
+    return {"primary": PRIMARY[model.task], "sample": len(some), "of": len(rows), "curves": drawn}
+
+
+def _kinds(
+    stream: Stream, others: NDArray[np.bool_], *, alone: bool
+) -> Iterator[tuple[str, str, tuple[float, ...], Worsen]]:
+    if stream.meta.get("kind") == "tokens":
+        yield "loss", "share of the tokens", damage.LOSS, damage.loss
+    else:
+        yield "noise", "standard deviations", damage.NOISE, damage.noise
+        if stream.values.ndim == 4 or (len(stream.lengths) and stream.lengths.max() > 1):
+            unit = "pixels" if stream.values.ndim == 4 else "frames"
+            yield "blur", unit, damage.BLUR, lambda s, level, rng: damage.blur(s, level)
+    if not alone:
+        yield (
+            "absence",
+            "share of the items",
+            damage.ABSENCE,
+            lambda s, level, rng: damage.absence(s, level, others, rng),
+        )
+
+
+def _replaced(dataset: Dataset, name: str, stream: Stream) -> Dataset:
+    streams = dict(dataset.streams) | {name: stream}
+    meta = {key: value for key, value in dataset.meta.items() if key != "streams"}
+    return Dataset(streams, dataset.id, dataset.split, dataset.group, dataset.label, dataset.source, meta)
+
+
+def _primary(outcome: Outcome, config: interval.Config) -> tuple[float, list[float] | None]:
+    gains = outcome.gains()
+    if outcome.task == "classify":
+        return float(gains.mean()), list(interval.wilson(float(gains.sum()), len(gains), config.level))
+    blocks = interval.draws(len(gains), None, config)
+    bounds = interval.percentile(np.concatenate([block @ gains / len(gains) for block in blocks]), config.level)
+    if outcome.task == "multilabel" or bounds is None:
+        return float(gains.mean()), bounds
+    return -float(gains.mean()), [-bounds[1], -bounds[0]]
+
+
+def temperature(val: Outcome | None, test: Outcome) -> dict[str, Any] | None:
+    """One temperature for all logits, fitted on validation (C. Guo et al., ICML 2017, 4.2), and what it does on test.
+
+    ``{temperature, before: {ece, log_loss}, after: {...}, bins}``; None for other tasks and without validation items.
+    """
+    from scipy.optimize import minimize_scalar
+
+    if val is None or val.task != "classify" or val.table is None or test.table is None:
+        return None
+    logs, truth = _logs(val.table), val.truth
+
+    def nll(log_t: float) -> float:
+        scaled = _softened(logs, float(np.exp(log_t)))
+        return float(-np.log(np.clip(scaled[np.arange(len(truth)), truth], 1e-300, None)).mean())
+
+    best = float(np.exp(minimize_scalar(nll, bounds=(np.log(0.05), np.log(20.0)), method="bounded").x))
+    from mmcli.evaluation.metrics import classification
+
+    after = test.answered(_softened(_logs(test.table), best))
+    sides = {}
+    for name, outcome in (("before", test), ("after", after)):
+        assert outcome.table is not None
+        metrics = classification.Metrics(outcome.truth, outcome.guess, outcome.table, list(outcome.classes or []))
+        values = metrics(np.ones((1, len(outcome.truth))))
+        sides[name] = {key: float(values[key][0]) for key in ("ece", "log_loss", "brier")}
+    assert after.table is not None
+    return {"temperature": best, **sides, "bins": classification.reliability(after.truth, after.table)}
+
+
+def _logs(table: Array) -> Array:
+    return np.asarray(np.log(np.clip(table, np.finfo(np.float64).tiny, None)), np.float64)
+
+
+def _softened(logs: Array, t: float) -> Array:
+    scaled = np.exp((logs - logs.max(axis=1, keepdims=True)) / t)
+    return np.asarray(scaled / scaled.sum(axis=1, keepdims=True), np.float64)
+
+
+def cost(model: Model, dataset: Dataset, rows: Indices) -> dict[str, Any]:
+    """Seconds as they were measured: the one part of a report that differs from run to run.
+
+    ``{latency_ms: {p50, p95, n}, items_per_s, parameters}``; latency is of one item at a time after a warm-up,
+    throughput of all items in one call.
+    """
+    one = dataset.select(rows[: TIMED_ITEMS + WARM_UP])
+    spent = []
+    for i in range(one.items):
+        begin = time.perf_counter()
+        model.predict(one, np.array([i], dtype=np.int64))
+        spent.append(time.perf_counter() - begin)
+    timed = 1000 * np.array(spent[WARM_UP:] or spent)
+    begin = time.perf_counter()
+    model.predict(dataset, rows)
+    whole = time.perf_counter() - begin
+    return {
+        "latency_ms": {
+            "p50": round(float(np.percentile(timed, 50)), 3),
+            "p95": round(float(np.percentile(timed, 95)), 3),
+            "n": len(timed),
+        },
+        "items_per_s": round(len(rows) / whole, 1),
+        "parameters": model.facts.get("parameters"),
+        "note": "measured on the machine that made the report; differs from run to run",
+    }

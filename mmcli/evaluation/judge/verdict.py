@@ -1,0 +1,253 @@
+"""Does fusion help here? The model against opponents on the same items, said in one sentence with its numbers.
+
+Differences are paired: the interval is the bootstrap of the items' (or groups') own differences, and for classes
+McNemar's exact test looks at the items that only one of the two gets right (Q. McNemar, Psychometrika 12, 1947).
+"Helps" needs an interval above zero against *every* single modality: picking the best of them on validation and
+comparing with that one alone would call chance a help whenever the pick was unlucky.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.evaluation.intervals import interval
+from mmcli.evaluation.judge.outcome import PRIMARY, Outcome
+
+Array = NDArray[np.float64]
+
+ROUNDING = 1e-6  # below it a difference of two errors is the precision of the model's arithmetic
+SINGLE, SUBSET, CONCAT, OTHER = "single", "subset", "concat", "other"
+
+
+@dataclass(frozen=True, eq=False)
+class Opponent:
+    """Another model's answers: ``test`` for the model's items, ``val`` for choosing, where there are any."""
+
+    name: str
+    kind: str  # single, subset, concat or other
+    modalities: tuple[str, ...]
+    test: Outcome
+    val: Outcome | None = None
+
+
+def kind_of(modalities: list[str], fusion: str | None, of_the_model: list[str]) -> str:
+    """What an opponent is, from its modalities and its fusion block.
+
+    >>> kind_of(["audio"], "concat", ["audio", "text"]), kind_of(["audio", "text"], "concat", ["audio", "text"])
+    ('single', 'concat')
+    """
+    if len(modalities) == 1:
+        return SINGLE
+    if set(modalities) < set(of_the_model):
+        return SUBSET
+    return CONCAT if fusion == "concat" else OTHER
+
+
+def compare(
+    ours: Outcome, theirs: Outcome, *, groups: Any = None, config: interval.Config | None = None
+) -> dict[str, Any]:
+    """:func:`paired` of two models' answers for the same items."""
+    return paired(ours.gains(), theirs.gains(), ours.task, groups=groups, config=config)
+
+
+def paired(
+    mine: Array, other: Array, task: str, *, groups: Any = None, config: interval.Config | None = None
+) -> dict[str, Any]:
+    """``{difference, interval, method, n, ours, theirs}`` of the items' gains ``(n,)``; above zero ours is better.
+
+    The difference is of the primary figure, turned so that more is better. For classes also ``only_ours`` and
+    ``only_theirs``, the items that one of the two alone gets right, and ``p_mcnemar``.
+    """
+    differences = mine - other
+    found = interval.measured(
+        lambda weights: {"difference": weights @ differences / weights.sum(axis=1)},
+        len(differences),
+        kinds={"difference": interval.MEAN},
+        groups=groups,
+        config=config,
+    )["difference"]
+    sign = -1.0 if task == "regress" else 1.0
+    result: dict[str, Any] = {
+        "difference": found["value"],
+        "interval": found["interval"],
+        "method": found["method"],
+        "n": len(differences),
+        "ours": sign * float(mine.mean()),
+        "theirs": sign * float(other.mean()),
+    }
+    if task == "classify":
+        a, b = int(((mine > 0) & (other == 0)).sum()), int(((mine == 0) & (other > 0)).sum())
+        result |= {"only_ours": a, "only_theirs": b, "p_mcnemar": mcnemar(a, b)}
+    return result
+
+
+def mcnemar(only_ours: int, only_theirs: int) -> float:
+    """The exact two-sided p-value of McNemar's test.
+
+    >>> round(mcnemar(8, 1), 6), mcnemar(0, 0)
+    (0.039062, 1.0)
+    """
+    if only_ours + only_theirs == 0:
+        return 1.0
+    from scipy.special import bdtr
+
+    return min(1.0, 2 * float(bdtr(min(only_ours, only_theirs), only_ours + only_theirs, 0.5)))
+
+
+def verdict(
+    ours: Outcome,
+    opponents: list[Opponent],
+    *,
+    modalities: list[str] | None = None,
+    val: Outcome | None = None,
+    emap: dict[str, Any] | None = None,
+    groups: Any = None,
+    config: interval.Config | None = None,
+) -> dict[str, Any]:
+    """The sentence and its numbers: ``{text, compared, helps, against: [...], emap}``.
+
+    The best opponent of a kind is chosen on validation where all have answers there, else on the test items
+    (``chosen_by``). ``helps`` is ``yes``, ``no`` (some single modality is better), ``not shown``, or ``unknown`` where
+    nothing was worse but not every one of the model's ``modalities`` was tried alone; ``untried`` names those.
+    """
+    config = config or interval.Config()
+    rows = []
+    for opponent in opponents:
+        row = compare(ours, opponent.test, groups=groups, config=config)
+        row |= {"name": opponent.name, "kind": opponent.kind, "modalities": list(opponent.modalities)}
+        row["validation"] = None if opponent.val is None else float(opponent.val.gains().mean())
+        rows.append(row)
+    by_validation = bool(rows) and all(row["validation"] is not None for row in rows)
+    best = {kind: _best(rows, kind, by_validation) for kind in (SINGLE, SUBSET, CONCAT)}
+    singles = [row for row in rows if row["kind"] == SINGLE]
+    helps = _helps(singles)
+    untried = sorted(set(modalities or []) - {name for row in singles for name in row["modalities"]})
+    if untried and helps == "yes":
+        helps = "unknown"
+    for name, chosen in best.items():
+        if chosen is not None:
+            chosen["chosen"] = name
+    result = {
+        "compared": bool(rows),
+        "helps": helps,
+        "untried": untried,
+        "primary": PRIMARY[ours.task],
+        "chosen_by": "validation" if by_validation else "test",
+        "level": config.level,
+        "against": rows,
+        "emap": emap,
+        "validation": None if val is None else float(val.gains().mean()),
+    }
+    result["text"] = sentence(result, ours.task)
+    return result
+
+
+def _best(rows: list[dict[str, Any]], kind: str, by_validation: bool) -> dict[str, Any] | None:
+    """The opponent of a kind that is best on validation; without validation, on the test items, against the model."""
+    there = [row for row in rows if row["kind"] == kind]
+    if not there:
+        return None
+    if by_validation:
+        return max(there, key=lambda row: float(row["validation"]))
+    return min(there, key=lambda row: float(row["difference"]))
+
+
+def _helps(singles: list[dict[str, Any]]) -> str:
+    if not singles:
+        return "unknown"
+    bounds = [row["interval"] or [-np.inf, np.inf] for row in singles]
+    if all(low > 0 for low, _ in bounds):
+        return "yes"
+    return "no" if any(high < 0 for _, high in bounds) else "not shown"
+
+
+def sentence(found: dict[str, Any], task: str) -> str:
+    """The verdict in plain words."""
+    chosen = {row["chosen"]: row for row in found["against"] if "chosen" in row}
+    single = chosen.get(SINGLE)
+    if single is None:
+        if not found["against"]:
+            return "not compared"
+        parts = [_words(row, task, found) for row in found["against"][:3]]
+        return "Fusion was not compared with a single modality; " + "; ".join(parts) + "."
+    opening = {
+        "yes": "Fusion helps",
+        "no": "Fusion does not help: a single modality is better",
+        "not shown": "Fusion is not shown to help",
+        "unknown": "The model is better than each single modality that was tried",
+    }[found["helps"]]
+    text = f"{opening}: {_words(single, task, found)}"
+    if found["untried"]:
+        text += f" (alone untried: {', '.join(found['untried'])})"
+    for kind, name in ((SUBSET, f"the best subset {_where(found)}"), (CONCAT, "plain concatenation")):
+        if kind in chosen:
+            text += f"; against {name} ({chosen[kind]['name']}) {_difference(chosen[kind], task)}"
+    emap = found["emap"]
+    if emap is not None and emap["interval"] is not None:
+        value, bounds = additive(emap, task)
+        gap = _signed(value, task) + ("" if task == "regress" else " points")
+        shown = "the modalities interact" if emap["interval"][0] > 0 else "no interaction is shown"
+        low, high = (_signed(bound, task) for bound in bounds)
+        text += f"; {shown}: merely adding up what each modality says would change this by {gap}"
+        text += f" ({low} to {high}; EMAP, {emap['sample']} items)"
+    return text + "."
+
+
+def additive(emap: dict[str, Any], task: str) -> tuple[float, list[float]]:
+    """What the primary figure would change by without interaction, and the bounds of that; rounding counts as zero.
+
+    >>> additive({"value": 0.02, "interval": [-0.01, 0.05]}, "classify")
+    (-0.02, [-0.05, 0.01])
+    """
+    value, (low, high) = emap["value"], emap["interval"]
+    if task != "regress":  # an error grows where the others shrink
+        value, low, high = -value, -high, -low
+    value, low, high = (0.0 if abs(v) < ROUNDING else float(v) for v in (value, low, high))
+    return value, [low, high]
+
+
+def _words(row: dict[str, Any], task: str, found: dict[str, Any]) -> str:
+    figure = {"classify": "accuracy", "regress": "mean absolute error", "multilabel": "F1"}[task]
+    level = f"{100 * found['level']:g} % interval"
+    name = " + ".join(row["modalities"]) if row["kind"] == SINGLE else row["name"]
+    which = f", the best single modality {_where(found)}" if row.get("chosen") == SINGLE else ""
+    text = f"{figure} {_number(row['ours'], task)} against {_number(row['theirs'], task)} of {name}{which}"
+    text += f": {_difference(row, task, level)}"
+    if "p_mcnemar" in row:
+        text += f", McNemar p {'below 0.001' if row['p_mcnemar'] < 0.001 else format(row['p_mcnemar'], '.3f')}"
+    return text
+
+
+def _where(found: dict[str, Any]) -> str:
+    """Which items said what the best opponent is."""
+    return "by validation" if found["chosen_by"] == "validation" else "on these items"
+
+
+def _number(value: float, task: str) -> str:
+    return f"{value:.3g}" if task == "regress" else f"{100 * value:.1f} %"
+
+
+def _difference(row: dict[str, Any], task: str, level: str = "") -> str:
+    unit = "" if task == "regress" else " points"
+    gain = "gain " if task == "regress" else ""  # less error is more gain
+    text = f"{gain}{_signed(row['difference'], task)}{unit}"
+    if row["interval"] is not None:
+        low, high = (_signed(bound, task) for bound in row["interval"])
+        text += f" ({level + ' ' if level else ''}{low} to {high})"
+    return text
+
+
+def _signed(value: float, task: str) -> str:
+    """A difference in the unit of the labels, or in points; what is nothing but rounding is 0.
+
+    >>> _signed(-1e-12, "regress"), _signed(-0.0123, "regress"), _signed(-0.0001, "classify")
+    ('0', '-0.0123', '0.0')
+    """
+    if task == "regress":
+        return "0" if abs(value) < ROUNDING else f"{value:+.3g}"
+    text = f"{100 * value:+.1f}"
+    return text[1:] if float(text) == 0 else text

@@ -1,0 +1,253 @@
+"""Everything about one model on one data set, as one JSON object: ``mmcli/report@1``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.artifacts.formats.dataset import Dataset
+from mmcli.artifacts.io import provenance
+from mmcli.errors import InputError, MismatchError, UsageError
+from mmcli.evaluation.intervals import interval
+from mmcli.evaluation.judge import explanation, integrity, robustness, slices, verdict
+from mmcli.evaluation.judge.outcome import PRIMARY, Outcome, outcome_of, truth_of
+from mmcli.evaluation.metrics import classification
+from mmcli.evaluation.model import Indices, Model
+
+NOT_COMPARED = "not compared: no other model was given (--against) or kept in the checkpoint (train --fusion auto)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to evaluate and how."""
+
+    split: str = "test"  # train, val or test; "all" takes every item
+    strict: bool = False  # refuse leaks between splits
+    explain: int = 10  # items explained by gradients: the most wrong ones
+    robustness: bool = False  # curves under damage, calibration by temperature
+    timings: bool = False  # latency and throughput: the one part that differs from run to run
+    intervals: interval.Config = field(default_factory=interval.Config)
+    inputs: tuple[dict[str, Any], ...] = ()  # {name, size, sha256} of model, data set and opponents
+    reproduce: str | None = None  # the command, without folders
+
+
+def evaluate(
+    model: Model, dataset: Dataset, request: Request | None = None, *, opponents: Sequence[Model] = ()
+) -> dict[str, Any]:
+    """The report of a model on the items of a split that have a label, compared with its opponents.
+
+    Raises :class:`UsageError` for a split without items, :class:`InputError` for leaks with ``strict`` and for
+    predictions that are no figures, :class:`MismatchError` where model and data set do not belong together.
+    """
+    request = request or Request()
+    checked = integrity.check(dataset)
+    if request.strict:
+        integrity.refuse(checked, "data set")
+    wanted = chosen_rows(dataset, request.split)
+    truth, rows = truth_of(dataset, wanted, model.task, model.classes)
+    found = outcome_of(model.predict, dataset, rows, truth, model.task, model.classes)
+    groups = groups_of(dataset, rows)
+    figures = found.metrics(groups, request.intervals)
+    notes = []
+    if len(rows) < len(wanted):
+        notes.append(f"{len(wanted) - len(rows)} of {len(wanted)} items have no label and are left out")
+    if request.split in ("train", "all") and (seen := int((dataset.split[rows] == "train").sum())):
+        notes.append(
+            f"{seen} of the {len(rows)} items are of the training split: these figures are no test of the model"
+        )
+    for name in model.modalities:
+        if name not in dataset.streams or not dataset.streams[name].present[rows].any():
+            notes.append(f"no item has {name}, which the model was trained on")
+    if not checked["clean"]:
+        notes.append("the splits are not clean: see integrity")
+    notes += few_groups(groups, request.intervals)
+    report: dict[str, Any] = {
+        "task": model.task,
+        "split": request.split,
+        "classes": found.classes,
+        "metrics": {name: entry for name, entry in figures.items() if "/" not in name},
+        "per_class": per_class(figures, found.classes),
+        "baselines": baselines(dataset, found, model),
+        "slices": slices.worst(dataset, rows, found, config=request.intervals),
+        "items": items_of(dataset, rows, found),
+        "integrity": checked,
+        "config": {
+            "primary": PRIMARY[model.task],
+            "intervals": provenance.config_dict(request.intervals),
+            "explain": request.explain,
+        },
+        "seed": request.intervals.seed,
+        "inputs": list(request.inputs),
+        "model": {"name": model.name, "modalities": list(model.modalities), "fusion": model.fusion} | model.facts,
+        "notes": notes,
+    }
+    report["config_sha256"] = provenance.config_sha256(report["config"])
+    if model.task == "classify" and found.table is not None:
+        names = found.classes or []
+        counts = classification.confusion(found.truth, found.guess, len(names))
+        report["confusion"] = {"classes": names, "counts": counts.tolist()}
+        report["calibration"] = {"bins": classification.reliability(found.truth, found.table)}
+    understanding = explanation.Explained(model, dataset, rows, found, groups, request.intervals)
+    report["modalities"] = understanding.modalities(report["items"], notes)
+    understanding.inputs(report["items"], request.explain)
+    report["verdict"] = judged(model, dataset, rows, found, opponents, understanding.emap(), groups, request)
+    if request.robustness:
+        report["robustness"] = robustness.curves(model, dataset, rows, found, request.intervals)
+        val = None if request.split in ("val", "all") else outcome_on(model, dataset, dataset.rows("val"))
+        if (scaled := robustness.temperature(val, found)) is not None:
+            report["robustness"]["temperature"] = scaled
+    if request.timings:
+        report["cost"] = robustness.cost(model, dataset, rows)
+    if request.reproduce:
+        report["reproduce"] = request.reproduce
+    return report
+
+
+def judged(
+    model: Model,
+    dataset: Dataset,
+    rows: Indices,
+    found: Outcome,
+    opponents: Sequence[Model],
+    emap: dict[str, Any] | None,
+    groups: NDArray[np.str_] | None,
+    request: Request,
+) -> dict[str, Any]:
+    """The verdict against the opponents' answers for the same items; the best of each kind is chosen on validation."""
+    val = dataset.rows("val")
+    if request.split in ("val", "all"):
+        val = val[:0]  # the items that would choose are the items that judge
+    if not opponents:
+        return {"text": NOT_COMPARED, "compared": False, "emap": emap}
+    rivals = []
+    for other in opponents:
+        if (other.task, other.classes) != (model.task, model.classes):
+            raise MismatchError("is for another task or other classes than the model", source=other.name)
+        reads = list(other.modalities or dataset.modalities)
+        kind = kind_of_opponent(other, model, dataset)
+        answers = outcome_of(other.predict, dataset, rows, found.truth, model.task, model.classes)
+        chooses = outcome_on(other, dataset, val)
+        rivals.append(verdict.Opponent(other.name, kind, tuple(reads), answers, chooses))
+    own = outcome_on(model, dataset, val)
+    reads = list(model.modalities or dataset.modalities)
+    return verdict.verdict(found, rivals, modalities=reads, val=own, emap=emap, groups=groups, config=request.intervals)
+
+
+def kind_of_opponent(other: Model, model: Model, dataset: Dataset) -> str:
+    """What an opponent of a model is on a data set: see :func:`mmcli.evaluation.judge.verdict.kind_of`."""
+    reads, own = (list(m.modalities or dataset.modalities) for m in (other, model))
+    return verdict.kind_of(reads, other.fusion, own)
+
+
+def outcome_on(model: Model, dataset: Dataset, rows: Indices) -> Outcome | None:
+    """The model on other items, or None where none of them has a label."""
+    if len(rows) == 0:
+        return None
+    try:
+        truth, known = truth_of(dataset, rows, model.task, model.classes)
+    except MismatchError:
+        raise
+    except InputError:
+        return None  # no labels there: nothing to choose by
+    return outcome_of(model.predict, dataset, known, truth, model.task, model.classes)
+
+
+def chosen_rows(dataset: Dataset, split: str) -> Indices:
+    """The items of a split, or all of them for ``all``. Raises :class:`UsageError` where there are none."""
+    rows = np.arange(dataset.items, dtype=np.int64) if split == "all" else dataset.rows(split)
+    if len(rows) == 0:
+        there = ", ".join(sorted({s for s in dataset.split.tolist() if s})) or "no splits"
+        raise UsageError(f"no item is in the split {split!r}", hint=f"the data set has {there}; 'all' takes every item")
+    return rows
+
+
+def groups_of(dataset: Dataset, rows: Indices) -> NDArray[np.str_] | None:
+    """The groups of the items, or None where some have none."""
+    groups = dataset.group[rows]
+    return groups if (groups != "").all() else None
+
+
+def few_groups(groups: NDArray[np.str_] | None, config: interval.Config) -> list[str]:
+    """A note where items share groups that are too few to be drawn: the intervals then take no heed of them.
+
+    >>> few_groups(np.array(["a", "a", "b"]), interval.Config())[0][:40]
+    'the items come from 2 groups, fewer than'
+    """
+    if groups is None:
+        return []
+    count = len(np.unique(groups))
+    if count >= config.min_groups or count == len(groups):
+        return []
+    there = "1 group" if count == 1 else f"{count} groups"
+    return [
+        f"the items come from {there}, fewer than the {config.min_groups} that intervals by group need: the intervals "
+        "are of these groups' items, how much other groups differ is not in them"
+    ]
+
+
+def per_class(figures: dict[str, dict[str, Any]], classes: list[str] | None) -> dict[str, Any]:
+    """The figures named ``precision/CLASS`` and so on, gathered by class."""
+    gathered: dict[str, Any] = {name: {} for name in classes or []}
+    for key, entry in figures.items():
+        kind, slash, name = key.partition("/")
+        if slash:
+            gathered[name][kind] = entry
+    return gathered
+
+
+def baselines(dataset: Dataset, found: Outcome, model: Model) -> dict[str, Any]:
+    """What guessing without looking would reach: always the training split's commonest class, or its mean."""
+    seen = explanation.training_labels(dataset, model.task, model.classes)
+    if seen is None or model.task == "multilabel":
+        return {}
+    if model.task == "regress":
+        guess = np.full(len(found.truth), float(seen.mean()))
+        return {"mean": {"value": float(seen.mean()), "mae": float(np.abs(found.truth - guess).mean())}}
+    commonest = int(np.bincount(seen, minlength=len(found.classes or [])).argmax())
+    share = float((found.truth == commonest).mean())
+    return {"commonest_class": {"class": (found.classes or [])[commonest], "accuracy": share}}
+
+
+def items_of(dataset: Dataset, rows: Indices, found: Outcome) -> list[dict[str, Any]]:
+    """One object per item: id, group, which modalities were present, label, prediction, probabilities, loss."""
+    losses = found.losses()
+    items = []
+    for k, row in enumerate(rows):
+        item: dict[str, Any] = {
+            "id": str(dataset.id[row]),
+            "group": str(dataset.group[row]) or None,
+            "present": [name for name in dataset.modalities if dataset.streams[name].present[row]],
+            "label": found.named(found.truth, k),
+            "prediction": found.named(found.guess, k),
+            "loss": float(losses[k]),
+        }
+        if found.table is not None:
+            # Six digits: enough to tell, and the same from one machine's last bit to the next.
+            item["probabilities"] = [round(float(p), 6) for p in found.table[k]]
+        if found.task != "regress":
+            item["correct"] = bool(np.array_equal(found.truth[k], found.guess[k]))
+        items.append(item)
+    return items
+
+
+def predictions_table(report: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
+    """Columns and rows of the predictions as a plain table, for ``--predictions FILE.csv``."""
+    classes = report.get("classes") or []
+    columns = ["id", "group", "label", "prediction", "correct", "loss", "present", *(f"p.{name}" for name in classes)]
+    rows: list[list[object]] = []
+    for item in report["items"]:
+        row: list[object] = [item["id"], item["group"], _cell(item["label"]), _cell(item["prediction"])]
+        row += [item.get("correct"), item["loss"], "+".join(item["present"]), *item.get("probabilities", [])]
+        rows.append(row)
+    if report["task"] == "regress":
+        columns.remove("correct")
+        rows = [[*row[:4], *row[5:]] for row in rows]
+    return columns, rows
+
+
+def _cell(value: object) -> object:
+    return "|".join(map(str, value)) if isinstance(value, list) else value

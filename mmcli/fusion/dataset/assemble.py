@@ -1,0 +1,161 @@
+"""From a manifest of features to one data set: every modality apart, on one scale, on the reference's clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcli.artifacts.formats import fitted, manifest
+from mmcli.artifacts.formats.dataset import Dataset
+from mmcli.artifacts.io import lazy, provenance
+from mmcli.errors import InputError, UsageError
+from mmcli.fusion import labels, normalise, splits, streams
+from mmcli.fusion.dataset import augment, balance, fused, survey
+from mmcli.fusion.dataset.words import Words
+from mmcli.registry import nearest
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a data set is made; every field is an option of ``mmcli fuse``."""
+
+    strategy: str = "none"
+    strategy_config: Any = None
+    normalise: str = "zscore"
+    reference: str | None = None  # None: the first modality column
+    label_type: str = "auto"
+    balance: str = "none"
+    match: str = "label"
+    seed: int = 0
+    augmenting: augment.Config = field(default_factory=augment.Config)  # for balance "augment"
+    words: Words | None = None  # frames are the words of each row's transcript
+
+
+@dataclass
+class Assembled:
+    """The data set, the rows that failed here with their reasons, and what a person should know."""
+
+    dataset: Dataset
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazily: bool = False) -> Assembled:
+    """Read every features file that the manifest names and put them into one :class:`Dataset`.
+
+    A row whose files cannot be used is left out and listed in ``failed``; a row that failed in an earlier stage is
+    counted. Normalisers and strategies are fitted on the training rows only. ``lazily``: the files are looked at one by
+    one, and read again when the rows of the data set are asked for; its values are the same.
+
+    Raises :class:`UsageError` where a plan needs all values at once and they are read lazily,
+    :class:`InputError` where nothing is left, and :class:`MismatchError` where items do not belong together.
+    """
+    normalise.refuse_unknown(plan.normalise)
+    if lazily:
+        _refuse_whole(plan)
+    good = [row for row in rows.rows if row.error is None]
+    earlier = len(rows.rows) - len(good)
+    if not good:
+        raise InputError("no usable rows", source=rows.source)
+    names = streams.columns(rows.columns, good)
+    reference = _reference(plan.reference, names)
+    if plan.words is not None:
+        plan.words.refuse(rows.columns, names, reference)
+    seen = survey.Survey(rows.root, good, names, reference, not lazily, plan.words, progress)
+    kept, failed = seen.rows, seen.failed
+    if not kept:
+        raise InputError(f"none of the {len(good)} rows can be used; the first: {failed[0][1]}", source=rows.source)
+    split, rule = splits.assign([r.id for r in kept], [r.split for r in kept], [r.group for r in kept])
+    label, task, classes = labels.read([r.label for r in kept], plan.label_type)
+    found = Assembled(
+        Dataset(
+            streams={name: seen.stream(name) for name in names},
+            id=np.array([r.id for r in kept]),
+            split=np.array(split),
+            group=np.array([r.group or "" for r in kept]),
+            label=label,
+            source=seen.source(),
+            meta={},
+        ),
+        failed,
+    )
+    data = found.dataset
+    _normalise(data, plan.normalise, seen)
+    _attach_fitted(rows.root, data, found.notes)
+    config = {
+        "strategy": plan.strategy,
+        "normalise": plan.normalise,
+        "reference": reference,
+        "balance": plan.balance,
+        **({"match": plan.match} if plan.balance == "match" else {}),
+        **({"augment": provenance.config_dict(plan.augmenting)} if plan.balance == "augment" else {}),
+        **({"spans": plan.words.modality, **plan.words.facts()} if plan.words is not None else {}),
+        "seed": plan.seed,
+    }
+    data.meta.update(
+        task=task,
+        classes=classes,
+        reference=reference,
+        split_rule=rule,
+        config=config,
+        config_sha256=provenance.config_sha256(config),
+        errors=earlier + len(failed),
+    )
+    if rule != "as given":
+        found.notes.append(f"no split column: {rule}")
+    if earlier:
+        found.notes.append(f"{earlier} rows failed in an earlier stage and are left out")
+    starts = np.array([np.nan if row.start is None else row.start for row in kept])
+    found.dataset, said = balance.apply(data, plan.balance, plan.seed, plan.match, starts, plan.augmenting)
+    found.notes += said
+    if plan.strategy != "none":
+        found.notes += fused.add(found.dataset, plan.strategy, plan.strategy_config, reference)
+    return found
+
+
+def _refuse_whole(plan: Plan) -> None:
+    """What looks at all values, or all items, at once is for data sets that fit into memory."""
+    hint = "write one file: -o DATASET.npz"
+    if plan.normalise == "robust":
+        raise UsageError("--normalise robust needs all training values at once, and a folder holds few", hint=hint)
+    if plan.balance == "match":
+        raise UsageError("--balance match borrows from items of other shards, which a shard cannot name", hint=hint)
+
+
+def _reference(wanted: str | None, names: dict[str, str]) -> str:
+    if wanted is None:
+        return next(iter(names))
+    for name, column in names.items():
+        if wanted in (name, column):
+            return name
+    raise UsageError(f"--reference {wanted}: no such modality", hint=nearest(wanted, names))
+
+
+def _normalise(data: Dataset, method: str, seen: survey.Survey) -> None:
+    train = data.rows("train")
+    as_foreseen = {str(data.id[i]) for i in train} == seen.training - {item for item, _ in seen.failed}
+    for stream_name, stream in data.streams.items():
+        own = train[stream.present[train]].tolist()
+        if stream.meta.get("kind") == "tokens":
+            fitted: dict[str, Any] = {"method": "none"}
+        elif method == "zscore" and as_foreseen:
+            fitted = seen.moments[stream_name].normaliser()
+        else:
+            fitted = normalise.fit_items((stream.item(i).values for i in own), method)
+        stream.values = lazy.changed(stream.values, lambda values, to=fitted: normalise.apply(values, to))  # type: ignore[misc]
+        stream.meta["normaliser"] = fitted
+
+
+def _attach_fitted(root: Path, data: Dataset, notes: list[str]) -> None:
+    """Keep the state of fitted extractors with the data, so that a model can read raw files later."""
+    wanted = {s.meta["fitted_sha256"]: n for n, s in data.streams.items() if s.meta.get("fitted_sha256")}
+    folder = root / "fitted"
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
+        name = wanted.pop(provenance.sha256_file(path), None)
+        if name is not None:
+            data.streams[name].meta["fitted"] = fitted.load(path)["state"]
+    for name in wanted.values():
+        notes.append(f"{name}: its fitted state is not in {folder.name}/; models will not read raw files for it")

@@ -1,0 +1,55 @@
+"""Mean of the vectors that are present, after one linear map for each modality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mmcli.models import layers
+from mmcli.models.block import Block
+
+
+@dataclass(frozen=True)
+class Config:
+    """Number of modalities and width of each vector."""
+
+    modalities: int
+    width: int
+
+
+def sized(modalities: int, width: int, items: int) -> Config:
+    """Nothing to choose."""
+    return Config(modalities, width)
+
+
+class Maps(nn.Module):
+    """One linear map for each modality, ``(n, modalities, width)`` to the same shape, absent ones zero again."""
+
+    def __init__(self, modalities: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(width).repeat(modalities, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(modalities, width))
+
+    def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
+        """Starts as the identity."""
+        return layers.zeroed(torch.einsum("nmw,mwv->nmv", vectors, self.weight) + self.bias, present)
+
+
+class Mean(Block):
+    """``(n, modalities, width)`` to ``(n, width)``."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.maps = Maps(config.modalities, config.width)
+        self.width = config.width
+
+    def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
+        """Mean over present modalities."""
+        return layers.mean(self.maps(vectors, present), present)
+
+
+def build(config: Config) -> Block:
+    """The block."""
+    return Mean(config)

@@ -1,0 +1,144 @@
+"""The whole network: an encoder for each modality, a fusion block, a head. Any subset of the modalities may be present.
+
+The configuration is one JSON object::
+
+    {"name": "network", "modalities": [{"name": "image", "encoder": "image", "config": {...}}, ...],
+     "fusion": {"name": "concat", "config": {...}},
+     "head": {"outputs": 10, "hidden": 64, "dropout": 0.3}, "auxiliary": true}
+
+With ``auxiliary`` every modality has a head of its own beside the fused one, trained with it and read by ``detailed``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from mmcli.errors import ArtifactError
+from mmcli.models import blocks, encoders, layers
+from mmcli.models.block import Block
+from mmcli.models.configs import from_json
+from mmcli.models.encoder import Encoder
+from mmcli.models.heads import Head
+from mmcli.registry import Registry
+
+MOST_MODALITIES = 64
+
+
+class Input(NamedTuple):
+    """One modality of a batch: values float32 ``(n, steps, ...)``, mask bool ``(n, steps)``, present bool ``(n,)``."""
+
+    values: Tensor
+    mask: Tensor
+    present: Tensor
+
+
+Batch = Mapping[str, Input]
+
+
+class Outputs(NamedTuple):
+    """``logits`` ``(n, outputs)``; ``alone`` ``(n, modalities, outputs)``, each modality's own, or None."""
+
+    logits: Tensor
+    alone: Tensor | None
+    present: Tensor
+    vectors: Tensor
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """Outputs (classes, or 1), hidden units (0: linear) and dropout of the head."""
+
+    outputs: int
+    hidden: int = 0
+    dropout: float = 0.3
+
+
+class Network(nn.Module):
+    """Built from its configuration by :func:`.build`; ``names`` are the modalities in order."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__()
+        parts = objects(config.get("modalities"))
+        head = from_json(HeadConfig, _object(config.get("head"), "head"), "head")
+        self.names = [str(part.get("name")) for part in parts]
+        found = [encoder_of(part) for part in parts]
+        width = found[0].width
+        if any(encoder.width != width for encoder in found):
+            raise ArtifactError("the encoders of one network must have one width")
+        self.encoders = nn.ModuleList(found)
+        self.fusion = _block(_object(config.get("fusion"), "fusion"), len(parts), width, head.outputs)
+        self.head = None if self.fusion.decides else Head(self.fusion.width, head.outputs, head.hidden, head.dropout)
+        alone = config.get("auxiliary") is True or self.fusion.decides
+        self.alone = nn.ModuleList(Head(width, head.outputs, 0, head.dropout) for _ in parts if alone)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits ``(n, outputs)``."""
+        return self.detailed(batch).logits
+
+    def encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Vectors ``(n, modalities, width)``, zero where absent, and present bool ``(n, modalities)``."""
+        sequences, seen, present = [], [], []
+        for name, encoder in zip(self.names, self.encoders, strict=True):
+            values, mask, there = batch[name]
+            mask = mask & there[:, None]
+            sequence, mask = encoder(layers.zeroed(values, mask), mask)
+            sequences.append(sequence)
+            seen.append(mask)
+            present.append(mask.any(1))
+        here = torch.stack(present, dim=1)
+        mixed = self.fusion.mix(sequences, seen)
+        vectors = [cast(Encoder, e).pool(s, m) for e, s, m in zip(self.encoders, mixed, seen, strict=True)]
+        return layers.zeroed(torch.stack(vectors, dim=1), here), here
+
+    def detailed(self, batch: Batch) -> Outputs:
+        """Logits, each modality's own logits where it has a head, and what was present."""
+        vectors, present = self.encode(batch)
+        alone = None
+        if len(self.alone):
+            alone = torch.stack([head(vectors[:, i]) for i, head in enumerate(self.alone)], dim=1)
+        if self.head is not None:
+            return Outputs(self.head(self.fusion(vectors, present)), alone, present, vectors)
+        assert alone is not None  # a deciding block has heads
+        return Outputs(self.fusion(alone, present), alone, present, vectors)
+
+
+def _object(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ArtifactError(f"the configuration of {where} is not an object")
+    return value
+
+
+def objects(value: Any) -> list[Mapping[str, Any]]:
+    """The modalities of a configuration, 1 to 64 JSON objects."""
+    if not isinstance(value, list) or not 1 <= len(value) <= MOST_MODALITIES:
+        raise ArtifactError(f"a network needs 1 to {MOST_MODALITIES} modalities")
+    return [_object(part, "modality") for part in value]
+
+
+def _module(family: Registry, name: Any) -> ModuleType:
+    if name not in family.names():
+        raise ArtifactError(f"unknown {family.kind} {name!r}", hint="was the checkpoint written by a newer version?")
+    return family.load(name)
+
+
+def encoder_of(part: Mapping[str, Any]) -> Encoder:
+    """The encoder that one modality's part of a configuration describes."""
+    module = _module(encoders.registry, part.get("encoder"))
+    where = f"encoder {part.get('encoder')!r} of {part.get('name')!r}"
+    return cast(Encoder, module.build(from_json(module.Config, _object(part.get("config"), where), where)))
+
+
+def _block(part: Mapping[str, Any], modalities: int, width: int, outputs: int) -> Block:
+    module = _module(blocks.registry, part.get("name"))
+    where = f"fusion {part.get('name')!r}"
+    config = from_json(module.Config, _object(part.get("config"), where), where)
+    fits = {"modalities": modalities, "width": width, "outputs": outputs}
+    if any(getattr(config, field, value) != value for field, value in fits.items()):
+        raise ArtifactError(f"{where} does not fit {modalities} modalities of width {width}")
+    return cast(Block, module.build(config))

@@ -1,0 +1,1 @@
+"""What training is called by and asked for: runs, series of runs, answers, points."""
