@@ -167,7 +167,7 @@ def _several(
         def report(row: dict[str, Any]) -> None:
             progress.advance(1, ", ".join(f"{k} {row[k]:.4g}" for k in row if k.startswith("test_")))
 
-        found = series.train(data, configs, output, cv=cv, inputs=inputs, initial=start, report=report)
+        found = series.train_series(data, configs, output, cv=cv, inputs=inputs, initial=start, report=report)
     rows = [(row["file"], *(row[name] for name in found["scores"])) for row in found["runs"]]
     console.table(f"{output}: {len(rows)} runs", ["model", *found["scores"]], rows)
     for name, value in found["scores"].items():

@@ -28,7 +28,7 @@ class MelConfig(_sound.SoundConfig):
             _check.within(self, high_hz=(self.low_hz + 1.0, 96_000.0))
 
 
-def powers(sound: _sound.Sound, clock: _frames.Clock, config: MelConfig) -> Iterator[np.ndarray]:
+def mel_powers(sound: _sound.Sound, clock: _frames.Clock, config: MelConfig) -> Iterator[np.ndarray]:
     """Mel power of centred frames, float32 (frames, bands) a block."""
     high = clock.rate / 2 if config.high_hz is None else config.high_hz
     if not config.low_hz < high <= clock.rate / 2:

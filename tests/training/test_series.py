@@ -29,7 +29,7 @@ def test_folds_and_seeds_make_one_model_each(planted: ModuleType, tmp_path: Path
     assert np.array_equal(np.sum([c == "test" for c in columns], axis=0), np.ones(90)), "every item is tested once"
 
     configs = [TrainConfig(**{**vars(CONFIG), "seed": seed}) for seed in (5, 6)]
-    found = series.train(data, configs, tmp_path / "runs", cv=3)
+    found = series.train_series(data, configs, tmp_path / "runs", cv=3)
     names = {p.name for p in (tmp_path / "runs").iterdir()}
     models = {f"fold-{k}-seed-{s}.pt" for k in range(3) for s in (5, 6)}
     assert names == models | {m.replace(".pt", ".history.ndjson") for m in models} | {"history.ndjson", "run.json"}
@@ -46,7 +46,7 @@ def test_a_group_on_both_sides_is_refused_by_name(planted: ModuleType, tmp_path:
     with pytest.raises(MismatchError, match="group 'speaker-0' has items on both sides"):
         run.train(data, CONFIG, tmp_path / "m.pt")
     with pytest.raises(UsageError, match="at least 3 folds"):
-        series.train(data, [CONFIG], tmp_path / "runs", cv=2)
+        series.train_series(data, [CONFIG], tmp_path / "runs", cv=2)
 
 
 def _scaled(data: Dataset, rows: np.ndarray) -> Dataset:

@@ -50,7 +50,7 @@ def test_folds_have_the_same_bytes_on_scales_of_their_own(both, tmp_path):
             width = stream.values.shape[1]
             scale = {"method": "zscore", "center": [0.5] * width, "scale": [2.0] * width}
             stream.meta["normaliser"] = scale
-        series.train(data, [TrainConfig(epochs=1)], tmp_path / name, cv=3)
+        series.train_series(data, [TrainConfig(epochs=1)], tmp_path / name, cv=3)
 
     for path in (tmp_path / "file").glob("*.pt"):
         assert path.read_bytes() == (tmp_path / "folder" / path.name).read_bytes()

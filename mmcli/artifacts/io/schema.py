@@ -112,10 +112,10 @@ def check(
     for key, item in value.items():
         field = required.get(key) or optional[key]
         if not field.check(item):
-            raise ArtifactError(f"{what}: {key} is {_short(item)}; it has to be {field.wanted}", source=source)
+            raise ArtifactError(f"{what}: {key} is {_quoted(item)}; it has to be {field.wanted}", source=source)
     return value
 
 
-def _short(value: object) -> str:
+def _quoted(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

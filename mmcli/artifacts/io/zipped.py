@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 LIMIT = (1 << 31) - 1  # bytes of an archive from which on the central directory needs 64 bits too
 
-_LOCAL = struct.Struct("<4s5H3L2H")
+_HEADER = struct.Struct("<4s5H3L2H")
 _EXTRA = struct.Struct("<2H2Q")
 _CENTRAL = struct.Struct("<4s4B4H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
@@ -48,13 +48,13 @@ def parts(members: Sequence[tuple[str, Sequence[Bytes]]]) -> Iterator[Bytes]:
         for piece in pieces:
             crc = zlib.crc32(piece, crc)
             size += len(piece)
-        local = _LOCAL.pack(
+        local = _HEADER.pack(
             b"PK\3\4", _VERSION, flags, 0, 0, _FIRST_DAY, crc, _UNKNOWN, _UNKNOWN, len(name), _EXTRA.size
         )
         yield local + name + _EXTRA.pack(1, _EXTRA.size - 4, size, size)
         yield from pieces
         entry = (b"PK\1\2", _VERSION, _UNIX, _VERSION, 0, flags, 0, 0, _FIRST_DAY, crc, size, size, len(name))
         directory.append(_CENTRAL.pack(*entry, 0, 0, 0, 0, _OWNER_READS_AND_WRITES, at) + name)
-        at += _LOCAL.size + len(name) + _EXTRA.size + size
+        at += _HEADER.size + len(name) + _EXTRA.size + size
     whole = b"".join(directory)
     yield whole + _END.pack(b"PK\5\6", 0, 0, len(directory), len(directory), len(whole), at, 0)

@@ -39,6 +39,6 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """
     sound = _sound.prepare(clip, config)
     clock = sound.clock(config.window_s, config.hop_s)
-    parts = (_spectrum.decibels(power) for power in _mel.powers(sound, clock, config))
+    parts = (_spectrum.decibels(power) for power in _mel.mel_powers(sound, clock, config))
     values = _frames.gather(parts, clock.frames_of(sound.duration_s))
     return features(clip, values, clock.times(len(values)), config, kind=KIND, **clock.meta)

@@ -65,10 +65,10 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
 def _coefficients(sound: _sound.Sound, clock: _frames.Clock, config: Config) -> Iterator[np.ndarray]:
     basis = cosines(config.bands, config.coefficients)
     if config.top_db is None:
-        for power in _mel.powers(sound, clock, config):
+        for power in _mel.mel_powers(sound, clock, config):
             yield _spectrum.decibels(power) @ basis
         return
-    peak, powers = _spectrum.with_peak(lambda: _mel.powers(sound, clock, config))
+    peak, powers = _spectrum.with_peak(lambda: _mel.mel_powers(sound, clock, config))
     floor = _spectrum.floor_db(peak, config.top_db)
     for power in powers:
         yield np.maximum(_spectrum.decibels(power), floor) @ basis

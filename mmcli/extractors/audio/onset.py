@@ -52,7 +52,7 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """
     sound = _sound.prepare(clip, config)
     clock = sound.clock(config.window_s, config.hop_s)
-    peak, powers = _spectrum.with_peak(lambda: _mel.powers(sound, clock, config))
+    peak, powers = _spectrum.with_peak(lambda: _mel.mel_powers(sound, clock, config))
     floor = _spectrum.floor_db(peak, config.top_db)
     levels = (np.maximum(_spectrum.decibels(power), floor) for power in powers)
     rises = _frames.gather(_rises(levels), clock.frames_of(sound.duration_s))

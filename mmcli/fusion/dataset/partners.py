@@ -17,7 +17,7 @@ from mmcli.errors import InputError, UsageError
 from mmcli.fusion.summary import summarise
 
 WAYS = ("label", "time", "neighbour")
-MOST = 64
+MOST_PARTNERS = 64
 NEAREST = 8
 
 
@@ -53,8 +53,8 @@ class Finder:
             away = np.abs(label[owners] - label[item])
             known = np.flatnonzero(np.isfinite(away))
             return np.sort(owners[known[np.argsort(away[known], kind="stable")[:NEAREST]]])
-        if len(owners) > MOST:
-            owners = rng.choice(owners, MOST, replace=False)
+        if len(owners) > MOST_PARTNERS:
+            owners = rng.choice(owners, MOST_PARTNERS, replace=False)
         return np.sort(owners)
 
     def _in_time(self, owners: np.ndarray, item: int) -> np.ndarray:

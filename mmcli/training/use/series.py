@@ -51,7 +51,7 @@ def splits(dataset: Dataset, config: TrainConfig, count: int) -> list[NDArray[np
     return found
 
 
-def train(
+def train_series(
     dataset: Dataset,
     configs: Sequence[TrainConfig],
     folder: Path,
