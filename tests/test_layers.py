@@ -17,7 +17,7 @@ LAYERS = [
     ["mmcli.models", "mmcli.models.kernels", "mmcli.media", "mmcli.artifacts.io"],
     ["mmcli.models.encoders", "mmcli.models.blocks", "mmcli.artifacts.formats"],
     ["mmcli.models.nets.network", "mmcli.artifacts"],
-    ["mmcli.models.nets.stack", "mmcli.models.nets.contrastive"],
+    ["mmcli.models.nets.factory", "mmcli.models.nets.contrastive"],
     ["mmcli.models.nets.factory"],
     ["mmcli.extractors", "mmcli.fusion"],
     ["mmcli.fusion.strategies"],

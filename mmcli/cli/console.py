@@ -10,10 +10,11 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
-from mmcli.errors import printable
+from mmcli.errors import UsageError, printable
 
 LINE_EVERY_S = 30.0
 
@@ -158,3 +159,29 @@ def progress(what: str, total: float | None = None, unit: str = "items") -> Iter
                 bar.update(task, rate=rate, message=printable(message))
 
         yield OnTerminal()
+
+
+# Where a command may write: never over what it reads, and no two things into one file.
+
+STDOUT = "-"
+
+
+def apart(outputs: Mapping[str, Path | None], inputs: Iterable[Path | str | None]) -> None:
+    """Refuse an output that is an input, or another output. ``outputs`` by their option; None is not given.
+
+    Raises :class:`UsageError` naming the option. ``-`` is standard output, which two cannot share either.
+    """
+    taken = {_place(path): f"the input {path}" for path in inputs if path is not None and str(path) != STDOUT}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        place = _place(path)
+        if place == STDOUT and place in taken:
+            raise UsageError(f"{option} and {taken[place].split()[1]} both write to standard output")
+        if place in taken:
+            raise UsageError(f"{option} would write over {taken[place]}", source=path, hint="name another file")
+        taken[place] = f"what {option} writes"
+
+
+def _place(path: Path | str) -> str:
+    return STDOUT if str(path) == STDOUT else str(Path(path).resolve())

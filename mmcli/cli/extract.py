@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, batching, console
-from mmcli.cli.options import Jobs, JsonFlag, Missing, Set
+from mmcli.cli import batching, console
+from mmcli.cli.options import Jobs, JsonFlag, Missing, Set, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
 
@@ -53,7 +53,7 @@ def _streams(values: dict[str, Any]) -> dict[str, list[Stream]]:
     from mmcli import extractors
     from mmcli.batch.plan import streams
 
-    assigned = assign.split(values["set_"])
+    assigned = split(values["set_"])
     if values.get("rate") is not None:
         assigned.setdefault("series.raw", {}).setdefault("rate", str(values["rate"]))
     found: dict[str, list[Stream]] = {}
@@ -65,9 +65,9 @@ def _streams(values: dict[str, Any]) -> dict[str, list[Stream]]:
             fields = {**file, **assigned.get(f"{modality}.{name}", {})}
             if modality != "table" or name != "raw":  # `raw.rate` is the series' one
                 fields = {**assigned.get(name, {}), **fields}
-            found[modality].append(streams.stream(modality, name, assign.configure(kind, fields, name)))
+            found[modality].append(streams.stream(modality, name, configure(kind, fields, name)))
             known |= {name, f"{modality}.{name}"}
-    assign.refuse_unused(assigned, known)
+    refuse_unused(assigned, known)
     return found
 
 
@@ -252,7 +252,7 @@ def _many(
     engine: contextlib.AbstractContextManager[Executor | None],
 ) -> None:
     from mmcli.batch.jobs import extract
-    from mmcli.cli.listening import Listening
+    from mmcli.cli.batching import Listening
 
     name = options.place or str(out)
     with Listening(rows=not json, root=name, as_json=progress == "json") as listener, engine as executor:

@@ -31,7 +31,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, batching, console, sizes
+from mmcli.cli import batching, console, options
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
@@ -148,12 +148,12 @@ def command(
             raise UsageError("--weight needs --strategy weighted")
         also = _augmenting(balance, set_)
         if strategy == "none":
-            assign.refuse_unused(assign.split(set_), also)
+            options.refuse_unused(options.split(set_), also)
         config = None if strategy == "none" else _config(strategy, weight, set_, also)
         plan = Plan(strategy, config, normalise or "zscore", reference, label_type, balance, match, seed, words=words)
         if also:
             plan = dataclasses.replace(plan, augmenting=also["augment"])
-        shard_bytes = sizes.parse(shard_size or "256MB", "--shard-size") if _is_folder(output) else None
+        shard_bytes = options.parse(shard_size or "256MB", "--shard-size") if _is_folder(output) else None
         summary = _fuse_manifest(inputs[0], output, plan, shard_bytes)
     if json:
         console.emit(summary)
@@ -171,17 +171,17 @@ def _augmenting(balance: str, set_: list[str] | None) -> dict[str, Any]:
 
     if balance != "augment":
         return {}
-    return {"augment": assign.configure(augment.Config, assign.split(set_).get("augment"), "augment")}
+    return {"augment": options.configure(augment.Config, options.split(set_).get("augment"), "augment")}
 
 
 def _config(strategy: str, weight: list[str] | None, set_: list[str] | None, also: Iterable[str] = ()) -> Any:
     from mmcli.fusion import registry
 
     module = registry.load(strategy)
-    assigned = assign.split(set_)
-    assign.refuse_unused(assigned, [strategy, *also])
+    assigned = options.split(set_)
+    options.refuse_unused(assigned, [strategy, *also])
     if not weight:
-        return assign.configure(module.Config, assigned.get(strategy), strategy)
+        return options.configure(module.Config, assigned.get(strategy), strategy)
     if strategy != "weighted":
         raise UsageError("--weight needs --strategy weighted")
     if weight == ["auto"]:

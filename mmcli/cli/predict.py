@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmcli.cli import batching, console, given, outputs
+from mmcli.cli import batching, console, given
 from mmcli.cli.options import Jobs, JsonFlag
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
@@ -84,7 +84,7 @@ def command(
 def _many(inputs: list[str], model: Path, output: str, options: Any, how: dict[str, Any], json: bool) -> None:
     """Each item on its own, in worker processes, with a journal."""
     from mmcli.batch.jobs import predictions
-    from mmcli.cli.listening import Listening
+    from mmcli.cli.batching import Listening
 
     if any(_is_data_set(name) for name in inputs):
         raise UsageError("a data set is predicted whole, into a file", source=output, hint="-o predictions.jsonl")
@@ -111,7 +111,7 @@ def _stream(
     from mmcli.evaluation.report.report import chosen_rows
     from mmcli.training.fit import predictor
 
-    outputs.apart({"--output": None if output is None else Path(output)}, [model, *sources])
+    console.apart({"--output": None if output is None else Path(output)}, [model, *sources])
     chosen = predictor.load(model, device)
     predictions.refuse_threshold(chosen, threshold)
     failed = _Failed()
@@ -155,13 +155,13 @@ def _parts(sources: list[str], chosen: Any, failed: _Failed, split: str | None) 
     import sys
 
     from mmcli.artifacts.formats import manifest
-    from mmcli.batch.plan import arriving, raw
+    from mmcli.batch.plan import raw
     from mmcli.fusion.dataset import assemble
 
     if len(sources) == 1 and _is_data_set(sources[0]):
         yield given.load(Path(sources[0]))
         return
-    rows = arriving.Rows(sys.stdin.buffer) if sources == ["-"] else None
+    rows = raw.Rows(sys.stdin.buffer) if sources == ["-"] else None
     if raw.is_raw(sources) if rows is None else rows.raw:
         if split is not None:
             raise UsageError("--split is for a data set or a manifest of features")

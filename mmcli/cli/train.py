@@ -26,8 +26,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, console, given
-from mmcli.cli.options import JsonFlag, Seed, Set
+from mmcli.cli import console, given
+from mmcli.cli.options import JsonFlag, Seed, Set, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
 
@@ -147,9 +147,9 @@ def _config(values: dict[str, Any]) -> Any:
     if values["fusion"] not in (known := ["auto", *blocks.registry.names()]):
         hint = nearest(values["fusion"], known)
         raise UsageError(f"unknown fusion block {values['fusion']!r}", hint=hint)
-    assigned = assign.split(values["set_"])
-    assign.refuse_unused(assigned, ["train"])
-    chosen = assign.configure(TrainConfig, assigned.get("train"), "train")
+    assigned = split(values["set_"])
+    refuse_unused(assigned, ["train"])
+    chosen = configure(TrainConfig, assigned.get("train"), "train")
     names = tuple(name for name in (values["modalities"] or "").split(",") if name)
     options = {k: values[k] for k in ("task", "objective", "fusion", "epochs", "seed", "device")}
     remedies = ("class_weights", "sampling", "modulation", "smoothing", "auxiliary")
@@ -160,14 +160,14 @@ def _config(values: dict[str, Any]) -> Any:
 def _several(
     data: Any, configs: list[Any], output: Path, cv: int, inputs: list[dict[str, Any]], start: Any, json: bool
 ) -> None:
-    from mmcli.training.use import series
+    from mmcli.training.use import run
 
     with console.progress("train", max(cv, 1) * len(configs), "runs") as progress:
 
         def report(row: dict[str, Any]) -> None:
             progress.advance(1, ", ".join(f"{k} {row[k]:.4g}" for k in row if k.startswith("test_")))
 
-        found = series.train_series(data, configs, output, cv=cv, inputs=inputs, initial=start, report=report)
+        found = run.train_series(data, configs, output, cv=cv, inputs=inputs, initial=start, report=report)
     rows = [(row["file"], *(row[name] for name in found["scores"])) for row in found["runs"]]
     console.table(f"{output}: {len(rows)} runs", ["model", *found["scores"]], rows)
     for name, value in found["scores"].items():

@@ -24,7 +24,7 @@ from typing import Annotated
 
 import typer
 
-from mmcli.cli import batching, console, outputs
+from mmcli.cli import batching, console
 from mmcli.cli.options import Jobs, JsonFlag
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
@@ -60,13 +60,13 @@ def command(
         for name, given in (("--shard", shard), ("--retry-failed", retry_failed), ("--timeout", timeout)):
             if given:
                 raise UsageError(f"{name} is for several files, which go into a folder")
-        outputs.apart({"--output": Path(output)}, [map_, inputs[0]])
+        console.apart({"--output": Path(output)}, [map_, inputs[0]])
         _one(Path(inputs[0]), map_, Path(output), inverse, json)
         return
     if output == "-" or Path(output).is_file():
         raise UsageError("is no folder; several files go into one", source=output)
     from mmcli.batch.jobs import warps
-    from mmcli.cli.listening import Listening
+    from mmcli.cli.batching import Listening
 
     options = batching.options(jobs, timeout, shard, retry_failed, max_failures)
     with Listening(rows=not json, root=output, what="warp") as listener:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from mmcli.extractors import _frames, _spectrum
+from mmcli.extractors import _spectrum
 
 Blocks = Callable[[], Iterator[np.ndarray]]
 
@@ -68,7 +68,7 @@ def _smoothed(blocks: Iterable[np.ndarray], size: int) -> Iterator[tuple[np.ndar
     taper = _spectrum.window(size, size)
     spectra = np.zeros((0, size // 2 + 1), np.complex128)
     before = 0  # frames at the front that were given already and are only seen
-    for group in _frames.frames(blocks, size, size // 4):
+    for group in _spectrum.frames(blocks, size, size // 4):
         spectra = np.concatenate([spectra, np.fft.rfft(group * taper, axis=-1)])
         ready = len(spectra) - REACH
         if ready > before:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmcli.extractors import _check
+from mmcli.extractors import _features
 
 FITS = ("stretch", "crop", "pad")
 COLOURS = ("rgb", "grey")
@@ -24,8 +24,8 @@ class PictureConfig:
     fit: str = "stretch"  # stretch; crop: fill and cut the rest off; pad: all of it, black around
 
     def __post_init__(self) -> None:
-        _check.within(self, width=(1, 4096), height=(1, 4096))
-        _check.one_of(self, "fit", FITS)
+        _features.within(self, width=(1, 4096), height=(1, 4096))
+        _features.one_of(self, "fit", FITS)
 
 
 def grey(pixels: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmcli.errors import UsageError
-from mmcli.extractors import _check, _denoise, _frames
+from mmcli.extractors import _denoise, _features, _spectrum
 
 if TYPE_CHECKING:
     from mmcli.media.clips import AudioClip
@@ -35,7 +35,7 @@ class SoundConfig:
     set. A recording of a lower rate holds nothing above half its own rate: those bands lie at the floor.
     """
 
-    sample_rate: _frames.Rate = 16_000  # Hz, 1,000 to 192,000; "native": the rate of each file
+    sample_rate: _spectrum.Rate = 16_000  # Hz, 1,000 to 192,000; "native": the rate of each file
     denoise_db: float | None = None  # dB, 1 to 60: turn steady noise down by this much (spectral gating)
     trim_db: float | None = None  # dB, 1 to 200: cut silence this far below the peak off both ends; times stay
     loudness_lufs: float | None = None  # LUFS, -70 to 0: bring the whole to this loudness
@@ -44,14 +44,16 @@ class SoundConfig:
     def __post_init__(self) -> None:
         rate = self.sample_rate
         if rate != "native" and not (isinstance(rate, int) and 1_000 <= rate <= 192_000):
-            raise UsageError(f"{_check.name_of(self)}.sample_rate = {rate!r}", hint='1,000 to 192,000 Hz, or "native"')
-        _check.within(self, pre_emphasis=(0.0, 1.0))
+            raise UsageError(
+                f"{_features.name_of(self)}.sample_rate = {rate!r}", hint='1,000 to 192,000 Hz, or "native"'
+            )
+        _features.within(self, pre_emphasis=(0.0, 1.0))
         if self.denoise_db is not None:
-            _check.within(self, denoise_db=(1.0, 60.0))
+            _features.within(self, denoise_db=(1.0, 60.0))
         if self.trim_db is not None:
-            _check.within(self, trim_db=(1.0, 200.0))
+            _features.within(self, trim_db=(1.0, 200.0))
         if self.loudness_lufs is not None:
-            _check.within(self, loudness_lufs=(-70.0, 0.0))
+            _features.within(self, loudness_lufs=(-70.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,13 @@ class Sound:
     offset_s: float
     blocks: Blocks
 
-    def clock(self, window_s: float, hop_s: float) -> _frames.Clock:
+    def clock(self, window_s: float, hop_s: float) -> _spectrum.Clock:
         """Window and hop in samples of this sound."""
-        return _frames.clock(self.rate, window_s, hop_s, self.offset_s)
+        return _spectrum.clock(self.rate, window_s, hop_s, self.offset_s)
 
     def whole(self, name: str, most_s: float) -> np.ndarray:
         """All samples, float32 (n,). Raises :class:`mmcli.errors.InputError` for more than ``most_s`` seconds."""
-        _check.at_most(self.duration_s, most_s, name)
+        _features.at_most(self.duration_s, most_s, name)
         return np.concatenate(list(self.blocks()))
 
 
@@ -102,7 +104,7 @@ def _with(sound: Sound, blocks: Blocks) -> Sound:
 def _trimmed(sound: Sound, top_db: float) -> Sound:
     """Without the silence at both ends; a sound that is silent throughout stays as it is."""
     powers = [
-        np.einsum("ij,ij->i", f, f) / _TRIM_WINDOW for f in _frames.frames(sound.blocks(), _TRIM_WINDOW, _TRIM_HOP)
+        np.einsum("ij,ij->i", f, f) / _TRIM_WINDOW for f in _spectrum.frames(sound.blocks(), _TRIM_WINDOW, _TRIM_HOP)
     ]
     power = np.maximum(np.concatenate(powers), 1e-10)
     loud = np.flatnonzero(power > power.max() * 10 ** (-top_db / 10))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mmcli.errors import InputError
-from mmcli.fusion import width
+from mmcli.fusion import blocks as the_blocks
 from mmcli.fusion.blocks import Blocks
 
 FOLDS = 3
@@ -53,8 +53,8 @@ def fit(blocks: Blocks) -> dict[str, Any]:
         raise InputError("weights can only be learned from labels", hint="give them: --weight NAME=W")
     if len(set(blocks.groups.tolist())) < FOLDS:
         raise InputError(f"learning weights needs at least {FOLDS} groups or items")
-    projection = width.fit(blocks) if width.differs(blocks) else None
-    common = width.common(blocks, projection)
+    projection = the_blocks.fit(blocks) if the_blocks.differs(blocks) else None
+    common = the_blocks.common(blocks, projection)
     names = list(common)
     values = np.stack([np.where(blocks.present[n][:, None], common[n], 0.0) for n in names])
     there = np.stack([blocks.present[n] for n in names])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 from mmcli.errors import MediaError
 from mmcli.media import files, limits
 from mmcli.media.clips import SeriesClip
-from mmcli.media.npy import read_npy
 from mmcli.media.text import decoded
 
 if TYPE_CHECKING:
@@ -225,3 +225,58 @@ def _from_npz(path: Path, row: int | None) -> tuple[list[str], Float64, Float64 
     if len({len(part) for part in parts}) != 1:
         raise MediaError("its arrays differ in length", source=path)
     return _split_time(columns, np.concatenate(parts, axis=1), path)
+
+
+# Array files read as what they are, input from anywhere.
+#
+# The header is measured before it is parsed, only plain numbers are accepted, and the declared shape must fit the
+# bytes that are there (the format: numpy.lib.format).
+
+
+def read_npy(file: IO[bytes], size: int, path: Path, row: int | None) -> NDArray[Any]:
+    """The array of an npy stream of ``size`` bytes (numpy.lib.format), or one row of it as ``(1, width)``."""
+    start = file.read(10)
+    if len(start) < 10 or start[:6] != b"\x93NUMPY" or start[6] not in (1, 2, 3):
+        raise MediaError("holds no array that can be read", source=path)
+    if start[6] == 1:
+        length, offset = int.from_bytes(start[8:10], "little"), 10
+    else:
+        length, offset = int.from_bytes(start[8:10] + file.read(2), "little"), 12
+    if length > limits.MAX_NPY_HEADER:
+        raise MediaError(f"declares an array header of {length:,} bytes: refused", source=path)
+    header = file.read(length)
+    try:
+        declared = ast.literal_eval(header.decode("utf-8" if start[6] == 3 else "latin-1"))
+        dtype = np.dtype(
+            [tuple(f) for f in declared["descr"]] if isinstance(declared["descr"], list) else declared["descr"]
+        )
+        shape, fortran = tuple(declared["shape"]), bool(declared["fortran_order"])
+    except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError, AttributeError) as error:
+        raise MediaError("has an array header that cannot be read", source=path) from error
+    fields = [dtype[name] for name in dtype.names] if dtype.names else [dtype]
+    if any(f.kind not in "fiub" or f.subdtype is not None or f.itemsize > 8 for f in fields):
+        raise MediaError(f"holds {dtype}, not plain numbers", source=path)
+    if any(not isinstance(n, int) or isinstance(n, bool) or n < 0 for n in shape):
+        raise MediaError("has an array header that cannot be read", source=path)
+    count = 1
+    for n in shape:
+        count *= n
+    if count * dtype.itemsize != size - offset - length:
+        raise MediaError(
+            f"is truncated or damaged: {shape} of {dtype} takes {count * dtype.itemsize:,} bytes, "
+            f"{size - offset - length:,} are there",
+            source=path,
+        )
+    if row is not None:
+        if len(shape) != 2 or dtype.names:
+            raise MediaError(f"has shape {shape}: a row is picked from (rows, width)", source=path)
+        if not 0 <= row < shape[0]:
+            raise MediaError(f"has {shape[0]} rows, counted from 0: there is no row {row}", source=path)
+        if not fortran:
+            file.seek(offset + length + row * shape[1] * dtype.itemsize)
+            return np.frombuffer(file.read(shape[1] * dtype.itemsize), dtype=dtype)[None, :]
+    data = np.frombuffer(file.read(count * dtype.itemsize), dtype=dtype)
+    if len(data) != count:
+        raise MediaError("is truncated", source=path)
+    array = data.reshape(shape, order="F" if fortran else "C")
+    return array if row is None else array[row : row + 1]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmcli.models.layers import Dropout
+from mmcli.models.parts import Dropout
 
 
 class Attention(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mmcli.models.layers import Dropout
+from mmcli.models.parts import Dropout
 
 
 class Head(nn.Module):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mmcli.models import layers
-from mmcli.models.streams import StreamShape
+from mmcli.models import parts
+from mmcli.models.parts import StreamShape
 
 SEGMENTS = 8
 SIDE = 16  # pixels that a picture keeps in each direction
@@ -40,7 +40,7 @@ def describe(values: Tensor, mask: Tensor, stream: StreamShape) -> Tensor:
     if stream.kind == "image":
         return _shrunk(values[:, 0], SIDE).flatten(1)
     if stream.kind == "tokens":
-        identity = layers.zeroed(values.flatten(2)[..., 0], mask).round().clamp(0, stream.vocabulary_size - 1).long()
+        identity = parts.zeroed(values.flatten(2)[..., 0], mask).round().clamp(0, stream.vocabulary_size - 1).long()
         bag = torch.zeros(len(values), stream.vocabulary_size, device=values.device)
         bag = bag.scatter(1, identity, 1.0)
         bag[:, 0] = 0.0  # padding
@@ -50,7 +50,7 @@ def describe(values: Tensor, mask: Tensor, stream: StreamShape) -> Tensor:
     if stream.kind == "frames":
         small = _shrunk(values.flatten(0, 1), FRAME_SIDE)
         values = small.reshape(*mask.shape, *small.shape[1:])
-    return _segments(layers.zeroed(values.flatten(2), mask), mask)
+    return _segments(parts.zeroed(values.flatten(2), mask), mask)
 
 
 def _segments(x: Tensor, mask: Tensor) -> Tensor:
@@ -61,8 +61,8 @@ def _segments(x: Tensor, mask: Tensor) -> Tensor:
     inside = (steps[None, :, None] >= first[:, None]) & (steps[None, :, None] < last[:, None]) & mask[..., None]
     share = inside / inside.sum(1, keepdim=True).clamp(min=1)
     means = torch.einsum("nts,ntd->nsd", share, x)
-    center = layers.mean(x, mask)
-    spread = layers.mean((x - center[:, None]).square(), mask).sqrt()
+    center = parts.mean(x, mask)
+    spread = parts.mean((x - center[:, None]).square(), mask).sqrt()
     return torch.cat([means.flatten(1), spread], dim=1)
 
 

@@ -9,9 +9,8 @@ from typing import Any
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import InputError, UsageError
 from mmcli.models import blocks, encoders
-from mmcli.models.configs import to_json
 from mmcli.models.encoders import check
-from mmcli.models.streams import StreamShape, choose
+from mmcli.models.parts import StreamShape, choose, to_json
 from mmcli.registry import nearest
 from mmcli.training.config import TrainConfig
 from mmcli.training.data import shape_of

@@ -12,11 +12,13 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from mmcli.errors import UsageError
+from mmcli.errors import MissingError, UsageError
 
 
 @dataclass(frozen=True)
@@ -79,3 +81,60 @@ def joined(device: torch.device) -> Iterator[World]:
         yield World(torch.distributed.get_rank(), torch.distributed.get_world_size())
     finally:
         torch.distributed.destroy_process_group()
+
+
+# Where to compute.
+
+NAMES = ("auto", "cpu", "cuda")
+
+
+def pick(name: str) -> torch.device:
+    """``auto`` takes CUDA where it is. Raises :class:`MissingError` where ``cuda`` is asked for and not there.
+
+    Raises :class:`UsageError` for any other name.
+    """
+    if name not in NAMES:
+        raise UsageError(f"no such device: {name!r}", hint="one of: " + ", ".join(NAMES))
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise MissingError("no CUDA device is visible to torch", hint="use --device cpu, or a torch built for CUDA")
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
+# One seed fixes everything; the thread count is part of the recipe and never taken from the machine.
+#
+# Randomness is a function of (seed, epoch, purpose), never of what ran before, so that a run continued from the start
+# of any epoch goes on exactly as the uninterrupted one.
+
+WEIGHTS, NOISE, ORDER, PARTNERS = 0, 1, 2, 3  # purposes
+
+
+@contextmanager
+def deterministic(threads: int, device: torch.device) -> Iterator[None]:
+    """Within: ``threads`` threads, deterministic algorithms, and torch's generators are left as they were found."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before_threads = torch.get_num_threads()
+    before = torch.get_deterministic_debug_mode()
+    torch.set_num_threads(threads)
+    # The same switch as torch.use_deterministic_algorithms, which imports torch's compiler first: two seconds.
+    torch.set_deterministic_debug_mode("warn" if device.type == "cuda" else "error")
+    settings: Any = torch.utils.deterministic
+    fill = settings.fill_uninitialized_memory
+    settings.fill_uninitialized_memory = False  # nothing here reads memory before writing it
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        settings.fill_uninitialized_memory = fill
+        torch.set_deterministic_debug_mode(before)
+        torch.set_num_threads(before_threads)
+
+
+def seed_torch(seed: int, epoch: int, purpose: int) -> None:
+    """Set torch's generators for one epoch and purpose."""
+    torch.manual_seed(int(np.random.SeedSequence([seed, epoch, purpose]).generate_state(1, np.uint64)[0] >> 1))
+
+
+def generator(seed: int, epoch: int, purpose: int) -> np.random.Generator:
+    """A numpy generator for one epoch and purpose."""
+    return np.random.default_rng([seed, epoch, purpose])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mmcli.artifacts.formats import dataset, features
-from mmcli.artifacts.io import npz, zipped
+from mmcli.artifacts.io import npz
 from mmcli.errors import ArtifactError
 
 
@@ -98,7 +98,7 @@ def test_the_bytes_are_those_of_zipfile_and_numpy(seed: int) -> None:
 def test_an_archive_too_large_for_32_bits_goes_through_zipfile(monkeypatch: pytest.MonkeyPatch) -> None:
     arrays = {"values": np.arange(6, dtype=np.float32)}
     expected = npz.dumps(arrays)
-    monkeypatch.setattr(zipped, "LIMIT", 10)
+    monkeypatch.setattr(npz, "LIMIT", 10)
 
     assert npz.dumps(arrays) == _by_the_library(arrays)
     assert expected == _by_the_library(arrays) or sys.version_info < (3, 11, 4)

@@ -7,16 +7,16 @@ import json
 
 import pytest
 
-from mmcli.batch.plan import arriving
+from mmcli.batch.plan.raw import Rows
 from mmcli.errors import ArtifactError
 
 # What a model keeps of a text modality whose words are counted.
 MODEL = {"text": {"modality": "text", "extractor": "tokens", "config": {}, "fitted": {"tokens": ["a"]}, "shape": [1]}}
 
 
-def rows(*objects: object) -> arriving.Rows:
+def rows(*objects: object) -> Rows:
     lines = [one if isinstance(one, str) else json.dumps(one) for one in objects]
-    return arriving.Rows(io.BytesIO("".join(f"{line}\n" for line in lines).encode()))
+    return Rows(io.BytesIO("".join(f"{line}\n" for line in lines).encode()))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_row_is_answered_before_the_next_is_read():
             return b'{"id": "i%d", "text_value": "a b"}\n' % self.read_lines
 
     stream = Stream()
-    chunks = arriving.Rows(stream).chunks(MODEL)
+    chunks = Rows(stream).chunks(MODEL)
     for number in range(1, 4):
         chunk = next(chunks)
         assert chunk.dataset.id.tolist() == [f"i{number}"]
@@ -92,11 +92,11 @@ def test_rows_that_cannot_be_read_cost_themselves(tmp_path):
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00", b'{"mmcli": {"schema": "mmcli/manifest@1"}}\n', b"a,b\n1,2\n"])
 def test_what_is_no_manifest_is_refused_at_once(data):
     with pytest.raises(ArtifactError):
-        arriving.Rows(io.BytesIO(data))
+        Rows(io.BytesIO(data))
 
 
 def test_csv_rows_come_one_by_one_too():
-    found = arriving.Rows(io.BytesIO(b"id,text_value\none,a\ntwo,b\n"))
+    found = Rows(io.BytesIO(b"id,text_value\none,a\ntwo,b\n"))
 
     assert found.raw
     assert [chunk.dataset.id.tolist() for chunk in found.chunks(MODEL)] == [["one"], ["two"]]

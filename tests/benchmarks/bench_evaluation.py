@@ -21,7 +21,7 @@ import numpy as np
 
 from mmcli.artifacts.formats import dataset
 from mmcli.artifacts.formats.dataset import Dataset, Stream
-from mmcli.cli import subject
+from mmcli.cli import given
 from mmcli.evaluation.explain import gradients
 from mmcli.training.fit import predictor
 
@@ -74,7 +74,7 @@ def main() -> None:
         wall, cpu = mmcli("evaluate", model, data, "-o", report, "--html", page)
         size = page.stat().st_size / 1e6
         print(f"report and page of {arguments.items} items: {wall:.1f} s, CPU {cpu:.1f} s, page {size:.2f} MB")
-        judged, items = subject.as_judged(predictor.load(model)), dataset.load(data)
+        judged, items = given.as_judged(predictor.load(model)), dataset.load(data)
         rows = items.rows("test")[:100]
         begin, busy = time.perf_counter(), time.process_time()
         spoken = gradients.explain(judged.access, items, rows, np.zeros(len(rows), np.int64), items.rows("train"))

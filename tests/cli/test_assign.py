@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from mmcli.cli import assign
+from mmcli.cli import options
 from mmcli.errors import UsageError
 
 
@@ -25,8 +25,8 @@ class Config:
 def test_values_take_the_type_of_their_field():
     text = {"hop_s": "1e-2", "bands": "64", "deltas": "yes", "window": "hamming", "limit": "none", "size": "16,32"}
 
-    assert assign.configure(Config, text, "mel") == Config(0.01, 64, True, "hamming", None, (16, 32))
-    assert assign.configure(Config, {"limit": "3", "steps": "1,2.5"}, "mel") == Config(limit=3, steps=(1.0, 2.5))
+    assert options.configure(Config, text, "mel") == Config(0.01, 64, True, "hamming", None, (16, 32))
+    assert options.configure(Config, {"limit": "3", "steps": "1,2.5"}, "mel") == Config(limit=3, steps=(1.0, 2.5))
 
 
 @pytest.mark.parametrize(
@@ -41,20 +41,20 @@ def test_values_take_the_type_of_their_field():
 )
 def test_what_does_not_fit_is_refused_with_what_would(fields, said):
     with pytest.raises(UsageError) as raised:
-        assign.configure(Config, fields, "mel")
+        options.configure(Config, fields, "mel")
 
     assert said in str(raised.value)
 
 
 def test_an_assignment_without_a_method_is_refused():
     with pytest.raises(UsageError, match=r"NAME\.FIELD=VALUE"):
-        assign.split(["hop_s=1"])
+        options.split(["hop_s=1"])
 
 
 def test_an_assignment_to_a_method_not_in_use_is_refused():
     with pytest.raises(UsageError, match="not in use"):
-        assign.refuse_unused(assign.split(["mfcc.n=1"]), ["logmel"])
+        options.refuse_unused(options.split(["mfcc.n=1"]), ["logmel"])
 
 
 def test_names_with_dots_keep_them():
-    assert assign.split(["audio.mfcc.coefficients=20"]) == {"audio.mfcc": {"coefficients": "20"}}
+    assert options.split(["audio.mfcc.coefficients=20"]) == {"audio.mfcc": {"coefficients": "20"}}

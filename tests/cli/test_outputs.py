@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mmcli.cli import outputs
+from mmcli.cli import console
 from mmcli.errors import UsageError
 
 
 def test_outputs_beside_their_inputs_are_fine(tmp_path):
-    outputs.apart({"-o": tmp_path / "r.json", "--html": None, "--plot": tmp_path}, [tmp_path / "m.pt", None, "-"])
-    outputs.apart({"-o": Path("-")}, [Path("-")])
+    console.apart({"-o": tmp_path / "r.json", "--html": None, "--plot": tmp_path}, [tmp_path / "m.pt", None, "-"])
+    console.apart({"-o": Path("-")}, [Path("-")])
 
 
 @pytest.mark.parametrize("way", ["m.pt", "./m.pt", "x/../m.pt", "link.pt"])
@@ -21,11 +21,11 @@ def test_an_output_is_no_input_however_it_is_written(tmp_path, monkeypatch, way)
     (tmp_path / "m.pt").touch()
     (tmp_path / "link.pt").symlink_to("m.pt")
     with pytest.raises(UsageError, match=r"-o would write over the input m\.pt"):
-        outputs.apart({"-o": Path(way)}, [Path("m.pt")])
+        console.apart({"-o": Path(way)}, [Path("m.pt")])
 
 
 def test_two_outputs_are_two_files():
     with pytest.raises(UsageError, match="--html would write over what -o writes"):
-        outputs.apart({"-o": Path("a"), "--html": Path("b/../a")}, [])
+        console.apart({"-o": Path("a"), "--html": Path("b/../a")}, [])
     with pytest.raises(UsageError, match="--json and -o both write to standard output"):
-        outputs.apart({"-o": Path("-"), "--json": Path("-")}, [])
+        console.apart({"-o": Path("-"), "--json": Path("-")}, [])

@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from mmcli.models import blocks, encoders
-from mmcli.models.configs import from_json, to_json
 from mmcli.models.nets.factory import build
 from mmcli.models.nets.network import Input
-from mmcli.models.streams import StreamShape
+from mmcli.models.parts import StreamShape, from_json, to_json
 
 SHAPES = {
     "image": StreamShape("m", "image", (20, 12, 3), 1),

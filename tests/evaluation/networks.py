@@ -7,8 +7,8 @@ import torch
 
 from mmcli.evaluation.explain import mixing
 from mmcli.models.nets import network
+from mmcli.models.nets.factory import Stack
 from mmcli.models.nets.kernel import Kernel
-from mmcli.models.nets.stack import Stack
 
 from .conftest import Answers
 

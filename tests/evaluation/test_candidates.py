@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmcli.evaluation.explain import mixing
-from mmcli.evaluation.judge import candidates
+from mmcli.evaluation.judge.verdict import kept
 from mmcli.evaluation.model import Model
 from mmcli.evaluation.report.report import evaluate
 
@@ -25,7 +25,7 @@ def test_a_pool_brings_its_members_as_opponents():
         access=access,
         facts={"members": [{"title": "x"}, {"title": "kernel"}, {"title": "both"}]},
     )
-    found = candidates.kept(whole)
+    found = kept(whole)
     verdict = evaluate(whole, data, opponents=found)["verdict"]
 
     assert [(m.name, m.modalities, m.fusion) for m in found] == [
@@ -53,7 +53,7 @@ def test_members_without_a_say_change_no_answer_and_are_compared_all_the_same():
         "candidates": [{"title": "pair", "modalities": ["x", "y"], "weights": {"x": 0.5, "kernel": 0.8}}],
     }
     whole = Model(predict=predict_with(access), task="classify", classes=["a", "b", "c"], access=access, facts=facts)
-    found = {model.name: model for model in candidates.kept(whole)}
+    found = {model.name: model for model in kept(whole)}
 
     assert np.array_equal(predict_with(access)(data, rows).probabilities, before)
     assert mixing.mixer(whole.predict, access, data, rows).names == ["x", "y"]

@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmcli.evaluation.judge import slices
+from mmcli.evaluation.judge import outcome
 from mmcli.evaluation.judge.outcome import Outcome, outcome_of, truth_of
 
 from .conftest import made, predict
@@ -22,7 +22,7 @@ def test_the_worst_slice_comes_first():
     bad = data.group == "g3"
     guess[bad] = (found.truth[bad] + 1) % 3
     found = Outcome("classify", found.classes, found.truth, guess, found.table)
-    first = slices.worst(data, rows, found)[0]
+    first = outcome.worst(data, rows, found)[0]
 
     assert (first["by"], first["slice"], first["value"], first["n"]) == ("group", "g3", 0.0, int(bad.sum()))
     assert first["p"] < 0.001
@@ -31,7 +31,7 @@ def test_the_worst_slice_comes_first():
 
 def test_holms_correction_by_hand():
     rows = [{"p": 0.01}, {"p": 0.04}, {"p": 0.03}]
-    slices._holm(rows)
+    outcome._holm(rows)
 
     assert [row["p"] for row in rows] == pytest.approx([0.03, 0.06, 0.06])
 
@@ -40,7 +40,7 @@ def test_holms_correction_by_hand():
 def test_the_exact_test_is_that_of_scipy(a, b, c, d):
     part, rest = np.r_[np.ones(a), np.zeros(b)], np.r_[np.ones(c), np.zeros(d)]
     if len(part) and len(rest):
-        assert slices._p(part, rest, "classify") == pytest.approx(
+        assert outcome._p(part, rest, "classify") == pytest.approx(
             scipy.stats.fisher_exact([[a, b], [c, d]]).pvalue, abs=1e-9
         )
 
@@ -51,4 +51,4 @@ def test_welchs_test_is_that_of_scipy(seed, n, m):
     part, rest = rng.normal(size=n), rng.normal(0.5, 2.0, m)
 
     expected = scipy.stats.ttest_ind(part, rest, equal_var=False).pvalue
-    assert slices._p(part, rest, "regress") == pytest.approx(expected, abs=1e-9)
+    assert outcome._p(part, rest, "regress") == pytest.approx(expected, abs=1e-9)

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from mmcli.artifacts.formats.dataset import Dataset, Stream
-from mmcli.cli import subject
+from mmcli.cli import given
 from mmcli.evaluation.intervals import interval
-from mmcli.evaluation.judge import candidates
+from mmcli.evaluation.judge import verdict
 from mmcli.evaluation.judge import verdict as verdicts
 from mmcli.evaluation.model import Model
 from mmcli.evaluation.report.report import kind_of_opponent, outcome_on
@@ -51,11 +51,11 @@ def models(data: Dataset, recipe: str, seed: int, folder: Path) -> list[Model]:
     def trained(name: str, **settings: Any) -> Model:
         path = folder / f"{name}.pt"
         run.train(data, TrainConfig(seed=seed, device="cpu", **settings), path)
-        return subject.as_judged(predictor.load(path))
+        return given.as_judged(predictor.load(path))
 
     if recipe == "pool":
         fused = trained("pool", fusion="auto", candidates="kernels")
-        return [fused, *candidates.kept(fused)]
+        return [fused, *verdict.kept(fused)]
     return [trained("both"), *(trained(name, modalities=(name,)) for name in ("x", "y"))]
 
 

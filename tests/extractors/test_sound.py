@@ -10,7 +10,7 @@ import pytest
 
 from mmcli import extractors
 from mmcli.errors import InputError, UsageError
-from mmcli.extractors import _delta, _frames, _sound, _spectrum
+from mmcli.extractors import _delta, _sound, _spectrum
 from mmcli.media.clips import AudioClip
 
 RATE = 16_000
@@ -70,14 +70,14 @@ def test_frames_equal_a_padded_signal_cut_naively() -> None:
         slow = [padded[i : i + n_fft] for i in range(0, len(padded) - n_fft + 1, hop)]
         for size in (1, 3, 1000):
             blocks = [x[i : i + size] for i in range(0, n, size)]
-            found = np.concatenate([f.copy() for f in _frames.frames(blocks, n_fft, hop, group=4)])
+            found = np.concatenate([f.copy() for f in _spectrum.frames(blocks, n_fft, hop, group=4)])
             assert np.array_equal(found, np.array(slow))
 
 
 def test_a_wrong_guess_of_the_length_costs_nothing() -> None:
     parts = [np.ones((3, 2), np.float32) * i for i in range(5)]
     for guess in (0, 1, 14, 15, 100):
-        assert np.array_equal(_frames.gather(iter(parts), guess), np.concatenate(parts))
+        assert np.array_equal(_spectrum.gather(iter(parts), guess), np.concatenate(parts))
 
 
 def test_the_second_pass_is_made_only_where_the_first_could_not_be_kept() -> None:

@@ -8,7 +8,7 @@ import pytest
 from mmcli.artifacts.formats import dataset
 from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.errors import ArtifactError, InputError, UsageError
-from mmcli.fusion.dataset import balance, partners
+from mmcli.fusion.dataset import balance
 
 
 def vectors(rows: np.ndarray, present: np.ndarray) -> Stream:
@@ -36,7 +36,7 @@ def pools(found: Dataset) -> dict[int, np.ndarray]:
     return {i: video.pool[a:b] for i, (a, b) in enumerate(spans) if b > a}
 
 
-@pytest.mark.parametrize("by", partners.WAYS)
+@pytest.mark.parametrize("by", balance.WAYS)
 def test_a_pool_holds_real_training_items_of_the_class_and_nobody_else_borrows(data: Dataset, by: str) -> None:
     before = data.streams["video"].present
     found, notes = balance.apply(data, "match", 1, by, np.arange(80.0) % 20)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmcli.errors import InputError, MismatchError, UsageError
-from mmcli.fusion import labels, normalise, splits
+from mmcli.fusion import labels, normalise
 from mmcli.fusion.summary import summarise
 
 
@@ -88,30 +88,30 @@ def test_labels_that_do_not_fit_are_refused(given_labels, kind):
 def test_the_digest_split_is_near_60_20_20_and_keeps_groups_together():
     ids = [f"item-{i}" for i in range(5000)]
 
-    found, rule = splits.assign(ids, [None] * 5000, [None] * 5000)
+    found, rule = labels.assign(ids, [None] * 5000, [None] * 5000)
 
     assert rule == "60/20/20 by a digest of the id"
     assert abs(found.count("train") / 5000 - 0.6) < 0.03
     assert abs(found.count("test") / 5000 - 0.2) < 0.03
-    grouped, _ = splits.assign(ids, [None] * 5000, [f"g{i % 50}" for i in range(5000)])
+    grouped, _ = labels.assign(ids, [None] * 5000, [f"g{i % 50}" for i in range(5000)])
     assert len({(s, i % 50) for i, s in enumerate(grouped)}) == 50
 
 
 def test_a_row_keeps_its_split_whatever_else_is_there():
-    alone, _ = splits.assign(["x"], [None], [None])
-    among, _ = splits.assign(["a", "x", "b"], [None] * 3, [None] * 3)
+    alone, _ = labels.assign(["x"], [None], [None])
+    among, _ = labels.assign(["a", "x", "b"], [None] * 3, [None] * 3)
 
     assert alone[0] == among[1]
 
 
 def test_a_group_on_two_sides_is_refused_by_name():
     with pytest.raises(MismatchError, match="'anna' is in 'train' and in 'test'"):
-        splits.assign(["1", "2"], ["train", "test"], ["anna", "anna"])
+        labels.assign(["1", "2"], ["train", "test"], ["anna", "anna"])
 
 
 def test_a_split_of_another_name_is_refused_with_the_nearest():
     with pytest.raises(InputError) as raised:
-        splits.assign(["1"], ["tran"], [None])
+        labels.assign(["1"], ["tran"], [None])
 
     assert "did you mean 'train'" in str(raised.value)
 

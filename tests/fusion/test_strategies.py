@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmcli.errors import InputError, UsageError
-from mmcli.fusion import width
+from mmcli.fusion import blocks
 from mmcli.fusion.blocks import Blocks
 from mmcli.fusion.strategies import concat, mean, weighted
 
@@ -63,10 +63,10 @@ def test_projection_keeps_the_directions_that_vary_most():
     wide = hidden @ rng.normal(size=(2, 6)) + 1e-3 * rng.normal(size=(200, 6))
     data = Blocks({"wide": wide, "narrow": hidden}, {m: np.ones(200, bool) for m in ("wide", "narrow")})
 
-    state = width.fit(data)
+    state = blocks.fit(data)
 
     assert state["width"] == 2
-    found = width.apply(wide, state["blocks"]["wide"])
+    found = blocks.apply(wide, state["blocks"]["wide"])
     rebuilt = np.linalg.lstsq(np.c_[found, np.ones(200)], hidden, rcond=None)[0]
     assert np.abs(np.c_[found, np.ones(200)] @ rebuilt - hidden).max() < 0.01
 
@@ -75,4 +75,4 @@ def test_projection_needs_two_training_rows():
     data = Blocks({"a": np.ones((2, 3)), "b": np.ones((2, 1))}, {"a": np.array([True, False]), "b": BOTH})
 
     with pytest.raises(InputError, match="has 1 training rows"):
-        width.fit(data)
+        blocks.fit(data)

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from mmcli.errors import ArtifactError
-from mmcli.models import layers
-from mmcli.models.layers import Dropout, rows
 from mmcli.models.nets.factory import build
+from mmcli.models.parts import Dropout, largest, mean, rows, softmax
 
 GOOD = {
     "name": "network",
@@ -60,9 +59,9 @@ def test_the_good_configuration_is_good() -> None:
 def test_masked_operations_give_zeros_where_nothing_is_real() -> None:
     values, mask = torch.full((2, 3, 4), float("nan")), torch.zeros(2, 3, dtype=torch.bool)
 
-    assert torch.equal(layers.mean(values, mask), torch.zeros(2, 4))
-    assert torch.equal(layers.largest(values, mask), torch.zeros(2, 4))
-    assert torch.equal(layers.softmax(torch.zeros(2, 3), mask), torch.zeros(2, 3))
+    assert torch.equal(mean(values, mask), torch.zeros(2, 4))
+    assert torch.equal(largest(values, mask), torch.zeros(2, 4))
+    assert torch.equal(softmax(torch.zeros(2, 3), mask), torch.zeros(2, 3))
 
 
 def test_dropout_is_the_same_however_a_batch_is_spread() -> None:

@@ -12,7 +12,7 @@ import torch
 from mmcli.artifacts.formats import checkpoint
 from mmcli.errors import InputError, MismatchError
 from mmcli.models import statistics
-from mmcli.models.streams import StreamShape
+from mmcli.models.parts import StreamShape
 from mmcli.training import folds, twins
 from mmcli.training.config import TrainConfig
 from mmcli.training.fit import predictor
@@ -124,8 +124,8 @@ def test_every_single_modality_every_pair_and_concatenation_stay_as_opponents(
     """Three modalities of which one tells everything: the others are kept all the same, and change no answer."""
     from dataclasses import replace
 
-    from mmcli.cli import subject
-    from mmcli.evaluation.judge import candidates
+    from mmcli.cli import given
+    from mmcli.evaluation.judge import verdict
 
     data = planted.noise_beside_signal(60)
     rng = np.random.default_rng(4)
@@ -133,8 +133,8 @@ def test_every_single_modality_every_pair_and_concatenation_stay_as_opponents(
     data = planted.dataset(streams, data.label, classes=["c", "a", "b"])
     for choice in ("all", "kernels"):
         run.train(data, replace(CONFIG, epochs=1, candidates=choice), tmp_path / "m.pt")
-        judged = subject.as_judged(predictor.load(tmp_path / "m.pt"))
-        rivals = candidates.kept(judged)
+        judged = given.as_judged(predictor.load(tmp_path / "m.pt"))
+        rivals = verdict.kept(judged)
         reads = {tuple(sorted(rival.modalities)) for rival in rivals}
         silent = [m["title"] for m in judged.facts["members"] if m["weight"] == 0]
 

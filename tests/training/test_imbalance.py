@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import UsageError
 from mmcli.training.config import TrainConfig
+from mmcli.training.data import Target
 from mmcli.training.fit import imbalance, loop
-from mmcli.training.target import Target
 
 CONFIG = TrainConfig(epochs=6, width=16, rate=1e-2, batch=20, average=0.0, modality_dropout=0.0, dropout=0.0)
 

@@ -13,7 +13,7 @@ import torch
 
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.fusion.dataset import balance
-from mmcli.training import foldwise
+from mmcli.training import folds
 from mmcli.training.config import TrainConfig
 from mmcli.training.data import Data, shape_of
 from mmcli.training.ensemble import auto
@@ -102,5 +102,5 @@ def test_candidates_are_compared_on_what_is_real(
 
 def test_pre_training_learns_from_real_pairs_only(matched: Dataset) -> None:
     config = TrainConfig(objective="contrastive", epochs=2, width=8)
-    found, bare = loop.fit(matched, config), loop.fit(foldwise.real(matched), config)
+    found, bare = loop.fit(matched, config), loop.fit(folds.real(matched), config)
     assert all(value.equal(bare.tensors[name]) for name, value in found.tensors.items())

@@ -12,9 +12,9 @@ import pytest
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import MismatchError, UsageError
 from mmcli.fusion import normalise
-from mmcli.training import foldwise
+from mmcli.training import folds
 from mmcli.training.config import TrainConfig
-from mmcli.training.use import run, series
+from mmcli.training.use import run
 
 CONFIG = TrainConfig(epochs=4, width=16, rate=1e-2, batch=20)
 
@@ -22,14 +22,14 @@ CONFIG = TrainConfig(epochs=4, width=16, rate=1e-2, batch=20)
 def test_folds_and_seeds_make_one_model_each(planted: ModuleType, tmp_path: Path) -> None:
     data = planted.noise_beside_signal(90)
     data.group = np.array([f"speaker-{i % 15}" for i in range(90)])
-    columns = series.splits(data, CONFIG, 3)
+    columns = run.splits(data, CONFIG, 3)
     for column in columns:
         for name in ("val", "test"):
             assert not set(data.group[column == name]) & set(data.group[column == "train"])
     assert np.array_equal(np.sum([c == "test" for c in columns], axis=0), np.ones(90)), "every item is tested once"
 
     configs = [TrainConfig(**{**vars(CONFIG), "seed": seed}) for seed in (5, 6)]
-    found = series.train_series(data, configs, tmp_path / "runs", cv=3)
+    found = run.train_series(data, configs, tmp_path / "runs", cv=3)
     names = {p.name for p in (tmp_path / "runs").iterdir()}
     models = {f"fold-{k}-seed-{s}.pt" for k in range(3) for s in (5, 6)}
     assert names == models | {m.replace(".pt", ".history.ndjson") for m in models} | {"history.ndjson", "run.json"}
@@ -46,7 +46,7 @@ def test_a_group_on_both_sides_is_refused_by_name(planted: ModuleType, tmp_path:
     with pytest.raises(MismatchError, match="group 'speaker-0' has items on both sides"):
         run.train(data, CONFIG, tmp_path / "m.pt")
     with pytest.raises(UsageError, match="at least 3 folds"):
-        series.train_series(data, [CONFIG], tmp_path / "runs", cv=2)
+        run.train_series(data, [CONFIG], tmp_path / "runs", cv=2)
 
 
 def _scaled(data: Dataset, rows: np.ndarray) -> Dataset:
@@ -65,7 +65,7 @@ def test_a_fold_scales_by_its_own_training_rows(planted: ModuleType, tmp_path: P
     for stream in raw.streams.values():
         stream.values[np.repeat(column != "train", stream.lengths)] += 1000.0
     kept = {name: stream.values.astype(np.float64) for name, stream in raw.streams.items()}
-    found = foldwise.split(_scaled(raw, column != ""), column)
+    found = folds.split(_scaled(raw, column != ""), column)
     for name, stream in found.streams.items():
         train = np.repeat(column == "train", stream.lengths)
         flat = stream.values[train].reshape(train.sum(), -1)
@@ -84,8 +84,8 @@ def test_folds_never_see_what_was_made(planted: ModuleType) -> None:
     made = np.arange(twice.items) >= items
     for stream in twice.streams.values():
         stream.made = made & stream.present
-    whole = foldwise.real(twice)
-    for column in series.splits(whole, CONFIG, 3):
+    whole = folds.real(twice)
+    for column in run.splits(whole, CONFIG, 3):
         assert set(column[made]) == {""}
         assert set(column[:items]) == {"train", "val", "test"}
     for name, stream in whole.streams.items():

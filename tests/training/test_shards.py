@@ -8,11 +8,11 @@ import pytest
 from mmcli.artifacts.formats import shards
 from mmcli.artifacts.io import lazy
 from mmcli.errors import InputError
-from mmcli.training import foldwise
+from mmcli.training import folds
 from mmcli.training.config import CONTRASTIVE, TrainConfig
 from mmcli.training.ensemble import auto
 from mmcli.training.fit import predictor
-from mmcli.training.use import run, series
+from mmcli.training.use import run
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_folds_have_the_same_bytes_on_scales_of_their_own(both, tmp_path):
             width = stream.values.shape[1]
             scale = {"method": "zscore", "center": [0.5] * width, "scale": [2.0] * width}
             stream.meta["normaliser"] = scale
-        series.train_series(data, [TrainConfig(epochs=1)], tmp_path / name, cv=3)
+        run.train_series(data, [TrainConfig(epochs=1)], tmp_path / name, cv=3)
 
     for path in (tmp_path / "file").glob("*.pt"):
         assert path.read_bytes() == (tmp_path / "folder" / path.name).read_bytes()
@@ -72,7 +72,7 @@ def test_what_was_made_is_left_out_of_folds_without_reading_it(both):
     _, found = both
     found.streams["bad"].made = found.streams["bad"].present & (found.split == "train")
 
-    real = foldwise.real(found)
+    real = folds.real(found)
 
     assert lazy.rows_of(real.streams["bad"].values) is not None
     assert not real.streams["bad"].present[found.split == "train"].any()

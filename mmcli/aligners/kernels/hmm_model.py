@@ -34,10 +34,10 @@ class Block:
 def _extension() -> Any:
     """The compiled recurrences, or None where the package was built without a compiler."""
     try:
-        from mmcli.aligners.kernels import hmm_compiled
+        from mmcli.aligners.kernels import hmm
     except ImportError:
         return None
-    return hmm_compiled
+    return hmm
 
 
 class Model:

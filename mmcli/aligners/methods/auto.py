@@ -19,8 +19,7 @@ from mmcli.aligners.core.result import refusal
 from mmcli.aligners.linear import choose, fit
 from mmcli.aligners.linear.alignment import broken, straight
 from mmcli.aligners.warp import two_kinds, voices
-from mmcli.aligners.warp.alignment import freely
-from mmcli.aligners.warp.views import View, find, rendition, same_recording
+from mmcli.aligners.warp.views import View, find, freely, rendition, same_recording
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import UsageError
 

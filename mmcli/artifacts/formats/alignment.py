@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmcli.artifacts.io import atomic, jsonfile, provenance, reading, schema
+from mmcli.artifacts.io import atomic, jsonfile, provenance
 from mmcli.errors import ArtifactError
 
 SCHEMA = "mmcli/alignment@1"
@@ -25,46 +25,46 @@ LINE_TOLERANCE_S = 0.002  # how far the knots of offset and affine may lie from 
 PPM_TOLERANCE = 0.01
 
 _END = {
-    "name": schema.TEXT,
-    "sha256": schema.nullable(schema.SHA256),
-    "duration_s": schema.nullable(schema.NOT_NEGATIVE),
+    "name": jsonfile.TEXT,
+    "sha256": jsonfile.nullable(jsonfile.SHA256),
+    "duration_s": jsonfile.nullable(jsonfile.NOT_NEGATIVE),
 }
 _REQUIRED = {
-    "schema": schema.exactly(SCHEMA),
-    "mmcli": schema.TEXT,
-    "model": schema.one_of(*MODELS),
-    "offset_s": schema.nullable(schema.NUMBER),
-    "rate": schema.nullable(schema.POSITIVE),
-    "ppm": schema.nullable(schema.NUMBER),
-    "knots": schema.LIST,
-    "breaks": schema.OBJECTS,
-    "confidence_s": schema.nullable(schema.NUMBERS),
-    "quality": schema.OBJECT,
-    "method": schema.OBJECT,
-    "cost": schema.nullable(schema.NUMBER),
-    "reference": schema.OBJECT,
-    "query": schema.OBJECT,
+    "schema": jsonfile.exactly(SCHEMA),
+    "mmcli": jsonfile.TEXT,
+    "model": jsonfile.one_of(*MODELS),
+    "offset_s": jsonfile.nullable(jsonfile.NUMBER),
+    "rate": jsonfile.nullable(jsonfile.POSITIVE),
+    "ppm": jsonfile.nullable(jsonfile.NUMBER),
+    "knots": jsonfile.LIST,
+    "breaks": jsonfile.OBJECTS,
+    "confidence_s": jsonfile.nullable(jsonfile.NUMBERS),
+    "quality": jsonfile.OBJECT,
+    "method": jsonfile.OBJECT,
+    "cost": jsonfile.nullable(jsonfile.NUMBER),
+    "reference": jsonfile.OBJECT,
+    "query": jsonfile.OBJECT,
 }
 _OPTIONAL = {
-    "segments": schema.OBJECTS,
-    "matches": schema.OBJECTS,
-    "runner_up": schema.OBJECT,
-    "ambiguous": schema.OBJECT,
-    "exact": schema.BOOLEAN,
-    "bound": schema.NOT_NEGATIVE,
-    "path": schema.LIST,
+    "segments": jsonfile.OBJECTS,
+    "matches": jsonfile.OBJECTS,
+    "runner_up": jsonfile.OBJECT,
+    "ambiguous": jsonfile.OBJECT,
+    "exact": jsonfile.BOOLEAN,
+    "bound": jsonfile.NOT_NEGATIVE,
+    "path": jsonfile.LIST,
 }
-_BREAK = {"side": schema.one_of(*SIDES), "start": schema.NUMBER, "end": schema.NUMBER}
-_AMBIGUOUS = {"side": schema.one_of(*SIDES), "shift_s": schema.NUMBER, "share": schema.NOT_NEGATIVE}
-_QUALITY = {"ratio": schema.nullable(schema.NUMBER), "verdict": schema.TEXT, "reason": schema.TEXT}
-_METHOD = {"name": schema.TEXT, "config": schema.OBJECT}
+_BREAK = {"side": jsonfile.one_of(*SIDES), "start": jsonfile.NUMBER, "end": jsonfile.NUMBER}
+_AMBIGUOUS = {"side": jsonfile.one_of(*SIDES), "shift_s": jsonfile.NUMBER, "share": jsonfile.NOT_NEGATIVE}
+_QUALITY = {"ratio": jsonfile.nullable(jsonfile.NUMBER), "verdict": jsonfile.TEXT, "reason": jsonfile.TEXT}
+_METHOD = {"name": jsonfile.TEXT, "config": jsonfile.OBJECT}
 _SEGMENT = {
-    "kind": schema.one_of("line", "word"),
-    "text": schema.TEXT,
-    "start": schema.nullable(schema.NUMBER),
-    "end": schema.nullable(schema.NUMBER),
-    "score": schema.nullable(schema.NUMBER),
-    "spoken": schema.BOOLEAN,
+    "kind": jsonfile.one_of("line", "word"),
+    "text": jsonfile.TEXT,
+    "start": jsonfile.nullable(jsonfile.NUMBER),
+    "end": jsonfile.nullable(jsonfile.NUMBER),
+    "score": jsonfile.nullable(jsonfile.NUMBER),
+    "spoken": jsonfile.BOOLEAN,
 }
 
 
@@ -127,7 +127,7 @@ class Alignment:
 
 def load(path: Path | str) -> Alignment:
     """Read an alignment (``-``: standard input)."""
-    return loads(reading.read_bytes(path, jsonfile.MAX_BYTES), reading.named(path))
+    return loads(provenance.read_bytes(path, jsonfile.MAX_BYTES), provenance.named(path))
 
 
 def loads(data: bytes, name: str) -> Alignment:
@@ -149,7 +149,7 @@ def dumps(alignment: Alignment) -> bytes:
 
 def from_json(content: dict[str, Any], name: str) -> Alignment:
     """The alignment of an object as :meth:`Alignment.to_json` makes it."""
-    schema.check(content, _REQUIRED, _OPTIONAL, what="the alignment", source=name)
+    jsonfile.check(content, _REQUIRED, _OPTIONAL, what="the alignment", source=name)
     fields = {key: value for key, value in content.items() if key not in ("schema", "mmcli")}
     fields["knots"] = _pairs(content["knots"], np.float64, "knots", name)
     if "path" in content:
@@ -171,18 +171,18 @@ def _pairs(rows: list[Any], dtype: type[Any], what: str, name: str) -> npt.NDArr
 
 def _check_value(a: Alignment, name: str) -> None:
     for what, value, wanted in (("quality", a.quality, _QUALITY), ("method", a.method, _METHOD)):
-        schema.check(value, wanted, {}, what=what, source=name)
+        jsonfile.check(value, wanted, {}, what=what, source=name)
     for what, value in (("reference", a.reference), ("query", a.query)):
-        schema.check(value, _END, {}, what=what, source=name)
+        jsonfile.check(value, _END, {}, what=what, source=name)
     for value in a.breaks:
-        schema.check(value, _BREAK, {}, what="a break", source=name)
+        jsonfile.check(value, _BREAK, {}, what="a break", source=name)
         if not value["start"] < value["end"]:
             raise ArtifactError(f"a break ends at {value['end']}, before it starts", source=name)
     for value in a.segments or []:
-        schema.check(value, _SEGMENT, {}, what="a segment", source=name)
+        jsonfile.check(value, _SEGMENT, {}, what="a segment", source=name)
         _check_span(value, name)
     if a.ambiguous is not None:
-        schema.check(a.ambiguous, _AMBIGUOUS, {}, what="ambiguous", source=name)
+        jsonfile.check(a.ambiguous, _AMBIGUOUS, {}, what="ambiguous", source=name)
     for what in ("offset_s", "rate", "ppm", "confidence_s", "cost"):
         _check_field(a, what, _REQUIRED[what], name)
     for what in ("matches", "runner_up", "exact", "bound"):
@@ -194,7 +194,7 @@ def _check_value(a: Alignment, name: str) -> None:
         _check_path(a.path, name)
 
 
-def _check_field(a: Alignment, what: str, wanted: schema.Field, name: str) -> None:
+def _check_field(a: Alignment, what: str, wanted: jsonfile.Field, name: str) -> None:
     if not wanted.check(getattr(a, what)):
         raise ArtifactError(f"{what} is {str(getattr(a, what))[:60]}; it has to be {wanted.wanted}", source=name)
 

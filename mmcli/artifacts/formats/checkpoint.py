@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mmcli.artifacts.formats.dataset_rules import STREAM_META
-from mmcli.artifacts.io import atomic, jsonfile, npz, provenance, reading, schema
+from mmcli.artifacts.io import atomic, jsonfile, npz, provenance
 from mmcli.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -39,24 +39,24 @@ _MEMBER = re.compile(
 _HINT = "mmcli train DATASET.npz -o MODEL.pt makes one"
 
 _REQUIRED = {
-    "schema": schema.exactly(SCHEMA),
-    "mmcli": schema.TEXT,
-    "task": schema.TEXT,
-    "model": schema.OBJECT,
-    "classes": schema.nullable(schema.TEXTS),
-    "modalities": schema.OBJECT,
-    "training": schema.OBJECT,
+    "schema": jsonfile.exactly(SCHEMA),
+    "mmcli": jsonfile.TEXT,
+    "task": jsonfile.TEXT,
+    "model": jsonfile.OBJECT,
+    "classes": jsonfile.nullable(jsonfile.TEXTS),
+    "modalities": jsonfile.OBJECT,
+    "training": jsonfile.OBJECT,
 }
 _OPTIONAL = {
-    "candidates": schema.ANY,
-    "privacy": schema.OBJECT,
-    "inputs": schema.ALL_NAMED,
-    "config": schema.OBJECT,
-    "config_sha256": schema.SHA256,
-    "calibration": schema.OBJECT,
-    "notes": schema.TEXTS,
+    "candidates": jsonfile.ANY,
+    "privacy": jsonfile.OBJECT,
+    "inputs": jsonfile.ALL_NAMED,
+    "config": jsonfile.OBJECT,
+    "config_sha256": jsonfile.SHA256,
+    "calibration": jsonfile.OBJECT,
+    "notes": jsonfile.TEXTS,
 }
-_MODALITY = STREAM_META | {"shape": schema.LIST}
+_MODALITY = STREAM_META | {"shape": jsonfile.LIST}
 
 _DTYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _STORAGES = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
@@ -93,9 +93,9 @@ def load(path: Path | str, expected: Expected | None = None) -> Checkpoint:
     ``expected`` is given the config and names the tensors and shapes that the model of that config has; a file with
     other ones is refused.
     """
-    if str(path) == reading.STDIN:
-        return loads(reading.read_bytes(path, MAX_BYTES), reading.named(path), expected)
-    with reading.opened(path) as (stream, size):
+    if str(path) == provenance.STDIN:
+        return loads(provenance.read_bytes(path, MAX_BYTES), provenance.named(path), expected)
+    with provenance.opened(path) as (stream, size):
         return _read(stream, size, str(path), expected)
 
 
@@ -188,9 +188,9 @@ def _unpickled(stream: BinaryIO, name: str) -> Any:
 
 
 def _check_config(config: dict[str, Any], name: str) -> None:
-    schema.check(config, _REQUIRED, _OPTIONAL, what="config", source=name)
+    jsonfile.check(config, _REQUIRED, _OPTIONAL, what="config", source=name)
     for modality, meta in config["modalities"].items():
-        schema.check(meta, {}, _MODALITY, what=f"modality {modality[:60]}", source=name)
+        jsonfile.check(meta, {}, _MODALITY, what=f"modality {modality[:60]}", source=name)
 
 
 def _check_tensors(tensors: Mapping[Any, Any], name: str) -> None:

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from mmcli.artifacts.formats import dataset_rules
 from mmcli.artifacts.formats.dataset_rules import ARRAYS, MADE, OPTIONAL, POOL, REQUIRED, SCHEMA, STREAM_NAME, TASKS
-from mmcli.artifacts.io import atomic, jsonfile, lazy, npz, provenance, reading, schema
+from mmcli.artifacts.io import atomic, jsonfile, lazy, npz, provenance
 from mmcli.errors import ArtifactError
 
 __all__ = ["FUSED", "SCHEMA", "TASKS", "Dataset", "Item", "Stream", "dumps", "load", "loads", "save"]
@@ -184,9 +184,9 @@ class Dataset:
 
 def load(path: Path | str) -> Dataset:
     """Read a data set (``-``: standard input)."""
-    if str(path) == reading.STDIN:
-        return loads(reading.read_bytes(path, MAX_BYTES), reading.named(path))
-    with reading.opened(path) as (stream, size):
+    if str(path) == provenance.STDIN:
+        return loads(provenance.read_bytes(path, MAX_BYTES), provenance.named(path))
+    with provenance.opened(path) as (stream, size):
         return read(stream, size, str(path))
 
 
@@ -229,7 +229,7 @@ def read(stream: BinaryIO, size: int, name: str) -> Dataset:
     limit = len(_TEXT_COLUMNS) + 2 + MAX_STREAMS * (len(ARRAYS) + len(MADE) + len(POOL))
     arrays = npz.read(stream, size, name, lambda keys: _specs(keys, name), max_bytes=MAX_BYTES, max_members=limit)
     meta = jsonfile.parse(str(arrays["meta"]), name)
-    schema.check(meta, REQUIRED, OPTIONAL, what="meta", source=name)
+    jsonfile.check(meta, REQUIRED, OPTIONAL, what="meta", source=name)
     found = _stream_names(arrays)
     if found.keys() != meta["streams"].keys():
         raise ArtifactError(f"holds the streams {sorted(found)}, its meta {sorted(meta['streams'])}", source=name)

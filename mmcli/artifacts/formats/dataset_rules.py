@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmcli.artifacts.formats import features
-from mmcli.artifacts.io import npz, paths, schema
+from mmcli.artifacts.io import jsonfile, npz, paths
 from mmcli.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -21,34 +21,34 @@ MAX_WIDTH = 1 << 26
 STREAM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 STREAM_META = features.OPTIONAL | {
-    "schema": schema.TEXT,
-    "mmcli": schema.TEXT,
-    "normaliser": schema.nullable(schema.OBJECT),
-    "fitted": schema.nullable(schema.OBJECT),
-    "weight": schema.NUMBER,
-    "spans": schema.OBJECT,
-    "projection": schema.nullable(schema.OBJECT),
+    "schema": jsonfile.TEXT,
+    "mmcli": jsonfile.TEXT,
+    "normaliser": jsonfile.nullable(jsonfile.OBJECT),
+    "fitted": jsonfile.nullable(jsonfile.OBJECT),
+    "weight": jsonfile.NUMBER,
+    "spans": jsonfile.OBJECT,
+    "projection": jsonfile.nullable(jsonfile.OBJECT),
 }
 REQUIRED = {
-    "schema": schema.exactly(SCHEMA),
-    "mmcli": schema.TEXT,
-    "task": schema.nullable(schema.one_of(*TASKS)),
-    "streams": schema.OBJECT,
+    "schema": jsonfile.exactly(SCHEMA),
+    "mmcli": jsonfile.TEXT,
+    "task": jsonfile.nullable(jsonfile.one_of(*TASKS)),
+    "streams": jsonfile.OBJECT,
 }
 OPTIONAL = {
-    "classes": schema.nullable(schema.TEXTS),
-    "normalisers": schema.OBJECT,
-    "strategy": schema.nullable(schema.OBJECT),
-    "reference": schema.nullable(schema.TEXT),
-    "inputs": schema.ALL_NAMED,
-    "seed": schema.nullable(schema.INTEGER),
-    "split_rule": schema.nullable(schema.TEXT),
-    "config": schema.OBJECT,
-    "config_sha256": schema.SHA256,
-    "errors": schema.COUNT,
-    "weights": schema.OBJECT,
-    "balance": schema.OBJECT,
-    "notes": schema.TEXTS,
+    "classes": jsonfile.nullable(jsonfile.TEXTS),
+    "normalisers": jsonfile.OBJECT,
+    "strategy": jsonfile.nullable(jsonfile.OBJECT),
+    "reference": jsonfile.nullable(jsonfile.TEXT),
+    "inputs": jsonfile.ALL_NAMED,
+    "seed": jsonfile.nullable(jsonfile.INTEGER),
+    "split_rule": jsonfile.nullable(jsonfile.TEXT),
+    "config": jsonfile.OBJECT,
+    "config_sha256": jsonfile.SHA256,
+    "errors": jsonfile.COUNT,
+    "weights": jsonfile.OBJECT,
+    "balance": jsonfile.OBJECT,
+    "notes": jsonfile.TEXTS,
 }
 ARRAYS = {
     "values": npz.Spec("<f4", 1, 6),
@@ -70,7 +70,7 @@ def check(d: Dataset, name: str) -> None:
 
 def check_columns(d: Dataset, name: str) -> None:
     """The same for everything but the streams' arrays."""
-    schema.check(d.meta, REQUIRED, OPTIONAL, what="meta", source=name)
+    jsonfile.check(d.meta, REQUIRED, OPTIONAL, what="meta", source=name)
     if d.items == 0 or not d.streams:
         raise ArtifactError(f"holds {d.items} items and {len(d.streams)} streams", source=name)
     for what, column in (("split", d.split), ("group", d.group), ("source", d.source)):
@@ -82,13 +82,13 @@ def check_columns(d: Dataset, name: str) -> None:
     for item in ids:
         if (problem := paths.id_problem(item)) is not None:
             raise ArtifactError(f"the id {item!r} {problem}", source=name)
-    for wrong in sorted(set(d.split.tolist()) - {*schema.SPLITS, ""}):
-        raise ArtifactError(f"a split called {wrong[:60]!r}; known: {', '.join(schema.SPLITS)}", source=name)
+    for wrong in sorted(set(d.split.tolist()) - {*jsonfile.SPLITS, ""}):
+        raise ArtifactError(f"a split called {wrong[:60]!r}; known: {', '.join(jsonfile.SPLITS)}", source=name)
     for text in {*d.group.tolist(), *(d.label.tolist() if d.label is not None and d.label.dtype.kind == "U" else ())}:
         if (problem := paths.text_problem(text)) is not None:
             raise ArtifactError(f"a group or label {problem}", source=name)
     for digest in d.source:
-        if digest and not schema.is_sha256(digest):
+        if digest and not jsonfile.is_sha256(digest):
             raise ArtifactError(f"source holds {digest[:70]!r}, which is no SHA-256", source=name)
     _check_label(d, name)
     for stream_name in d.streams:
@@ -120,7 +120,7 @@ def _check_label(d: Dataset, name: str) -> None:
 
 
 def _check_stream(s: Stream, items: int, train: npt.NDArray[np.bool_], name: str) -> None:
-    schema.check(s.meta, {}, STREAM_META, what="meta", source=name)
+    jsonfile.check(s.meta, {}, STREAM_META, what="meta", source=name)
     for what, spec in (ARRAYS | MADE | POOL).items():
         array = getattr(s, what)
         if array is not None and array.dtype.str != spec.dtype:

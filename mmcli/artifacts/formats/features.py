@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from mmcli.artifacts.io import atomic, jsonfile, npz, provenance, reading, schema
+from mmcli.artifacts.io import atomic, jsonfile, npz, provenance
 from mmcli.errors import ArtifactError
 
 SCHEMA = "mmcli/features@1"
@@ -37,28 +37,28 @@ _AT_ONCE = 8 << 20  # bytes of a file that are put together in memory and writte
 _AXES = {"image": 4, "frames": 4, "spectrogram": 2, "sequence": 2, "tokens": 2, "vector": 2}
 _SPECS = {"values": npz.Spec("<f4", 1, 6), "times": npz.Spec("<f8", 1, 1), "meta": npz.Spec("U", 0, 0)}
 
-REQUIRED = {"schema": schema.exactly(SCHEMA), "mmcli": schema.TEXT}
+REQUIRED = {"schema": jsonfile.exactly(SCHEMA), "mmcli": jsonfile.TEXT}
 OPTIONAL = {
-    "modality": schema.TEXT,
-    "extractor": schema.TEXT,
-    "kind": schema.one_of(*KINDS),
-    "config": schema.OBJECT,
-    "config_sha256": schema.SHA256,
-    "source": schema.NAMED,  # {name, size, sha256}
-    "inputs": schema.ALL_NAMED,  # [{name, sha256}]: the artifacts this was made from
-    "rate_hz": schema.nullable(schema.POSITIVE),  # frames a second
-    "hop_s": schema.nullable(schema.POSITIVE),
-    "sample_rate_hz": schema.nullable(schema.POSITIVE),
-    "seed": schema.nullable(schema.INTEGER),
-    "fitted_sha256": schema.nullable(schema.SHA256),
-    "columns": schema.TEXTS,  # names of the dims
-    "classes": schema.TEXTS,
-    "vocabulary_size": schema.COUNT,
-    "strategy": schema.ANY,
-    "streams": schema.ANY,
-    "method": schema.ANY,
-    "notes": schema.TEXTS,
-    "segment": schema.OBJECT,  # {start, end} in seconds of the source
+    "modality": jsonfile.TEXT,
+    "extractor": jsonfile.TEXT,
+    "kind": jsonfile.one_of(*KINDS),
+    "config": jsonfile.OBJECT,
+    "config_sha256": jsonfile.SHA256,
+    "source": jsonfile.NAMED,  # {name, size, sha256}
+    "inputs": jsonfile.ALL_NAMED,  # [{name, sha256}]: the artifacts this was made from
+    "rate_hz": jsonfile.nullable(jsonfile.POSITIVE),  # frames a second
+    "hop_s": jsonfile.nullable(jsonfile.POSITIVE),
+    "sample_rate_hz": jsonfile.nullable(jsonfile.POSITIVE),
+    "seed": jsonfile.nullable(jsonfile.INTEGER),
+    "fitted_sha256": jsonfile.nullable(jsonfile.SHA256),
+    "columns": jsonfile.TEXTS,  # names of the dims
+    "classes": jsonfile.TEXTS,
+    "vocabulary_size": jsonfile.COUNT,
+    "strategy": jsonfile.ANY,
+    "streams": jsonfile.ANY,
+    "method": jsonfile.ANY,
+    "notes": jsonfile.TEXTS,
+    "segment": jsonfile.OBJECT,  # {start, end} in seconds of the source
 }
 
 
@@ -104,9 +104,9 @@ class Features:
 
 def load(path: Path | str) -> Features:
     """Read a features file (``-``: standard input)."""
-    if str(path) == reading.STDIN:
-        return loads(reading.read_bytes(path, MAX_BYTES), reading.named(path))
-    with reading.opened(path) as (stream, size):
+    if str(path) == provenance.STDIN:
+        return loads(provenance.read_bytes(path, MAX_BYTES), provenance.named(path))
+    with provenance.opened(path) as (stream, size):
         return _read(stream, size, str(path))
 
 
@@ -152,7 +152,7 @@ def _specs(keys: Collection[str]) -> Mapping[str, npz.Spec]:
 
 
 def _check(values: npt.NDArray[Any], times: npt.NDArray[Any], meta: dict[str, Any], name: str) -> None:
-    schema.check(meta, REQUIRED, OPTIONAL, what="meta", source=name)
+    jsonfile.check(meta, REQUIRED, OPTIONAL, what="meta", source=name)
     check_arrays(values, times, name)
     kind = meta.get("kind")
     if kind is not None:

@@ -5,31 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmcli.artifacts.io import atomic, jsonfile, provenance, reading, schema
+from mmcli.artifacts.io import atomic, jsonfile, provenance
 from mmcli.errors import ArtifactError
 
 SCHEMA = "mmcli/fitted@1"
 
 _REQUIRED = {
-    "schema": schema.exactly(SCHEMA),
-    "mmcli": schema.TEXT,
-    "extractor": schema.TEXT,
-    "config": schema.OBJECT,
-    "config_sha256": schema.SHA256,
-    "state": schema.OBJECT,
+    "schema": jsonfile.exactly(SCHEMA),
+    "mmcli": jsonfile.TEXT,
+    "extractor": jsonfile.TEXT,
+    "config": jsonfile.OBJECT,
+    "config_sha256": jsonfile.SHA256,
+    "state": jsonfile.OBJECT,
 }
-_OPTIONAL = {"modality": schema.TEXT, "inputs": schema.ALL_NAMED, "notes": schema.TEXTS}
+_OPTIONAL = {"modality": jsonfile.TEXT, "inputs": jsonfile.ALL_NAMED, "notes": jsonfile.TEXTS}
 
 
 def load(path: Path | str) -> dict[str, Any]:
     """Read a fitted state (``-``: standard input): the object without its seal."""
-    return loads(reading.read_bytes(path, jsonfile.MAX_BYTES), reading.named(path))
+    return loads(provenance.read_bytes(path, jsonfile.MAX_BYTES), provenance.named(path))
 
 
 def loads(data: bytes, name: str) -> dict[str, Any]:
     """The fitted state in the bytes of a file; ``name`` is for messages."""
     content = jsonfile.opened(jsonfile.parse(data, name), name, sealed=True)
-    schema.check(content, _REQUIRED, _OPTIONAL, what="the fitted state", source=name)
+    jsonfile.check(content, _REQUIRED, _OPTIONAL, what="the fitted state", source=name)
     if content["config_sha256"] != provenance.config_sha256(content["config"]):
         raise ArtifactError("config does not match its config_sha256", source=name)
     return content

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmcli.artifacts.formats import manifest_lines, shards
 from mmcli.artifacts.formats.dataset import Dataset
-from mmcli.artifacts.io import jsonfile, provenance, reading
+from mmcli.artifacts.io import jsonfile, provenance
 from mmcli.errors import ArtifactError, InputError
 
 _JSON = ("mmcli/alignment@1", "mmcli/report@1", "mmcli/fitted@1")
@@ -20,7 +20,7 @@ def recognise(path: Path | str) -> str:
     """
     if shards.is_folder(path):
         return shards.SCHEMA
-    with reading.opened(path) as (stream, _):
+    with provenance.opened(path) as (stream, _):
         start = stream.readline(manifest_lines.MAX_LINE).removeprefix(b"\xef\xbb\xbf")
     if start.startswith(b"PK"):
         return _archive(path)

@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 from mmcli.artifacts.formats import manifest_lines
 from mmcli.artifacts.formats.manifest_lines import MODALITIES, SCHEMA, Row, split_column
-from mmcli.artifacts.io import atomic, jsonfile, reading, table
+from mmcli.artifacts.io import atomic, jsonfile, provenance, table
 from mmcli.artifacts.io.paths import Resolver, resolve
 from mmcli.errors import ArtifactError
 
@@ -104,9 +104,9 @@ class Reader(Iterator[Row]):
 
 def load(path: Path | str) -> Manifest:
     """Read a whole manifest (``-``: standard input). One without rows is refused."""
-    if str(path) == reading.STDIN:
+    if str(path) == provenance.STDIN:
         return _whole(iter_rows(sys.stdin.buffer))
-    with reading.opened(path) as (stream, _):
+    with provenance.opened(path) as (stream, _):
         suffix, folder = Path(path).suffix.lower(), Path(path).parent
         return _whole(Reader(stream, str(path), root=folder, suffix=suffix, confined=True))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mmcli.artifacts.io import jsonfile, schema
+from mmcli.artifacts.io import jsonfile
 from mmcli.artifacts.io.paths import id_problem, path_problem, split_row, text_problem
 from mmcli.errors import ArtifactError
 
@@ -23,8 +23,8 @@ _FIXED = ("id", "split", "label", "group", "start", "end", "error")
 _PATHS = (*MODALITIES, "table", "map")
 _INLINE = ("num", "cat")
 _PART = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-_HEADER = {"schema": schema.exactly(SCHEMA)}
-_HEADER_OPTIONAL = {"root": schema.TEXT, "mmcli": schema.TEXT}
+_HEADER = {"schema": jsonfile.exactly(SCHEMA)}
+_HEADER_OPTIONAL = {"root": jsonfile.TEXT, "mmcli": jsonfile.TEXT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class _Ndjson(Lines):
         super().__init__(lines, source)
         self._ahead = self._object()
         if self._ahead is not None and isinstance(self._ahead.get("mmcli"), dict) and "id" not in self._ahead:
-            header = schema.check(
+            header = jsonfile.check(
                 self._ahead["mmcli"], _HEADER, _HEADER_OPTIONAL, what="the header line", source=source
             )
             if self._ahead.keys() != {"mmcli"}:
@@ -272,7 +272,7 @@ def _fixed_problem(column: str, text: str) -> str | None:
     if column == "id":
         return id_problem(text)
     if column == "split":
-        return None if text in schema.SPLITS else f"is none of {', '.join(schema.SPLITS)}"
+        return None if text in jsonfile.SPLITS else f"is none of {', '.join(jsonfile.SPLITS)}"
     if column in ("label", "group"):
         return text_problem(text)
     if column in ("start", "end"):

@@ -9,69 +9,69 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmcli.artifacts.io import atomic, jsonfile, provenance, reading, schema
+from mmcli.artifacts.io import atomic, jsonfile, provenance
 from mmcli.errors import ArtifactError
 
 SCHEMA = "mmcli/report@1"
 
-_REQUIRED = {"schema": schema.exactly(SCHEMA), "mmcli": schema.TEXT, "metrics": schema.OBJECT}
+_REQUIRED = {"schema": jsonfile.exactly(SCHEMA), "mmcli": jsonfile.TEXT, "metrics": jsonfile.OBJECT}
 _OPTIONAL = {
-    "task": schema.nullable(schema.TEXT),
-    "split": schema.nullable(schema.TEXT),
-    "classes": schema.nullable(schema.TEXTS),
-    "verdict": schema.OBJECT,
-    "baselines": schema.ANY,
-    "modalities": schema.ANY,
-    "items": schema.OBJECTS,
-    "integrity": schema.OBJECT,
-    "robustness": schema.ANY,
-    "reproduce": schema.ANY,
-    "confusion": schema.ANY,
-    "per_class": schema.ANY,
-    "curves": schema.ANY,
-    "calibration": schema.ANY,
-    "slices": schema.ANY,
-    "explanation": schema.ANY,
-    "compare": schema.ANY,
-    "folds": schema.ANY,
-    "cost": schema.ANY,
-    "model": schema.OBJECT,
-    "dataset": schema.OBJECT,
-    "inputs": schema.ALL_NAMED,
-    "config": schema.OBJECT,
-    "config_sha256": schema.SHA256,
-    "seed": schema.nullable(schema.INTEGER),
-    "notes": schema.TEXTS,
+    "task": jsonfile.nullable(jsonfile.TEXT),
+    "split": jsonfile.nullable(jsonfile.TEXT),
+    "classes": jsonfile.nullable(jsonfile.TEXTS),
+    "verdict": jsonfile.OBJECT,
+    "baselines": jsonfile.ANY,
+    "modalities": jsonfile.ANY,
+    "items": jsonfile.OBJECTS,
+    "integrity": jsonfile.OBJECT,
+    "robustness": jsonfile.ANY,
+    "reproduce": jsonfile.ANY,
+    "confusion": jsonfile.ANY,
+    "per_class": jsonfile.ANY,
+    "curves": jsonfile.ANY,
+    "calibration": jsonfile.ANY,
+    "slices": jsonfile.ANY,
+    "explanation": jsonfile.ANY,
+    "compare": jsonfile.ANY,
+    "folds": jsonfile.ANY,
+    "cost": jsonfile.ANY,
+    "model": jsonfile.OBJECT,
+    "dataset": jsonfile.OBJECT,
+    "inputs": jsonfile.ALL_NAMED,
+    "config": jsonfile.OBJECT,
+    "config_sha256": jsonfile.SHA256,
+    "seed": jsonfile.nullable(jsonfile.INTEGER),
+    "notes": jsonfile.TEXTS,
 }
-_METRIC_REQUIRED = {"value": schema.nullable(schema.NUMBER)}
+_METRIC_REQUIRED = {"value": jsonfile.nullable(jsonfile.NUMBER)}
 _METRIC_OPTIONAL = {
-    "interval": schema.nullable(schema.NUMBERS),
-    "n": schema.nullable(schema.COUNT),
-    "method": schema.TEXT,
-    "level": schema.NUMBER,
-    "unit": schema.TEXT,
-    "note": schema.TEXT,
+    "interval": jsonfile.nullable(jsonfile.NUMBERS),
+    "n": jsonfile.nullable(jsonfile.COUNT),
+    "method": jsonfile.TEXT,
+    "level": jsonfile.NUMBER,
+    "unit": jsonfile.TEXT,
+    "note": jsonfile.TEXT,
 }
-_ITEM_REQUIRED = {"id": schema.TEXT}
+_ITEM_REQUIRED = {"id": jsonfile.TEXT}
 _ITEM_OPTIONAL = {
-    "label": schema.ANY,
-    "prediction": schema.ANY,
-    "probabilities": schema.ANY,
-    "group": schema.nullable(schema.TEXT),
-    "present": schema.ANY,
-    "split": schema.TEXT,
-    "error": schema.ANY,
-    "loss": schema.nullable(schema.NUMBER),
-    "correct": schema.nullable(schema.BOOLEAN),
-    "explanation": schema.ANY,
-    "shapley": schema.ANY,
-    "ranks": schema.ANY,
+    "label": jsonfile.ANY,
+    "prediction": jsonfile.ANY,
+    "probabilities": jsonfile.ANY,
+    "group": jsonfile.nullable(jsonfile.TEXT),
+    "present": jsonfile.ANY,
+    "split": jsonfile.TEXT,
+    "error": jsonfile.ANY,
+    "loss": jsonfile.nullable(jsonfile.NUMBER),
+    "correct": jsonfile.nullable(jsonfile.BOOLEAN),
+    "explanation": jsonfile.ANY,
+    "shapley": jsonfile.ANY,
+    "ranks": jsonfile.ANY,
 }
 
 
 def load(path: Path | str) -> dict[str, Any]:
     """Read a report (``-``: standard input): the object without its seal."""
-    return loads(reading.read_bytes(path, jsonfile.MAX_BYTES), reading.named(path))
+    return loads(provenance.read_bytes(path, jsonfile.MAX_BYTES), provenance.named(path))
 
 
 def loads(data: bytes, name: str) -> dict[str, Any]:
@@ -93,10 +93,10 @@ def dumps(report: dict[str, Any]) -> bytes:
 
 
 def _check(content: dict[str, Any], name: str) -> dict[str, Any]:
-    schema.check(content, _REQUIRED, _OPTIONAL, what="the report", source=name)
+    jsonfile.check(content, _REQUIRED, _OPTIONAL, what="the report", source=name)
     for metric, entry in content["metrics"].items():
         what = f"metric {metric[:60]}"
-        schema.check(entry, _METRIC_REQUIRED, _METRIC_OPTIONAL, what=what, source=name)
+        jsonfile.check(entry, _METRIC_REQUIRED, _METRIC_OPTIONAL, what=what, source=name)
         interval = entry.get("interval")
         if interval is not None and (len(interval) != 2 or interval[0] > interval[1]):
             raise ArtifactError(f"{what}: interval is {interval}; [low, high] is needed", source=name)
@@ -104,7 +104,7 @@ def _check(content: dict[str, Any], name: str) -> dict[str, Any]:
         raise ArtifactError("the verdict has no text", source=name)
     ids: set[str] = set()
     for item in content.get("items", []):
-        schema.check(item, _ITEM_REQUIRED, _ITEM_OPTIONAL, what="an item", source=name)
+        jsonfile.check(item, _ITEM_REQUIRED, _ITEM_OPTIONAL, what="an item", source=name)
         if item["id"] in ids:
             raise ArtifactError(f"the item {item['id'][:60]!r} stands twice", source=name)
         ids.add(item["id"])

@@ -24,7 +24,7 @@ from mmcli.artifacts.formats import dataset as datasets
 from mmcli.artifacts.formats import dataset_rules
 from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.artifacts.formats.shardfiles import ShardFiles
-from mmcli.artifacts.io import atomic, jsonfile, lazy, npz, provenance, reading, schema
+from mmcli.artifacts.io import atomic, jsonfile, lazy, npz, provenance
 from mmcli.errors import ArtifactError, InputError, MissingError, OutputError, UsageError
 
 SCHEMA = "mmcli/shards@1"
@@ -33,20 +33,20 @@ SHARD_BYTES = 256 * 10**6
 MOST_SHARDS = 100_000
 _SHARD = re.compile(r"shard-[0-9]{5}\.npz")
 _INDEX = {
-    "schema": schema.exactly(SCHEMA),
-    "mmcli": schema.TEXT,
-    "items": schema.COUNT,
-    "splits": schema.OBJECT,
-    "meta": schema.OBJECT,
-    "shards": schema.OBJECTS,
+    "schema": jsonfile.exactly(SCHEMA),
+    "mmcli": jsonfile.TEXT,
+    "items": jsonfile.COUNT,
+    "splits": jsonfile.OBJECT,
+    "meta": jsonfile.OBJECT,
+    "shards": jsonfile.OBJECTS,
 }
 _ENTRY = {
-    "name": schema.TEXT,
-    "size": schema.COUNT,
-    "sha256": schema.SHA256,
-    "items": schema.COUNT,
-    "splits": schema.OBJECT,
-    "rows": schema.OBJECT,
+    "name": jsonfile.TEXT,
+    "size": jsonfile.COUNT,
+    "sha256": jsonfile.SHA256,
+    "items": jsonfile.COUNT,
+    "splits": jsonfile.OBJECT,
+    "rows": jsonfile.OBJECT,
 }
 
 
@@ -118,9 +118,9 @@ def index_of(folder: Path | str) -> dict[str, Any]:
         hint = "fuse writes it last: run the same mmcli fuse again"
         raise ArtifactError(f"has no {INDEX}: no data set, or one that was not finished", source=folder, hint=hint)
     index = jsonfile.opened(jsonfile.load(path), str(path), sealed=True)
-    schema.check(index, _INDEX, {}, what="index", source=str(path))
+    jsonfile.check(index, _INDEX, {}, what="index", source=str(path))
     for number, entry in enumerate(index["shards"]):
-        schema.check(entry, _ENTRY, {}, what=f"shard {number}", source=str(path))
+        jsonfile.check(entry, _ENTRY, {}, what=f"shard {number}", source=str(path))
         if entry["name"] != _name(number):
             raise ArtifactError(f"names {entry['name'][:60]!r} as shard {number}", source=path)
     if not 0 < len(index["shards"]) <= MOST_SHARDS:
@@ -142,7 +142,7 @@ def _name(number: int) -> str:
 
 def _start(path: Path) -> bytes:
     try:
-        with reading.opened(path) as (stream, _):
+        with provenance.opened(path) as (stream, _):
             return stream.read(1000)
     except InputError:
         return b""
@@ -193,7 +193,7 @@ def _opened(path: Path, entry: dict[str, Any], meta: dict[str, Any], files: Shar
     """One shard, checked whole, with everything but the rows; ``files`` learns where these are."""
     again = "make the data set again, or bring this shard back"
     try:
-        with reading.opened(path) as (file, size):
+        with provenance.opened(path) as (file, size):
             if size != entry["size"]:
                 raise ArtifactError(f"has {size:,} bytes, the index says {entry['size']:,}", source=path, hint=again)
             if provenance.sha256_stream(file, size) != entry["sha256"]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mmcli.artifacts.io import jsonfile, reading
+from mmcli.artifacts.io import jsonfile, provenance
 from mmcli.artifacts.io.atomic import make_folder
 from mmcli.errors import ArtifactError, OutputError
 
@@ -118,7 +118,7 @@ def read(path: Path | str) -> Iterator[dict[str, Any]]:
 
     Raises :class:`mmcli.errors.ArtifactError` for a complete line that is no JSON object.
     """
-    with reading.opened(path) as (stream, _):
+    with provenance.opened(path) as (stream, _):
         number = 0
         while line := stream.readline(MAX_LINE + 1):
             number += 1

@@ -14,14 +14,15 @@ from typing import Any
 
 from mmcli.artifacts.formats import manifest
 from mmcli.artifacts.formats.features import Features
-from mmcli.batch.plan import fitting, inputs, plan, segments, task
+from mmcli.batch.plan import fitting, inputs, plan, task
 from mmcli.batch.plan.inputs import Item
 from mmcli.batch.plan.streams import Stream, with_state
-from mmcli.batch.state import journal, ledger
+from mmcli.batch.state import ledger
 from mmcli.batch.state.ledger import Ledger, Listener, Summary
 from mmcli.batch.workers import executor, run
 from mmcli.batch.workers.shard import Shard
 from mmcli.errors import MissingError, UsageError
+from mmcli.media import intervals
 
 TASK = "mmcli.batch.plan.task:prepare"
 
@@ -61,7 +62,7 @@ def planned(
             raise UsageError(
                 f"an annotation belongs to one recording, not to {len(found.items)}", source=options.segments
             )
-        found.items = segments.cut(found.items[0], segments.read(options.segments))
+        found.items = inputs.cut(found.items[0], intervals.read(options.segments))
     items = [i for i in found.items if options.shard is None or options.shard.holds(i.id)]
     if found.ignored and say is not None:
         say(f"{len(found.ignored)} files passed over, the first is {found.ignored[0]}")
@@ -90,7 +91,7 @@ def dry(
         path = out / "fitted" / f"{one.name}.json"
         if one.fitted and path.exists():
             found.streams[key] = with_state(one, path)
-    before = journal.read(out) if out.exists() else {}
+    before = ledger.read(out) if out.exists() else {}
     ledger.refuse_others(before, plan.is_task, out)
     plan.compare(found, before, options.media, force=options.force, retry_failed=options.retry_failed)
     if options.place is None:

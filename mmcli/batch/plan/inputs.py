@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmcli.artifacts.formats import manifest
-from mmcli.artifacts.io import paths, reading, remote
+from mmcli.artifacts.io import paths, provenance, remote
 from mmcli.errors import InputError, MediaError, MissingError, UsageError
 from mmcli.media.door import SUFFIXES, modality_of
+from mmcli.media.intervals import Interval
 
 _MANIFESTS = (".jsonl", ".ndjson")
 _ARRAYS = (".npz", ".npy")
@@ -352,9 +353,28 @@ def missing(items: Iterable[Item]) -> Iterator[tuple[Item, Cell]]:
 
 def listed(source: str, *, nul: bool = False) -> list[str]:
     """The paths in a list, one a line or with ``nul`` one between NULs; ``-`` reads standard input."""
-    data = reading.read_bytes(source, 1 << 30)
+    data = provenance.read_bytes(source, 1 << 30)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise UsageError("is no list of paths in UTF-8", source=reading.named(source)) from None
+        raise UsageError("is no list of paths in UTF-8", source=provenance.named(source)) from None
     return [path for path in (text.split("\0") if nul else text.splitlines()) if path]
+
+
+# The intervals of an annotation as items: pieces of one recording, each with its label.
+
+
+def cut(item: Item, intervals: list[Interval]) -> list[Item]:
+    """An item in pieces: ``ID/0001`` and so on, each with its interval and label, all of one group."""
+    width = max(4, len(str(len(intervals))))
+    return [
+        replace(
+            item,
+            id=f"{item.id}/{number:0{width}d}",
+            start=start,
+            end=end,
+            label=label,
+            group=item.group or item.id,
+        )
+        for number, (start, end, label) in enumerate(intervals, start=1)
+    ]

@@ -14,7 +14,7 @@ from mmcli._version import __version__
 from mmcli.artifacts.io import provenance
 from mmcli.batch.plan.inputs import Cell, Item
 from mmcli.batch.plan.streams import Stream
-from mmcli.batch.state.journal import Key
+from mmcli.batch.state.ledger import Key
 from mmcli.errors import OutputError, UsageError
 
 COPIED = ("features", "map")

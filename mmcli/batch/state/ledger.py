@@ -13,8 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from mmcli.artifacts.io import append, atomic
-from mmcli.batch.state import journal
+from mmcli.artifacts.io import append, atomic, provenance
 from mmcli.batch.workers import run
 from mmcli.batch.workers.shard import Shard
 from mmcli.errors import BatchFailedError, UsageError
@@ -88,7 +87,7 @@ class Ledger:
         self.out, self.of_item, self.batch, self.tell, self.shard = out, of_item, batch, tell, shard
         self.rows = rows
         self.results: list[dict[str, Any] | None] = [None] * sum(map(len, of_item))
-        self.before: dict[journal.Key, dict[str, Any]] = {}
+        self.before: dict[Key, dict[str, Any]] = {}
         self.lines: list[str] = []
         self.failed = self.over = 0
 
@@ -96,7 +95,7 @@ class Ledger:
         atomic.make_folder(self.out)
         self._entries = append.Journal(self._path("journal"))
         try:
-            self.before = journal.read(self.out)
+            self.before = read(self.out)
             refuse_others(self.before, self.batch.owns, self.out)
             self._failures = append.Journal(self._path("failures"))
         except BaseException:
@@ -167,13 +166,13 @@ class Ledger:
             self.batch.report(n, r) for n, r in enumerate(self.results) if r is not None and r["status"] == "failed"
         ]
         atomic.write_text(self._path(self.rows), "".join(self.lines))
-        journal.rewrite(self._path("journal"), done)
+        rewrite(self._path("journal"), done)
         if failed:
-            journal.rewrite(self._path("failures"), failed)
+            rewrite(self._path("failures"), failed)
         else:
             atomic.remove(self._path("failures"))
         if self.shard is None:
-            for left in journal.shard_files(self.out):
+            for left in shard_files(self.out):
                 atomic.remove(left)
         return failed
 
@@ -183,10 +182,10 @@ class Ledger:
         return self._path("failures").name
 
     def _path(self, name: str) -> Path:
-        return journal.path_of(self.out, name, self.shard)
+        return path_of(self.out, name, self.shard)
 
 
-def refuse_others(before: Mapping[journal.Key, Any], owns: Callable[[str], bool], out: Path) -> None:
+def refuse_others(before: Mapping[Key, Any], owns: Callable[[str], bool], out: Path) -> None:
     """Raises :class:`UsageError` where a folder's journal is of another command, whose rows would be lost."""
     if not all(owns(task) for _, task in before):
         raise UsageError("holds the outputs of another command", source=out, hint="name a new folder with -o")
@@ -222,3 +221,37 @@ def sweep(folders: Sequence[Path]) -> None:
     for folder in sorted(set(folders)):
         if folder.is_dir():
             atomic.sweep(folder)
+
+
+# What a folder of outputs remembers: for each input what it looked like, what was made of it, or why it failed.
+#
+# ``journal.jsonl`` grows by a line as inputs are done and is put in order when a run ends; a shard has its own,
+# ``journal.I-of-N.jsonl``, and every run reads all of them. A later line about an input replaces an earlier one.
+
+Key = tuple[str, str]
+ROWS = ("manifest", "predictions")  # what a batch leaves a line an input in, beside its journal and failures
+
+
+def path_of(out: Path, name: str, shard: Shard | None) -> Path:
+    """The file of a run: ``NAME.jsonl``, or ``NAME.I-of-N.jsonl`` for a shard."""
+    return out / (f"{name}.jsonl" if shard is None else f"{name}.{shard.index}-of-{shard.count}.jsonl")
+
+
+def shard_files(out: Path) -> list[Path]:
+    """What shards left in a folder, to be merged by a run without ``--shard``."""
+    return sorted(p for name in ("journal", *ROWS, "failures") for p in out.glob(f"{name}.*-of-*.jsonl") if p.is_file())
+
+
+def read(out: Path) -> dict[Key, dict[str, Any]]:
+    """The newest entry for every (id, task), from all journals of a folder."""
+    found: dict[Key, dict[str, Any]] = {}
+    for path in [*sorted(out.glob("journal.*-of-*.jsonl")), out / "journal.jsonl"]:
+        if path.exists():
+            for entry in append.read(path):
+                found[(entry["id"], entry["task"])] = entry
+    return found
+
+
+def rewrite(path: Path, entries: list[dict[str, Any]]) -> None:
+    """Put a journal in order: the same inputs give the same file, whatever happened on the way."""
+    atomic.write_text(path, "".join(provenance.canonical_json(entry) + "\n" for entry in entries))

@@ -26,7 +26,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, console, outputs
+from mmcli.cli import console, options
 from mmcli.cli.align import dtw_options
 from mmcli.cli.align.pairs import Pairs, Retry, Shard, Timeout, align, refuse
 from mmcli.cli.options import JsonFlag, Missing, Set
@@ -111,7 +111,7 @@ def command(
     refuse(locals())
     if reference is None or query is None:
         raise UsageError("REFERENCE and QUERY are needed", hint="or --pairs LIST and a folder")
-    outputs.apart({"--output": output, "--plot": plot, "--page": page}, [reference, query, around])
+    console.apart({"--output": output, "--plot": plot, "--page": page}, [reference, query, around])
     for option, path, suffixes in (("--plot", plot, (".png",)), ("--page", page, (".html", ".htm"))):
         if path is not None and path.suffix.lower() not in suffixes:
             raise UsageError(f"{option} writes {suffixes[0][1:]}, not {path.suffix[1:] or path.name}", source=path)
@@ -159,8 +159,8 @@ def _config(values: dict[str, Any]) -> Any:
 
     method, kind, force = values["method"], values["kind"], values["force"]
     module = aligners.registry.load(method)
-    assigned = assign.split(values["set_"])
-    assign.refuse_unused(assigned, [method])
+    assigned = options.split(values["set_"])
+    options.refuse_unused(assigned, [method])
     fields = assigned.get(method, {}) | dtw_options.fields(values)
     if (kind or force) and method != "auto":
         raise UsageError(f"{'--kind' if kind else '--force'} is for --method auto, {method} was asked for")
@@ -168,7 +168,7 @@ def _config(values: dict[str, Any]) -> Any:
         fields["kind"] = kind
     if force:
         fields["force"] = "true"
-    return assign.configure(module.Config, fields, method)
+    return options.configure(module.Config, fields, method)
 
 
 def _show(found: Any, output: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmcli.cli import batching, console
-from mmcli.cli.listening import Listening
+from mmcli.cli.batching import Listening
 from mmcli.cli.options import gaps
 from mmcli.errors import ArtifactError, BatchFailedError, UsageError
 
@@ -38,7 +38,7 @@ def align(listed: str, values: Mapping[str, Any], configure: Callable[[dict[str,
             raise UsageError(f"--pairs takes no {what}: the list names the files")
     from mmcli.aligners.output import formats
     from mmcli.batch.jobs import pairs
-    from mmcli.batch.state import journal
+    from mmcli.batch.state import ledger
 
     out = Path(values["output"])
     if str(out) == "-" or out.is_file():
@@ -48,7 +48,7 @@ def align(listed: str, values: Mapping[str, Any], configure: Callable[[dict[str,
     form = formats.format_of("x.json", values["format_"])
     options = pairs.Options(form=form, no_path=values["no_path"], **vars(common))
     if values["dry_run"]:
-        _dry(pairs.states(found, out, options, journal.read(out) if out.exists() else {}), found, values["json"])
+        _dry(pairs.states(found, out, options, ledger.read(out) if out.exists() else {}), found, values["json"])
         return
     with Listening(rows=not values["json"], root=out, what="align") as listener:
         summary = pairs.align(found, out, options, listener)

@@ -32,7 +32,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import assign, console, given, outputs, subject
+from mmcli.cli import console, given
+from mmcli.cli import options as the_options
 from mmcli.cli.evaluate import search
 from mmcli.cli.evaluate.map import is_map, judge
 from mmcli.cli.options import JsonFlag, Seed, Set
@@ -115,7 +116,7 @@ def command(
     written = {"--output": output, "--plot": plot, "--predictions": predictions, "--html": html}
     if json:
         written["--json"] = Path("-")
-    outputs.apart(written, [model, dataset, query, media, *(compare or ()), *(against or [])])
+    console.apart(written, [model, dataset, query, media, *(compare or ()), *(against or [])])
     if compare is not None or cv is not None:
         meaningless = {"plot": plot, "predictions": predictions, "html": html, "strict": strict, "query": query}
         meaningless |= {"retrieve": retrieve, "split": split != "test"} | models_only
@@ -153,7 +154,7 @@ def command(
     from mmcli.artifacts.formats import manifest
     from mmcli.artifacts.formats import report as reports
     from mmcli.artifacts.io import provenance, table
-    from mmcli.evaluation.judge import candidates
+    from mmcli.evaluation.judge import verdict
     from mmcli.evaluation.report import plots, report
     from mmcli.training.fit import predictor
 
@@ -167,9 +168,9 @@ def command(
         plots.is_file(plot)  # the same
     data, source = given.data_set(dataset)
     found = predictor.load(model, device)
-    judged = subject.as_judged(found)
+    judged = given.as_judged(found)
     judged.facts["file_bytes"] = model.stat().st_size if model.is_file() else None
-    rivals = [subject.as_judged(predictor.load(path, device)) for path in against or []] or candidates.kept(judged)
+    rivals = [given.as_judged(predictor.load(path, device)) for path in against or []] or verdict.kept(judged)
     options = {"split": split, "seed": seed, "explain": explain, "strict": strict, "against": against, "set": set_}
     options |= {"robustness": robustness, "timings": timings}
     request = report.Request(
@@ -259,9 +260,9 @@ def _gather(folder: Path, model: Path | None, output: Path | None, level: float,
 
 def _write_page(html: Path, media: Path | None, result: dict[str, Any]) -> None:
     from mmcli.artifacts.io import atomic
-    from mmcli.evaluation.report import page, showing
+    from mmcli.evaluation.report import page
 
-    shown, left_out = ({}, []) if media is None else showing.gather(media, result)
+    shown, left_out = ({}, []) if media is None else page.gather(media, result)
     for line in left_out:
         console.warn(f"not shown: {line}")
     atomic.write_text(html, page.render(result, shown))
@@ -270,9 +271,9 @@ def _write_page(html: Path, media: Path | None, result: dict[str, Any]) -> None:
 def _intervals(assignments: list[str] | None, seed: int) -> Any:
     from mmcli.evaluation.intervals import interval
 
-    assigned = assign.split(assignments)
-    assign.refuse_unused(assigned, ["intervals"])
-    return assign.configure(interval.Config, {"seed": str(seed)} | (assigned.get("intervals") or {}), "intervals")
+    assigned = the_options.split(assignments)
+    the_options.refuse_unused(assigned, ["intervals"])
+    return the_options.configure(interval.Config, {"seed": str(seed)} | (assigned.get("intervals") or {}), "intervals")
 
 
 def _reproduce(model: Path, dataset: Path, output: Path, options: dict[str, Any]) -> str:

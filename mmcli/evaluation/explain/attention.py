@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.artifacts.formats.dataset import Dataset
-from mmcli.evaluation.explain import parts
+from mmcli.evaluation.explain import mixing
 from mmcli.evaluation.model import Access, Indices
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def export(access: Access, dataset: Dataset, rows: Indices) -> list[dict[str, An
     attends over modalities, from its last layer, averaged over heads. Empty objects where there is no attention, or
     several networks are pooled.
     """
-    inside = parts.networks(access.model)
+    inside = mixing.networks(access.model)
     if len(inside) != 1:  # no network, or several that look at different things
         return [{} for _ in rows]
     found: list[dict[str, Any]] = []
@@ -40,9 +40,8 @@ def export(access: Access, dataset: Dataset, rows: Indices) -> list[dict[str, An
 def _of_batch(network: Any, batch: Any) -> list[dict[str, Any]]:
     import torch
 
-    from mmcli.models import layers
     from mmcli.models.attention import Attention
-    from mmcli.models.layers import AttentionPool
+    from mmcli.models.parts import AttentionPool, softmax
 
     pooled: dict[str, torch.Tensor] = {}
     fused: list[torch.Tensor] = []
@@ -51,7 +50,7 @@ def _of_batch(network: Any, batch: Any) -> list[dict[str, Any]]:
     def pool_hook(name: str) -> Any:
         def hook(module: Any, given: Any) -> None:
             sequence, mask = given
-            pooled[name] = layers.softmax(module.score(sequence).squeeze(-1), mask)
+            pooled[name] = softmax(module.score(sequence).squeeze(-1), mask)
 
         return hook
 
@@ -60,7 +59,7 @@ def _of_batch(network: Any, batch: Any) -> list[dict[str, Any]]:
         q = module.query(queries).unflatten(-1, (module.heads, -1)).transpose(1, 2)
         k = module.key_value(seen).unflatten(-1, (2, module.heads, -1)).permute(2, 0, 3, 1, 4)[0]
         scores = q[:, :, :1] @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
-        fused.append(layers.softmax(scores, mask[:, None, None, :].expand_as(scores)).mean(dim=1)[:, 0])
+        fused.append(softmax(scores, mask[:, None, None, :].expand_as(scores)).mean(dim=1)[:, 0])
 
     for name, encoder in zip(network.names, network.encoders, strict=True):
         if isinstance(encoder.pool, AttentionPool):

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.artifacts.formats.dataset import Dataset, Stream
-from mmcli.evaluation.explain import parts
+from mmcli.evaluation.explain import mixing
 from mmcli.evaluation.model import Access, Indices
 
 if TYPE_CHECKING:
@@ -258,11 +258,11 @@ def _first_layers(model: nn.Module, name: str) -> list[Any]:
     from torch import nn
 
     found = []
-    for network in parts.networks(model):
+    for network in mixing.networks(model):
         if name in network.names:
             encoder = network.encoders[network.names.index(name)]
             found += [module for module in encoder.modules() if isinstance(module, nn.Embedding)]
-    return found + [kernel.raw[kernel.names.index(name)] for kernel in parts.kernels(model) if name in kernel.names]
+    return found + [kernel.raw[kernel.names.index(name)] for kernel in mixing.kernels(model) if name in kernel.names]
 
 
 def _shown(part: Array, stream: Stream, row: int) -> dict[str, Any]:

@@ -7,14 +7,19 @@ faster. Both give the same answers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.artifacts.formats.dataset import Dataset
-from mmcli.evaluation.explain import parts
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from mmcli.models.nets.network import Batch
 from mmcli.evaluation.model import Access, Indices, Predict
 
 Array = NDArray[np.float64]
@@ -77,7 +82,7 @@ class OfParts:
 
     fast = True
 
-    def __init__(self, part: parts.Part, access: Access) -> None:
+    def __init__(self, part: Part, access: Access) -> None:
         self.names = list(part.names)
         self.present = part.present().cpu().numpy()
         self._part, self._access = part, access
@@ -105,7 +110,199 @@ def mixer(
 ) -> Mixer:
     """The fastest mixer there is for a model of the modalities ``names`` (None: all that the data set has)."""
     if access is not None:
-        part = parts.additive_part(access.model, access.batches(dataset, rows))
+        part = additive_part(access.model, access.batches(dataset, rows))
         if part is not None:
             return OfParts(part, access)
     return OfDatasets(predict, dataset, rows, names)
+
+
+# The inside of our own models, taken apart so that items are encoded once and combined as often as one likes.
+#
+# A network is its encoders and what comes after them; a kernel machine is a sum over modalities; a stack is a pool of
+# such members. A network whose fusion lets sequences look at one another cannot be taken apart.
+
+
+class Part(Protocol):
+    """A model of the modalities ``names`` with all of its items encoded."""
+
+    names: list[str]
+
+    def logits(self, source: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        """Logits ``(k, outputs)``; ``source`` and ``keep`` ``(k, len(names))`` as in :class:`mixing.Mixer`."""
+
+    def present(self) -> torch.Tensor:
+        """Which items have which modality, bool ``(n, len(names))``."""
+
+
+def additive_part(model: nn.Module, batches: Iterable[Batch]) -> Part | None:
+    """The model taken apart, every item of the batches encoded; None where that cannot be done."""
+    import torch
+
+    found = _new(model)
+    if found is None:
+        return None
+    with torch.no_grad():
+        for batch in batches:
+            found.take(batch)
+        found.close()
+    part: Part = found
+    return part
+
+
+def networks(model: nn.Module) -> list[Any]:
+    """The networks that a model consists of: itself, or those among its members that have a say."""
+    from mmcli.models.nets.network import Network
+
+    return [member for member in _speaking(model) if isinstance(member, Network)]
+
+
+def kernels(model: nn.Module) -> list[Any]:
+    """The kernel machines that a model consists of: itself, or those among its members that have a say."""
+    from mmcli.models.nets.kernel import Kernel
+
+    return [member for member in _speaking(model) if isinstance(member, Kernel)]
+
+
+def _speaking(model: nn.Module) -> list[nn.Module]:
+    from mmcli.models.nets.factory import Stack
+
+    return model.speaking() if isinstance(model, Stack) else [model]
+
+
+def _new(model: nn.Module) -> Any:
+    from mmcli.models.nets.factory import Stack
+    from mmcli.models.nets.kernel import Kernel
+    from mmcli.models.nets.network import Network
+    from mmcli.models.parts import Block
+
+    if isinstance(model, Network):
+        return _OfNetwork(model) if type(model.fusion).mix is Block.mix else None
+    if isinstance(model, Kernel):
+        return _OfKernel(model)
+    if isinstance(model, Stack):
+        members = [_new(member) for member in model.speaking()]
+        return None if any(member is None for member in members) else _OfStack(model, members)
+    return None
+
+
+class _OfNetwork:
+    """Keeps the vectors of the encoders."""
+
+    def __init__(self, network: Any) -> None:
+        self.names = list(network.names)
+        self._network = network
+        self._taken: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def take(self, batch: Batch) -> None:
+        self._taken.append(self._network.encode(batch))
+
+    def close(self) -> None:
+        import torch
+
+        self._vectors = torch.cat([vectors for vectors, _ in self._taken])
+        self._there = torch.cat([there for _, there in self._taken])
+        self._taken = []
+
+    def present(self) -> torch.Tensor:
+        return self._there
+
+    def logits(self, source: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        columns = torch.arange(len(self.names), device=self._vectors.device)
+        there = self._there[source, columns] & keep
+        vectors = self._vectors[source, columns] * there[:, :, None]
+        if self._network.head is not None:
+            found: torch.Tensor = self._network.head(self._network.fusion(vectors, there))
+            return found
+        each = torch.stack([head(vectors[:, m]) for m, head in enumerate(self._network.alone)], dim=1)
+        pooled: torch.Tensor = self._network.fusion(each, there)
+        return pooled
+
+
+class _OfKernel:
+    """Keeps what each modality adds to the outputs: they are a sum."""
+
+    def __init__(self, kernel: Any) -> None:
+        self.names = [stream.name for stream in kernel.streams]  # of the parts: a stream may be looked at in two ways
+        self._kernel = kernel
+        self._taken: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def take(self, batch: Batch) -> None:
+        import torch
+
+        from mmcli.models.nets.kernel import similarity
+
+        kernel = self._kernel
+        parts, there = [], []
+        for i, gamma in enumerate(kernel.gammas):
+            x, present = kernel.described(batch, i)
+            rows = similarity(x, kernel.get_buffer(f"rows_{i}"), gamma) * kernel.get_buffer("there")[None, :, i]
+            parts.append(kernel.gain * (rows @ kernel.get_buffer("weights")))
+            there.append(present)
+        self._taken.append((torch.stack(parts, dim=1), torch.stack(there, dim=1)))
+
+    def close(self) -> None:
+        import torch
+
+        self._parts = torch.cat([parts for parts, _ in self._taken])
+        self._there = torch.cat([there for _, there in self._taken])
+        self._taken = []
+
+    def present(self) -> torch.Tensor:
+        return self._there
+
+    def logits(self, source: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        columns = torch.arange(len(self.names), device=self._parts.device)
+        there = self._there[source, columns] & keep
+        total: torch.Tensor = (self._parts[source, columns] * there[:, :, None]).sum(dim=1)
+        bias: torch.Tensor = self._kernel.gain * self._kernel.get_buffer("bias")
+        return total + bias
+
+
+class _OfStack:
+    """Keeps the members that have a say taken apart and pools their answers."""
+
+    def __init__(self, stack: Any, members: list[Any]) -> None:
+        self.names = list(stack.names)
+        self._stack, self._members = stack, members
+        self._taken: list[torch.Tensor] = []
+
+    def take(self, batch: Batch) -> None:
+        import torch
+
+        here = [(batch[name].mask & batch[name].present[:, None]).any(1) for name in self.names]
+        self._taken.append(torch.stack(here, dim=1))
+        for member in self._members:
+            member.take(batch)
+
+    def close(self) -> None:
+        import torch
+
+        self._there = torch.cat(self._taken)
+        self._taken = []
+        for member in self._members:
+            member.close()
+
+    def present(self) -> torch.Tensor:
+        return self._there
+
+    def logits(self, source: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        from mmcli.models.nets.factory import pool
+
+        columns = torch.arange(len(self.names), device=self._there.device)
+        seen = self._there[source, columns] & keep
+        answers, speaks = [], []
+        for member in self._members:
+            own = [self.names.index(name) for name in member.names]
+            answers.append(member.logits(source[:, own], keep[:, own]))
+            speaks.append(seen[:, own].any(dim=1))
+        gains = torch.tensor([self._stack.gains[i] for i in self._stack.voices], device=source.device)
+        share = self._stack.shares(torch.stack(speaks, dim=1))
+        prior = self._stack.get_buffer("prior")
+        pooled: torch.Tensor = pool(self._stack.task, torch.stack(answers, dim=1), share, gains, prior)
+        return pooled

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mmcli.artifacts.formats import alignment as alignment_file
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.formats.timemap import TimeMap
-from mmcli.artifacts.io import jsonfile, reading
+from mmcli.artifacts.io import jsonfile, provenance
 from mmcli.errors import InputError
 from mmcli.media import files, intervals
 from mmcli.media.text import decoded
@@ -51,7 +51,7 @@ def read(path: Path | str) -> Truth:
     if suffix == ".csv":
         return _table(decoded(Path(name)), Path(name).name)
     if suffix == ".json":
-        return _json(reading.read_bytes(name, MAX_BYTES), Path(name).name)
+        return _json(provenance.read_bytes(name, MAX_BYTES), Path(name).name)
     tiers = intervals.read_tiers(str(path))
     return Truth(tiers={tier: [(a, label) for a, _, label in rows] for tier, rows in tiers.items()})
 

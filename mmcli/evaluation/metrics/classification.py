@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import InputError
-from mmcli.evaluation.intervals import calibration, interval, macro
+from mmcli.evaluation.intervals import curves, interval
 from mmcli.evaluation.intervals.curves import Ranked, rests_on
 
 Array = NDArray[np.float64]
@@ -169,12 +169,12 @@ def macro_errors(labels: Int, predictions: Int, classes: int) -> dict[str, float
     support, predicted = (np.bincount(v, minlength=classes).astype(np.float64) for v in (labels, predictions))
     hits = np.bincount(labels, weights=labels == predictions, minlength=classes).astype(np.float64)
     known, used = support > 0, support + predicted > 0
-    recall = macro.error(hits[known], support[known], PSEUDO_ITEMS)
+    recall = interval.error(hits[known], support[known], PSEUDO_ITEMS)
     return {
         "balanced_accuracy": recall,
         "recall_macro": recall,
-        "precision_macro": macro.error(hits[used], predicted[used], PSEUDO_ITEMS),
-        "f1_macro": macro.error(hits[used], (support + predicted)[used] / 2, PSEUDO_ITEMS),
+        "precision_macro": interval.error(hits[used], predicted[used], PSEUDO_ITEMS),
+        "f1_macro": interval.error(hits[used], (support + predicted)[used] / 2, PSEUDO_ITEMS),
     }
 
 
@@ -242,8 +242,8 @@ def evaluate(
         confidence = table.max(axis=1)
         hit = (table.argmax(axis=1) == truth).astype(np.float64)
         codes = interval.group_codes(groups, config)
-        found["ece"]["interval"] = calibration.error_interval(confidence, hit, bins(confidence), codes, config)
-        found["ece"]["method"] = calibration.METHOD + ("" if codes is None else " by group")
+        found["ece"]["interval"] = curves.error_interval(confidence, hit, bins(confidence), codes, config)
+        found["ece"]["method"] = curves.METHOD + ("" if codes is None else " by group")
     return found
 
 

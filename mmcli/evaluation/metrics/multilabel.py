@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import InputError
-from mmcli.evaluation.intervals import interval, macro
+from mmcli.evaluation.intervals import interval
 from mmcli.evaluation.intervals.curves import Ranked, rests_on
 
 Array = NDArray[np.float64]
@@ -156,9 +156,9 @@ def macro_errors(labels: Bool, predictions: Bool) -> dict[str, float]:
     support, predicted = labels.sum(axis=0).astype(np.float64), predictions.sum(axis=0).astype(np.float64)
     hits = (labels & predictions).sum(axis=0).astype(np.float64)
     return {
-        "precision_macro": macro.error(hits, predicted, PSEUDO_ITEMS),
-        "recall_macro": macro.error(hits, support, PSEUDO_ITEMS),
-        "f1_macro": macro.error(hits, (support + predicted) / 2, PSEUDO_ITEMS),
+        "precision_macro": interval.error(hits, predicted, PSEUDO_ITEMS),
+        "recall_macro": interval.error(hits, support, PSEUDO_ITEMS),
+        "f1_macro": interval.error(hits, (support + predicted) / 2, PSEUDO_ITEMS),
     }
 
 

@@ -13,7 +13,7 @@ from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, MismatchError, UsageError
 from mmcli.evaluation.intervals import interval
-from mmcli.evaluation.judge import explanation, integrity, robustness, slices, verdict
+from mmcli.evaluation.judge import explanation, integrity, outcome, robustness, verdict
 from mmcli.evaluation.judge.outcome import PRIMARY, Outcome, outcome_of, truth_of
 from mmcli.evaluation.metrics import classification
 from mmcli.evaluation.model import Indices, Model
@@ -72,7 +72,7 @@ def evaluate(
         "metrics": {name: entry for name, entry in figures.items() if "/" not in name},
         "per_class": per_class(figures, found.classes),
         "baselines": baselines(dataset, found, model),
-        "slices": slices.worst(dataset, rows, found, config=request.intervals),
+        "slices": outcome.worst(dataset, rows, found, config=request.intervals),
         "items": items_of(dataset, rows, found),
         "integrity": checked,
         "config": {

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _check, _frames, _sound, _spectrum
+from mmcli.extractors import _features, _sound, _spectrum
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _TINY = float(np.finfo(np.float32).tiny)
 class Config(_sound.SoundConfig):
     """Window, hop and tuning of the chroma."""
 
-    sample_rate: _frames.Rate = 22_050  # Hz, 1,000 to 192,000; "native": the rate of each file
+    sample_rate: _spectrum.Rate = 22_050  # Hz, 1,000 to 192,000; "native": the rate of each file
     window_s: float = 0.09  # seconds, 0.01 to 2: long enough to part semitones
     hop_s: float = 0.02  # seconds, 0.0005 to 2
     kind: str = "stft"  # stft; cqt (constant-Q) and cens (smoothed over 41 frames) are held whole, up to WHOLE_S
@@ -46,10 +46,10 @@ class Config(_sound.SoundConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.one_of(self, "kind", ("stft", "cqt", "cens"))
-        _check.within(self, window_s=(0.01, 2.0), hop_s=(0.0005, 2.0))
+        _features.one_of(self, "kind", ("stft", "cqt", "cens"))
+        _features.within(self, window_s=(0.01, 2.0), hop_s=(0.0005, 2.0))
         if self.tuning is not None:
-            _check.within(self, tuning=(-0.5, 0.5))
+            _features.within(self, tuning=(-0.5, 0.5))
 
 
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
@@ -71,11 +71,11 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
 
     tuning, again = (config.tuning, powers()) if config.tuning is not None else _tuned(powers, clock)
     filters = chroma_filters(clock.rate, clock.n_fft, tuning)
-    values = _frames.gather((_scaled(p @ filters) for p in again), clock.frames_of(sound.duration_s))
+    values = _spectrum.gather((_scaled(p @ filters) for p in again), clock.frames_of(sound.duration_s))
     return features(clip, values, clock.times(len(values)), config, kind=KIND, columns=CLASSES, **clock.meta)
 
 
-def _constant_q(sound: _sound.Sound, config: Config, clock: _frames.Clock, name: str) -> np.ndarray:
+def _constant_q(sound: _sound.Sound, config: Config, clock: _spectrum.Clock, name: str) -> np.ndarray:
     """The chroma of a constant-Q transform, by librosa."""
     import librosa
 
@@ -85,7 +85,7 @@ def _constant_q(sound: _sound.Sound, config: Config, clock: _frames.Clock, name:
     return found
 
 
-def _tuned(powers: Callable[[], Iterable[np.ndarray]], clock: _frames.Clock) -> tuple[float, Iterator[np.ndarray]]:
+def _tuned(powers: Callable[[], Iterable[np.ndarray]], clock: _spectrum.Clock) -> tuple[float, Iterator[np.ndarray]]:
     """The tuning of a clip, and its spectra again."""
     found: list[tuple[np.ndarray, np.ndarray]] = []
     kept: list[np.ndarray] | None = []

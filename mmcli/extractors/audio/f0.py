@@ -16,7 +16,7 @@ import numpy as np
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
-from mmcli.extractors import _check, _frames, _sound
+from mmcli.extractors import _features, _sound, _spectrum
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class Config(_sound.SoundConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.within(self, window_s=(0.005, 1.0), hop_s=(0.0005, 1.0), low_hz=(10.0, 4_000.0))
-        _check.within(self, high_hz=(max(20.0, self.low_hz + 1.0), 20_000.0), threshold=(0.001, 1.0))
+        _features.within(self, window_s=(0.005, 1.0), hop_s=(0.0005, 1.0), low_hz=(10.0, 4_000.0))
+        _features.within(self, high_hz=(max(20.0, self.low_hz + 1.0), 20_000.0), threshold=(0.001, 1.0))
 
 
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
@@ -68,9 +68,9 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
         )
     parts = (
         _pitches(found, shortest, longest, config.threshold, clock.rate)
-        for found in _frames.frames(sound.blocks(), clock.window, clock.hop, group=128)
+        for found in _spectrum.frames(sound.blocks(), clock.window, clock.hop, group=128)
     )
-    values = _frames.gather(parts, clock.frames_of(sound.duration_s))
+    values = _spectrum.gather(parts, clock.frames_of(sound.duration_s))
     columns = ["f0", "aperiodicity"]
     return features(clip, values, clock.times(len(values)), config, kind=KIND, columns=columns, **clock.meta)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
-from mmcli.extractors import _settings, _statistics, registry
+from mmcli.extractors import _features, _statistics, registry
 from mmcli.extractors._features import still
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Config:
         module = registry("audio").load(self.of)
         if getattr(module, "NEEDS_FILE", False):
             raise UsageError(f"functionals.of = {self.of!r}", hint=f"{self.of} pools over time itself")
-        _settings.configure(module.Config, self.settings, f"functionals.settings: {self.of}")
+        _features.configure(module.Config, self.settings, f"functionals.settings: {self.of}")
 
 
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
@@ -49,6 +49,6 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     ((1, 1), ['rms.max'])
     """
     module = registry("audio").load(config.of)
-    inner = module.extract(clip, _settings.configure(module.Config, config.settings, "functionals.settings"))
+    inner = module.extract(clip, _features.configure(module.Config, config.settings, "functionals.settings"))
     values, columns = _statistics.over_time(inner.flat(), inner.times, inner.meta.get("columns"), config.statistics)
     return still(clip, values, config, kind=KIND, columns=columns)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _check, _delta, _frames, _mel, _sound, _spectrum
+from mmcli.extractors import _delta, _features, _sound, _spectrum
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ FITTED = False
 
 
 @dataclass(frozen=True)
-class Config(_mel.MelConfig):
-    """Coefficients on top of the mel bands of :class:`mmcli.extractors._mel.MelConfig`."""
+class Config(_spectrum.MelConfig):
+    """Coefficients on top of the mel bands of :class:`mmcli.extractors._spectrum.MelConfig`."""
 
     coefficients: int = 13  # 1 to bands
     deltas: int = 0  # 0, 1 (adds the first derivative) or 2 (adds the second as well)
@@ -39,9 +39,9 @@ class Config(_mel.MelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.within(self, coefficients=(1, self.bands), deltas=(0, 2))
+        _features.within(self, coefficients=(1, self.bands), deltas=(0, 2))
         if self.top_db is not None:
-            _check.within(self, top_db=(0.0, 200.0))
+            _features.within(self, top_db=(0.0, 200.0))
 
 
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
@@ -55,20 +55,20 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """
     sound = _sound.prepare(clip, config)
     clock = sound.clock(config.window_s, config.hop_s)
-    values = _frames.gather(_coefficients(sound, clock, config), clock.frames_of(sound.duration_s))
+    values = _spectrum.gather(_coefficients(sound, clock, config), clock.frames_of(sound.duration_s))
     orders = [values, *(_delta.delta(values, order) for order in range(1, config.deltas + 1))]
     if config.deltas:
         values = np.concatenate(orders, axis=1)
     return features(clip, values, clock.times(len(values)), config, kind=KIND, **clock.meta)
 
 
-def _coefficients(sound: _sound.Sound, clock: _frames.Clock, config: Config) -> Iterator[np.ndarray]:
+def _coefficients(sound: _sound.Sound, clock: _spectrum.Clock, config: Config) -> Iterator[np.ndarray]:
     basis = cosines(config.bands, config.coefficients)
     if config.top_db is None:
-        for power in _mel.mel_powers(sound, clock, config):
+        for power in _spectrum.mel_powers(sound, clock, config):
             yield _spectrum.decibels(power) @ basis
         return
-    peak, powers = _spectrum.with_peak(lambda: _mel.mel_powers(sound, clock, config))
+    peak, powers = _spectrum.with_peak(lambda: _spectrum.mel_powers(sound, clock, config))
     floor = _spectrum.floor_db(peak, config.top_db)
     for power in powers:
         yield np.maximum(_spectrum.decibels(power), floor) @ basis

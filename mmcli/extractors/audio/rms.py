@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _check, _frames, _sound, _spectrum
+from mmcli.extractors import _features, _sound, _spectrum
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Config(_sound.SoundConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.within(self, window_s=(0.001, 10.0), hop_s=(0.0005, 10.0))
+        _features.within(self, window_s=(0.001, 10.0), hop_s=(0.0005, 10.0))
 
 
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
@@ -49,9 +49,9 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     clock = sound.clock(config.window_s, config.hop_s)
 
     def parts() -> Iterator[np.ndarray]:
-        for found in _frames.frames(sound.blocks(), clock.window, clock.hop):
+        for found in _spectrum.frames(sound.blocks(), clock.window, clock.hop):
             power = (found**2).mean(axis=1, keepdims=True)
             yield _spectrum.decibels(power) if config.decibels else np.sqrt(power)
 
-    values = _frames.gather(parts(), clock.frames_of(sound.duration_s))
+    values = _spectrum.gather(parts(), clock.frames_of(sound.duration_s))
     return features(clip, values, clock.times(len(values)), config, kind=KIND, columns=["rms"], **clock.meta)

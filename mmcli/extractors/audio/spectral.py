@@ -19,7 +19,7 @@ import numpy as np
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
-from mmcli.extractors import _check, _frames, _sound, _spectrum
+from mmcli.extractors import _features, _sound, _spectrum
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class Config(_sound.SoundConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.within(self, window_s=(0.005, 2.0), hop_s=(0.0005, 2.0), roll=(0.01, 0.99), quantile=(0.001, 0.5))
-        _check.within(self, low_hz=(10.0, 5_000.0))
+        _features.within(self, window_s=(0.005, 2.0), hop_s=(0.0005, 2.0), roll=(0.01, 0.99), quantile=(0.001, 0.5))
+        _features.within(self, low_hz=(10.0, 5_000.0))
 
 
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
@@ -63,17 +63,19 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     clock = sound.clock(config.window_s, config.hop_s)
     bands = _bands(clock, config)
     expected = clock.frames_of(sound.duration_s)
-    found = _frames.gather(_shapes(sound, clock, config, bands), expected)
+    found = _spectrum.gather(_shapes(sound, clock, config, bands), expected)
     values, valleys = found[:, : len(COLUMNS)].copy(), found[:, len(COLUMNS) :]
     values[:, _CONTRAST] = _relative(values[:, _CONTRAST]) - _relative(valleys)
-    crossings = _frames.gather(
-        (_crossings(f) for f in _frames.frames(sound.blocks(), clock.window, clock.hop, pad="edge")), expected
+    crossings = _spectrum.gather(
+        (_crossings(f) for f in _spectrum.frames(sound.blocks(), clock.window, clock.hop, pad="edge")), expected
     )
     values[:, -1] = _fitted(crossings, len(values))
     return features(clip, values, clock.times(len(values)), config, kind=KIND, columns=COLUMNS, **clock.meta)
 
 
-def _shapes(sound: _sound.Sound, clock: _frames.Clock, config: Config, bands: list[np.ndarray]) -> Iterator[np.ndarray]:
+def _shapes(
+    sound: _sound.Sound, clock: _spectrum.Clock, config: Config, bands: list[np.ndarray]
+) -> Iterator[np.ndarray]:
     hz = np.fft.rfftfreq(clock.n_fft, 1.0 / clock.rate)
     for power in _spectrum.powers(sound.blocks(), clock):
         magnitude = np.sqrt(power)
@@ -91,7 +93,7 @@ def _shapes(sound: _sound.Sound, clock: _frames.Clock, config: Config, bands: li
         yield found
 
 
-def _bands(clock: _frames.Clock, config: Config) -> list[np.ndarray]:
+def _bands(clock: _spectrum.Clock, config: Config) -> list[np.ndarray]:
     """The bins of each contrast band: below the lowest octave, then the octaves, the last up to half the rate."""
     hz = np.fft.rfftfreq(clock.n_fft, 1.0 / clock.rate)
     edges = np.concatenate([[0.0], config.low_hz * 2.0 ** np.arange(OCTAVES + 1)])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _check, _picture
+from mmcli.extractors import _features, _picture
 from mmcli.extractors._features import still
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Config(_picture.PictureConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.within(self, hues=(2, 360), levels=(2, 64), grid=(1, 16))
+        _features.within(self, hues=(2, 360), levels=(2, 64), grid=(1, 16))
 
 
 def extract(clip: ImageClip, config: Config = Config()) -> Features:

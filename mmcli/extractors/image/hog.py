@@ -16,7 +16,7 @@ import numpy as np
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
-from mmcli.extractors import _check, _picture
+from mmcli.extractors import _features, _picture
 from mmcli.extractors._features import still
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Config(_picture.PictureConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.within(self, cell=(2, 256), block=(1, 16), orientations=(2, 36))
+        _features.within(self, cell=(2, 256), block=(1, 16), orientations=(2, 36))
         if min(self.width, self.height) < self.cell * self.block:
             raise UsageError(
                 f"hog: a picture of {self.width} x {self.height} holds no block of {self.block} x {self.block} cells "

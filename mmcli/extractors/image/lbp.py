@@ -16,7 +16,7 @@ import numpy as np
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
-from mmcli.extractors import _check, _picture
+from mmcli.extractors import _features, _picture
 from mmcli.extractors._features import still
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Config(_picture.PictureConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.within(self, grid=(1, 64))
+        _features.within(self, grid=(1, 64))
         if min(self.width, self.height) < self.grid + 2:
             raise UsageError(f"lbp: a picture of {self.width} x {self.height} has no {self.grid} x {self.grid} cells")
 

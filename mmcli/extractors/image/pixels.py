@@ -13,7 +13,7 @@ import numpy as np
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
-from mmcli.extractors import _check, _picture
+from mmcli.extractors import _features, _picture
 from mmcli.extractors._features import still
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class Config(_picture.PictureConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.one_of(self, "color", _picture.COLOURS)
-        _check.one_of(self, "normalise", ("none", "imagenet"))
+        _features.one_of(self, "color", _picture.COLOURS)
+        _features.one_of(self, "normalise", ("none", "imagenet"))
         if self.normalise == "imagenet" and self.color != "rgb":
             raise UsageError("pixels.normalise = 'imagenet' needs pixels.color = 'rgb'")
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from mmcli.errors import InputError, UsageError
-from mmcli.extractors import _check, weights
+from mmcli.extractors import _features, weights
 from mmcli.extractors._features import features, still
 from mmcli.media.clips import AudioClip, ImageClip, SeriesClip, TableClip, TextClip, VideoClip
 
@@ -33,7 +33,7 @@ class FileConfig:
     sha256: str = ""  # of the content: empty, or as the features of an earlier run keep it
 
     def __post_init__(self) -> None:
-        name = _check.name_of(self)
+        name = _features.name_of(self)
         if not self.file:
             raise UsageError(f"{name} needs a model", hint=f"say {name}:FILE")
         if not self.sha256:

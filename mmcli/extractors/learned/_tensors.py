@@ -14,7 +14,7 @@ import numpy as np
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError, MmcliError, UsageError, first_line
-from mmcli.extractors import _check, _settings, _sound, is_fitted, registry
+from mmcli.extractors import _features, _sound, is_fitted, registry
 from mmcli.extractors.learned import _file
 
 MODALITIES = ("audio", "image", "video", "series")
@@ -40,25 +40,25 @@ class TensorConfig(_file.FileConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check.one_of(self, "pool", ("mean", "none"))
-        _check.within(
+        _features.one_of(self, "pool", ("mean", "none"))
+        _features.within(
             self, sample_rate=(1_000, 192_000), window_s=(0.05, 3600.0), rate=(0.001, 1000.0), batch=(1, 1024)
         )
         if self.axes != "auto" and sorted(self.axes.replace("1", "")) not in map(sorted, _CANONICAL.values()):
             raise UsageError(
-                f"{_check.name_of(self)}.axes = {self.axes!r}",
+                f"{_features.name_of(self)}.axes = {self.axes!r}",
                 hint="for example nt (samples), n1tf (features), nchw (pictures); 1 is an axis of one",
             )
         if self.of not in ("auto", SAMPLES):
             known = [m for m in ("audio", "image", "series") if self.of in registry(m).names()]
             if not known:
-                raise UsageError(f"{_check.name_of(self)}.of = {self.of!r}", hint="auto, samples, or an extractor")
+                raise UsageError(f"{_features.name_of(self)}.of = {self.of!r}", hint="auto, samples, or an extractor")
             _inner(known[0], self.of, self)
 
 
 def extract(clip: Any, config: TensorConfig, call: Call) -> Features:
     """The features that ``call``, the model, gives for a clip."""
-    modality = _file.modality_of(clip, MODALITIES, _check.name_of(config))
+    modality = _file.modality_of(clip, MODALITIES, _features.name_of(config))
     if modality == "image":
         answer = _called(call, _picture_of(clip, config), "picture", config, clip)
         found: Features = _file.vector(clip, _pooled(answer)[0] if config.pool == "mean" else answer.ravel(), config)
@@ -141,7 +141,7 @@ def _picture_of(clip: Any, config: TensorConfig) -> np.ndarray:
     """A picture as (1, h, w, c)."""
     found = _before("image", "pixels" if config.of == "auto" else config.of, config, clip)
     if found.values.ndim != 4:
-        raise UsageError(f"{_check.name_of(config)}.of = {config.of!r} gives no picture", hint="pixels does")
+        raise UsageError(f"{_features.name_of(config)}.of = {config.of!r} gives no picture", hint="pixels does")
     return found.values
 
 
@@ -156,8 +156,8 @@ def _inner(modality: str, of: str, config: TensorConfig) -> tuple[Any, Any]:
     """The extractor before the model, and its configuration."""
     module = registry(modality).load(of)
     if is_fitted(module) or getattr(module, "NEEDS_FILE", False):
-        raise UsageError(f"{_check.name_of(config)}.of = {of!r} cannot stand before a model")
-    return module, _settings.configure(module.Config, config.settings, f"{_check.name_of(config)}.settings: {of}")
+        raise UsageError(f"{_features.name_of(config)}.of = {of!r} cannot stand before a model")
+    return module, _features.configure(module.Config, config.settings, f"{_features.name_of(config)}.settings: {of}")
 
 
 def whole_windows(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
@@ -197,7 +197,7 @@ def _called(call: Call, values: np.ndarray, kind: str, config: TensorConfig, cli
     letters, canonical = axes.replace("1", ""), _CANONICAL[kind]
     if sorted(letters) != sorted(canonical):
         raise UsageError(
-            f"{_check.name_of(config)}.axes = {axes!r}", hint=f"here it is made of {' '.join(canonical)}, and of 1"
+            f"{_features.name_of(config)}.axes = {axes!r}", hint=f"here it is made of {' '.join(canonical)}, and of 1"
         )
     ordered = np.transpose(values, [canonical.index(a) for a in letters])
     given = np.ascontiguousarray(ordered[tuple(np.newaxis if a == "1" else slice(None) for a in axes)], np.float32)
@@ -209,7 +209,7 @@ def _called(call: Call, values: np.ndarray, kind: str, config: TensorConfig, cli
         raise InputError(
             f"the model cannot take an array of shape {given.shape}: {first_line(error, 300)}",
             source=clip.name,
-            hint=f"see the fields of, settings and axes of {_check.name_of(config)}",
+            hint=f"see the fields of, settings and axes of {_features.name_of(config)}",
         ) from error
     items = axes.index("n")
     if items or answer.ndim < 1 or len(answer) != len(values):

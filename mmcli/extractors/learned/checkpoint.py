@@ -19,7 +19,7 @@ import numpy as np
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import ArtifactError, InputError, MismatchError, UsageError
-from mmcli.extractors import _check, configured, is_fitted, registry, run, weights
+from mmcli.extractors import _features, configured, is_fitted, registry, run, weights
 from mmcli.extractors.learned import _file
 
 LONG = "whole"  # as the extractor underneath; its frames are held
@@ -42,7 +42,7 @@ class Config(_file.FileConfig):
             object.__setattr__(self, "file", file)
             object.__setattr__(self, "stream", stream)
         super().__post_init__()
-        _check.one_of(self, "pool", ("vector", "sequence"))
+        _features.one_of(self, "pool", ("vector", "sequence"))
 
 
 def extract(clip: Any, config: Config) -> Features:

@@ -23,7 +23,7 @@ import numpy as np
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import MissingError, UsageError
-from mmcli.extractors import _check, weights
+from mmcli.extractors import _features, weights
 from mmcli.extractors._picture import rgb as _rgb
 from mmcli.extractors.learned import _file, _listen, _transformer
 
@@ -49,9 +49,9 @@ class Config(_file.FileConfig):
         if not self.sha256 and self.file in _WHEELS and not Path(self.file).exists():
             object.__setattr__(self, "sha256", weights.identified(_in_wheel(self.file))[1])
         super().__post_init__()
-        _check.one_of(self, "pool", ("auto", "mean", "first", "none"))
-        _check.one_of(self, "unit", ("auto", "yes", "no"))
-        _check.within(self, window_s=(0.1, 60.0), rate=(0.001, 1000.0), batch=(1, 1024))
+        _features.one_of(self, "pool", ("auto", "mean", "first", "none"))
+        _features.one_of(self, "unit", ("auto", "yes", "no"))
+        _features.within(self, window_s=(0.1, 60.0), rate=(0.001, 1000.0), batch=(1, 1024))
 
 
 def extract(clip: Any, config: Config) -> Features:
@@ -65,14 +65,14 @@ def extract(clip: Any, config: Config) -> Features:
 
 def _text(clip: Any, config: Config, model: _transformer.Model) -> Features:
     """A text that is longer than the model takes goes in pieces, and counts by its tokens."""
-    _check.nonempty(len(clip.text.strip()), clip.name, "text")
+    _features.nonempty(len(clip.text.strip()), clip.name, "text")
     pieces = model.tokenizer(
         clip.text, truncation=True, max_length=model.longest, return_overflowing_tokens=model.tokenizer.is_fast
     )
     keys = [key for key in ("input_ids", "attention_mask", "token_type_ids") if key in pieces]
     if not model.tokenizer.is_fast:
         pieces = {key: [pieces[key]] for key in keys}
-    _check.nonempty(len(pieces["input_ids"][0]), clip.name, "token that the model knows")
+    _features.nonempty(len(pieces["input_ids"][0]), clip.name, "token that the model knows")
     pool = model.pooling(config.pool)
     rows: list[np.ndarray] = []
     counts: list[int] = []

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
-from mmcli.extractors import _check
+from mmcli.extractors import _features
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ class Config:
     rate: float | None = None  # Hz: of files without a time column; None: such files are refused
 
     def __post_init__(self) -> None:
-        _check.within(self, hz=(1e-6, 1e6))
+        _features.within(self, hz=(1e-6, 1e6))
         if self.rate is not None:
-            _check.within(self, rate=(1e-6, 1e6))
+            _features.within(self, rate=(1e-6, 1e6))
 
 
 def extract(clip: SeriesClip, config: Config = Config()) -> Features:
@@ -57,7 +57,7 @@ def extract(clip: SeriesClip, config: Config = Config()) -> Features:
     even = times[0] + np.arange(count) / config.hz
     values = np.stack([np.interp(even, times, column) for column in clip.values.T], axis=1)
     with np.errstate(over="ignore"):
-        narrow = _check.finite(values.astype(np.float32), clip.name)
+        narrow = _features.finite(values.astype(np.float32), clip.name)
     kind = KIND if count > 1 else "vector"
     if kind == "vector":
         even = np.zeros(1)

@@ -17,7 +17,7 @@ import numpy as np
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
-from mmcli.extractors import _check
+from mmcli.extractors import _features
 from mmcli.extractors._features import still
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Config:
     categories: int = 256  # 1 to 65,536: values a category may have, the most frequent ones
 
     def __post_init__(self) -> None:
-        _check.within(self, categories=(1, 65_536))
+        _features.within(self, categories=(1, 65_536))
 
 
 def extract(clip: TableClip, config: Config, state: dict[str, Any]) -> Features:
@@ -62,7 +62,7 @@ def extract(clip: TableClip, config: Config, state: dict[str, Any]) -> Features:
     for name, known in state["categories"]:
         values.extend(float(clip.categories.get(name) == value) for value in known)
         columns.extend(f"cat.{name}={value}" for value in known)
-    _check.nonempty(len(values), clip.name, "columns")
+    _features.nonempty(len(values), clip.name, "columns")
     return still(clip, np.array(values), config, kind=KIND, columns=columns)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
-from mmcli.extractors import _check, _words
+from mmcli.extractors import _features, _words
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Config:
     lower: bool = True  # fold case
 
     def __post_init__(self) -> None:
-        _check.within(self, alphabet=(1, 100_000), length=(1, 1_000_000))
+        _features.within(self, alphabet=(1, 100_000), length=(1, 1_000_000))
 
 
 def extract(clip: TextClip, config: Config, state: dict[str, Any]) -> Features:
@@ -50,7 +50,7 @@ def extract(clip: TextClip, config: Config, state: dict[str, Any]) -> Features:
     """
     numbers = {character: i for i, character in enumerate(state["characters"], start=FIRST)}
     found = [numbers.get(character, UNKNOWN) for character in _of(clip, config)[: config.length]]
-    _check.nonempty(len(found), clip.name, "characters")
+    _features.nonempty(len(found), clip.name, "characters")
     values = np.array(found, np.float32)[:, np.newaxis]
     times = np.arange(len(found), dtype=np.float64)
     return features(clip, values, times, config, kind=KIND, vocabulary_size=FIRST + len(numbers))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _check, _words
+from mmcli.extractors import _features, _words
 from mmcli.extractors._features import still
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Config:
     lower: bool = True  # fold case
 
     def __post_init__(self) -> None:
-        _check.within(self, buckets=(2, 65_536), ngram=(1, 3), chars=(0, 8))
+        _features.within(self, buckets=(2, 65_536), ngram=(1, 3), chars=(0, 8))
 
 
 def extract(clip: TextClip, config: Config = Config()) -> Features:
@@ -50,7 +50,7 @@ def extract(clip: TextClip, config: Config = Config()) -> Features:
     1.0
     """
     words = _words.tokens(_words.normal(clip.text, lower=config.lower), punctuation=False)
-    _check.nonempty(len(words), clip.name, "words")
+    _features.nonempty(len(words), clip.name, "words")
     values = np.zeros(config.buckets)
     for term, count in Counter(_terms(words, config)).items():
         digest = hashlib.blake2b(term.encode("utf-8"), digest_size=8).digest()

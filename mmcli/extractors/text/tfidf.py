@@ -18,7 +18,7 @@ import numpy as np
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
-from mmcli.extractors import _check, _words
+from mmcli.extractors import _features, _words
 from mmcli.extractors._features import still
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Config:
     lower: bool = True  # fold case
 
     def __post_init__(self) -> None:
-        _check.within(self, terms=(1, 4096), min_texts=(1, 1_000_000), ngram=(1, 3))
+        _features.within(self, terms=(1, 4096), min_texts=(1, 1_000_000), ngram=(1, 3))
 
 
 def extract(clip: TextClip, config: Config, state: dict[str, Any]) -> Features:
@@ -52,7 +52,7 @@ def extract(clip: TextClip, config: Config, state: dict[str, Any]) -> Features:
     (['and', 'large', 'odd'], [[0.0, 0.0, 1.0]])
     """
     terms = _terms(clip.text, config)
-    _check.nonempty(len(terms), clip.name, "words")
+    _features.nonempty(len(terms), clip.name, "words")
     place = _places(state)
     values = np.zeros(len(place))
     for term, count in Counter(terms).items():

@@ -15,7 +15,7 @@ import numpy as np
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
-from mmcli.extractors import _check, _words
+from mmcli.extractors import _features, _words
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Config:
     punctuation: bool = True  # keep punctuation marks as tokens
 
     def __post_init__(self) -> None:
-        _check.within(self, terms=(1, 1_000_000), min_count=(1, 1_000_000), length=(1, 1_000_000))
+        _features.within(self, terms=(1, 1_000_000), min_count=(1, 1_000_000), length=(1, 1_000_000))
 
 
 def extract(clip: TextClip, config: Config, state: dict[str, Any]) -> Features:
@@ -53,7 +53,7 @@ def extract(clip: TextClip, config: Config, state: dict[str, Any]) -> Features:
     """
     numbers = _numbers(state)
     found = [numbers.get(token, UNKNOWN) for token in _of(clip, config)[: config.length]]
-    _check.nonempty(len(found), clip.name, "words")
+    _features.nonempty(len(found), clip.name, "words")
     values = np.array(found, np.float32)[:, np.newaxis]
     return features(
         clip, values, np.arange(len(found), dtype=np.float64), config, kind=KIND, vocabulary_size=FIRST + len(numbers)

@@ -14,7 +14,7 @@ import numpy as np
 
 from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
-from mmcli.extractors import _check, _frames, _settings, is_fitted, registry
+from mmcli.extractors import _features, _spectrum, is_fitted, registry
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def _inner(config: Config) -> tuple[Any, Any]:
         raise UsageError(f"frames.image = {config.image!r}", hint=f"--video {config.image}:FILE looks at frames itself")
     if is_fitted(module):
         raise UsageError(f"frames.image = {config.image!r} needs to be fitted, which frames does not do")
-    return module, _settings.configure(module.Config, config.settings, f"frames.settings: {config.image}")
+    return module, _features.configure(module.Config, config.settings, f"frames.settings: {config.image}")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Config:
     settings: str = "width=32,height=32"  # its configuration: FIELD=VALUE, separated by commas
 
     def __post_init__(self) -> None:
-        _check.within(self, rate=(0.001, 1000.0))
+        _features.within(self, rate=(0.001, 1000.0))
         _inner(self)
 
 
@@ -68,7 +68,7 @@ def extract(clip: VideoClip, config: Config = Config()) -> Features:
             meta.update({k: found.meta[k] for k in ("columns",) if k in found.meta})
             yield found.values
 
-    values = _frames.gather(parts(), 2 + int(clip.duration_s * min(config.rate, clip.rate_hz or config.rate)))
+    values = _spectrum.gather(parts(), 2 + int(clip.duration_s * min(config.rate, clip.rate_hz or config.rate)))
     kind = "frames" if module.KIND == "image" else "sequence"
     if kind == "sequence":
         values = values.reshape(len(values), -1)

@@ -1,6 +1,6 @@
 """The largest value of the modalities that are there, column by column.
 
-Blocks of different widths are first projected onto a common one (:mod:`mmcli.fusion.width`).
+Blocks of different widths are first projected onto a common one (:mod:`mmcli.fusion.blocks`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.fusion import width
+from mmcli.fusion import blocks as the_blocks
 from mmcli.fusion.blocks import Blocks
 
 
@@ -21,7 +21,7 @@ class Config:
 
 def fit(blocks: Blocks, config: Config) -> dict[str, Any]:
     """The projection onto a common width, where widths differ."""
-    return {"projection": width.fit(blocks) if width.differs(blocks) else None}
+    return {"projection": the_blocks.fit(blocks) if the_blocks.differs(blocks) else None}
 
 
 def fuse(blocks: Blocks, config: Config, state: dict[str, Any]) -> np.ndarray:
@@ -32,7 +32,7 @@ def fuse(blocks: Blocks, config: Config, state: dict[str, Any]) -> np.ndarray:
     array([[1.]], dtype=float32)
     """
     stacked = []
-    for name, own in width.common(blocks, state["projection"]).items():
+    for name, own in the_blocks.common(blocks, state["projection"]).items():
         stacked.append(np.where(blocks.present[name][:, None], own, -np.inf))
     largest = np.max(stacked, axis=0)
     return np.where(np.isfinite(largest), largest, 0.0).astype(np.float32)

@@ -1,7 +1,7 @@
 """A weighted average of the modalities that are there.
 
 Weights are renormalised over the modalities present in each row, so a missing one neither counts nor dilutes. Blocks of
-different widths are first projected onto a common one (:mod:`mmcli.fusion.width`).
+different widths are first projected onto a common one (:mod:`mmcli.fusion.blocks`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from mmcli.errors import UsageError
-from mmcli.fusion import learned, width
+from mmcli.fusion import blocks as the_blocks
+from mmcli.fusion import learned
 from mmcli.fusion.blocks import Blocks
 from mmcli.registry import nearest
 
@@ -43,7 +44,7 @@ def fit(blocks: Blocks, config: Config) -> dict[str, Any]:
     weights = {name: float(config.weights.get(name, 1.0)) for name in blocks.values}
     if sum(weights.values()) == 0:
         raise UsageError("all weights are zero")
-    return {"weights": weights, "projection": width.fit(blocks) if width.differs(blocks) else None}
+    return {"weights": weights, "projection": the_blocks.fit(blocks) if the_blocks.differs(blocks) else None}
 
 
 def fuse(blocks: Blocks, config: Config, state: dict[str, Any]) -> np.ndarray:
@@ -55,7 +56,7 @@ def fuse(blocks: Blocks, config: Config, state: dict[str, Any]) -> np.ndarray:
     """
     total: np.ndarray | float = 0.0
     weight = np.zeros((blocks.rows, 1))
-    for name, values in width.common(blocks, state["projection"]).items():
+    for name, values in the_blocks.common(blocks, state["projection"]).items():
         share = state["weights"][name] * blocks.present[name][:, None]
         total = total + np.where(share > 0, values, 0.0) * share
         weight = weight + share

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
 from mmcli.models.attention import SelfLayer
-from mmcli.models.block import Block
 from mmcli.models.blocks.mean import Maps
+from mmcli.models.parts import Block
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
-from mmcli.models import layers as masking
+from mmcli.models import parts as masking
 from mmcli.models.attention import SelfLayer, positions
-from mmcli.models.block import Block
+from mmcli.models.parts import Block
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mmcli.models.block import Block
+from mmcli.models.parts import Block
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmcli.errors import ArtifactError
-from mmcli.models import layers as masking
+from mmcli.models import parts as masking
 from mmcli.models.attention import positions
-from mmcli.models.block import Block
 from mmcli.models.kernels import crossattention
-from mmcli.models.layers import Dropout
+from mmcli.models.parts import Block, Dropout
 
 WIDER = 4  # the feed-forward layer's width over the model's
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mmcli.models.block import Block
+from mmcli.models.parts import Block
 
 
 @dataclass(frozen=True)

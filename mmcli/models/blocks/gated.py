@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from mmcli.models import layers
-from mmcli.models.block import Block
+from mmcli.models import parts
 from mmcli.models.blocks.mean import Maps
+from mmcli.models.parts import Block
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Gated(Block):
     def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
         """Sum of gate times value."""
         gates = self.gate(vectors.flatten(1)).unflatten(1, vectors.shape[1:])
-        gates = layers.softmax(gates, present[..., None], dim=1)
+        gates = parts.softmax(gates, present[..., None], dim=1)
         fused: Tensor = (gates * self.maps(vectors, present)).sum(1)
         return fused
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmcli.models import layers
-from mmcli.models.block import Block
+from mmcli.models import parts
+from mmcli.models.parts import Block
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Late(Block):
             mean = (vectors * weight[..., None]).sum(1) / weight.sum(1, keepdim=True).clamp(min=1e-6)
             return mean + self.prior
         evidence = functional.log_softmax(vectors, dim=-1) - functional.log_softmax(self.prior, dim=-1)
-        return layers.zeroed(evidence * weight[..., None], present).sum(1) + functional.log_softmax(self.prior, dim=-1)
+        return parts.zeroed(evidence * weight[..., None], present).sum(1) + functional.log_softmax(self.prior, dim=-1)
 
 
 def build(config: Config) -> Block:

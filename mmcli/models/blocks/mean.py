@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mmcli.models import layers
-from mmcli.models.block import Block
+from mmcli.models import parts
+from mmcli.models.parts import Block
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Maps(nn.Module):
 
     def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
         """Starts as the identity."""
-        return layers.zeroed(torch.einsum("nmw,mwv->nmv", vectors, self.weight) + self.bias, present)
+        return parts.zeroed(torch.einsum("nmw,mwv->nmv", vectors, self.weight) + self.bias, present)
 
 
 class Mean(Block):
@@ -47,7 +47,7 @@ class Mean(Block):
 
     def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
         """Mean over present modalities."""
-        return layers.mean(self.maps(vectors, present), present)
+        return parts.mean(self.maps(vectors, present), present)
 
 
 def build(config: Config) -> Block:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mmcli.models import layers
-from mmcli.models.block import Block
+from mmcli.models import parts
 from mmcli.models.blocks.mean import Maps
+from mmcli.models.parts import Block
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Weighted(Block):
 
     def weights(self, present: Tensor) -> Tensor:
         """The weights ``(n, modalities)``; they sum to one where anything is present."""
-        return layers.softmax(self.scores.expand(present.shape), present)
+        return parts.softmax(self.scores.expand(present.shape), present)
 
     def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
         """Weighted mean over present modalities."""

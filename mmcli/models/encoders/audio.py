@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmcli.models import layers
-from mmcli.models.encoder import Encoder
-from mmcli.models.layers import AttentionPool, Dropout
-from mmcli.models.streams import StreamShape
+from mmcli.models import parts
+from mmcli.models.parts import AttentionPool, Dropout, Encoder, StreamShape
 
 KINDS = ("spectrogram", "sequence")
 BANDS = 6  # pooling over bands goes on until at most this many are left
@@ -90,7 +88,7 @@ class AudioNet(Encoder):
                 mask = mask[:, ::2]  # a step stands for two frames; the first of them is real where any is
             x = self.drop(x)
         steps = torch.relu(self.join(x.transpose(1, 2).flatten(2)))
-        return layers.zeroed(steps, mask), mask
+        return parts.zeroed(steps, mask), mask
 
 
 def build(config: Config) -> Encoder:

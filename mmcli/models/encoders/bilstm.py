@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mmcli.models import layers
-from mmcli.models.encoder import Encoder
-from mmcli.models.layers import AttentionPool, Dropout, InputLayer
-from mmcli.models.streams import StreamShape
+from mmcli.models import parts
+from mmcli.models.parts import AttentionPool, Dropout, Encoder, InputLayer, StreamShape
 
 KINDS = ("tokens", "sequence", "spectrogram")
 
@@ -60,7 +58,7 @@ class BiLstm(Encoder):
         ahead, _ = self.forwards(x)
         back, _ = self.backwards(x.gather(1, mirrored.expand_as(x)))
         back = back.gather(1, mirrored.expand_as(back))
-        return layers.zeroed(torch.cat([ahead, back], dim=-1), mask), mask
+        return parts.zeroed(torch.cat([ahead, back], dim=-1), mask), mask
 
 
 def build(config: Config) -> Encoder:

@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmcli.models import layers
-from mmcli.models.encoder import Encoder
-from mmcli.models.layers import AttentionPool, Dropout, InputLayer
-from mmcli.models.streams import StreamShape
+from mmcli.models import parts
+from mmcli.models.parts import AttentionPool, Dropout, Encoder, InputLayer, StreamShape
 
 KINDS = ("sequence", "spectrogram", "tokens")
 
@@ -65,7 +63,7 @@ class Conv1dNet(Encoder):
             if stage or self.stride > 1:
                 mask = mask[:, ::2]
             y = self.drop(norm(convolution(x.transpose(1, 2)).transpose(1, 2)))
-            x = layers.zeroed(torch.relu(y if stage == 0 else x + y), mask)
+            x = parts.zeroed(torch.relu(y if stage == 0 else x + y), mask)
         return x, mask
 
 

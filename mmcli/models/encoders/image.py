@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmcli.models import layers
-from mmcli.models.encoder import Encoder
-from mmcli.models.layers import Dropout, GridPool
-from mmcli.models.streams import StreamShape
+from mmcli.models import parts
+from mmcli.models.parts import Dropout, Encoder, GridPool, StreamShape
 
 KINDS = ("image",)
 GRID = 5  # pooling goes on until no side of the map is longer than this
@@ -74,7 +72,7 @@ class ImageNet(Encoder):
             x = self.drop(torch.relu(norm(x)))
         cells = torch.relu(self.project(x)).flatten(2).transpose(1, 2)
         seen = mask[:, :1].expand(-1, cells.shape[1])
-        return layers.zeroed(cells, seen), seen
+        return parts.zeroed(cells, seen), seen
 
 
 def build(config: Config) -> Encoder:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mmcli.models import layers
-from mmcli.models.encoder import Encoder
-from mmcli.models.layers import Dropout, NoPool
-from mmcli.models.streams import StreamShape
+from mmcli.models import parts
+from mmcli.models.parts import Dropout, Encoder, NoPool, StreamShape
 
 KINDS = ("vector", "sequence", "spectrogram")
 
@@ -44,7 +42,7 @@ class Mlp(Encoder):
 
     def forward(self, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """One step an item."""
-        x = self.drop(layers.mean(values.flatten(2), mask))
+        x = self.drop(parts.mean(values.flatten(2), mask))
         y = torch.relu(self.direct(x) + self.out(self.drop(torch.relu(self.hidden(x)))))
         return y[:, None], mask.any(1, keepdim=True)
 

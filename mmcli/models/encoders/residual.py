@@ -12,10 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmcli.models import layers
-from mmcli.models.encoder import Encoder
-from mmcli.models.layers import AttentionPool, Dropout
-from mmcli.models.streams import StreamShape
+from mmcli.models import parts
+from mmcli.models.parts import AttentionPool, Dropout, Encoder, StreamShape
 
 KINDS = ("image",)
 CELLS = 8  # stages go on until no side of the map is longer than this
@@ -83,7 +81,7 @@ class Residual(Encoder):
             x = self.drop(stage(x))
         cells = torch.relu(self.project(x)).flatten(2).transpose(1, 2)
         seen = mask[:, :1].expand(-1, cells.shape[1])
-        return layers.zeroed(cells, seen), seen
+        return parts.zeroed(cells, seen), seen
 
 
 def build(config: Config) -> Encoder:

@@ -12,9 +12,7 @@ from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
 from mmcli.models.attention import SelfLayer, positions
-from mmcli.models.encoder import Encoder
-from mmcli.models.layers import AttentionPool, Dropout, InputLayer, zeroed
-from mmcli.models.streams import StreamShape
+from mmcli.models.parts import AttentionPool, Dropout, Encoder, InputLayer, StreamShape, zeroed
 
 KINDS = ("tokens", "sequence", "spectrogram")
 STEPS = 64  # sequences are halved until they are no longer than this

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmcli.models.encoder import Encoder
-from mmcli.models.layers import AttentionPool, Dropout, zeroed
-from mmcli.models.streams import StreamShape
+from mmcli.models.parts import AttentionPool, Dropout, Encoder, StreamShape, zeroed
 
 KINDS = ("frames",)
 

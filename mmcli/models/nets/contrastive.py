@@ -23,10 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmcli.errors import ArtifactError
-from mmcli.models import layers
-from mmcli.models.configs import from_json
-from mmcli.models.encoder import Encoder
 from mmcli.models.nets.network import Batch, encoder_of, objects
+from mmcli.models.parts import Encoder, from_json, zeroed
 
 TEMPERATURE = 0.07  # to start from
 LARGEST_SCALE = 100.0  # the paper's bound: below a temperature of 0.01 training is unstable
@@ -60,9 +58,9 @@ class Contrastive(nn.Module):
         for name, encoder, project in zip(self.names, self.encoders, self.projections, strict=True):
             values, mask, there = batch[name]
             mask = mask & there[:, None]
-            sequence, seen = encoder(layers.zeroed(values, mask), mask)
+            sequence, seen = encoder(zeroed(values, mask), mask)
             point = functional.normalize(project(cast(Encoder, encoder).pool(sequence, seen)).float(), dim=1)
-            points.append(layers.zeroed(point, mask.any(1)))
+            points.append(zeroed(point, mask.any(1)))
         return torch.stack(points, dim=1)
 
     @property

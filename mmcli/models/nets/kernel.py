@@ -22,10 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
-from mmcli.models import layers, statistics
-from mmcli.models.configs import from_json
+from mmcli.models import statistics
 from mmcli.models.nets.network import Batch
-from mmcli.models.streams import KINDS, StreamShape
+from mmcli.models.parts import KINDS, StreamShape, from_json, zeroed
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Kernel(nn.Module):
         """Standardised statistics of modality ``i`` ``(n, width)`` and presence ``(n,)``."""
         values, mask, present = batch[self.names[i]]
         mask = mask & present[:, None]
-        raw = self.raw[i](statistics.describe(layers.zeroed(values, mask), mask, self.streams[i]))
+        raw = self.raw[i](statistics.describe(zeroed(values, mask), mask, self.streams[i]))
         center, scale = self.get_buffer(f"center_{i}"), self.get_buffer(f"scale_{i}")
         return (raw - center) / scale, mask.any(1)
 

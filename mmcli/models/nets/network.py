@@ -20,11 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
-from mmcli.models import blocks, encoders, layers
-from mmcli.models.block import Block
-from mmcli.models.configs import from_json
-from mmcli.models.encoder import Encoder
+from mmcli.models import blocks, encoders
 from mmcli.models.heads import Head
+from mmcli.models.parts import Block, Encoder, from_json, zeroed
 from mmcli.registry import Registry
 
 MOST_MODALITIES = 64
@@ -87,14 +85,14 @@ class Network(nn.Module):
         for name, encoder in zip(self.names, self.encoders, strict=True):
             values, mask, there = batch[name]
             mask = mask & there[:, None]
-            sequence, mask = encoder(layers.zeroed(values, mask), mask)
+            sequence, mask = encoder(zeroed(values, mask), mask)
             sequences.append(sequence)
             seen.append(mask)
             present.append(mask.any(1))
         here = torch.stack(present, dim=1)
         mixed = self.fusion.mix(sequences, seen)
         vectors = [cast(Encoder, e).pool(s, m) for e, s, m in zip(self.encoders, mixed, seen, strict=True)]
-        return layers.zeroed(torch.stack(vectors, dim=1), here), here
+        return zeroed(torch.stack(vectors, dim=1), here), here
 
     def detailed(self, batch: Batch) -> Outputs:
         """Logits, each modality's own logits where it has a head, and what was present."""

@@ -24,19 +24,18 @@ from mmcli.artifacts.io import lazy
 from mmcli.errors import InputError
 from mmcli.models import statistics
 from mmcli.models.nets import factory
-from mmcli.models.nets.stack import pool
-from mmcli.models.streams import StreamShape
+from mmcli.models.nets.factory import pool
+from mmcli.models.parts import StreamShape
+from mmcli.training import folds, plan, twins, world
 from mmcli.training import folds as folding
-from mmcli.training import foldwise, plan, seeding, twins
 from mmcli.training.config import TrainConfig
-from mmcli.training.data import Data
-from mmcli.training.device import pick
-from mmcli.training.ensemble import opponents, pooling, ridge
+from mmcli.training.data import Data, Target, losses, read, score
+from mmcli.training.ensemble import opponents, ridge
 from mmcli.training.ensemble.finished import Finished
-from mmcli.training.fit.answering import logits_of
 from mmcli.training.fit.initial import Initial
 from mmcli.training.fit.loop import Row, Run, fit
-from mmcli.training.target import Target, losses, read, score
+from mmcli.training.fit.objective import logits_of
+from mmcli.training.world import pick
 
 JOINT = ("concat", "attention")
 
@@ -97,7 +96,7 @@ def fit_auto(
         raise InputError("the data set has no item in its training split")
     target = read(dataset, config.task, train, device)
     whole = train[target.known[train]]
-    real = foldwise.real(dataset)  # candidates are compared on items and streams that were not made
+    real = folds.real(dataset)  # candidates are compared on items and streams that were not made
     train = whole[real.split[whole] == "train"]
     streams = plan.shapes(dataset, config.modalities)
     kinds = target.values.cpu().numpy()[train] if target.task == "classify" else None
@@ -120,7 +119,7 @@ def fit_auto(
         found.append(made)
         if report is not None:
             report({"candidate": made.title, **_figures(made.answers[train], target, train)})
-    with seeding.deterministic(config.threads, torch.device("cpu")):
+    with world.deterministic(config.threads, torch.device("cpu")):
         gains, weights, table = _weigh(found, data, target, train, parts)
     return _stacked(found, gains, weights, table, target, train), table
 
@@ -149,7 +148,7 @@ def _candidates(
     single = [(s.name, [s], "concat") for s in streams]
     joint = [(block, list(streams), block) for block in JOINT] if len(streams) > 1 else []
     if kernels:
-        with seeding.deterministic(config.threads, torch.device("cpu")):
+        with world.deterministic(config.threads, torch.device("cpu")):
             yield from _machines(data, streams, target, train, parts)
     for title, used, block in [*single, *joint] if config.candidates != "kernels" else []:
         names = [s.name for s in used]
@@ -196,7 +195,7 @@ def _best(
 
     def loss(answers: Tensor) -> float:
         own = answers[chosen]
-        return float(losses(target.task, own * pooling.gain(target.task, own, values), values, 0.0).mean())
+        return float(losses(target.task, own * opponents.gain(target.task, own, values), values, 0.0).mean())
 
     best = ridge.search(described, gammas, y, parts, loss)
     model, tensors = ridge.machine(described, best.gammas, best.penalty, y, train)
@@ -207,7 +206,7 @@ def _logits(run: Run, data: Data, rows: NDArray[np.int64], config: TrainConfig) 
     with torch.device("meta"):
         net = factory.build(run.model)
     net.load_state_dict(run.tensors, assign=True)
-    with seeding.deterministic(config.threads, torch.device("cpu")):
+    with world.deterministic(config.threads, torch.device("cpu")):
         return logits_of(net, data, rows)
 
 
@@ -224,7 +223,7 @@ def _weigh(
     there = torch.stack(
         [torch.stack([data.streams[n].present[chosen] for n in c.names], 1).any(1) for c in found], dim=1
     )
-    gains = torch.tensor([pooling.gain(target.task, logits[:, i], values) for i in range(len(found))]).double()
+    gains = torch.tensor([opponents.gain(target.task, logits[:, i], values) for i in range(len(found))]).double()
     prior = prior_of(target, train)
     task = target.task
 
@@ -233,14 +232,14 @@ def _weigh(
     for fold in parts:
         inside = torch.zeros(len(train), dtype=torch.bool)
         inside[[place[int(row)] for row in fold]] = True
-        w = pooling.weights(task, logits[~inside], there[~inside], gains, values[~inside], prior)
+        w = opponents.weights(task, logits[~inside], there[~inside], gains, values[~inside], prior)
         honest[inside] = pool(task, logits[inside], there[inside] * w, gains, prior)
     single = [pool(task, logits[:, [i]], there[:, [i]].double(), gains[[i]], prior) for i in range(len(found))]
     alone = [float(losses(task, z, values, 0.0).mean()) for z in single]
     winner = int(np.argmin(alone))
     pooled = float(losses(task, honest, values, 0.0).mean())
     if pooled <= alone[winner]:
-        weights = pooling.weights(task, logits, there, gains, values, prior)
+        weights = opponents.weights(task, logits, there, gains, values, prior)
     else:
         weights = torch.zeros(len(found), dtype=torch.float64)
         weights[winner] = 1.0
@@ -275,7 +274,7 @@ def prior_of(target: Target, train: NDArray[np.int64]) -> Tensor:
 
 def _figures(answers: Tensor, target: Target, train: NDArray[np.int64]) -> Row:
     values = target.values.cpu()[torch.from_numpy(train)]
-    factor = pooling.gain(target.task, answers, values)
+    factor = opponents.gain(target.task, answers, values)
     loss = float(losses(target.task, answers * factor, values, 0.0).mean())
     return {"fold_loss": loss, **{f"fold_{k}": v for k, v in score(target.task, answers, values).items()}}
 

@@ -14,8 +14,8 @@ from typing import Any
 from mmcli.artifacts.formats import checkpoint
 from mmcli.artifacts.formats.checkpoint import Checkpoint
 from mmcli.errors import ArtifactError
+from mmcli.training.data import Target
 from mmcli.training.fit.loop import Run
-from mmcli.training.target import Target
 
 _FACTS = ("model", "history", "best_epoch", "parameters")
 

@@ -15,9 +15,8 @@ from torch import Tensor
 from mmcli.models import statistics
 from mmcli.models.nets.kernel import Kernel, distances, similarity
 from mmcli.models.nets.network import Batch
-from mmcli.models.streams import StreamShape
-from mmcli.training.data import Data
-from mmcli.training.target import Target
+from mmcli.models.parts import StreamShape
+from mmcli.training.data import Data, Target
 
 MOST_ROWS = 6000  # beyond, the cube of the number of items is too much
 MOST_WIDTH = 8192

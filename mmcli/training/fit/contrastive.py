@@ -25,12 +25,11 @@ from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import InputError
 from mmcli.models.nets.contrastive import Contrastive
 from mmcli.models.nets.network import Batch
-from mmcli.models.streams import StreamShape
+from mmcli.models.parts import StreamShape
 from mmcli.training import plan, twins
 from mmcli.training.config import CONTRASTIVE, TrainConfig
-from mmcli.training.data import Data
-from mmcli.training.fit.answering import logits_of
-from mmcli.training.target import Target
+from mmcli.training.data import Data, Target
+from mmcli.training.fit.objective import logits_of
 from mmcli.training.world import World
 
 JUDGED_AT_ONCE = 256  # items that one is to be found among on validation

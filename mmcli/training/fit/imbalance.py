@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmcli.errors import UsageError
-from mmcli.training.target import Target
+from mmcli.training.data import Target
 
 EFFECTIVE = 0.999
 

@@ -19,7 +19,7 @@ from mmcli.artifacts.formats import checkpoint
 from mmcli.artifacts.formats.checkpoint import Checkpoint
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import MismatchError
-from mmcli.models.streams import StreamShape
+from mmcli.models.parts import StreamShape
 from mmcli.training import plan
 from mmcli.training.config import TrainConfig
 from mmcli.training.fit import predictor

@@ -19,12 +19,12 @@ from mmcli.artifacts.io import lazy
 from mmcli.errors import ArtifactError, MismatchError
 from mmcli.fusion import normalise
 from mmcli.models.nets import factory
-from mmcli.models.streams import KINDS, StreamShape
-from mmcli.training import seeding
+from mmcli.models.parts import KINDS, StreamShape
+from mmcli.training import world
 from mmcli.training.config import CONTRASTIVE
 from mmcli.training.data import Data, kind_of
-from mmcli.training.device import pick
-from mmcli.training.fit.answering import logits_of
+from mmcli.training.fit.objective import logits_of
+from mmcli.training.world import pick
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Predictor:
         """
         rows = np.arange(len(dataset.id), dtype=np.int64) if indices is None else np.asarray(indices, np.int64)
         data = self.packed(dataset)
-        with seeding.deterministic(1, self.device):
+        with world.deterministic(1, self.device):
             logits = logits_of(self.net, data, rows).double().cpu().numpy()
         present = {name: packed.present.cpu().numpy()[rows] for name, packed in data.streams.items()}
         probabilities, values = self.meaning(logits)

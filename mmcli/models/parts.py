@@ -5,12 +5,18 @@ Every operation here gives finite results for a row with no True at all (an abse
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
+from typing import Any, TypeVar, get_type_hints
 
 import torch
 from torch import Tensor, nn
+
+from mmcli.errors import ArtifactError
 
 
 def from_lengths(lengths: Tensor, size: int) -> Tensor:
@@ -54,8 +60,6 @@ def largest(values: Tensor, mask: Tensor) -> Tensor:
 
 # The first layer of sequence encoders: token identities through an embedding, frames through a linear map.
 
-pass
-
 
 class InputLayer(nn.Module):
     """``(n, steps, ...)`` to ``(n, steps, width)``, zeros where the mask is False.
@@ -85,9 +89,6 @@ def _embedding(vocabulary: int, width: int) -> nn.Embedding:
 
 
 # From a sequence to one vector, padding left out.
-
-pass
-pass
 
 
 class AttentionPool(nn.Module):
@@ -190,3 +191,123 @@ class Dropout(nn.Module):
         shape = (*x.shape[:kept], *(1 for _ in range(self.shared)))
         keep = 1.0 - self.p
         return x * (coins(shape, keep, x.device) / keep).to(x.dtype)
+
+
+# What a network must know about a stream to be built for it.
+
+KINDS = ("image", "spectrogram", "tokens", "sequence", "vector", "frames")
+LARGE_PICTURE = 64  # pixels; above, the residual encoder
+
+
+@dataclass(frozen=True)
+class StreamShape:
+    """Shape facts of one stream: ``shape`` is that of one frame, ``steps`` the longest item in frames."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    steps: int
+    vocabulary_size: int = 0
+
+    @property
+    def width(self) -> int:
+        """Numbers in one frame."""
+        return prod(self.shape)
+
+
+def choose(stream: StreamShape) -> str:
+    """The name of the default encoder for a stream, by what its values are.
+
+    >>> choose(StreamShape("image", "image", (8, 8, 1), 1))
+    'image'
+    """
+    if stream.kind == "image":
+        return "image" if max(stream.shape[:2]) <= LARGE_PICTURE else "residual"
+    chosen = {"spectrogram": "audio", "tokens": "bilstm", "sequence": "conv1d", "vector": "mlp", "frames": "video"}
+    return chosen[stream.kind]
+
+
+# What every encoder is.
+
+
+class Encoder(nn.Module):
+    """``forward(values, mask)`` gives a sequence ``(n, steps', width)`` and its mask ``(n, steps')``.
+
+    ``values`` is float32 ``(n, steps, ...)`` with zeros where ``mask`` bool ``(n, steps)`` is False. Padding never
+    changes the result at the real steps. ``pool`` turns the sequence, or another of its shape that a fusion block
+    made of it, into ``(n, width)``.
+    """
+
+    width: int
+    pool: nn.Module
+
+    def forward(self, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The sequence and its mask."""
+        raise NotImplementedError
+
+
+# What every fusion block is.
+
+
+class Block(nn.Module):
+    """``forward(vectors, present)``: ``(n, modalities, width)`` and bool ``(n, modalities)`` to ``(n, self.width)``.
+
+    Vectors of absent modalities are zero and a block never lets them count. Blocks in which sequences look at one
+    another override ``mix``, which comes before pooling. Blocks with ``decides`` get each modality's logits
+    ``(n, modalities, outputs)`` in place of vectors and return logits ``(n, outputs)``.
+    """
+
+    width: int
+    decides = False
+
+    def mix(self, sequences: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
+        """Sequences ``(n, steps, width)`` to sequences of the same shapes; the masks are all False where absent."""
+        return sequences
+
+    def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
+        """Fused features, or logits."""
+        raise NotImplementedError
+
+
+# Configurations of network parts: frozen dataclasses of plain numbers that travel as JSON inside a checkpoint.
+#
+# A checkpoint may come from anywhere, so every field has a type and a range here, checked before anything is built.
+
+C = TypeVar("C")
+LARGEST = 1 << 20  # no width, vocabulary or size of a network part goes beyond a million
+
+
+def from_json(cls: type[C], values: Mapping[str, Any], where: str) -> C:
+    """The dataclass ``cls`` from a JSON object; ``where`` names the part in messages.
+
+    Fields are int (1 to 2**20, or 0 where the default is 0), float (0 to 1e6), bool or str. Missing fields take their
+    defaults. Raises :class:`ArtifactError` for an unknown field, a wrong type or a number out of range.
+    """
+    if not isinstance(values, Mapping):
+        raise ArtifactError(f"the configuration of {where} is not an object")
+    kinds = get_type_hints(cls)
+    known = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for name, value in values.items():
+        if name not in known:
+            raise ArtifactError(f"the configuration of {where} has the unknown field {name!r}")
+        _check(kinds[name], value, f"{where}.{name}", zero=known[name].default == 0)
+    missing = [n for n, f in known.items() if n not in values and f.default is dataclasses.MISSING]
+    if missing:
+        raise ArtifactError(f"the configuration of {where} lacks {', '.join(missing)}")
+    return cls(**values)
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """The fields of a configuration as a JSON object."""
+    return dataclasses.asdict(config)
+
+
+def _check(kind: Any, value: Any, name: str, *, zero: bool) -> None:
+    if kind is int:
+        good = isinstance(value, int) and not isinstance(value, bool) and (0 if zero else 1) <= value <= LARGEST
+    elif kind is float:
+        good = type(value) in (int, float) and math.isfinite(value) and 0 <= value <= 1e6
+    else:
+        good = isinstance(value, kind)
+    if not good:
+        raise ArtifactError(f"{name} cannot be {value!r}")
