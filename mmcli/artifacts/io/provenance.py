@@ -1,4 +1,4 @@
-"""Inputs: opened as regular files only, never more bytes than allowed, each failure named; and where a value came from."""
+"""Inputs: regular files, never more bytes than allowed, each failure named; and where a value came from."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from mmcli.errors import InputError, MissingError, printable
 
+version = __version__
 STDIN = "-"
 PIECE = 1 << 24  # bytes read at once
 
@@ -79,7 +80,8 @@ def _refusal(path: Path | str, problem: OSError | ValueError) -> InputError | Mi
     return InputError(f"cannot be opened ({problem.strerror})", source=path)
 
 
-# Where a value came from, in a form that is the same on every machine: hashes, names and versions. Never a time, a host or a folder: two runs with the same input must write the same bytes.
+# Where a value came from, in a form that is the same on every machine: hashes, names and versions. Never a time, a
+# host or a folder: two runs with the same input must write the same bytes.
 
 
 def canonical_json(value: object) -> str:
