@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mmcli._version import __version__
 from mmcli.errors import InputError, MissingError, printable
 
 version = __version__
