@@ -96,7 +96,7 @@ def command(configs: Configs | None = None) -> Callable[[Callable[..., None]], C
             console.settings.debug = common["debug"]
             if common["print_config"]:
                 found = configs(values) if configs else {}
-                console.data(tomlconfig.render(function.__module__.rpartition(".")[2], values, found))
+                console.data(tomlconfig.render(function.__module__.split(".")[2], values, found))
                 return
             function(**values)
 

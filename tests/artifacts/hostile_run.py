@@ -35,12 +35,12 @@ def outcome(load: Any, path: Path) -> tuple[str, str]:
 def main(files: list[str]) -> None:
     """See the module."""
     for name in ("features", "dataset", "alignment", "report", "fitted", "manifest", "checkpoint"):
-        importlib.import_module(f"mmcli.artifacts.{name}")
+        importlib.import_module(f"mmcli.artifacts.formats.{name}")
     if any("checkpoint" in file for file in files):
         importlib.import_module("torch")
     before = peak_mb()  # the peak of all files so far counts against each
     for file in map(Path, files):
-        form = importlib.import_module(f"mmcli.artifacts.{file.name.partition('-')[0]}")
+        form = importlib.import_module(f"mmcli.artifacts.formats.{file.name.partition('-')[0]}")
         start = time.process_time()
         kind, words = outcome(form.load, file)
         seconds, growth = time.process_time() - start, peak_mb() - before

@@ -76,7 +76,7 @@ def test_a_library_that_changes_the_folder_sends_no_output_astray(
     """Inputs and outputs named from where the command runs, in a worker that goes elsewhere before each task."""
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "wandering_stub.py").write_text(
-        "import os\nfrom mmcli.batch import task\n\ndef prepare(setup):\n    do = task.prepare(setup)\n"
+        "import os\nfrom mmcli.batch.plan import task\n\ndef prepare(setup):\n    do = task.prepare(setup)\n"
         "    def moved(payload):\n        os.chdir('/')\n        return do(payload)\n    return moved\n"
     )
     monkeypatch.syspath_prepend(tmp_path / "lib")

@@ -22,7 +22,7 @@ from mmcli.cli import app
 # A worker that does what the file says: pairs whose query is called KILL end it, SLOW ones last.
 STUB = """
 import os, time
-from mmcli.batch import pairs
+from mmcli.batch.jobs import pairs
 
 def prepare(setup):
     do = pairs.prepare(setup)
@@ -39,7 +39,7 @@ def prepare(setup):
 """
 RUN = """
 import sys
-from mmcli.batch import pairs
+from mmcli.batch.jobs import pairs
 pairs.CALL = "pairs_stub:prepare"
 from mmcli.cli.app import run
 sys.exit(run())

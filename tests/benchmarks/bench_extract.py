@@ -117,7 +117,8 @@ def speed() -> None:
 def overhead() -> None:
     """CPU a file that the runner adds to decoding, computing and writing in one process."""
     bare = (
-        "import sys,pathlib;from mmcli.artifacts import atomic,features;from mmcli.extractors.audio import mfcc;"
+        "import sys,pathlib;from mmcli.artifacts.io import atomic;from mmcli.artifacts.formats import features;"
+        "from mmcli.extractors.audio import mfcc;"
         "from mmcli.media import open_clip;atomic.without_flushing();c=mfcc.Config(sample_rate='native');"
         "out=pathlib.Path(sys.argv[2]);out.mkdir();"
         "[features.save(out/f'{p.stem}.npz',mfcc.extract(open_clip(p,'audio'),c)) "
@@ -361,7 +362,8 @@ def slope() -> None:
 PLAN = """
 import sys, time
 from pathlib import Path
-from mmcli.batch import extract, streams
+from mmcli.batch.jobs import extract
+from mmcli.batch.plan import streams
 used = {m: [streams.stream(m, n) for n in names] for m, names in streams.chosen({}).items()}
 start, cpu = time.perf_counter(), time.process_time()
 plan = extract.dry([Path(sys.argv[1])], Path(sys.argv[2]), used, extract.Options())

@@ -20,7 +20,7 @@ import pytest
 # A task that counts its computations in one file, a byte each: appends of one byte are atomic.
 STUB = """
 import os
-from mmcli.batch import task
+from mmcli.batch.plan import task
 
 def prepare(setup):
     do = task.prepare(setup)
@@ -35,7 +35,7 @@ def prepare(setup):
 """
 RUN = """
 import sys
-from mmcli.batch import extract
+from mmcli.batch.jobs import extract
 extract.TASK = "counting_stub:prepare"
 from mmcli.cli.app import run
 sys.exit(run())

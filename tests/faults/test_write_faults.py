@@ -201,7 +201,7 @@ def test_sweep_spares_the_living(tmp_path: Path) -> None:
 
 WRITE_STDOUT = """
 import sys
-from mmcli.artifacts import atomic
+from mmcli.artifacts.io import atomic
 from mmcli.errors import OutputError
 try:
     if sys.argv[1]:

@@ -13,7 +13,8 @@ MAKE = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from mmcli.artifacts import atomic, features
+from mmcli.artifacts.formats import features
+from mmcli.artifacts.io import atomic
 from mmcli.artifacts.formats.features import Features
 atomic.without_flushing()
 folder, items, frames, width = Path(sys.argv[1]), *map(int, sys.argv[2:])

@@ -41,6 +41,7 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
 
     Raises InputError for NaN, Inf, empty input, and a side that does not change.
 
+    >>> import numpy as np
     >>> t = np.linspace(0, 6, 50)
     >>> x = np.column_stack([np.sin(t), np.cos(2 * t)])
     >>> y = (x @ np.array([[1.0, 2.0, 0.5], [-0.5, 1.0, 3.0]]))[::2]

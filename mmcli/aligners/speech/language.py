@@ -75,7 +75,7 @@ def detect(text: str, name: str) -> str:
 
     Raises MismatchError where most words are not English and no other language is told by them.
 
-    >>> of("Es war einmal ein kleines Mädchen, das hatte jedermann lieb.", "a.txt"), of("zero four nine", "b.txt")
+    >>> detect("Es war einmal ein kleines Mädchen, das hatte jedermann lieb.", "a.txt"), detect("zero four nine", "b.txt")
     ('de', 'en')
     """
     sample = unicodedata.normalize("NFC", text[:SAMPLE]).lower().replace("’", "'")

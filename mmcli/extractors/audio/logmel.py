@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _sound, _spectrum
+from mmcli.extractors import _mel, _sound, _spectrum
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ FITTED = False
 
 
 @dataclass(frozen=True)
-class Config(_spectrum.MelConfig):
-    """Window, hop, bands and rate: see :class:`mmcli.extractors._spectrum.MelConfig`."""
+class Config(_mel.MelConfig):
+    """Window, hop, bands and rate: see :class:`mmcli.extractors._mel.MelConfig`."""
 
 
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
@@ -39,6 +39,6 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """
     sound = _sound.prepare(clip, config)
     clock = sound.clock(config.window_s, config.hop_s)
-    parts = (_spectrum.decibels(power) for power in _spectrum.mel_powers(sound, clock, config))
+    parts = (_spectrum.decibels(power) for power in _mel.mel_powers(sound, clock, config))
     values = _spectrum.gather(parts, clock.frames_of(sound.duration_s))
     return features(clip, values, clock.times(len(values)), config, kind=KIND, **clock.meta)

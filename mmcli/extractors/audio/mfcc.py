@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _delta, _features, _sound, _spectrum
+from mmcli.extractors import _delta, _features, _mel, _sound, _spectrum
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ FITTED = False
 
 
 @dataclass(frozen=True)
-class Config(_spectrum.MelConfig):
-    """Coefficients on top of the mel bands of :class:`mmcli.extractors._spectrum.MelConfig`."""
+class Config(_mel.MelConfig):
+    """Coefficients on top of the mel bands of :class:`mmcli.extractors._mel.MelConfig`."""
 
     coefficients: int = 13  # 1 to bands
     deltas: int = 0  # 0, 1 (adds the first derivative) or 2 (adds the second as well)
@@ -65,10 +65,10 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
 def _coefficients(sound: _sound.Sound, clock: _spectrum.Clock, config: Config) -> Iterator[np.ndarray]:
     basis = cosines(config.bands, config.coefficients)
     if config.top_db is None:
-        for power in _spectrum.mel_powers(sound, clock, config):
+        for power in _mel.mel_powers(sound, clock, config):
             yield _spectrum.decibels(power) @ basis
         return
-    peak, powers = _spectrum.with_peak(lambda: _spectrum.mel_powers(sound, clock, config))
+    peak, powers = _spectrum.with_peak(lambda: _mel.mel_powers(sound, clock, config))
     floor = _spectrum.floor_db(peak, config.top_db)
     for power in powers:
         yield np.maximum(_spectrum.decibels(power), floor) @ basis

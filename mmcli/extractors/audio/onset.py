@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _features, _sound, _spectrum
+from mmcli.extractors import _features, _mel, _sound, _spectrum
 from mmcli.extractors._features import features
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ FITTED = False
 
 
 @dataclass(frozen=True)
-class Config(_spectrum.MelConfig):
+class Config(_mel.MelConfig):
     """The window is longer than for speech: an onset is a matter of all frequencies, low ones included."""
 
     window_s: float = 0.064  # seconds, 0.001 to 2
@@ -52,7 +52,7 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """
     sound = _sound.prepare(clip, config)
     clock = sound.clock(config.window_s, config.hop_s)
-    peak, powers = _spectrum.with_peak(lambda: _spectrum.mel_powers(sound, clock, config))
+    peak, powers = _spectrum.with_peak(lambda: _mel.mel_powers(sound, clock, config))
     floor = _spectrum.floor_db(peak, config.top_db)
     levels = (np.maximum(_spectrum.decibels(power), floor) for power in powers)
     rises = _spectrum.gather(_rises(levels), clock.frames_of(sound.duration_s))
