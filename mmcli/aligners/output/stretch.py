@@ -23,6 +23,7 @@ Samples = NDArray[np.float32]
 
 DRIFT = 0.003  # a rate nearer to 1 than this is the drift of a clock: resampling shifts pitch by 5 cents at most
 WINDOW_S = 0.04
+JOIN_S = 0.002
 
 
 def retimed(samples: Samples, rate_hz: int, m: TimeMap) -> Samples:
@@ -32,14 +33,60 @@ def retimed(samples: Samples, rate_hz: int, m: TimeMap) -> Samples:
     """
     end = float(m.to_reference(len(samples) / rate_hz)) if m.is_line else float(m.knots[-1, 0])
     n = max(1, int(end * rate_hz))
-    if m.is_line and m.rate is not None and abs(m.rate - 1.0) <= DRIFT:
-        at = m.to_query(np.arange(n) / rate_hz) * rate_hz
-        inside = (at >= 0) & (at <= len(samples) - 1)
-        out = np.zeros((n, *samples.shape[1:]), dtype=np.float32)
-        for channel, target in zip(_channels(samples), _channels(out), strict=True):
-            target[inside] = _interpolated(channel, at[inside])
-        return out
+    if follows(m):
+        return _pieced(samples, rate_hz, m, n)
     return _overlap_added(samples, rate_hz, m, n)
+
+
+def _pieced(samples: Samples, rate_hz: int, m: TimeMap, n: int) -> Samples:
+    """Every stretch of the map by itself: copied sample by sample where its pace is that of the other clock, between
+    samples where a clock drifted. At a cut the sound goes over within JOIN_S, so that none clicks."""
+    out = np.zeros((n, *samples.shape[1:]), dtype=np.float32)
+    join = round(JOIN_S * rate_hz)
+    for first, last, lag, slope in _stretches(m, rate_hz, n, len(samples)):
+        if slope == 1.0:
+            own = samples[first + round(lag) : last + round(lag)]
+        else:
+            own = np.empty((last - first, *samples.shape[1:]), dtype=np.float32)
+            for channel, target in zip(_channels(samples), _channels(own), strict=True):
+                target[:] = _interpolated(channel, lag + slope * np.arange(first, last))
+        fade = np.ones(last - first, dtype=np.float32)
+        k = min(join, len(fade) // 2)
+        if first > 0 and k:
+            fade[:k] = (np.arange(k) + 0.5) / k
+        out[first:last] = (out[first:last].T * (1.0 - fade) + own.T * fade).T
+        ahead = min(join, n - last)  # goes on below the next one, which fades in over it
+        if slope == 1.0 and ahead and last + round(lag) + ahead <= len(samples):
+            out[last : last + ahead] = samples[last + round(lag) : last + round(lag) + ahead]
+            out[last : last + ahead] = (out[last : last + ahead].T * (1.0 - (np.arange(ahead) + 0.5) / ahead)).T
+    return out
+
+
+def _stretches(m: TimeMap, rate_hz: int, n: int, length: int) -> list[tuple[int, int, float, float]]:
+    """Stretches of one pace in samples of the reference: first, last + 1, and ``at = lag + slope * sample`` in samples
+    of the query, which lie inside of it."""
+    if m.is_line:
+        assert m.rate is not None
+        assert m.offset_s is not None
+        lines = [(0.0, n / rate_hz, -m.offset_s / m.rate, 1.0 / m.rate)]
+    else:
+        lines = []
+        for s in m.segments:
+            for (r0, q0), (r1, q1) in zip(s[:-1].tolist(), s[1:].tolist(), strict=True):
+                slope = (q1 - q0) / (r1 - r0)
+                slope = 1.0 if abs(slope - 1.0) * (r1 - r0) * rate_hz < 0.5 else slope
+                lines.append((r0, r1, q0 - slope * r0, slope))
+    stretches = []
+    for start, end, lag, slope in lines:
+        low = max(start, -lag / slope) * rate_hz
+        high = min(end, ((length - 1) / rate_hz - lag) / slope) * rate_hz
+        first, last = max(0, round(low)), min(n, round(high) + 1)
+        if slope == 1.0:
+            shift = round(lag * rate_hz)
+            first, last = max(first, -shift), min(last, length - shift)
+        if last > first:
+            stretches.append((first, last, lag * rate_hz, slope))
+    return stretches
 
 
 def _channels(samples: Samples) -> list[Samples]:

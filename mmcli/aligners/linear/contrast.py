@@ -1,0 +1,188 @@
+"""How much better the frames of a map fit where it puts them than elsewhere, in nats: one scale for lines and pieces.
+
+The similarity of a frame of the query to its place in the reference says little by itself: silence is like silence,
+and one beat of a metronome like every other. What counts is how much more alike they are than the same frame and any
+place of the reference, on average. Under no map this contrast has mean 0 and the deviation ``spread``; under the right
+one it has the mean ``gain``. The logarithm of the likelihood ratio of the two normal distributions is linear in it, and
+neighbouring frames count as one observation for as long as the contrast of wrong places stays like itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.aligners.linear.fit import Material
+from mmcli.aligners.linear.windows import nearest
+
+Vector = NDArray[np.float64]
+Segment = NDArray[np.float64]  # [(t_reference, t_query)] * 2
+
+NULLS = 8  # wrong places for every frame, that spread and memory are measured at
+LONGEST_MEMORY = 100  # frames
+LEAST_GAIN = 0.05  # of a correlation: below it a map is no better than its neighbourhood
+ELSEWHERE_S = 0.25  # another place lies at least so far away
+MOST_PLACES = 8192  # of the reference, that a map is moved over
+NARROW = 4  # columns, below which frames have no direction worth comparing and their distance counts
+
+
+@dataclass
+class Contrast:
+    """Both sides of a pair, made ready: frames of the query against the mean over all places of the reference."""
+
+    x: Material
+    y: Material
+    spread: float = field(init=False)
+    memory: float = field(init=False)  # frames that count as one
+
+    def __post_init__(self) -> None:
+        self._x, self._y = _directions(self.x.frames, self.y.frames)
+        self._usual = self._y @ self._x.mean(axis=0)
+        rng = np.random.default_rng(0)
+        places = rng.integers(0, len(self._x), NULLS)
+        rows = np.arange(len(self._y))
+        wrong = np.stack(
+            [np.einsum("ij,ij->i", self._y, self._x[(rows + p) % len(self._x)]) - self._usual for p in places]
+        )
+        self.spread = max(float(wrong.std()), 1e-3)
+        self.memory = _memory(wrong)
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds from one frame of the query to the next."""
+        return self.y.hop_s
+
+    def of_line(self, segment: Segment) -> tuple[NDArray[np.int64], Vector]:
+        """The rows of the query's frames in a segment, and the contrast of each; 0 where the reference is over."""
+        (r0, q0), (r1, q1) = segment
+        rows = np.flatnonzero((self.y.times >= q0) & (self.y.times <= q1))
+        slope = (r1 - r0) / (q1 - q0) if q1 > q0 else 1.0
+        return rows, self.at(rows, r0 + slope * (self.y.times[rows] - q0))
+
+    def at(self, rows: NDArray[np.int64], t_reference: Vector) -> Vector:
+        """The contrast of some frames of the query at some times of the reference (as many)."""
+        column = np.clip(nearest(self.x.times, t_reference), 0, len(self._x) - 1)
+        value = np.einsum("ij,ij->i", self._y[rows], self._x[column]) - self._usual[rows]
+        half = self.x.hop_s
+        outside = (t_reference < self.x.times[0] - half) | (t_reference > self.x.times[-1] + half)
+        return np.asarray(np.where(outside, 0.0, value), dtype=np.float64)
+
+    def moved(self, segment: Segment, factor: int, reach: int) -> tuple[Vector, Vector]:
+        """The sum of the contrasts of a segment moved by -reach to reach places of ``factor`` frames of the reference,
+        and how many such places of the query lie inside of the reference then: float64 (2 reach + 1,) each."""
+        from scipy.fft import irfft, next_fast_len, rfft
+
+        (r0, q0), (r1, q1) = segment
+        hop = self.x.hop_s * factor
+        grid = np.arange(r0 + hop / 2, r1, hop)
+        x, y = _thin(self._x, factor), np.empty((len(grid), self._x.shape[1]), np.float32)
+        rows = np.clip(nearest(self.y.times, q0 + (grid - r0) * (q1 - q0) / (r1 - r0)), 0, len(self._y) - 1)
+        y[:] = _thin_at(self._y, rows, factor)
+        usual = y @ x.mean(axis=0)
+        size = int(next_fast_len(len(x) + 2 * len(y), real=True))
+        product = np.zeros(size // 2 + 1, np.complex128)
+        for column in range(x.shape[1]):
+            product += rfft(x[:, column], size) * np.conj(rfft(y[:, column], size))
+        curve = irfft(product, size)  # at k: y begins at frame k of x, negative ones at the end
+        first = round((r0 - float(self.x.times[0])) / hop)
+        at = first + np.arange(-reach, reach + 1)
+        low, high = np.clip(-at, 0, len(y)), np.clip(len(x) - at, 0, len(y))
+        inside = np.maximum(high - low, 0)
+        sums = np.concatenate([[0.0], np.cumsum(usual, dtype=np.float64)])
+        met = (at > -len(y)) & (at < len(x)) & (inside > 0)
+        value = np.where(met, curve[at % size], 0.0) - np.where(met, sums[np.maximum(high, low)] - sums[low], 0.0)
+        return np.where(met, value, 0.0), np.where(met, inside, 0).astype(np.float64)
+
+    def directions(
+        self, rows: NDArray[np.int64], left: int, count: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Frames of the query, and ``count`` frames of the reference from the one numbered ``left`` on."""
+        return self._y[rows], self._x[max(0, left) : max(0, left) + count]
+
+    def usual(self, rows: NDArray[np.int64]) -> float:
+        """What some frames of the query have in common with the reference on average, in all."""
+        return float(self._usual[rows].sum())
+
+    def nats(self, contrast: Vector, gain: float) -> Vector:
+        """Log-likelihood ratio a frame: at its place with mean ``gain`` against at none."""
+        return np.asarray((contrast - gain / 2) * gain / (self.spread**2 * self.memory), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """``nats`` that the frames speak for a map, the mean ``gain`` in contrast of what it maps, and the ``rival``: the
+    nats of the best other place for the whole map, ``shift_s`` seconds away in the reference."""
+
+    nats: float
+    gain: float
+    rival: float
+    shift_s: float
+
+
+def evidence(contrast: Contrast, segments: list[Segment]) -> Evidence:
+    """What the frames say for lines, and for the same lines elsewhere: repeated material fits there as well.
+
+    Each place is given the gain that explains it best: the nats are then the squared sum of its contrasts over twice
+    their number, spread and memory.
+    """
+    hop = contrast.x.hop_s
+    factor = max(1, -(-len(contrast.x.times) // MOST_PLACES))
+    reach = len(contrast.x.times) // factor
+    total, count = np.zeros(2 * reach + 1), np.zeros(2 * reach + 1)
+    for segment in segments:
+        sums, counts = contrast.moved(segment, factor, reach)
+        total += sums
+        count += counts
+    scale = factor / (2 * contrast.spread**2 * contrast.memory)
+    nats = np.where((total > 0) & (count > 0), total**2 / np.maximum(count, 1.0), 0.0) * scale
+    near = max(1, round(max(ELSEWHERE_S, contrast.memory * contrast.hop_s / 2) / (hop * factor)))
+    own = int(reach - near + np.argmax(nats[reach - near : reach + near + 1]))
+    far = nats.copy()
+    far[max(0, own - near) : own + near + 1] = 0.0
+    k = int(np.argmax(far))
+    gain = float(total[own] / count[own]) if count[own] else 0.0
+    return Evidence(float(nats[own]), gain, float(far[k]), float((k - own) * hop * factor))
+
+
+def _directions(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Frames whose product is their likeness: of length 1, or narrow ones lifted so that it falls with their distance.
+
+    A narrow frame v becomes (v, 1 - |v|^2 / 2, 1) and on the other side (v, 1, -|v|^2 / 2): products are then 1 less
+    half of the squared distance.
+    """
+    sides = [np.asarray(v, dtype=np.float32).reshape(len(v), -1) for v in (x, y)]
+    if sides[0].shape[1] >= NARROW:
+        a, b = (v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-6) for v in sides)
+        return a, b
+    a, b = ((v - v.mean(axis=0)) / np.maximum(v.std(axis=0), 1e-9) for v in sides)
+    one = [np.ones((len(v), 1), np.float32) for v in (a, b)]
+    half = [(v * v).sum(axis=1, keepdims=True) / 2 for v in (a, b)]
+    return np.hstack([a, 1 - half[0], one[0]]), np.hstack([b, one[1], -half[1]])
+
+
+def _thin(frames: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Means of every ``factor`` frames."""
+    n = len(frames) // factor * factor
+    return frames if factor == 1 else np.asarray(frames[:n].reshape(n // factor, factor, -1).mean(axis=1))
+
+
+def _thin_at(frames: NDArray[np.float32], rows: NDArray[np.int64], factor: int) -> NDArray[np.float32]:
+    """Means of ``factor`` frames about each of some rows."""
+    total = np.zeros((len(rows), frames.shape[1]), np.float32)
+    for k in range(factor):
+        total += frames[np.clip(rows - factor // 2 + k, 0, len(frames) - 1)]
+    return total / factor
+
+
+def _memory(wrong: NDArray[np.float64]) -> float:
+    """Frames for which a contrast stays like itself: one and twice the sum of its correlations."""
+    centred = wrong - wrong.mean(axis=1, keepdims=True)
+    spectrum = np.fft.rfft(centred, 2 * centred.shape[1], axis=1)
+    correlation = np.fft.irfft((spectrum * np.conj(spectrum)).mean(axis=0).real)[: min(LONGEST_MEMORY, wrong.shape[1])]
+    if not correlation[0] > 0:
+        return float(LONGEST_MEMORY)
+    correlation = correlation / correlation[0]
+    low = np.flatnonzero(correlation < 0.05)
+    return float(1.0 + 2.0 * correlation[1 : int(low[0]) if len(low) else len(correlation)].sum())

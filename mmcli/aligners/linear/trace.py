@@ -1,0 +1,281 @@
+"""Small pieces: stretches of the query that a line does not explain, and where in the reference they belong instead.
+
+Windows vote, and a second at the beginning is outvoted by a minute behind it. So a line is looked at frame by frame
+(:mod:`.contrast`): where it explains less than nothing for as long as a piece lasts, the stretch is looked for in the
+reference, between its neighbours. It moves there where that explains the frames better, at a price that grows with the
+number of places that were tried. Sound is also listened to at the ends of every piece, where its phase tells lags apart
+that frames cannot: twenty milliseconds cut out of the first seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.aligners.linear.contrast import Contrast, Segment
+from mmcli.aligners.linear.fit import Material, refine
+
+Vector = NDArray[np.float64]
+
+UNEXPLAINED = 6.0  # nats that a stretch speaks against its place before another is looked for
+BEYOND_CHANCE = 5.0  # nats above the logarithm of the number of places, from which a stretch is moved: 1 in 150
+SHORTEST_S = 1.5  # of a piece; 3 cues of a subtitle
+MOST_STRETCHES = 40
+LOOK_S = 3.0  # around a stretch, on either side, in which its ends are looked for
+LONGEST_S = 20.0  # of a stretch that is looked for at once
+LEAST_MOVE_S = 0.03  # frames tell no smaller difference of lags
+END_S, END_WINDOW_S, END_STEP_S = 4.0, 1.0, 0.5  # at either end of a piece, listened to by phase
+END_REACH_S = 0.15
+END_SAME_S, END_OTHER_S = 0.002, 0.004  # lags of one piece; of two
+END_Z = 7.0  # of short windows
+END_FEWEST = 2  # windows of each kind
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stretch of the query under one lag: ``t_reference = lag + slope * t`` from ``start`` to ``end``, seconds."""
+
+    lag: float
+    slope: float
+    start: float
+    end: float
+
+    def segment(self) -> Segment:
+        """Both ends as [(t_reference, t_query)] * 2."""
+        return np.array([[self.lag + self.slope * t, t] for t in (self.start, self.end)])
+
+
+def runs_of(segments: list[Segment]) -> list[Run]:
+    """Segments as runs."""
+    runs = []
+    for (r0, q0), (r1, q1) in segments:
+        slope = float((r1 - r0) / (q1 - q0))
+        runs.append(Run(float(r0 - slope * q0), slope, float(q0), float(q1)))
+    return runs
+
+
+def mend(contrast: Contrast, runs: list[Run], span: tuple[float, float]) -> list[Run]:
+    """The runs with every stretch that speaks against its place moved to where it belongs, in order of time.
+
+    ``span``: where the query begins and ends; what lies outside of all runs is looked for too.
+    """
+    gain = _usual_gain(contrast, runs)
+    if gain <= 0:
+        return runs
+    for _ in range(MOST_STRETCHES):
+        moved = _mended_once(contrast, runs, span, gain)
+        if moved is None:
+            break
+        runs = moved
+    return runs
+
+
+def mend_ends(x: Material, y: Material, runs: list[Run]) -> list[Run]:
+    """The runs with pieces at their ends that the phase of the sound hears at another lag."""
+    if x.samples is None or y.samples is None:
+        return runs
+    out: list[Run] = []
+    for run in runs:
+        out += _parted(x, y, run)
+    return out
+
+
+def _usual_gain(contrast: Contrast, runs: list[Run]) -> float:
+    """The contrast of what is explained: the median over seconds, so that a stretch elsewhere does not lower it."""
+    width = max(1, round(1.0 / contrast.hop_s))
+    means = []
+    for run in runs:
+        values = contrast.of_line(run.segment())[1]
+        count = len(values) // width
+        means += values[: count * width].reshape(count, width).mean(axis=1).tolist()
+    return float(np.median(means)) if means else 0.0
+
+
+def _mended_once(contrast: Contrast, runs: list[Run], span: tuple[float, float], gain: float) -> list[Run] | None:
+    times = contrast.y.times
+    value = contrast.nats(np.zeros(len(times)), gain)
+    for run in runs:
+        rows, values = contrast.of_line(run.segment())
+        value[rows] = contrast.nats(values, gain)
+    for first, last in _against(value):
+        for run in _placed(contrast, runs, (first, last), value, gain):
+            return _inserted(runs, run)
+    return None
+
+
+def _against(value: Vector) -> list[tuple[int, int]]:
+    """Stretches (first row, last row) that speak against their place, the strongest first (Ruzzo and Tompa 1999)."""
+    score = -value
+    stack: list[tuple[int, int, float, float]] = []  # first, last + 1, sum before, sum after
+    total = 0.0
+    for k, s in enumerate(score.tolist()):
+        before, total = total, total + s
+        if s <= 0:
+            continue
+        piece = (k, k + 1, before, total)
+        while True:
+            j = next((i for i in range(len(stack) - 1, -1, -1) if stack[i][2] < piece[2]), None)
+            if j is None or stack[j][3] >= piece[3]:
+                stack.append(piece)
+                break
+            piece = (stack[j][0], piece[1], stack[j][2], piece[3])
+            del stack[j:]
+    strong = [p for p in stack if p[3] - p[2] >= UNEXPLAINED]
+    strong.sort(key=lambda p: p[2] - p[3])
+    return [(p[0], p[1] - 1) for p in strong[:MOST_STRETCHES]]
+
+
+def _placed(contrast: Contrast, runs: list[Run], rows: tuple[int, int], value: Vector, gain: float) -> list[Run]:
+    """The stretch where it belongs instead, as a list of one; an empty one where it belongs nowhere else."""
+    times = contrast.y.times
+    hop = contrast.hop_s
+    first, last = rows
+    if (last - first + 1) * hop < SHORTEST_S * 0.6:
+        return []
+    middle = (first + last) // 2
+    half = min(round(LONGEST_S / hop) // 2, (last - first) // 2)
+    some = np.arange(middle - half, middle + half + 1)
+    slope = min(runs, key=lambda r: max(r.start - times[middle], times[middle] - r.end, 0.0)).slope
+    low, high = _between(contrast, runs, float(times[first]), float(times[last]))
+    lags = _lags(contrast, some, slope, low, high)
+    if len(lags) == 0:
+        return []
+    total = _nats_of_lags(contrast, some, slope, lags, gain)
+    best = int(np.argmax(total))
+    price = float(np.log(len(lags) / max(contrast.memory, 1.0) + 1.0)) + BEYOND_CHANCE
+    if total[best] - max(float(value[some].sum()), 0.0) < price:
+        return []
+    lag = float(lags[best])
+    if min(abs(lag - r.lag - (r.slope - slope) * times[middle]) for r in runs) < LEAST_MOVE_S:
+        return []
+    reach = round(LOOK_S / hop)
+    around = np.arange(max(0, first - reach), min(len(times), last + reach + 1))
+    better = contrast.nats(contrast.at(around, lag + slope * times[around]), gain) - value[around]
+    a, b = _densest(better, middle - int(around[0]))
+    start, end = float(times[around[a]]) - hop / 2, float(times[around[b]]) + hop / 2
+    if end - start < SHORTEST_S or better[a : b + 1].sum() < price:
+        return []
+    lag = _sharpened(contrast, lag, slope, start, end)
+    return [Run(lag, slope, start, end)]
+
+
+def _between(contrast: Contrast, runs: list[Run], start: float, end: float) -> tuple[float, float]:
+    """The stretch of the reference between the neighbours of a stretch of the query."""
+    before = [r for r in runs if r.start < start - SHORTEST_S]
+    after = [r for r in runs if r.end > end + SHORTEST_S]
+    low, high = contrast.x.times[0], contrast.x.times[-1]
+    if before:
+        r = before[-1]
+        low = r.lag + r.slope * min(r.end, start)
+    if after:
+        r = after[0]
+        high = r.lag + r.slope * max(r.start, end)
+    return float(low) - LOOK_S, float(high) + LOOK_S
+
+
+def _lags(contrast: Contrast, rows: NDArray[np.int64], slope: float, low: float, high: float) -> Vector:
+    """All lags, a frame of the reference apart, under which some frames lie in a stretch of it."""
+    t = slope * contrast.y.times[rows]
+    hop = contrast.x.hop_s
+    low, high = max(low, float(contrast.x.times[0])), min(high, float(contrast.x.times[-1]))
+    count = int((high - low - float(t[-1] - t[0])) / hop) + 1
+    return low - float(t[0]) + hop * np.arange(max(0, count))
+
+
+def _nats_of_lags(contrast: Contrast, rows: NDArray[np.int64], slope: float, lags: Vector, gain: float) -> Vector:
+    """Nats of the frames in all under each lag: a correlation, by Fourier transform."""
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    hop = contrast.x.hop_s
+    t = slope * contrast.y.times[rows]
+    grid = np.arange(float(t[0]), float(t[-1]) + hop / 2, hop)  # the query on the reference's frames
+    own = rows[np.clip(np.searchsorted(t, grid - 1e-9), 0, len(rows) - 1)]
+    left = round((float(lags[0]) + float(t[0]) - float(contrast.x.times[0])) / hop)
+    y, x = contrast.directions(own, left, len(lags) + len(own) - 1)
+    size = int(next_fast_len(len(x) + len(y), real=True))
+    product = np.zeros(size // 2 + 1, np.complex128)
+    for column in range(x.shape[1]):
+        product += rfft(x[:, column], size) * np.conj(rfft(y[:, column], size))
+    total = irfft(product, size)[: len(lags)] - contrast.usual(own)
+    share = len(rows) / len(own)
+    return np.asarray(share * (total - len(own) * gain / 2) * gain / (contrast.spread**2 * contrast.memory))
+
+
+def _densest(better: Vector, inside: int) -> tuple[int, int]:
+    """First and last row of the stretch around ``inside`` that is better in all by most."""
+    left = np.cumsum(better[: inside + 1][::-1])
+    right = np.cumsum(better[inside:])
+    return inside - int(np.argmax(left)), inside + int(np.argmax(right))
+
+
+def _sharpened(contrast: Contrast, lag: float, slope: float, start: float, end: float) -> float:
+    """The lag to a fraction of a sample, where the phase of the sound says it."""
+    x, y = contrast.x, contrast.y
+    if x.samples is None or y.samples is None:
+        return lag
+    window = min(4.0, end - start)
+    middle = (start + end) / 2
+    fine, z = refine(
+        x.samples, y.samples_at(slope), x.rate_hz, slope * middle, lag, window_s=slope * window, search_s=0.05
+    )
+    return fine if np.isfinite(fine) and z >= END_Z else lag
+
+
+def _inserted(runs: list[Run], new: Run) -> list[Run]:
+    """The runs with a new one among them, whose stretch the others leave to it."""
+    out: list[Run] = []
+    for r in runs:
+        if r.end <= new.start or r.start >= new.end:
+            out.append(r)
+            continue
+        for start, end in ((r.start, new.start), (new.end, r.end)):
+            if end - start >= SHORTEST_S / 2:
+                out.append(Run(r.lag, r.slope, start, end))
+    return sorted([*out, new], key=lambda r: r.start)
+
+
+def _parted(x: Material, y: Material, run: Run) -> list[Run]:
+    """A run, and what its first and its last seconds say about a lag of their own."""
+    if run.end - run.start < 2 * END_S + 2.0:
+        return [run]
+    head = _other_lag(x, y, run, at_end=False)
+    tail = _other_lag(x, y, run, at_end=True)
+    out = []
+    start, end = run.start, run.end
+    if head is not None:
+        lag, start = head
+        out.append(Run(lag, run.slope, run.start, start))
+    if tail is not None:
+        _, end = tail
+    out.append(Run(run.lag, run.slope, start, end))
+    if tail is not None:
+        out.append(Run(tail[0], run.slope, end, run.end))
+    return out
+
+
+def _other_lag(x: Material, y: Material, run: Run, *, at_end: bool) -> tuple[float, float] | None:
+    """The lag of the outermost seconds of a run and where they end, if they have one of their own."""
+    assert x.samples is not None
+    samples = y.samples_at(run.slope)
+    steps = np.arange(END_WINDOW_S / 2, END_S + END_WINDOW_S, END_STEP_S)
+    centres = run.end - steps if at_end else run.start + steps  # from the outside in
+    lags, known = [], []
+    for centre in centres.tolist():
+        lag, z = refine(
+            x.samples, samples, x.rate_hz, run.slope * centre, run.lag,
+            window_s=run.slope * END_WINDOW_S, search_s=END_REACH_S,
+        )  # fmt: skip
+        lags.append(lag - run.lag if np.isfinite(lag) else np.nan)
+        known.append(np.isfinite(lag) and z >= END_Z)
+    moved, sure = np.array(lags), np.array(known)
+    outer = np.flatnonzero(sure & (np.abs(moved) > END_OTHER_S))
+    inner = np.flatnonzero(sure & (np.abs(moved) <= END_SAME_S))
+    if len(outer) < END_FEWEST or len(inner) < END_FEWEST or outer[-1] > inner[0]:
+        return None
+    own = float(np.median(moved[outer]))
+    if np.abs(moved[outer] - own).max() > END_SAME_S:
+        return None
+    outermost, innermost = float(centres[outer[-1]]), float(centres[inner[0]])
+    return run.lag + own, (outermost + innermost) / 2
