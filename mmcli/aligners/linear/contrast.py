@@ -34,11 +34,14 @@ class Contrast:
 
     x: Material
     y: Material
+    as_they_are: bool = False  # the product of two frames is their likeness already
+    power: Vector = field(init=False)  # of the query's frames: what they can say; 1 where all are of length 1
     spread: float = field(init=False)
     memory: float = field(init=False)  # frames that count as one
 
     def __post_init__(self) -> None:
-        self._x, self._y = _directions(self.x.frames, self.y.frames)
+        sides = self.x.frames, self.y.frames
+        self._x, self._y = sides if self.as_they_are else _directions(*sides)
         self._usual = self._y @ self._x.mean(axis=0)
         rng = np.random.default_rng(0)
         places = rng.integers(0, len(self._x), NULLS)
@@ -46,7 +49,8 @@ class Contrast:
         wrong = np.stack(
             [np.einsum("ij,ij->i", self._y, self._x[(rows + p) % len(self._x)]) - self._usual for p in places]
         )
-        self.spread = max(float(wrong.std()), 1e-3)
+        self.power = np.einsum("ij,ij->i", self._y, self._y, dtype=np.float64)
+        self.spread = max(float(np.sqrt(np.mean(wrong * wrong) / max(self.power.mean(), 1e-12))), 1e-3)
         self.memory = _memory(wrong)
 
     @property
@@ -71,7 +75,7 @@ class Contrast:
 
     def moved(self, segment: Segment, factor: int, reach: int) -> tuple[Vector, Vector]:
         """The sum of the contrasts of a segment moved by -reach to reach places of ``factor`` frames of the reference,
-        and how many such places of the query lie inside of the reference then: float64 (2 reach + 1,) each."""
+        and the power of the frames that lie inside of the reference then: float64 (2 reach + 1,) each."""
         from scipy.fft import irfft, next_fast_len, rfft
 
         (r0, q0), (r1, q1) = segment
@@ -80,7 +84,7 @@ class Contrast:
         x, y = _thin(self._x, factor), np.empty((len(grid), self._x.shape[1]), np.float32)
         rows = np.clip(nearest(self.y.times, q0 + (grid - r0) * (q1 - q0) / (r1 - r0)), 0, len(self._y) - 1)
         y[:] = _thin_at(self._y, rows, factor)
-        usual = y @ x.mean(axis=0)
+        usual, power = y @ x.mean(axis=0), np.einsum("ij,ij->i", y, y)
         size = int(next_fast_len(len(x) + 2 * len(y), real=True))
         product = np.zeros(size // 2 + 1, np.complex128)
         for column in range(x.shape[1]):
@@ -89,11 +93,10 @@ class Contrast:
         first = round((r0 - float(self.x.times[0])) / hop)
         at = first + np.arange(-reach, reach + 1)
         low, high = np.clip(-at, 0, len(y)), np.clip(len(x) - at, 0, len(y))
-        inside = np.maximum(high - low, 0)
-        sums = np.concatenate([[0.0], np.cumsum(usual, dtype=np.float64)])
-        met = (at > -len(y)) & (at < len(x)) & (inside > 0)
-        value = np.where(met, curve[at % size], 0.0) - np.where(met, sums[np.maximum(high, low)] - sums[low], 0.0)
-        return np.where(met, value, 0.0), np.where(met, inside, 0).astype(np.float64)
+        sums, powers = (np.concatenate([[0.0], np.cumsum(v, dtype=np.float64)]) for v in (usual, power))
+        met = (at > -len(y)) & (at < len(x)) & (high > low)
+        value = curve[at % size] - (sums[np.maximum(high, low)] - sums[low])
+        return np.where(met, value, 0.0), np.where(met, powers[np.maximum(high, low)] - powers[low], 0.0)
 
     def directions(
         self, rows: NDArray[np.int64], left: int, count: int
@@ -105,9 +108,10 @@ class Contrast:
         """What some frames of the query have in common with the reference on average, in all."""
         return float(self._usual[rows].sum())
 
-    def nats(self, contrast: Vector, gain: float) -> Vector:
-        """Log-likelihood ratio a frame: at its place with mean ``gain`` against at none."""
-        return np.asarray((contrast - gain / 2) * gain / (self.spread**2 * self.memory), dtype=np.float64)
+    def nats(self, rows: NDArray[np.int64], contrast: Vector, gain: float) -> Vector:
+        """Log-likelihood ratio of some frames: at their place, where ``gain`` times their power is met, or at none."""
+        scale = self.spread**2 * self.memory
+        return np.asarray((contrast - gain / 2 * self.power[rows]) * gain / scale, dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -9,22 +9,24 @@ that frames cannot: twenty milliseconds cut out of the first seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners.linear.contrast import Contrast, Segment
-from mmcli.aligners.linear.fit import Material, refine
+from mmcli.aligners.linear.fit import SHARP_Z, Material, refine
 
 Vector = NDArray[np.float64]
 
 UNEXPLAINED = 6.0  # nats that a stretch speaks against its place before another is looked for
-BEYOND_CHANCE = 5.0  # nats above the logarithm of the number of places, from which a stretch is moved: 1 in 150
+BEYOND_CHANCE = 8.0  # nats above the logarithm of the number of places, from which a stretch is moved
 SHORTEST_S = 1.5  # of a piece; 3 cues of a subtitle
 MOST_STRETCHES = 40
+GAIN_S = 4.0
 LOOK_S = 3.0  # around a stretch, on either side, in which its ends are looked for
-LONGEST_S = 20.0  # of a stretch that is looked for at once
+TELLING = 120.0  # nats that a stretch is looked for by; more of it would only take longer
 LEAST_MOVE_S = 0.03  # frames tell no smaller difference of lags
 END_S, END_WINDOW_S, END_STEP_S = 4.0, 1.0, 0.5  # at either end of a piece, listened to by phase
 END_REACH_S = 0.15
@@ -56,16 +58,23 @@ def runs_of(segments: list[Segment]) -> list[Run]:
     return runs
 
 
-def mend(contrast: Contrast, runs: list[Run], span: tuple[float, float]) -> list[Run]:
+def mend(
+    contrast: Contrast,
+    runs: list[Run],
+    holds: Callable[[float, float], bool] | None = None,
+    beyond_chance: float = BEYOND_CHANCE,
+) -> list[Run]:
     """The runs with every stretch that speaks against its place moved to where it belongs, in order of time.
 
-    ``span``: where the query begins and ends; what lies outside of all runs is looked for too.
+    What lies outside of all runs is looked for too. ``holds``: whether a piece from one query time to another is long
+    enough; SHORTEST_S where it is None. ``beyond_chance``: nats above the logarithm of the number of places.
     """
+    holds = holds or (lambda start, end: end - start >= SHORTEST_S)
     gain = _usual_gain(contrast, runs)
     if gain <= 0:
         return runs
     for _ in range(MOST_STRETCHES):
-        moved = _mended_once(contrast, runs, span, gain)
+        moved = _mended_once(contrast, runs, holds, gain, beyond_chance)
         if moved is None:
             break
         runs = moved
@@ -83,24 +92,30 @@ def mend_ends(x: Material, y: Material, runs: list[Run]) -> list[Run]:
 
 
 def _usual_gain(contrast: Contrast, runs: list[Run]) -> float:
-    """The contrast of what is explained: the median over seconds, so that a stretch elsewhere does not lower it."""
-    width = max(1, round(1.0 / contrast.hop_s))
-    means = []
-    for run in runs:
-        values = contrast.of_line(run.segment())[1]
-        count = len(values) // width
-        means += values[: count * width].reshape(count, width).mean(axis=1).tolist()
-    return float(np.median(means)) if means else 0.0
-
-
-def _mended_once(contrast: Contrast, runs: list[Run], span: tuple[float, float], gain: float) -> list[Run] | None:
-    times = contrast.y.times
-    value = contrast.nats(np.zeros(len(times)), gain)
+    """The contrast of what is explained: the mean of the better half of all stretches of GAIN_S, so that stretches that
+    belong elsewhere do not lower it."""
+    width = max(1, round(GAIN_S / contrast.hop_s))
+    means: list[float] = []
     for run in runs:
         rows, values = contrast.of_line(run.segment())
-        value[rows] = contrast.nats(values, gain)
+        for part in np.array_split(np.arange(len(rows)), max(1, len(rows) // width)):
+            if (power := float(contrast.power[rows[part]].sum())) > 0:
+                means.append(float(values[part].sum()) / power)
+    better = sorted(means)[len(means) // 2 :]
+    return float(np.mean(better)) if better else 0.0
+
+
+def _mended_once(
+    contrast: Contrast, runs: list[Run], holds: Callable[[float, float], bool], gain: float, beyond_chance: float
+) -> list[Run] | None:
+    times = contrast.y.times
+    value = contrast.nats(np.arange(len(times)), np.zeros(len(times)), gain)
+    for run in runs:
+        rows, values = contrast.of_line(run.segment())
+        value[rows] = contrast.nats(rows, values, gain)
     for first, last in _against(value):
-        for run in _placed(contrast, runs, (first, last), value, gain):
+        run = _placed(contrast, runs, (first, last), value, gain, beyond_chance)
+        if run is not None and holds(run.start, run.end):
             return _inserted(runs, run)
     return None
 
@@ -127,52 +142,59 @@ def _against(value: Vector) -> list[tuple[int, int]]:
     return [(p[0], p[1] - 1) for p in strong[:MOST_STRETCHES]]
 
 
-def _placed(contrast: Contrast, runs: list[Run], rows: tuple[int, int], value: Vector, gain: float) -> list[Run]:
-    """The stretch where it belongs instead, as a list of one; an empty one where it belongs nowhere else."""
+def _placed(
+    contrast: Contrast, runs: list[Run], rows: tuple[int, int], value: Vector, gain: float, beyond_chance: float
+) -> Run | None:
+    """The stretch where it belongs instead; None where it belongs nowhere else."""
     times = contrast.y.times
     hop = contrast.hop_s
     first, last = rows
     if (last - first + 1) * hop < SHORTEST_S * 0.6:
-        return []
-    middle = (first + last) // 2
-    half = min(round(LONGEST_S / hop) // 2, (last - first) // 2)
-    some = np.arange(middle - half, middle + half + 1)
+        return None
+    some = _telling(contrast, first, last, gain)
+    middle = int(some[len(some) // 2])
     slope = min(runs, key=lambda r: max(r.start - times[middle], times[middle] - r.end, 0.0)).slope
-    low, high = _between(contrast, runs, float(times[first]), float(times[last]))
+    low, high = _between(contrast, runs, rows, value)
     lags = _lags(contrast, some, slope, low, high)
     if len(lags) == 0:
-        return []
-    total = _nats_of_lags(contrast, some, slope, lags, gain)
-    best = int(np.argmax(total))
-    price = float(np.log(len(lags) / max(contrast.memory, 1.0) + 1.0)) + BEYOND_CHANCE
-    if total[best] - max(float(value[some].sum()), 0.0) < price:
-        return []
+        return None
+    gains = _gains_of_lags(contrast, some, slope, lags)
+    best = int(np.argmax(gains))
+    price = float(np.log(len(lags) / max(contrast.memory, 1.0) + 1.0)) + beyond_chance
+    power = float(contrast.power[some].sum())
+    nats = float(gains[best]) ** 2 * power / (2 * contrast.spread**2 * contrast.memory)
+    if nats - max(float(value[some].sum()), 0.0) < price:
+        return None
+    gain = min(gain, float(gains[best]))
     lag = float(lags[best])
     if min(abs(lag - r.lag - (r.slope - slope) * times[middle]) for r in runs) < LEAST_MOVE_S:
-        return []
+        return None
     reach = round(LOOK_S / hop)
     around = np.arange(max(0, first - reach), min(len(times), last + reach + 1))
-    better = contrast.nats(contrast.at(around, lag + slope * times[around]), gain) - value[around]
+    better = contrast.nats(around, contrast.at(around, lag + slope * times[around]), gain) - value[around]
     a, b = _densest(better, middle - int(around[0]))
     start, end = float(times[around[a]]) - hop / 2, float(times[around[b]]) + hop / 2
-    if end - start < SHORTEST_S or better[a : b + 1].sum() < price:
-        return []
-    lag = _sharpened(contrast, lag, slope, start, end)
-    return [Run(lag, slope, start, end)]
+    if better[a : b + 1].sum() < price:
+        return None
+    return _heard(contrast, runs, Run(lag, slope, start, end))
 
 
-def _between(contrast: Contrast, runs: list[Run], start: float, end: float) -> tuple[float, float]:
-    """The stretch of the reference between the neighbours of a stretch of the query."""
-    before = [r for r in runs if r.start < start - SHORTEST_S]
-    after = [r for r in runs if r.end > end + SHORTEST_S]
-    low, high = contrast.x.times[0], contrast.x.times[-1]
-    if before:
-        r = before[-1]
-        low = r.lag + r.slope * min(r.end, start)
-    if after:
-        r = after[0]
-        high = r.lag + r.slope * max(r.start, end)
-    return float(low) - LOOK_S, float(high) + LOOK_S
+def _between(contrast: Contrast, runs: list[Run], rows: tuple[int, int], value: Vector) -> tuple[float, float]:
+    """The stretch of the reference between what is explained before and after some rows of the query: nothing that is
+    moved there may pass its neighbours."""
+    times = contrast.y.times
+    first, last = rows
+    low, high = float(contrast.x.times[0]), float(contrast.x.times[-1])
+    before, after = value[:first][::-1], value[last + 1 :]
+    if len(before) and before.max() > 0:
+        k = first - 1 - int(np.argmin(np.concatenate([[0.0], np.cumsum(before)[:-1]])))
+        run = max((r for r in runs if r.start <= times[k] + contrast.hop_s), key=lambda r: r.start, default=None)
+        low = low if run is None else run.lag + run.slope * min(float(times[k]), run.end)
+    if len(after) and after.max() > 0:
+        k = last + 1 + int(np.argmin(np.concatenate([[0.0], np.cumsum(after)[:-1]])))
+        run = min((r for r in runs if r.end >= times[k] - contrast.hop_s), key=lambda r: r.end, default=None)
+        high = high if run is None else run.lag + run.slope * max(float(times[k]), run.start)
+    return low - LOOK_S, high + LOOK_S
 
 
 def _lags(contrast: Contrast, rows: NDArray[np.int64], slope: float, low: float, high: float) -> Vector:
@@ -184,8 +206,8 @@ def _lags(contrast: Contrast, rows: NDArray[np.int64], slope: float, low: float,
     return low - float(t[0]) + hop * np.arange(max(0, count))
 
 
-def _nats_of_lags(contrast: Contrast, rows: NDArray[np.int64], slope: float, lags: Vector, gain: float) -> Vector:
-    """Nats of the frames in all under each lag: a correlation, by Fourier transform."""
+def _gains_of_lags(contrast: Contrast, rows: NDArray[np.int64], slope: float, lags: Vector) -> Vector:
+    """The mean contrast of the frames under each lag, at least 0: a correlation, by Fourier transform."""
     from scipy.fft import irfft, next_fast_len, rfft
 
     hop = contrast.x.hop_s
@@ -199,8 +221,19 @@ def _nats_of_lags(contrast: Contrast, rows: NDArray[np.int64], slope: float, lag
     for column in range(x.shape[1]):
         product += rfft(x[:, column], size) * np.conj(rfft(y[:, column], size))
     total = irfft(product, size)[: len(lags)] - contrast.usual(own)
-    share = len(rows) / len(own)
-    return np.asarray(share * (total - len(own) * gain / 2) * gain / (contrast.spread**2 * contrast.memory))
+    power = float(contrast.power[own].sum())
+    return np.asarray(np.clip(total / max(power, 1e-12), 0.0, None))
+
+
+def _telling(contrast: Contrast, first: int, last: int, gain: float) -> NDArray[np.int64]:
+    """The rows of a stretch; of a long one those in the middle of it that say enough: TELLING nats at their place."""
+    power = np.cumsum(contrast.power[first : last + 1])
+    enough = TELLING * 2 * contrast.spread**2 * contrast.memory / gain**2
+    spare = float(power[-1]) - enough
+    if spare <= 0:
+        return np.arange(first, last + 1)
+    low, high = np.searchsorted(power, [spare / 2, spare / 2 + enough]).tolist()
+    return np.arange(first + low, min(first + high, last) + 1)
 
 
 def _densest(better: Vector, inside: int) -> tuple[int, int]:
@@ -210,17 +243,25 @@ def _densest(better: Vector, inside: int) -> tuple[int, int]:
     return inside - int(np.argmax(left)), inside + int(np.argmax(right))
 
 
-def _sharpened(contrast: Contrast, lag: float, slope: float, start: float, end: float) -> float:
-    """The lag to a fraction of a sample, where the phase of the sound says it."""
+def _heard(contrast: Contrast, runs: list[Run], new: Run) -> Run | None:
+    """The run with its lag to a fraction of a sample, where the phase of the sound says it; None where the phase hears
+    the stretch at its old place more clearly."""
     x, y = contrast.x, contrast.y
     if x.samples is None or y.samples is None:
-        return lag
-    window = min(4.0, end - start)
-    middle = (start + end) / 2
-    fine, z = refine(
-        x.samples, y.samples_at(slope), x.rate_hz, slope * middle, lag, window_s=slope * window, search_s=0.05
-    )
-    return fine if np.isfinite(fine) and z >= END_Z else lag
+        return new
+    samples, middle = y.samples_at(new.slope), new.slope * (new.start + new.end) / 2
+    window = new.slope * min(4.0, new.end - new.start)
+
+    def listen(lag: float) -> tuple[float, float]:
+        return refine(x.samples, samples, x.rate_hz, middle, lag, window_s=window, search_s=0.05)
+
+    fine, z = listen(new.lag)
+    old = next((r for r in runs if r.start <= (new.start + new.end) / 2 <= r.end), None)
+    if old is not None:
+        _, before = listen(old.lag + (old.slope - new.slope) * (new.start + new.end) / 2)
+        if before >= SHARP_Z and before > z:
+            return None
+    return replace(new, lag=fine) if np.isfinite(fine) and z >= END_Z else new
 
 
 def _inserted(runs: list[Run], new: Run) -> list[Run]:
