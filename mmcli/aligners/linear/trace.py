@@ -25,6 +25,7 @@ BEYOND_CHANCE = 8.0  # nats above the logarithm of the number of places, from wh
 SHORTEST_S = 1.5  # of a piece; 3 cues of a subtitle
 MOST_STRETCHES = 40
 GAIN_S = 4.0
+ROOMY = 0.5  # of the reference between the neighbours, that a stretch looked for may fill
 LOOK_S = 3.0  # around a stretch, on either side, in which its ends are looked for
 TELLING = 120.0  # nats that a stretch is looked for by; more of it would only take longer
 LEAST_MOVE_S = 0.03  # frames tell no smaller difference of lags
@@ -151,10 +152,12 @@ def _placed(
     first, last = rows
     if (last - first + 1) * hop < SHORTEST_S * 0.6:
         return None
-    some = _telling(contrast, first, last, gain)
+    low, high = _between(contrast, runs, rows, value)
+    some = _telling(contrast, first, last, gain, ROOMY * (high - low))
+    if len(some) == 0:
+        return None
     middle = int(some[len(some) // 2])
     slope = min(runs, key=lambda r: max(r.start - times[middle], times[middle] - r.end, 0.0)).slope
-    low, high = _between(contrast, runs, rows, value)
     lags = _lags(contrast, some, slope, low, high)
     if len(lags) == 0:
         return None
@@ -225,15 +228,19 @@ def _gains_of_lags(contrast: Contrast, rows: NDArray[np.int64], slope: float, la
     return np.asarray(np.clip(total / max(power, 1e-12), 0.0, None))
 
 
-def _telling(contrast: Contrast, first: int, last: int, gain: float) -> NDArray[np.int64]:
-    """The rows of a stretch; of a long one those in the middle of it that say enough: TELLING nats at their place."""
-    power = np.cumsum(contrast.power[first : last + 1])
+def _telling(contrast: Contrast, first: int, last: int, gain: float, longest_s: float) -> NDArray[np.int64]:
+    """The rows of a stretch; of a long one those among them that say most, as many as say enough: TELLING nats at their
+    place, and no more than ``longest_s`` seconds."""
+    power = np.concatenate([[0.0], np.cumsum(contrast.power[first : last + 1])])
+    if not power[-1] > 0 or longest_s <= 0:
+        return np.arange(0)
     enough = TELLING * 2 * contrast.spread**2 * contrast.memory / gain**2
-    spare = float(power[-1]) - enough
-    if spare <= 0:
-        return np.arange(first, last + 1)
-    low, high = np.searchsorted(power, [spare / 2, spare / 2 + enough]).tolist()
-    return np.arange(first + low, min(first + high, last) + 1)
+    count = max(1, min(last - first + 1, int(longest_s / contrast.hop_s)))
+    count = max(1, min(count, round(count * enough / float(power[-1])) if power[-1] > enough else count))
+    most = power[count:] - power[:-count]
+    best = np.flatnonzero(most >= most.max() - 1e-9)
+    k = int(best[len(best) // 2])
+    return np.arange(first + k, first + k + count)
 
 
 def _densest(better: Vector, inside: int) -> tuple[int, int]:

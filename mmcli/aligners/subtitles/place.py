@@ -35,6 +35,7 @@ MOST_STRETCH = 0.06
 LEAST_OVERLAP_S = 20.0  # of cues and activity, or a quarter of the cues
 ELSEWHERE_S = 1.0
 CUES_OF_A_PIECE = 3
+ONE_LAG_S = 0.5
 MOVED = 3.0  # nats beyond chance, from which cues belong elsewhere: few have no partner at all
 NEAR_S = 0.7  # in which the edge of a cue looks for an edge of the activity
 APART_S = 0.1  # starts and ends whose lags differ by more say different things
@@ -234,6 +235,10 @@ def _of_cues(cues: Vector, runs: list[Run]) -> list[tuple[int, int, Run]]:
     owner = np.zeros(len(cues), dtype=np.int64)
     for k, run in enumerate(runs):
         owner[cues[:, 0] >= run.start] = k
+    for k in range(1, len(runs)):  # lags so near to one another are one, set by hand
+        here = float(cues[owner == k, 0].mean()) if (owner == k).any() else 0.0
+        if abs(runs[k].lag - runs[k - 1].lag + (runs[k].slope - runs[k - 1].slope) * here) < ONE_LAG_S:
+            owner[owner == k - 1] = k
     bounds = np.flatnonzero(np.diff(owner)) + 1
     groups = np.split(np.arange(len(cues)), bounds)
     return [(int(g[0]), int(g[-1]) + 1, runs[int(owner[g[0]])]) for g in groups]
