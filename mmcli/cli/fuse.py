@@ -153,7 +153,9 @@ def command(
         plan = Plan(strategy, config, normalise or "zscore", reference, label_type, balance, match, seed, words=words)
         if also:
             plan = dataclasses.replace(plan, augmenting=also["augment"])
-        shard_bytes = options.parse(shard_size or "256MB", "--shard-size") if _is_folder(output) else None
+        shard_bytes = None
+        if _is_folder(output):
+            shard_bytes = int(options.size(shard_size or "256MB", "--shard-size", least=1))
         summary = _fuse_manifest(inputs[0], output, plan, shard_bytes)
     if json:
         console.emit(summary)

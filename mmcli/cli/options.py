@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import math
 import re
 import types
 import typing
@@ -193,18 +194,29 @@ def _read(text: str, hint: Any, where: str) -> Any:
 
 # Numbers of bytes as people write them.
 
-UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
-_WRITTEN = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([kMG]i?)?B?")
+_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmg]i?)(b)?|(b)?)", re.IGNORECASE)
 
 
-def parse(text: str, option: str) -> int:
-    """The bytes that a text means; of decimal units (MB) or binary ones (MiB).
+def size(text: str, option: str, unit: int = 1, least: float = 0) -> float:
+    """What a text such as ``256MB`` means, in units of ``unit`` bytes; a number alone counts these units.
 
-    >>> parse("256MB", "--shard-size"), parse("1.5 GiB", "--shard-size")
-    (256000000, 1610612736)
+    Units are decimal (kB, MB, GB) or binary (KiB, MiB, GiB), in any case, and their B may be left out. Raises
+    :class:`UsageError`, naming the option, for anything else and for less than ``least``.
+
+    >>> size("256MB", "--shard-size"), size("1.5 GiB", "--shard-size"), size("300", "--shard-size")
+    (256000000.0, 1610612736.0, 300.0)
+    >>> size("1GB", "--memory", unit=10**6), size("512", "--memory", unit=10**6)
+    (1000.0, 512.0)
     """
-    match = _WRITTEN.fullmatch(text.strip().replace("K", "k"))
-    size = int(float(match[1]) * UNITS[match[2] or ""]) if match else 0
-    if size < 1:
-        raise UsageError(f"{option} is {text!r}; a number of bytes is wanted", hint=f"for example {option} 256MB")
-    return size
+    match = _SIZE.fullmatch(text.strip())
+    written = (match[2] or "").lower() if match else ""
+    value = math.nan
+    if match is not None:
+        value = float(match[1]) * (_FACTORS[written] / unit if written or match[3] or match[4] else 1)
+    if not least <= value < math.inf:
+        alone = {1: "bytes", 10**6: "MB"}[unit]
+        raise UsageError(
+            f"{option} {text!r} is no size", hint=f"for example {option} 256MB; a number alone means {alone}"
+        )
+    return value

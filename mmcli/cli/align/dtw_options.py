@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mmcli.cli.options import size
 from mmcli.errors import UsageError
 
 Around = Annotated[str | None, typer.Option(metavar="MAP.json", help="Keep the path near an earlier map (dtw).")]
@@ -22,9 +23,6 @@ Memory = Annotated[str | None, typer.Option(metavar="SIZE", help="Refuse a run t
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what memory a run takes (dtw), or what is to do (--pairs).")
 ]
-
-_SECONDS = {"s": 1.0, "": 1.0}
-_SIZES = {"kb": 1e-3, "mb": 1.0, "gb": 1e3, "": 1.0}
 
 
 def fields(values: Mapping[str, Any]) -> dict[str, str]:
@@ -41,17 +39,17 @@ def fields(values: Mapping[str, Any]) -> dict[str, str]:
     if values.get("within") is not None:
         if "around" not in found:
             raise UsageError("--within needs --around MAP.json")
-        found["within_s"] = str(_number(values["within"], "--within", _SECONDS))
+        found["within_s"] = str(_number(values["within"], "--within"))
     if values.get("band") is not None:
         field = "band_s" if values["band"].endswith("s") else "band"
-        found[field] = str(_number(values["band"], "--band", _SECONDS))
+        found[field] = str(_number(values["band"], "--band"))
     if values.get("fast"):
         found["fast"] = "true"
     for name in ("matches", "jobs"):
         if values.get(name) is not None:
             found[name] = str(values[name])
     if values.get("memory") is not None:
-        found["memory_mb"] = str(_number(values["memory"], "--memory", _SIZES))
+        found["memory_mb"] = str(size(values["memory"], "--memory", unit=10**6))
     if (found or (values.get("dry_run") and not values.get("pairs"))) and values["method"] != "dtw":
         raise UsageError(
             "--around, --within, --band, --fast, --matches, --jobs, --memory and --dry-run need --method dtw; "
@@ -65,8 +63,8 @@ def show(plan: Any) -> dict[str, Any]:
     return {"memory_bytes": plan.memory, "tile": list(plan.tile), "kept": list(plan.kept), "threads": plan.threads}
 
 
-def _number(text: str, option: str, units: dict[str, float]) -> float:
-    parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text)
-    if parts is None or parts[2].lower() not in units:
-        raise UsageError(f"{option} {text!r} is not a number{' with one of ' + ', '.join(u for u in units if u)}")
-    return float(parts[1]) * units[parts[2].lower()]
+def _number(text: str, option: str) -> float:
+    parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*[sS]?", text)
+    if parts is None:
+        raise UsageError(f"{option} {text!r} is not a number with one of s")
+    return float(parts[1])
