@@ -9,14 +9,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from mmcli import aligners
-from mmcli.aligners.core import result
+from mmcli.aligners import registry
 from mmcli.aligners.core.frames import comparable
-from mmcli.aligners.core.inputs import Input, incomparable, kind_of
+from mmcli.aligners.core.inputs import Input, incomparable, kind_of, method_entry
 from mmcli.aligners.core.sides import Side
 from mmcli.aligners.output.plot import Costs, between
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import MismatchError, UsageError
+from mmcli.media.clips import AudioClip
 
 SOUND_METRIC = "cosine"  # between frames of `comparable`
 FRAMES = ("features", "features")  # what sounds and pictures are given as to a method that takes nothing else
@@ -64,8 +64,8 @@ def align_files(
             error.source = b.path.name  # frames do not know what file they were made from
         raise
     if pair.member != method:  # the map names the method that was asked for
-        module = aligners.registry.load(method)
-        alignment = dataclasses.replace(alignment, method=result.method(method, config or module.Config()))
+        module = registry.load(method)
+        alignment = dataclasses.replace(alignment, method=method_entry(method, config or module.Config()))
     alignment = dataclasses.replace(alignment, reference=a.about(), query=b.about())
     if plot is not None and not pair.has_frames:
         raise UsageError("--plot draws frames that were compared, and here were none", hint="--page shows this pair")
@@ -93,7 +93,7 @@ class Matched(NamedTuple):
     @property
     def module(self) -> ModuleType:
         """The method."""
-        return aligners.registry.load(self.member)
+        return registry.load(self.member)
 
     @property
     def has_frames(self) -> bool:
@@ -123,8 +123,8 @@ class Matched(NamedTuple):
 
     def costs(self, settings: Any) -> Costs:
         """Between the frames of both sides, by the metric that the method went by."""
-        x, y = (comparable(side) if kind_of(side) == "audio" else side for side in (self.x, self.y))
-        usual = SOUND_METRIC if kind_of(self.x) == "audio" else "euclidean"
+        x, y = (comparable(side) if isinstance(side, AudioClip) else side for side in (self.x, self.y))
+        usual = SOUND_METRIC if isinstance(self.x, AudioClip) else "euclidean"
         return between(x, y, getattr(settings, "metric", None) or self.metric or usual)
 
 
@@ -135,14 +135,14 @@ def matched(a: Side, b: Side, method: str, feature: str | None = None) -> Matche
     extracted of both, where it is not for words that they are compared. Raises MismatchError where nothing takes such
     a pair, UsageError where another method does.
     """
-    aligners.registry.load(method)
+    registry.load(method)
     kinds = [k for k in itertools.product(a.kinds, b.kinds) if feature is None or "subtitle" in k or k == WORDS]
     if feature is not None and not kinds:
         return Matched(method, a.extract(feature), b.extract(feature))
     kinds.sort(key=lambda k: k[0] != k[1])
     for pair in kinds:
         for member in _members() if method == "auto" else (method,):
-            module = aligners.registry.load(member)
+            module = registry.load(member)
             if pair in module.ACCEPTS:
                 if pair == FRAMES and getattr(module, "WIDTHS", "same") != "any":
                     _same_extractor(a, b)
@@ -157,7 +157,7 @@ def matched(a: Side, b: Side, method: str, feature: str | None = None) -> Matche
 def _members() -> Iterator[str]:
     """What ``auto`` chooses among: itself, then the others."""
     yield "auto"
-    yield from (name for name in aligners.registry.names() if name != "auto")
+    yield from (name for name in registry.names() if name != "auto")
 
 
 def _refused(a: Side, b: Side, method: str) -> MismatchError | UsageError:

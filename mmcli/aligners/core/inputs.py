@@ -1,5 +1,5 @@
-"""What aligners take, of which kind it is, and what every one checks before it starts: two finite, non-empty inputs of
-one width, with their times."""
+"""What methods take, of which kind it is, and what every one checks before it starts: two finite, non-empty inputs of
+one width, with their times. And what they give back: an alignment, or the refusal of a pair that does not match."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.artifacts.formats import timemap
+from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.formats.features import Features
+from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, MismatchError
 from mmcli.media.clips import AudioClip, SubtitleClip, TextClip, VideoClip
 
@@ -131,3 +134,63 @@ def about(x: Input) -> dict[str, Any]:
 def times_of(x: Features | NDArray[Any]) -> Times:
     """The times of frames in seconds, float64 (frames,); one frame a second where they are an array."""
     return np.asarray(x.times if isinstance(x, Features) else np.arange(len(x)), dtype=np.float64)
+
+
+def differ(x: Input, y: Input) -> bool:
+    """Whether two inputs that are no sound have different widths or came from different extractors: two kinds."""
+    if "audio" in (kind_of(x), kind_of(y)):
+        return False
+    names = [v.meta.get("extractor") if isinstance(v, Features) else None for v in (x, y)]
+    if None not in names and names[0] != names[1]:
+        return True
+    (a, _), (b, _) = checked(x, y, same_width=False)
+    return bool(a.shape[1] != b.shape[1])
+
+
+# What methods give back.
+
+UNTESTED = {"ratio": None, "verdict": "not judged", "reason": "the method was asked for by name; auto judges"}
+
+
+def method_entry(name: str, config: Any) -> dict[str, Any]:
+    """The method entry of an artifact: its name and the whole configuration."""
+    return {"name": name, "config": provenance.config_dict(config)}
+
+
+def warped(x: Any, y: Any, path: NDArray[np.int64], cost: float, *, name: str, config: Any) -> Alignment:
+    """The alignment of a frame path int64 (k, 2): knots from its mean query time per reference frame.
+
+    ``x``, ``y`` are what the method was called with (arrays or Features), for times, names and durations.
+    """
+    knots = timemap.from_path(path, times_of(x), times_of(y))
+    return Alignment(
+        model="warp",
+        knots=knots,
+        breaks=[],
+        offset_s=None,
+        rate=None,
+        ppm=None,
+        confidence_s=None,
+        quality=dict(UNTESTED),
+        method=method_entry(name, config),
+        cost=float(cost),
+        reference=about(x),
+        query=about(y),
+        path=np.ascontiguousarray(path, dtype=np.int64),
+    )
+
+
+# No: a pair that does not match, with the reason in words for people and in numbers for programs.
+
+
+def refusal(reason: str, name: str | None, *, statistic: str, value: float, limit: float) -> MismatchError:
+    """The error to raise. ``evidence`` holds the numbers; batches write it to failures.jsonl.
+
+    >>> refusal("too far", "b.wav", statistic="ratio", value=0.9, limit=0.5).evidence
+    {'statistic': 'ratio', 'value': 0.9, 'limit': 0.5}
+    """
+    error = MismatchError(
+        f"does not match the reference: {reason}", source=name or None, hint="--force makes a map all the same"
+    )
+    error.evidence = {"statistic": statistic, "value": round(float(value), 6), "limit": limit}
+    return error

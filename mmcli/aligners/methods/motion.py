@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.core import inputs, result, shuffle_test
-from mmcli.aligners.core.result import refusal
+from mmcli.aligners.core import inputs, shuffle_test
+from mmcli.aligners.core.inputs import refusal
 from mmcli.aligners.linear import rates
 from mmcli.aligners.linear.alignment import overlap
 from mmcli.aligners.linear.windows import vertex
@@ -93,7 +93,7 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
             "verdict": "match" if problem is None else "no match (forced)",
             "reason": evidence if rate_name is None else f"{evidence}; rate {rate_name}",
         },
-        method=result.method("motion", config),
+        method=inputs.method_entry("motion", config),
         cost=1.0 - at.strength,
         reference=inputs.about(x),
         query=inputs.about(y),

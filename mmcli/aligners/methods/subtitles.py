@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.core import inputs, result
-from mmcli.aligners.core.result import refusal
+from mmcli.aligners.core import inputs
+from mmcli.aligners.core.inputs import refusal
 from mmcli.aligners.linear import rates
 from mmcli.aligners.subtitles import place
 from mmcli.aligners.subtitles.activity import of_cues, of_sound
@@ -51,7 +51,7 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     return Alignment(
         **_map(placement, spans, turned=turned),
         quality=_quality(placement, rates.inverse(placement.rate_name) if turned else placement.rate_name),
-        method=result.method("subtitles", config),
+        method=inputs.method_entry("subtitles", config),
         reference=inputs.about(x),
         query=inputs.about(y),
     )

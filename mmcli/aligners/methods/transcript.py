@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.aligners.core import inputs, result
+from mmcli.aligners.core import inputs
 from mmcli.aligners.speech import transcript
 from mmcli.aligners.speech.language import named
 from mmcli.artifacts.formats.alignment import Alignment
@@ -42,7 +42,7 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
         model="warp",
         knots=np.empty((0, 2)),
         quality={"ratio": None, "verdict": reading.verdict, "reason": _reason(reading, segments)},
-        method=result.method("transcript", config),
+        method=inputs.method_entry("transcript", config),
         reference=inputs.about(x),
         query=inputs.about(y),
         segments=segments,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners.linear import consensus, rates
-from mmcli.aligners.subtitles import activity as the_activity
+from mmcli.aligners.subtitles.activity import HOP_S, edges
 
 Vector = NDArray[np.float64]
 
@@ -84,7 +84,7 @@ def place(activity: Vector, cues: NDArray[np.float64]) -> Placement:
     if plain.score >= SIMPLE * best.score:
         best = plain
     stands = standing(area, cues)
-    begins, ends = the_activity.edges(activity)
+    begins, ends = edges(activity)
     return _sharpened(cues, best, begins, ends, stands)
 
 
@@ -119,9 +119,9 @@ def standing(area: Vector, cues: NDArray[np.float64]) -> Standing:
     """How far the best agreement of the cues stands above the best of the same cues in random orders: under one offset
     and, where that is not clear, with jumps, which takes long."""
     still = measure(np.diff(area) / STEP_S, OUTSIDE)
-    found = Standing(_stands(cues, lambda c: still(c, _rates_tried(COARSE_RATE_STEP)), STILL_NULLS), STILL_LIMIT)
-    if found.is_clear:
-        return found
+    under_one = Standing(_stands(cues, lambda c: still(c, _rates_tried(COARSE_RATE_STEP)), STILL_NULLS), STILL_LIMIT)
+    if under_one.is_clear:
+        return under_one
 
     def jumping(c: NDArray[np.float64]) -> float:
         return max(best_offsets(area, c, r, NEAR_PAUSE_S).score for r in _rates_tried(COARSE_RATE_STEP))
@@ -158,10 +158,10 @@ def _rates_tried(step: float) -> list[float]:
 
 def _area(activity: Vector) -> Vector:
     """The activity summed up to every STEP_S, in seconds; between samples of it lies the agreement of an interval."""
-    every = round(STEP_S / the_activity.HOP_S)
+    every = round(STEP_S / HOP_S)
     n = -(-len(activity) // every) * every
     padded = np.concatenate([activity, np.full(n - len(activity), OUTSIDE)])
-    return np.concatenate([[0.0], np.cumsum(padded.reshape(-1, every).sum(axis=1) * the_activity.HOP_S)])
+    return np.concatenate([[0.0], np.cumsum(padded.reshape(-1, every).sum(axis=1) * HOP_S)])
 
 
 def _scores(area: Vector, cues: NDArray[np.float64], rate: float, pause_s: float) -> tuple[Vector, float]:
@@ -242,12 +242,12 @@ def _matched(
 ) -> tuple[Vector, Vector]:
     """Edges of cues that have an edge of the activity near: their query time, and ``t_reference - rate * t_query``."""
     t, lag = [], []
-    for column, found in ((0, begins), (1, ends)):
-        if len(found) == 0:
+    for column, at_hand in ((0, begins), (1, ends)):
+        if len(at_hand) == 0:
             continue
         at = offset + rate * cues[:, column]
-        near = found[np.clip(np.searchsorted(found, at), 0, len(found) - 1)]
-        left = found[np.clip(np.searchsorted(found, at) - 1, 0, len(found) - 1)]
+        near = at_hand[np.clip(np.searchsorted(at_hand, at), 0, len(at_hand) - 1)]
+        left = at_hand[np.clip(np.searchsorted(at_hand, at) - 1, 0, len(at_hand) - 1)]
         near = np.where(np.abs(left - at) < np.abs(near - at), left, near)
         good = np.abs(near - at) <= within
         t.append(cues[good, column])
@@ -314,15 +314,15 @@ def measure(binned: Vector, outside: float) -> Callable[[Vector, list[float]], f
 
     def best(cues: Vector, rates: list[float]) -> float:
         bounds, weights = _weighted(cues)
-        found = []
+        values = []
         for rate in rates:
             shape = _binned(bounds * rate, weights)
             size = int(next_fast_len(len(above) + len(shape), real=True))
             if size not in spectra:
                 spectra[size] = rfft(above, size)
             curve = irfft(spectra[size] * np.conj(rfft(shape, size)), size)
-            found.append(float(curve.max()) + outside * float(shape.sum()))
-        return max(found)
+            values.append(float(curve.max()) + outside * float(shape.sum()))
+        return max(values)
 
     return best
 

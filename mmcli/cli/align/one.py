@@ -44,8 +44,9 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
 
 @mm_command(configs)
 @parameters
-def command(given: AlignOptions) -> None:
+def command(**values: Any) -> None:
     """Translate the options, align, print."""
+    given = AlignOptions(**values)
     if given.pairs is not None:
         from mmcli.cli.align.pairs import align
 

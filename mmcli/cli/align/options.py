@@ -13,12 +13,12 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli import aligners
+from mmcli.aligners import registry
 from mmcli.cli import options
 from mmcli.cli.options import JsonFlag, Missing, Set
 from mmcli.errors import UsageError
 
-METHODS = ["auto", *(name for name in aligners.registry.names() if name != "auto")]
+METHODS = ["auto", *(name for name in registry.names() if name != "auto")]
 METRICS = "euclidean, sqeuclidean, manhattan, cosine"
 
 
@@ -110,15 +110,10 @@ class AlignOptions:
     json: JsonFlag = False
 
 
-def parameters(function: Callable[[AlignOptions], None]) -> Callable[..., None]:
-    """A command that takes each of the options as a parameter, of a function that takes them together."""
+def parameters(function: Callable[..., None]) -> Callable[..., None]:
+    """A function that takes the fields of AlignOptions by name, with them as its signature, for the parser to read."""
     hints = typing.get_type_hints(AlignOptions, include_extras=True)
-
-    def command(**values: Any) -> None:
-        function(AlignOptions(**values))
-
-    command.__module__ = function.__module__
-    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [
             inspect.Parameter(
                 field.name,
@@ -129,7 +124,7 @@ def parameters(function: Callable[[AlignOptions], None]) -> Callable[..., None]:
             for field in dataclasses.fields(AlignOptions)
         ]
     )
-    return command
+    return function
 
 
 def configuration(given: AlignOptions) -> Any:
@@ -137,7 +132,7 @@ def configuration(given: AlignOptions) -> Any:
 
     Raises UsageError for a value that cannot be, and for options that the method has no use for.
     """
-    module = aligners.registry.load(given.method)
+    module = registry.load(given.method)
     known = {field.name for field in dataclasses.fields(module.Config)}
     assigned = options.split(given.set_)
     options.refuse_unused(assigned, [given.method])

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmcli.aligners.linear import windows as the_windows
+from mmcli.aligners.linear import windows
 from mmcli.aligners.linear.windows import positions, searched
 
 
@@ -22,9 +22,9 @@ def test_blocks_give_what_the_plain_sum_gives(frames: int, share: float, bands: 
     """At every place, whatever the lengths of side, window and block."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((frames, bands)).astype(np.float32)
-    windows = rng.standard_normal((count, max(1, int(share * frames)), bands)).astype(np.float32)
-    found = list(the_windows.Searched(x, 0.0, 1.0).correlations(windows))
-    for got, w in zip(found, windows, strict=True):
+    short = rng.standard_normal((count, max(1, int(share * frames)), bands)).astype(np.float32)
+    found = list(windows.Searched(x, 0.0, 1.0).correlations(short))
+    for got, w in zip(found, short, strict=True):
         plain = sum(np.correlate(x[:, k].astype(float), w[:, k].astype(float), "valid") for k in range(bands))
         np.testing.assert_allclose(got, plain, atol=1e-4 * np.sqrt(w.size) + 1e-4)
 
@@ -32,11 +32,11 @@ def test_blocks_give_what_the_plain_sum_gives(frames: int, share: float, bands: 
 def test_few_at_a_time_are_the_same(monkeypatch) -> None:
     """How many windows are held at once changes nothing."""
     rng = np.random.default_rng(1)
-    side = the_windows.Searched(rng.standard_normal((4000, 8)).astype(np.float32), 0.0, 1.0)
-    windows = rng.standard_normal((6, 50, 8)).astype(np.float32)
-    whole = list(side.correlations(windows))
-    monkeypatch.setattr(the_windows, "AT_ONCE", 1)
-    for a, b in zip(whole, side.correlations(windows), strict=True):
+    side = windows.Searched(rng.standard_normal((4000, 8)).astype(np.float32), 0.0, 1.0)
+    short = rng.standard_normal((6, 50, 8)).astype(np.float32)
+    whole = list(side.correlations(short))
+    monkeypatch.setattr(windows, "AT_ONCE", 1)
+    for a, b in zip(whole, side.correlations(short), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-3)
 
 
@@ -44,10 +44,10 @@ def test_a_side_kept_for_another_length_of_window_is_made_again() -> None:
     """Spectra and spreads belong to one length of window."""
     rng = np.random.default_rng(2)
     x = rng.standard_normal((4000, 3)).astype(np.float32)
-    kept = the_windows.Searched(x, 0.0, 1.0)
+    kept = windows.Searched(x, 0.0, 1.0)
     for length in (40, 90, 41, 300, 40):
         w = x[100 : 100 + length][None]
-        fresh = the_windows.Searched(x, 0.0, 1.0)
+        fresh = windows.Searched(x, 0.0, 1.0)
         np.testing.assert_array_equal(kept.spread(length), fresh.spread(length))
         np.testing.assert_array_equal(next(kept.correlations(w)), next(fresh.correlations(w)))
 

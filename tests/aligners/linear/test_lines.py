@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soxr
 
-from mmcli.aligners.linear import consensus, fit, rates
+from mmcli.aligners.linear import consensus, fit, rates, windows
 from mmcli.aligners.methods import affine, offset
 from mmcli.errors import MismatchError
 from mmcli.media import open_clip
@@ -69,14 +69,14 @@ def test_phase_sees_a_fraction_of_a_sample() -> None:
     rng = np.random.default_rng(0)
     fine = soxr.resample(rng.standard_normal(40000), 8000, 80000)
     reference, query = fine[0::10], fine[8003::10][:16000]
-    at, z = fit.delay(reference, query, 8000.0)
+    at, z = windows.delay(reference, query, 8000.0)
     assert at == pytest.approx(0.1000375, abs=2e-5)
     assert z > 20
 
 
 def test_phase_of_strangers_does_not_stand_out() -> None:
     rng = np.random.default_rng(0)
-    z = [fit.delay(rng.standard_normal(9000), rng.standard_normal(6000), 8000.0)[1] for _ in range(40)]
+    z = [windows.delay(rng.standard_normal(9000), rng.standard_normal(6000), 8000.0)[1] for _ in range(40)]
     assert max(z) < 6.0
 
 
@@ -104,6 +104,6 @@ def test_slow_frames_at_another_rate_are_followed_to_their_rate(name: str) -> No
         return fit.Material(values, np.arange(len(at)) / 24, {"name": "curves"})
 
     x, y = seen(t), seen(3.0 + rate * np.arange(0, 24, 1 / 24))
-    found = rates.best_line(x, y, window_s=10.0, step_s=4.0)
+    found = fit.best_line(x, y, window_s=10.0, step_s=4.0)
     ends = np.array([0.0, 24.0])
     np.testing.assert_allclose(found.offset_s + found.rate * ends, 3.0 + rate * ends, atol=1 / 24)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmcli.aligners import pair
-from mmcli.aligners.speech import ipa, phones, transcript
+from mmcli.aligners.speech import language, phones, transcript
 from mmcli.errors import InputError, MismatchError, MissingError
 from mmcli.media import open_clip
 from mmcli.media.clips import AudioClip
@@ -93,7 +93,7 @@ def test_english_speech_does_not_match_a_german_text(speech: np.ndarray) -> None
 @pytest.mark.needs("espeak-ng")
 def test_a_language_that_the_program_lacks_is_named() -> None:
     with pytest.raises(InputError, match="does not speak 'xx'"):
-        ipa.lines("good day", "xx")
+        language.lines_in("good day", "xx")
 
 
 def test_without_the_program_a_line_says_what_to_install(
@@ -109,5 +109,5 @@ def test_without_the_program_a_line_says_what_to_install(
 
 def test_every_sound_of_the_alphabet_has_a_neighbour_that_the_model_knows() -> None:
     known = set(phones.names())
-    for sounds in ipa.NEAREST.values():
+    for sounds in language.NEAREST.values():
         assert set(sounds.split()) <= known
