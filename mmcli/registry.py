@@ -68,11 +68,11 @@ class Registry:
 
     def _own(self) -> dict[str, str]:
         """The members of the package, and the module of each."""
-        found = {} if self._shared is None else self._shared._own()
+        members = {} if self._shared is None else self._shared._own()
         for module in pkgutil.iter_modules(self._path):
             if not module.ispkg and not module.name.startswith("_"):
-                found[module.name] = f"{self.package}.{module.name}"
-        return found
+                members[module.name] = f"{self.package}.{module.name}"
+        return members
 
     def _added(self) -> dict[str, str]:
         return {e.name: e.value for e in _installed(entry_points, tuple(sys.path)).select(group=self.group)}

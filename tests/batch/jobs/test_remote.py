@@ -1,6 +1,6 @@
 """Inputs and outputs in an S3 store: a moto server on the loopback device.
 
-pytest -m remote tests/batch/test_remote.py
+pytest -m remote tests/batch/jobs/test_remote.py
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import pytest
 from mmcli.artifacts.formats import features, fitted, manifest
 from mmcli.artifacts.io import provenance
 from mmcli.batch.jobs import extract
-from mmcli.batch.workers import shard
+from mmcli.batch.state import ledger
 from mmcli.errors import ArtifactError, BatchFailedError, MismatchError, MissingError, OutputError, UsageError
 from mmcli.media import wav
 
@@ -219,7 +219,7 @@ def test_an_output_below_a_file_cannot_be_written(tones: Tones, tmp_path: Path, 
 def test_shards_together_give_what_one_run_gives(tones: Tones, tmp_path: Path, go: Go, tree: Tree) -> None:
     source = tones(9)
     go(source, tmp_path / "whole")
-    made = [go(source, tmp_path / "parts", shard=shard.Shard(i, 3)).made for i in (1, 2, 3)]
+    made = [go(source, tmp_path / "parts", shard=ledger.Shard(i, 3)).made for i in (1, 2, 3)]
     assert sum(made) == 9
     assert all(made)
     merged = go(source, tmp_path / "parts")
@@ -250,22 +250,22 @@ def test_a_shard_without_rows_for_a_fitted_file_is_done_all_the_same(tones: Tone
     """What a shard holds is chance: the file is for an extractor in use, and the other shards need it."""
     go(text_manifest(tmp_path / "in"), tmp_path / "first")
     state = tmp_path / "first" / "fitted" / "tokens.json"
-    assert go(tones(2, "sound"), tmp_path / "out", fitted=[state], shard=shard.Shard(1, 1)).made == 2
+    assert go(tones(2, "sound"), tmp_path / "out", fitted=[state], shard=ledger.Shard(1, 1)).made == 2
     with pytest.raises(MismatchError, match="not in use"):
         go(tmp_path / "sound", tmp_path / "other", fitted=[state])
     with pytest.raises(MismatchError, match="not in use"):
-        go(tmp_path / "sound", tmp_path / "other", only="audio", fitted=[state], shard=shard.Shard(1, 1))
+        go(tmp_path / "sound", tmp_path / "other", only="audio", fitted=[state], shard=ledger.Shard(1, 1))
 
 
 def test_a_fitted_file_is_reused_and_checked(tmp_path: Path, go: Go) -> None:
     source = text_manifest(tmp_path / "in")
     go(source, tmp_path / "first")
     state = tmp_path / "first" / "fitted" / "tokens.json"
-    go(source, tmp_path / "second", fitted=[state], shard=shard.Shard(1, 1))
+    go(source, tmp_path / "second", fitted=[state], shard=ledger.Shard(1, 1))
     found = features.load(next((tmp_path / "second").glob("a.*.npz")))
     assert found.meta["fitted_sha256"] == provenance.sha256_file(state)
     with pytest.raises(UsageError, match="shard"):
-        go(source, tmp_path / "third", shard=shard.Shard(1, 2))
+        go(source, tmp_path / "third", shard=ledger.Shard(1, 2))
     with pytest.raises(MismatchError):
         go(source, tmp_path / "fourth", named={"text": ["tfidf"]}, fitted=[state])
     with pytest.raises(MismatchError, match="another configuration"):

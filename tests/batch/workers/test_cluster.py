@@ -1,6 +1,6 @@
 """A batch on a real cluster: a head and two nodes as processes on the loopback device, one of them killed midway.
 
-pytest -m cluster tests/batch/test_cluster.py
+pytest -m cluster tests/batch/workers/test_cluster.py
 """
 
 from __future__ import annotations
