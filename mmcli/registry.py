@@ -98,27 +98,40 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds modules under a path that they are also known by."""
+    """Finds modules under a path that they are also known by; asked after all others, so that a file at a path wins."""
 
     def __init__(self) -> None:
-        self.places: dict[str, str] = {}
+        self.places: dict[str, str | Registry] = {}
+        self._own: dict[str, ModuleSpec | None] = {}
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self) if fullname in self.places else None
+        return None if self._place(fullname) is None else ModuleSpec(fullname, self)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = importlib.import_module(self.places[spec.name])
-        self._own = module.__spec__
+        module = importlib.import_module(self._place(spec.name) or spec.name)
+        self._own[spec.name] = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self._own
+        if module.__spec__ is not None:  # that of the other path: the module stays what it was
+            module.__spec__ = self._own.pop(module.__spec__.name)
+
+    def _place(self, path: str) -> str | None:
+        place = self.places.get(path)
+        if isinstance(place, str):
+            return place
+        package, _, name = path.rpartition(".")
+        family = self.places.get(package)
+        return family._own().get(name) if isinstance(family, Registry) else None
 
 
 _moved = _Moved()
 sys.meta_path.append(_moved)
 
 
-def also_known_as(path: str, place: str) -> None:
-    """Let the module at ``place`` be imported as ``path`` too: one module, two names, loaded on first use."""
+def also_known_as(path: str, place: str | Registry) -> None:
+    """Let the module at ``place`` be imported as ``path`` too: one module, two names, loaded on first use.
+
+    Where ``place`` is a registry, its members are imported as ``PATH.NAME``.
+    """
     _moved.places[path] = place

@@ -13,7 +13,7 @@ import pytest
 
 from mmcli.artifacts.formats import features
 from mmcli.batch.jobs import extract
-from mmcli.batch.plan import raw, streams
+from mmcli.batch.plan import plan, raw
 from mmcli.errors import ArtifactError, MissingError, UsageError
 from mmcli.extractors import weights
 from mmcli.extractors.learned import torchscript
@@ -42,8 +42,8 @@ def model(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def chosen(path: Path) -> dict[str, list[streams.Stream]]:
-    return {"audio": [streams.stream("audio", "torchscript", torchscript.Config(str(path)))]}
+def chosen(path: Path) -> dict[str, list[plan.Stream]]:
+    return {"audio": [plan.stream("audio", "torchscript", torchscript.Config(str(path)))]}
 
 
 def run(source: Path, out: Path, path: Path, heard: Any, **fields: Any) -> extract.Summary:
@@ -87,7 +87,7 @@ def test_a_model_that_cannot_be_loaded_stops_the_batch_at_once(
 
 def test_an_encoder_for_a_modality_that_it_cannot_read_is_refused_before_work(model: Callable[..., Path]) -> None:
     with pytest.raises(UsageError, match="torchscript reads audio, image, video, series, not text"):
-        streams.stream("text", "torchscript", torchscript.Config(str(model())))
+        plan.stream("text", "torchscript", torchscript.Config(str(model())))
 
 
 def test_a_trained_model_finds_the_encoder_it_was_trained_on(
