@@ -9,13 +9,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import json
 import math
 import re
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -70,9 +69,7 @@ def from_file(context: typer.Context, path: Path | None) -> Path | None:
     for key, value in section.items():
         option = key.replace("-", "_")
         if option == "set" and "set" in known:
-            defaults["set_"] = [
-                f"{method}.{field}={_plain(v)}" for method, fields in value.items() for field, v in fields.items()
-            ]
+            defaults["set_"] = list(_assignments(value))
         elif option in known:
             many = known[option].multiple if hasattr(known[option], "multiple") else False
             defaults[str(known[option].name)] = [str(v) for v in value] if many and isinstance(value, list) else value
@@ -97,29 +94,29 @@ def _file(path: Path) -> dict[str, Any]:
 
 def as_toml(command: str, values: dict[str, Any], configs: dict[str, Any]) -> str:
     """The options in force as TOML that ``--config`` reads back; ``configs`` are dataclasses by method name."""
-    lines = [f"[{command}]"]
-    for parameter, value in values.items():
-        name = parameter.rstrip("_")
-        if value is None or name == "set" or (isinstance(value, list | tuple) and not value):
-            continue
-        lines.append(f"{name.replace('_', '-')} = {_toml(value)}")
-    for method, config in configs.items():
-        lines += ["", f"[{command}.set.{method}]"]
-        for field in dataclasses.fields(config):
-            value = getattr(config, field.name)
-            if value is not None:
-                lines.append(f"{field.name} = {_toml(value)}")
-    return "\n".join(lines)
+    import tomli_w
+
+    names = {parameter: parameter.rstrip("_").replace("_", "-") for parameter in values}
+    table: dict[str, Any] = {names[k]: _toml(v) for k, v in values.items() if names[k] != "set" and v not in (None, [])}
+    methods = {method: dataclasses.asdict(config) for method, config in configs.items()}
+    if methods:
+        table["set"] = {m: {k: _toml(v) for k, v in fields.items() if v is not None} for m, fields in methods.items()}
+    return tomli_w.dumps({command: table}).rstrip("\n")
 
 
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
+def _toml(value: object) -> object:
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(v) for v in value) + "]"
-    return json.dumps(str(value), ensure_ascii=False)
+        return [_toml(item) for item in value]
+    return value if isinstance(value, bool | int | float) else str(value)
+
+
+def _assignments(table: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """``METHOD.FIELD=VALUE`` of a table of methods; ``[set.series.raw]`` and ``[set."series.raw"]`` are the same."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _assignments(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}={_plain(value)}"
 
 
 def _plain(value: object) -> str:
