@@ -26,7 +26,7 @@ def warped(x: Any, y: Any, path: NDArray[np.int64], cost: float, *, name: str, c
 
     ``x``, ``y`` are what the method was called with (arrays or Features), for times, names and durations.
     """
-    knots = timemap.from_path(path, _times(x), _times(y))
+    knots = timemap.from_path(path, inputs.times_of(x), inputs.times_of(y))
     return Alignment(
         model="warp",
         knots=knots,
@@ -42,10 +42,6 @@ def warped(x: Any, y: Any, path: NDArray[np.int64], cost: float, *, name: str, c
         query=inputs.about(y),
         path=np.ascontiguousarray(path, dtype=np.int64),
     )
-
-
-def _times(x: Any) -> NDArray[np.float64]:
-    return np.asarray(x.times, dtype=np.float64) if hasattr(x, "times") else np.arange(len(x), dtype=np.float64)
 
 
 # No: a pair that does not match, with the reason in words for people and in numbers for programs.

@@ -43,7 +43,7 @@ class Choice:
     segments: list[NDArray[np.float64]]
     share: float
     shares: dict[str, float]
-    named: str | None
+    rate_name: str | None
     repeats: str = "reference"  # the side that windows were looked for in
     believed: bool = True  # False: none of the three explains the pair, and this one comes nearest
 
@@ -66,8 +66,8 @@ class Choice:
         """The same with the two sides exchanged."""
         f = self.fit
         fit = replace(f, offset_s=-f.offset_s / f.rate, rate=1.0 / f.rate)
-        name = None if self.named is None else "/".join(reversed(self.named.split("/")))
-        return replace(self, fit=fit, segments=[s[:, ::-1].copy() for s in self.segments], named=name, repeats="query")
+        name, segments = rates.inverse(self.rate_name), [s[:, ::-1].copy() for s in self.segments]
+        return replace(self, fit=fit, segments=segments, rate_name=name, repeats="query")
 
     def evidence(self) -> str:
         """One clause for people."""
@@ -75,7 +75,7 @@ class Choice:
         near = the_fit.said(self.fit.lags.tolerance_s * self.fit.lags.unit_s)
         text = f"{self.share:.0%} of the windows agree within {near}"
         text += "" if z is None else f", phase peak z = {z:.1f}"
-        text += "" if self.named is None else f", rate {self.named}"
+        text += "" if self.rate_name is None else f", rate {self.rate_name}"
         other = self.ambiguous
         return text if other is None else f"{text}; ambiguous: {other['shift_s']:+} s fits nearly as well"
 

@@ -18,6 +18,7 @@ from mmcli.aligners.linear import consensus, windows
 from mmcli.aligners.linear.consensus import Line
 from mmcli.aligners.linear.windows import Searched, vertex
 from mmcli.errors import MismatchError
+from mmcli.media.clips import AudioClip
 
 Vector = NDArray[np.float64]
 
@@ -179,35 +180,30 @@ def said(seconds: float) -> str:
     return f"{seconds:g} s" if seconds >= 1.0 else f"{seconds * 1e3:.0f} ms"
 
 
-def material(x: Any, role: str) -> Material:
-    """A side of the pair as frames and, for an audio clip, samples."""
-    if hasattr(x, "samples"):
-        features = comparable(x)
-        rate_hz = min(int(x.rate), 16_000 if x.duration_s <= LONG_S else 8_000)
-        return Material(features.flat(), features.times, inputs.about(x), x.samples(rate_hz), float(rate_hz))
-    values, times = inputs.frames(x, role)
-    return Material(values, times, inputs.about(x))
-
-
 def materials(x: Any, y: Any) -> tuple[Material, Material]:
-    """Both sides; sound on one sampling rate. Raises as :func:`.inputs.checked` does."""
-    if hasattr(x, "samples") != hasattr(y, "samples"):
-        raise MismatchError(
-            "one side is sound, the other features", hint="give two media files, or extract features of both first"
+    """Both sides as frames and, of audio clips, samples on one sampling rate. Raises as :func:`.inputs.checked` does,
+    and MismatchError where one is sound and the other is not."""
+    if isinstance(x, AudioClip) and isinstance(y, AudioClip):
+        seen = [comparable(clip) for clip in (x, y)]
+        rate_hz = min(min(int(c.rate), 16_000 if c.duration_s <= LONG_S else 8_000) for c in (x, y))
+        a, b = (
+            Material(f.flat(), f.times, inputs.about(c), c.samples(rate_hz), float(rate_hz))
+            for f, c in zip(seen, (x, y), strict=True)
         )
-    if not hasattr(x, "samples"):
-        inputs.checked(x, y)
-    a, b = material(x, "reference"), material(y, "query")
-    if a.samples is not None and a.rate_hz != b.rate_hz:
-        rate_hz = int(min(a.rate_hz, b.rate_hz))
-        a.samples, b.samples = x.samples(rate_hz), y.samples(rate_hz)
-        a.rate_hz = b.rate_hz = float(rate_hz)
-    if a.samples is None:
-        hop = max(a.hop_s, b.hop_s)
-        unit = hop / float(np.clip(hop, *HOPS_S))
-        for side in (a, b):
-            side.times, side.unit_s = side.times / unit, unit
-    return a, b
+        return a, b
+    if isinstance(x, AudioClip) or isinstance(y, AudioClip):
+        raise inputs.incomparable(
+            [inputs.kind_of(v) for v in (x, y)],
+            [inputs.name_of(v) for v in (x, y)],
+            hint="give two media files, or extract features of both first",
+        )
+    (xv, xt), (yv, yt) = inputs.checked(x, y)
+    hop = max(inputs.hop_of(t) for t in (xt, yt))
+    unit = hop / float(np.clip(hop, *HOPS_S))
+    return (
+        Material(xv, xt / unit, inputs.about(x), unit_s=unit),
+        Material(yv, yt / unit, inputs.about(y), unit_s=unit),
+    )
 
 
 def local_lags(

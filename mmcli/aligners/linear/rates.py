@@ -105,3 +105,12 @@ def named(rate: float, tolerance: float) -> str | None:
     """
     name = min(NAMED, key=lambda n: abs(NAMED[n] - rate))
     return name if abs(NAMED[name] - rate) <= tolerance else None
+
+
+def inverse(name: str | None) -> str | None:
+    """The name of a known ratio the other way round; None for None.
+
+    >>> inverse("24/25")
+    '25/24'
+    """
+    return None if name is None else "/".join(reversed(name.split("/")))

@@ -17,7 +17,7 @@ from mmcli.aligners.linear.fit import materials
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import UsageError
 
-INPUTS = ("audio", "features")
+ACCEPTS = (("audio", "audio"), ("features", "features"))
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from mmcli.aligners.warp import two_kinds, voices
 from mmcli.aligners.warp.views import View, find, freely, rendition, same_recording
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import UsageError
+from mmcli.media.clips import AudioClip
 
-INPUTS = ("audio", "features")
+ACCEPTS = (("audio", "audio"), ("features", "features"))
 WIDTHS = "any"  # of features of two kinds: those are warped through what they share
 TEST_HOP_S = 0.05  # of the frames that the test for belonging together compares
 CONTEXT = 9  # of them, 0.45 s, stand together: what single frames share by chance, so long a stretch does not
@@ -70,7 +71,7 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
         if choice.believed:
             return _line(a, b, choice, config)
         runner_up = {"model": choice.model, "share": round(choice.share, 4)}
-    found = _warped_sound(x, y, config) if hasattr(x, "samples") else _warped_frames(x, y, config)
+    found = _warped_sound(x, y, config) if isinstance(x, AudioClip) else _warped_frames(x, y, config)
     return replace(found, runner_up=runner_up)
 
 
@@ -99,7 +100,7 @@ def _warped_sound(x: Any, y: Any, config: Config) -> Alignment:
         evidence += f", what is said {heard[0].ratio:.2f} (limit {voices.LIMIT:.2f})"
         if heard[0].ratio <= voices.LIMIT:
             return _two_voices(x, y, heard, evidence, config)
-    verdict = _judged(ratio, SOUND_LIMIT, evidence, config, inputs.label(y).strip())
+    verdict = _judged(ratio, SOUND_LIMIT, evidence, config, inputs.name_of(y))
     view = same_recording((x, y)) if kind == "same" else rendition((x, y))
     found = find(replace(view, opened=opened), kind=kind)
     reason = f"{evidence}; limit {SOUND_LIMIT:.2f}; taken for {said}"
@@ -132,7 +133,7 @@ def _warped_frames(x: Any, y: Any, config: Config) -> Alignment:
         shapes, opened = _frames_tested(view, max(factor, round(TEST_HOP_S / hop)), CONTEXT)
         evidence += f", that of the shape of its frames {shapes:.2f}"
         ratio = min(ratio, shapes)
-    verdict = _judged(ratio, FRAMES_LIMIT, evidence, config, inputs.label(y).strip())
+    verdict = _judged(ratio, FRAMES_LIMIT, evidence, config, inputs.name_of(y))
     found = find(replace(view, opened=opened), kind=None)
     reason = f"{evidence}; limit {FRAMES_LIMIT:.2f}"
     quality = {"ratio": ratio, "verdict": verdict, "reason": reason}
@@ -152,7 +153,7 @@ def _frames_tested(view: View, factor: int, context: int = 1) -> tuple[float, tu
 def _of_two_kinds(x: Any, y: Any, config: Config) -> Alignment:
     found, ratio = two_kinds.measure(x, y)
     evidence = f"warped cost over shuffled cost {ratio:.2f} in the space that both share"
-    verdict = _judged(ratio, two_kinds.LIMIT, evidence, config, inputs.label(y).strip())
+    verdict = _judged(ratio, two_kinds.LIMIT, evidence, config, inputs.name_of(y))
     reason = f"{evidence}; limit {two_kinds.LIMIT:.2f}; taken for two kinds: canonical time warping"
     quality = {"ratio": ratio, "verdict": verdict, "reason": reason}
     return replace(result.warped(x, y, found.path, found.cost, name="auto", config=config), quality=quality)

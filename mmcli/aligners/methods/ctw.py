@@ -15,7 +15,7 @@ from mmcli.aligners.warp import canonical
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import UsageError
 
-INPUTS = ("features",)
+ACCEPTS = (("features", "features"),)
 WIDTHS = "any"  # of the two sides
 
 

@@ -33,7 +33,7 @@ from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.io import provenance
 from mmcli.errors import MismatchError, UsageError
 
-INPUTS = ("features",)
+ACCEPTS = (("features", "features"),)
 Times = NDArray[np.float64]
 Values = NDArray[Any]
 Side = Literal["none", "reference", "query", "both"]

@@ -17,7 +17,7 @@ from mmcli.aligners.kernels import twin
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import UsageError
 
-INPUTS = ("features",)
+ACCEPTS = (("features", "features"),)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from mmcli.aligners.kernels import hmm as kernel
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import InputError, UsageError
 
-INPUTS = ("features",)
+ACCEPTS = (("features", "features"),)
 FEWEST_SKIPS = 1  # states that may be left out at once; more only where the query is too short for the reference
 
 

@@ -15,7 +15,7 @@ from mmcli.aligners.linear.alignment import straight
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import UsageError
 
-INPUTS = ("audio", "features")
+ACCEPTS = (("audio", "audio"), ("features", "features"))
 
 
 @dataclass(frozen=True)

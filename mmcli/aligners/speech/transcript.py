@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from mmcli.aligners.core.result import refusal
 from mmcli.aligners.kernels import spoken
-from mmcli.aligners.speech import edges, ipa, phones
-from mmcli.aligners.speech import words as the_words
+from mmcli.aligners.speech import edges, ipa, phones, words
 from mmcli.aligners.speech.language import detect
 from mmcli.aligners.speech.phones import Heard
 from mmcli.aligners.speech.words import Line
@@ -64,7 +63,7 @@ UNSPOKEN = Spoken(None, None, None)
 
 
 @dataclass(frozen=True)
-class Found:
+class Reading:
     """Per line, per word: where it is spoken. ``guessed``: words sounded out by their letters."""
 
     lines: list[Line]
@@ -85,7 +84,7 @@ class _Walked(NamedTuple):
     backwards: float
 
 
-def align(sound: Any, text: str, name: str, *, language: str | None = None, force: bool = False) -> Found:
+def align(sound: Any, text: str, name: str, *, language: str | None = None, force: bool = False) -> Reading:
     """When the lines and words of a text are spoken in an audio clip.
 
     ``language``: the code of espeak-ng ("de"), None to tell it by the words. Raises InputError where the text holds no
@@ -104,16 +103,16 @@ def align(sound: Any, text: str, name: str, *, language: str | None = None, forc
     if walked.gain < limit and not (force and (walked.spans[:, 0] >= 0).any()):
         raise _stranger(walked, name, limit)
     verdict = "match" if walked.gain >= limit else "no match (forced)"
-    words = _drawn_in(_by_line(lines, script, walked, len(samples) / phones.RATE), samples)
-    return Found(lines, words, guessed, told, walked.gain, verdict)
+    places = _drawn_in(_by_line(lines, script, walked, len(samples) / phones.RATE), samples)
+    return Reading(lines, places, guessed, told, walked.gain, verdict)
 
 
 def _in_english(text: str) -> tuple[list[Line], Callable[[str], tuple[str, ...]], list[str]]:
     """Lines, the sounds of each word by dictionary or by its letters, and the words that needed the latter."""
-    lines = the_words.lines(text)
+    lines = words.lines(text)
     known = phones.dictionary()
     spoken_words = dict.fromkeys(s for line in lines for w in line.words for s in w.spoken)
-    guessed = {s: tuple(the_words.sounded_out(s).split()) for s in spoken_words if s not in known}
+    guessed = {s: tuple(words.sounded_out(s).split()) for s in spoken_words if s not in known}
     return lines, lambda s: guessed[s] if s in guessed else known[s], list(guessed)
 
 
@@ -261,10 +260,10 @@ def _drawn_in(rows: list[list[Spoken]], samples: NDArray[Any]) -> list[list[Spok
     return [[w if w.start is None else Spoken(*next(moved), w.score) for w in row] for row in rows]
 
 
-def segments_of(found: Found) -> list[dict[str, Any]]:
+def segments_of(reading: Reading) -> list[dict[str, Any]]:
     """The ``segments`` of an alignment: every line, followed by its words, in the order of the text."""
     out: list[dict[str, Any]] = []
-    for line, row in zip(found.lines, found.words, strict=True):
+    for line, row in zip(reading.lines, reading.words, strict=True):
         heard = [w for w in row if w.start is not None]
         scores = [w.score for w in heard if w.score is not None]
         out.append(

@@ -64,19 +64,19 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Found:
+class Placement:
     """The pieces ``(first cue, last cue + 1, offset)`` under one rate; the name of the rate; the usual error of the
     edges in seconds; ``stands``: how far the score lies above that of subtitles in another order."""
 
     rate: float
-    named: str | None
+    rate_name: str | None
     pieces: list[tuple[int, int, float]]
     error_s: float
     edges: int
     stands: Standing
 
 
-def place(activity: Vector, cues: NDArray[np.float64]) -> Found:
+def place(activity: Vector, cues: NDArray[np.float64]) -> Placement:
     """Where cues (k, 2), seconds in order, belong on the clock of the activity curve (every 10 ms)."""
     area = _area(activity)
     best = max((best_offsets(area, cues, r) for r in _rates_tried(RATE_STEP)), key=lambda p: p.score)
@@ -197,7 +197,7 @@ def _running_max(values: Vector) -> tuple[Vector, NDArray[np.int64]]:
     return top, np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))
 
 
-def _sharpened(cues: NDArray[np.float64], placed: Placed, begins: Vector, ends: Vector, stands: Standing) -> Found:
+def _sharpened(cues: NDArray[np.float64], placed: Placed, begins: Vector, ends: Vector, stands: Standing) -> Placement:
     """Rate and offsets fitted to the edges of the activity nearest to the cues' edges."""
     bounds = [0, *(np.flatnonzero(np.abs(np.diff(placed.offsets)) > STEP_S / 2) + 1).tolist(), len(cues)]
     groups = list(pairwise(bounds))
@@ -228,7 +228,7 @@ def _sharpened(cues: NDArray[np.float64], placed: Placed, begins: Vector, ends: 
             errors.append(np.abs(rest - offset))
         pieces.append((a, b, offset))
     joined = np.concatenate(errors) if errors else np.array([STEP_S])
-    return Found(rate, name, pieces, float(np.median(joined)), len(t), stands)
+    return Placement(rate, name, pieces, float(np.median(joined)), len(t), stands)
 
 
 def _offset_at(cues: NDArray[np.float64], placed: Placed, first: int, rate: float) -> float:

@@ -158,4 +158,4 @@ def changing(xv: Any, yv: Any, x: Any, y: Any) -> None:
     """Raises :class:`InputError` where a side stands still: nothing can correlate with it."""
     for side, values, given in (("reference", xv, x), ("query", yv, y)):
         if not float(np.ptp(values, axis=0).max()) > 0:
-            raise InputError(f"the {side} does not change", source=inputs.label(given).strip() or None)
+            raise InputError(f"the {side} does not change", source=inputs.name_of(given) or None)

@@ -13,6 +13,7 @@ import numpy as np
 
 from mmcli.aligners.core import inputs, shuffle_test
 from mmcli.aligners.warp import canonical
+from mmcli.artifacts.formats.features import Features
 
 LIMIT = 0.18  # 300 made pairs of strangers, 3 to 13 swings long, lay at 0.19 and above; nothing else was measured
 BLOCKS = 40  # into which the query is cut
@@ -21,9 +22,9 @@ SHUFFLES = 4
 
 def differ(x: Any, y: Any) -> bool:
     """Whether two inputs that are no sound have different widths or came from different extractors."""
-    if hasattr(x, "samples") or hasattr(y, "samples"):
+    if "audio" in (inputs.kind_of(x), inputs.kind_of(y)):
         return False
-    names = [(getattr(v, "meta", None) or {}).get("extractor") for v in (x, y)]
+    names = [v.meta.get("extractor") if isinstance(v, Features) else None for v in (x, y)]
     if None not in names and names[0] != names[1]:
         return True
     (a, _), (b, _) = inputs.checked(x, y, same_width=False)

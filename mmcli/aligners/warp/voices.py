@@ -51,7 +51,7 @@ def view(x: Any, y: Any) -> views.View:
 @frames.once
 def _sounded(sound: Any) -> Features:
     """Square roots of the probabilities of the sounds, float32 (frames, 42), every 10 ms."""
-    ratios = phones.hear(sound.samples(phones.RATE), inputs.label(sound).strip()).ratios.astype(np.float32)
+    ratios = phones.hear(sound.samples(phones.RATE), inputs.name_of(sound)).ratios.astype(np.float32)
     best: NDArray[np.float32] = ratios.reshape(len(ratios), len(phones.names()), -1).max(axis=2)
     chance = np.exp(best / SOFT)
     values = np.sqrt(chance / chance.sum(axis=1, keepdims=True)).astype(np.float32)

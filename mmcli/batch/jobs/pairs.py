@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mmcli import aligners
-from mmcli.aligners import pair
 from mmcli.aligners.output import formats
+from mmcli.aligners.pair import align_files
 from mmcli.artifacts.formats import manifest
 from mmcli.artifacts.io import atomic, provenance
 from mmcli.batch.plan import each
@@ -90,8 +90,8 @@ class _Kind:
         one = self.pairs[index]
         extra = {k: v for k, v in one.row.extra.items() if k not in SIDES}
         if entry["status"] == "done":
-            facts = {k: str(v) for k, v in entry["found"].items() if v is not None}
-            extra |= {"map": _target(one, self.options), **facts}
+            about = {k: str(v) for k, v in entry["found"].items() if v is not None}
+            extra |= {"map": _target(one, self.options), **about}
         error = entry["error"]["message"] if entry["status"] == "failed" else None
         row = one.row
         return manifest.dump_row(manifest.Row(row.id, {}, row.split, row.label, row.group, error=error, extra=extra))
@@ -113,7 +113,7 @@ def prepare(setup: dict[str, Any]) -> each.Do:
     def do(payload: dict[str, Any]) -> dict[str, Any]:
         module = aligners.registry.load(payload["method"])
         fields = {k: tuple(v) if isinstance(v, list) else v for k, v in payload["config"].items()}
-        alignment = pair.align_files(
+        alignment = align_files(
             payload["reference"],
             payload["query"],
             method=payload["method"],

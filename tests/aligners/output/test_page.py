@@ -13,7 +13,7 @@ from mmcli.aligners.output.page import THIN_S, side_lanes
 from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.errors import UsageError
 
-from ..browser import browser
+from ...browser import browser
 
 
 @pytest.fixture(scope="module")

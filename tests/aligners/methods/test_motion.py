@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from mmcli.aligners import pair
-from mmcli.aligners.linear import motion
-from mmcli.aligners.methods import auto
+from mmcli.aligners.methods import motion
 from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.cli import app
 from mmcli.errors import MismatchError, UsageError
@@ -77,10 +76,10 @@ def test_a_film_of_what_is_heard_is_put_within_a_frame(seed: int, kind: str) -> 
     times, offset = beats(seed, 40.0), 1.0 + seed
     video = VideoClip.from_array(pictures(times - offset, 24.0, kind, seed), rate_hz=FPS)
     sound = AudioClip.from_array(struck(times, 40.0, seed), RATE)
-    found = motion.align(sound, video, film="query", name="auto", config=auto.Config())
+    found = motion.align(sound, video)
     assert found.model == "offset"
     assert found.offset_s == pytest.approx(offset, abs=1 / FPS)
-    turned = motion.align(video, sound, film="reference", name="auto", config=auto.Config())
+    turned = motion.align(video, sound)
     assert turned.offset_s == pytest.approx(-offset, abs=1 / FPS)
 
 
@@ -89,8 +88,8 @@ def test_a_film_of_something_else_is_refused(seed: int) -> None:
     video = VideoClip.from_array(pictures(beats(seed, 24.0), 24.0, "jump" if seed % 2 else "flash", seed), rate_hz=FPS)
     sound = AudioClip.from_array(struck(beats(seed + 100, 40.0), 40.0), RATE)
     with pytest.raises(MismatchError, match=r"z = -?\d"):
-        motion.align(sound, video, film="query", name="auto", config=auto.Config())
-    forced = motion.align(sound, video, film="query", name="auto", config=auto.Config(force=True))
+        motion.align(sound, video)
+    forced = motion.align(sound, video, motion.Config(force=True))
     assert forced.quality["verdict"] == "no match (forced)"
 
 
@@ -99,7 +98,7 @@ def test_a_steady_beat_has_no_one_place() -> None:
     video = VideoClip.from_array(pictures(steady[steady < 20], 20.0, "flash"), rate_hz=FPS)
     sound = AudioClip.from_array(struck(steady, 40.0), RATE)
     with pytest.raises(MismatchError):
-        motion.align(sound, video, film="query", name="auto", config=auto.Config())
+        motion.align(sound, video)
 
 
 def test_a_film_that_was_sped_up_is_put_at_its_named_rate() -> None:
@@ -107,7 +106,7 @@ def test_a_film_that_was_sped_up_is_put_at_its_named_rate() -> None:
     times = beats(4, 60.0)
     video = VideoClip.from_array(pictures((times - 3.0) * 24 / 25, 40.0, "flash"), rate_hz=FPS)
     sound = AudioClip.from_array(struck(times, 60.0), RATE)
-    found = motion.align(sound, video, film="query", name="auto", config=auto.Config())
+    found = motion.align(sound, video)
     assert found.rate == pytest.approx(25 / 24)
     assert "rate 25/24" in found.quality["reason"]
     t = np.arange(0.0, 40.0)
@@ -118,7 +117,7 @@ def test_two_still_sides_are_refused() -> None:
     video = VideoClip.from_array(np.full((120, 16, 16, 3), 7, np.uint8), rate_hz=FPS)
     sound = AudioClip.from_array(np.full(RATE * 10, 0.1, np.float32), RATE)
     with pytest.raises(MismatchError):
-        motion.align(sound, video, film="query", name="auto", config=auto.Config())
+        motion.align(sound, video)
 
 
 def test_the_command_takes_a_silent_film_on_either_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,9 +20,7 @@ def test_auto_shows_sounds_by_their_cosine(sample_data: Path) -> None:
     """They were drawn by the euclidean distance of frames that are meant for the cosine."""
     files = (sample_data / "reading" / f"{n}" for n in ("reading.flac", "reading_shifted.ogg"))
     a, b = (Side(f, role) for f, role in zip(files, ("reference", "query"), strict=True))
-    _, compared = pair._aligned(a, b, "auto", None, None, auto.Config(), None)
-    assert compared is not None
-    assert compared.metric == "cosine"
+    assert pair.matched(a, b, "auto").costs(auto.Config()).metric == "cosine"
 
 
 def test_the_interval_is_seen_in_a_part_of_its_own(tmp_path: Path) -> None:

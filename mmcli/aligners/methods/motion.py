@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.core import result, shuffle_test
+from mmcli.aligners.core import inputs, result, shuffle_test
 from mmcli.aligners.core.result import refusal
 from mmcli.aligners.linear import rates
 from mmcli.aligners.linear.alignment import overlap
 from mmcli.aligners.linear.windows import vertex
 from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.media.clips import AudioClip, VideoClip
 
+ACCEPTS = (("video", "audio"), ("audio", "video"))
 Curve = NDArray[np.float64]
 
 HOP_S = 0.01
@@ -35,6 +37,13 @@ EXPONENT = 0.5  # of the curves: one explosion is not to outweigh a hundred step
 
 
 @dataclass(frozen=True)
+class Config:
+    """What happens to a pair that does not match."""
+
+    force: bool = False  # make a map even where the pair does not match
+
+
+@dataclass(frozen=True)
 class Place:
     """Where the query lies: ``offset_s`` and ``rate`` as in a map, the correlation there, and its next best rival's."""
 
@@ -44,71 +53,69 @@ class Place:
     rival: float
 
 
-def align(a: Any, b: Any, *, film: str, name: str, config: Any) -> Alignment:
-    """The map between ``a`` (the reference) and ``b``: a video clip and a sound, ``film`` ("reference" or "query")
-    being the side whose pictures count. An offset, or an offset and a named rate.
+def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
+    """The map between ``x`` (the reference) and ``y``, a video clip and a sound in either order: an offset, or one and
+    a named rate.
 
     Raises MismatchError with the statistic where the two do not move together, or do so at more than one place.
     """
-    clips = {"reference": a, "query": b}
-    x, y = (seen(clip) if side == film else heard(clip) for side, clip in clips.items())
-    found = place(x, y)
-    z, mean, deviation = stands_out(x, y, found, film == "reference")
+    film, sound = (x, y) if isinstance(x, VideoClip) else (y, x)
+    if not (isinstance(film, VideoClip) and isinstance(sound, AudioClip)):
+        raise inputs.incomparable([inputs.kind_of(v) for v in (x, y)], [inputs.name_of(v) for v in (x, y)])
+    a, b = (seen(v) if v is film else heard(v) for v in (x, y))
+    at = place(a, b)
+    z, mean, deviation = stands_out(a, b, at, x is film)
     evidence = (
-        f"movement against onsets correlate by {found.strength:.2f}, with the film's seconds in another order by "
+        f"movement against onsets correlate by {at.strength:.2f}, with the film's seconds in another order by "
         f"{mean:.2f} +- {deviation:.2f}: z = {z:.1f}"
     )
-    forced = bool(getattr(config, "force", False))
-    verdict = "match"
     problem = None
     if z < LIMIT_Z:
         reason = f"{evidence}, below the limit of {LIMIT_Z:g}"
-        problem = refusal(reason, b.name, statistic="z of movement against onsets", value=z, limit=LIMIT_Z)
-    elif found.rival > RIVAL * found.strength:
-        reason = (
-            f"another place is nearly as good ({found.rival:.2f} after {found.strength:.2f}): what is steady repeats"
-        )
-        share = found.rival / found.strength
-        problem = refusal(reason, b.name, statistic="second best place over best", value=share, limit=RIVAL)
-    if problem is not None:
-        if not forced:
-            raise problem
-        verdict = "no match (forced)"
-    rated = next((n for n, r in rates.NAMED.items() if r == found.rate), None)
-    reason = evidence if rated is None else f"{evidence}; rate {rated}"
-    frame = 1.0 / (clips[film].rate_hz or 25.0)  # nothing is seen more finely
-    knots = overlap((0.0, a.duration_s), (0.0, b.duration_s), found.offset_s, found.rate)
+        problem = refusal(reason, y.name, statistic="z of movement against onsets", value=z, limit=LIMIT_Z)
+    elif at.rival > RIVAL * at.strength:
+        reason = f"another place is nearly as good ({at.rival:.2f} after {at.strength:.2f}): what is steady repeats"
+        share = at.rival / at.strength
+        problem = refusal(reason, y.name, statistic="second best place over best", value=share, limit=RIVAL)
+    if problem is not None and not config.force:
+        raise problem
+    rate_name = next((n for n, r in rates.NAMED.items() if r == at.rate), None)
+    frame = 1.0 / (film.rate_hz or 25.0)  # nothing is seen more finely
     return Alignment(
-        model="offset" if found.rate == 1.0 else "affine",
-        knots=knots,
-        offset_s=found.offset_s,
-        rate=found.rate,
-        ppm=(found.rate - 1.0) * 1e6,
+        model="offset" if at.rate == 1.0 else "affine",
+        knots=overlap((0.0, x.duration_s), (0.0, y.duration_s), at.offset_s, at.rate),
+        offset_s=at.offset_s,
+        rate=at.rate,
+        ppm=(at.rate - 1.0) * 1e6,
         confidence_s=[round(frame, 6)] * 2,
-        quality={"ratio": None, "verdict": verdict, "reason": reason},
-        method=result.method(name, config),
-        cost=1.0 - found.strength,
-        reference={"name": a.name, "sha256": None, "duration_s": float(a.duration_s)},
-        query={"name": b.name, "sha256": None, "duration_s": float(b.duration_s)},
+        quality={
+            "ratio": None,
+            "verdict": "match" if problem is None else "no match (forced)",
+            "reason": evidence if rate_name is None else f"{evidence}; rate {rate_name}",
+        },
+        method=result.method("motion", config),
+        cost=1.0 - at.strength,
+        reference=inputs.about(x),
+        query=inputs.about(y),
     )
 
 
-def seen(video: Any) -> Curve:
+def seen(video: VideoClip) -> Curve:
     """How suddenly the pictures of a video clip change, every ``HOP_S``; float64 (n,)."""
     from mmcli import extractors
 
     module = extractors.load("video.motion")
-    found = module.extract(video, module.Config(rate=None))
-    half = 0.5 * float(np.median(np.diff(found.times))) if len(found.times) > 1 else 0.0  # it was between two frames
-    return curve(found.times - half, found.flat().astype(np.float64).sum(axis=1), float(video.duration_s))
+    movement = module.extract(video, module.Config(rate=None))
+    half = 0.5 * float(np.median(np.diff(movement.times))) if len(movement.times) > 1 else 0.0  # between two frames
+    return curve(movement.times - half, movement.flat().astype(np.float64).sum(axis=1), float(video.duration_s))
 
 
-def heard(sound: Any) -> Curve:
+def heard(sound: AudioClip) -> Curve:
     """How suddenly a sound gets louder, every ``HOP_S``; float64 (n,)."""
     from mmcli import extractors
 
-    found = extractors.load("audio.onset").extract(sound)
-    return curve(found.times, found.values[:, 0].astype(np.float64), float(sound.duration_s))
+    onsets = extractors.load("audio.onset").extract(sound)
+    return curve(onsets.times, onsets.values[:, 0].astype(np.float64), float(sound.duration_s))
 
 
 def curve(times: Curve, values: Curve, duration: float) -> Curve:
@@ -142,9 +149,9 @@ def place(x: Curve, y: Curve) -> Place:
     return best
 
 
-def stands_out(x: Curve, y: Curve, found: Place, turn_x: bool) -> tuple[float, float, float]:
+def stands_out(x: Curve, y: Curve, at: Place, turn_x: bool) -> tuple[float, float, float]:
     """By how many deviations the correlation lies above those with one curve's blocks in another order; and those."""
-    y = stretched(y, found.rate)
+    y = stretched(y, at.rate)
     turned, kept = (x, y) if turn_x else (y, x)
     block = min(round(BLOCK_S / HOP_S), max(1, len(turned) // 2))
     nulls = []
@@ -153,7 +160,7 @@ def stands_out(x: Curve, y: Curve, found: Place, turn_x: bool) -> tuple[float, f
         a, b = (other, kept) if turn_x else (kept, other)
         nulls.append(float(correlation(a, b)[0].max()))
     mean, deviation = float(np.mean(nulls)), max(float(np.std(nulls)), 0.01)
-    return (found.strength - mean) / deviation, mean, deviation
+    return (at.strength - mean) / deviation, mean, deviation
 
 
 def correlation(x: Curve, y: Curve) -> tuple[Curve, int]:
@@ -166,8 +173,8 @@ def correlation(x: Curve, y: Curve) -> tuple[Curve, int]:
     spectra = [np.fft.rfft(v, size) for v in (x, y, x * x, y * y, np.ones(n), np.ones(m))]
 
     def at_all(a: Any, b: Any) -> Curve:
-        found = np.fft.irfft(a * np.conj(b), size)
-        return np.concatenate([found[size - (m - 1) :], found[:n]])
+        product = np.fft.irfft(a * np.conj(b), size)
+        return np.concatenate([product[size - (m - 1) :], product[:n]])
 
     both = at_all(spectra[0], spectra[1])
     ex, ey = at_all(spectra[2], spectra[5]), at_all(spectra[4], spectra[3])

@@ -15,7 +15,8 @@ import pytest
 
 from mmcli.aligners import pair
 from mmcli.aligners.speech import language, phones, transcript
-from mmcli.aligners.speech import words as the_words
+from mmcli.aligners.speech.words import lines as lines_of
+from mmcli.aligners.speech.words import sounded_out
 from mmcli.errors import InputError, MismatchError
 from mmcli.media import open_clip
 from mmcli.media.clips import AudioClip
@@ -60,7 +61,7 @@ def begins(speech: np.ndarray, text: list[str]) -> list[float]:
     return line_starts(transcript.align(clip(speech), "\n".join(text), "transcript.txt"))
 
 
-def line_starts(found: transcript.Found) -> list[float]:
+def line_starts(found: transcript.Reading) -> list[float]:
     return [s if s is not None else float("nan") for s in starts(transcript.segments_of(found), "line")]
 
 
@@ -179,10 +180,10 @@ def test_words_that_no_dictionary_has_are_sounded_out_and_named(speech: np.ndarr
 
 
 def test_punctuation_stays_in_the_words_and_numbers_are_spelled_out() -> None:
-    (line,) = the_words.lines("“In 1905, it’s £2,500!”")
+    (line,) = lines_of("“In 1905, it’s £2,500!”")
     assert [w.text for w in line.words] == ["“In", "1905,", "it’s", "£2,500!”"]
     assert line.words[3].spoken == ("two", "thousand", "five", "hundred", "pounds")
-    (line,) = the_words.lines("The 21st, 3rd of 100%: R&D — $12.50")
+    (line,) = lines_of("The 21st, 3rd of 100%: R&D — $12.50")
     spoken = ["the", "twenty first", "third", "of", "one hundred percent", "r and d", "twelve point five zero dollars"]
     assert [" ".join(w.spoken) for w in line.words] == spoken
 
@@ -208,12 +209,12 @@ def test_a_number_lasts_from_its_first_word_to_its_last(sample_data: Path) -> No
 def test_every_word_gets_sounds() -> None:
     known = set(phones.names())
     for word in ("x", "zzyzx", "thee", "feed'st", "rhythm"):
-        assert set(the_words.sounded_out(word).split()) <= known
-        assert the_words.sounded_out(word)
+        assert set(sounded_out(word).split()) <= known
+        assert sounded_out(word)
 
 
 def test_phrases_end_at_punctuation_or_after_a_dozen_words() -> None:
-    lines = the_words.lines("one two three, four five six\n" + "seven " * 30)
+    lines = lines_of("one two three, four five six\n" + "seven " * 30)
     script = transcript.written(lines, lambda w: phones.dictionary()[w])
     assert script.phrases.tolist() == [0, 3, 6, 18, 30, 36]
     columns, words, phrases = script.backwards(0, 2)

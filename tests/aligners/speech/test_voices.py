@@ -44,7 +44,7 @@ def spoken(lines: tuple[str, ...], voice: str, folder: Path) -> tuple[np.ndarray
     return np.concatenate(parts), starts
 
 
-def begins(found: transcript.Found) -> list[float]:
+def begins(found: transcript.Reading) -> list[float]:
     return [s["start"] for s in transcript.segments_of(found) if s["kind"] == "line"]
 
 
