@@ -23,6 +23,7 @@ KEPT = {
     "mmcli.artifacts.features": "mmcli.artifacts.formats.features",
     **{f"mmcli.aligners.{name}": f"mmcli.aligners.methods.{name}" for name in aligners.registry._own()},
 }
+del KEPT["mmcli.aligners.subtitles"]  # that path is a room; the method was never known by it
 GROUPS = {
     "mmcli.aligners": aligners.registry,
     "mmcli.fusion": fusion.registry,
