@@ -200,11 +200,11 @@ def _fuse_single(inputs: list[str], output: Path, maps: list[Path], plan: Any) -
     from mmcli.artifacts.formats import features
     from mmcli.fusion.dataset import single
 
-    found, notes = single.fuse(single.open_inputs([Path(name) for name in inputs]), single.load_maps(maps), plan)
+    fused, notes = single.fuse(single.open_inputs([Path(name) for name in inputs]), single.load_maps(maps), plan)
     for note in notes:
         console.say(note)
-    features.save(output, found)
-    frames, width = found.values.shape
+    features.save(output, fused)
+    frames, width = fused.values.shape
     console.say(f"{output}: {frames} frames of width {width}, {plan.strategy} of {len(inputs)} streams")
     return {"schema": "mmcli/fuse@1", "output": str(output), "frames": frames, "width": width}
 
@@ -224,11 +224,11 @@ def _fuse_manifest(source: str, output: str, plan: Any, shard_bytes: int | None)
 
     rows = manifest.load(source)
     with console.progress("fuse", len(rows.rows)) as progress:
-        found = assemble.assemble(rows, plan, progress, lazily=shard_bytes is not None)
-    data = found.dataset
-    for item, reason in found.failed:
+        assembled = assemble.assemble(rows, plan, progress, lazily=shard_bytes is not None)
+    data = assembled.dataset
+    for item, reason in assembled.failed:
         console.warn(f"{item}: left out: {reason}")
-    for note in found.notes:
+    for note in assembled.notes:
         console.say(note)
     if shard_bytes is None:
         dataset.save(output, data)
@@ -248,5 +248,5 @@ def _fuse_manifest(source: str, output: str, plan: Any, shard_bytes: int | None)
         "items": data.items,
         "splits": splits,
         "streams": streams,
-        "failed": len(found.failed),
+        "failed": len(assembled.failed),
     }

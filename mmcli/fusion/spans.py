@@ -14,14 +14,14 @@ from mmcli.fusion.grid import Clock
 KINDS = ("word", "line")
 
 
-def spoken_windows(found: Alignment, kind: str, source: object = None) -> np.ndarray:
+def spoken_windows(alignment: Alignment, kind: str, source: object = None) -> np.ndarray:
     """The spoken segments of one kind, float64 ``(n, 2)`` start and end in seconds, by their start.
 
     Raises :class:`InputError` where the alignment has none.
     """
     spans = [
         (float(s["start"]), float(s["end"]))
-        for s in found.segments or []
+        for s in alignment.segments or []
         if s.get("kind") == kind and s.get("spoken", True) and s["end"] > s["start"]
     ]
     if not spans:
@@ -49,12 +49,12 @@ def pool(
     own = spans if to_own_clock is None else to_own_clock(spans)
     hop = float(np.median(np.diff(times)))
     known = np.isfinite(own).all(axis=1) & (own[:, 1] >= times[0] - hop / 2) & (own[:, 0] <= times[-1] + hop / 2)
-    found = np.zeros((len(spans), wide.shape[1]))
+    pooled = np.zeros((len(spans), wide.shape[1]))
     for row in np.flatnonzero(known):
         low, high = np.searchsorted(times, own[row, 0]), np.searchsorted(times, own[row, 1], side="right")
         if high <= low:
             low = int(np.abs(times - own[row].mean()).argmin())
             high = low + 1
         frames = wide[low:high]
-        found[row] = frames.max(axis=0) if how == "max" else frames[-1] if how == "last" else frames.mean(axis=0)
-    return found, known
+        pooled[row] = frames.max(axis=0) if how == "max" else frames[-1] if how == "last" else frames.mean(axis=0)
+    return pooled, known

@@ -26,19 +26,19 @@ def columns(order: Sequence[str], rows: Sequence[manifest.Row]) -> dict[str, str
 
     Raises :class:`InputError` where a column holds media instead of features.
     """
-    found: list[str] = []
+    kept: list[str] = []
     for column in order:
         if manifest.split_column(column)[0] not in (*manifest.MODALITIES, "table"):
             continue
         first = next((row for row in rows if row.cells.get(column)), None)
         if first is not None:
             _refuse_media(column, first.cells[column], first.id)
-            found.append(column)
-    if not found:
+            kept.append(column)
+    if not kept:
         raise InputError("no column holds features", hint="run `mmcli extract` on the manifest first")
-    modality = {column: manifest.split_column(column)[0] for column in found}
+    modality = {column: manifest.split_column(column)[0] for column in kept}
     count = {m: list(modality.values()).count(m) for m in modality.values()}
-    return {modality[c] if count[modality[c]] == 1 else c: c for c in found}
+    return {modality[c] if count[modality[c]] == 1 else c: c for c in kept}
 
 
 def _refuse_media(column: str, cell: str, name: str) -> None:
@@ -73,26 +73,26 @@ class Common:
         self._varying: set[str] = set()
         self._single = True
 
-    def add(self, item: str, found: Features) -> None:
+    def add(self, item: str, features: Features) -> None:
         """Take one item in. Raises :class:`MismatchError`, naming two items, where it was made differently."""
-        self._single = self._single and len(found.times) == 1
+        self._single = self._single and len(features.times) == 1
         if self._first is None:
-            self._first, self.shape = (item, found.meta), found.values.shape[1:]
+            self._first, self.shape = (item, features.meta), features.values.shape[1:]
             return
         first_id, first = self._first
-        if found.values.shape[1:] != self.shape:
+        if features.values.shape[1:] != self.shape:
             raise MismatchError(
-                f"{self.name}: {item!r} has frames of shape {found.values.shape[1:]}, {first_id!r} of {self.shape}",
+                f"{self.name}: {item!r} has frames of shape {features.values.shape[1:]}, {first_id!r} of {self.shape}",
                 hint="extract all items with one configuration",
             )
         for key in AGREE:
-            if found.meta.get(key) != first.get(key):
+            if features.meta.get(key) != first.get(key):
                 raise MismatchError(
                     f"{self.name}: {item!r} and {first_id!r} differ in {key} "
-                    f"({_short(found.meta.get(key))} and {_short(first.get(key))})",
+                    f"({_short(features.meta.get(key))} and {_short(first.get(key))})",
                     hint="extract all items with one extractor and one configuration",
                 )
-        self._varying |= {key for key in RATES if found.meta.get(key) != first.get(key)}
+        self._varying |= {key for key in RATES if features.meta.get(key) != first.get(key)}
 
     def meta(self) -> dict[str, Any]:
         """The meta of the stream. Raises :class:`InputError` where no item has it."""

@@ -135,11 +135,11 @@ class Data:
 def _gathered(rows: lazy.Rows, indices: Tensor, size: int) -> Tensor:
     """Items read from their files, ``(n, size, ...)`` on the device of ``indices``, zeros behind the end of each."""
     chosen = indices.tolist()
-    found = np.zeros((len(chosen), size, *rows.shape[1:]), np.float32)
+    padded = np.zeros((len(chosen), size, *rows.shape[1:]), np.float32)
     for place, item in enumerate(chosen):
         values = rows.item(item)
-        found[place, : len(values)] = values
-    return torch.from_numpy(found).to(indices.device)
+        padded[place, : len(values)] = values
+    return torch.from_numpy(padded).to(indices.device)
 
 
 def _pool(stream: Stream | None) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
@@ -202,12 +202,12 @@ def task_of(dataset: Dataset, wanted: str) -> str:
     if dataset.label is None:
         raise InputError("the data set has no labels", hint="give the manifest a label column and run fuse again")
     label = np.asarray(dataset.label)
-    found = {"U": "classify", "f": "regress"}.get(label.dtype.kind, "multilabel")
-    if wanted not in ("auto", found):
-        if wanted == "classify" and found == "regress":
+    natural = {"U": "classify", "f": "regress"}.get(label.dtype.kind, "multilabel")
+    if wanted not in ("auto", natural):
+        if wanted == "classify" and natural == "regress":
             return wanted  # numbers as class names
-        raise UsageError(f"task {wanted} does not fit the labels, which ask for {found}")
-    return found
+        raise UsageError(f"task {wanted} does not fit the labels, which ask for {natural}")
+    return natural
 
 
 def read(dataset: Dataset, wanted: str, rows: NDArray[np.int64], device: torch.device) -> Target:
@@ -232,11 +232,11 @@ def read(dataset: Dataset, wanted: str, rows: NDArray[np.int64], device: torch.d
     if len(names) < 2:
         raise InputError(f"classification needs at least two classes, found {names}")
     number = {name: i for i, name in enumerate(names)}
-    found = np.array([number.get(str(t), -1) for t in text], np.int64)
-    known &= found >= 0
+    numbers = np.array([number.get(str(t), -1) for t in text], np.int64)
+    known &= numbers >= 0
     if not known[rows].any():
         raise InputError("no training item has a label")
-    return Target(task, names, torch.from_numpy(np.maximum(found, 0)).to(device), known)
+    return Target(task, names, torch.from_numpy(np.maximum(numbers, 0)).to(device), known)
 
 
 def losses(task: str, logits: Tensor, values: Tensor, smoothing: float) -> Tensor:

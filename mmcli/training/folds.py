@@ -27,8 +27,8 @@ def make(
     names = np.array([g or f"\0{i}" for i, g in enumerate(groups.tolist())])
     distinct, member = np.unique(names, return_inverse=True)
     if len(distinct) < folds:
-        found = f"{folds} folds need as many groups; there are {len(distinct)}"
-        raise InputError(found, hint="lower the number of folds")
+        problem = f"{folds} folds need as many groups; there are {len(distinct)}"
+        raise InputError(problem, hint="lower the number of folds")
     kinds = np.zeros(len(rows), np.int64) if classes is None else classes
     count = np.zeros((len(distinct), int(kinds.max(initial=0)) + 1))
     np.add.at(count, (member, kinds), 1.0)
@@ -68,11 +68,11 @@ def real(dataset: Dataset) -> Dataset:
     """
     if all(stream.made is None or not stream.made.any() for stream in dataset.streams.values()):
         return dataset
-    found = copy.copy(dataset)
-    found.streams = {name: _without_made(stream) for name, stream in dataset.streams.items()}
-    left = np.any([stream.present for stream in found.streams.values()], axis=0)
-    found.split = np.where(left, dataset.split, "")
-    return found
+    kept = copy.copy(dataset)
+    kept.streams = {name: _without_made(stream) for name, stream in dataset.streams.items()}
+    left = np.any([stream.present for stream in kept.streams.values()], axis=0)
+    kept.split = np.where(left, dataset.split, "")
+    return kept
 
 
 def split(dataset: Dataset, column: NDArray[np.str_]) -> Dataset:
@@ -81,10 +81,10 @@ def split(dataset: Dataset, column: NDArray[np.str_]) -> Dataset:
     A fitted scale is affine, so fitting it on scaled values and composing the two gives what the raw values would
     have given. Strategies and extractors with fitted state (``cca``, ``tfidf``) are not fitted again.
     """
-    found = copy.copy(dataset)
-    found.split = column
-    found.streams = {name: _rescaled(stream, column == "train") for name, stream in dataset.streams.items()}
-    return found
+    fold = copy.copy(dataset)
+    fold.split = column
+    fold.streams = {name: _rescaled(stream, column == "train") for name, stream in dataset.streams.items()}
+    return fold
 
 
 def _without_made(stream: Stream) -> Stream:

@@ -24,8 +24,8 @@ def groups(dataset: Dataset, rows: NDArray[np.int64], given: NDArray[np.str_], f
     root = np.arange(len(rows))
     _join(root, [g or f"\0{i}" for i, g in enumerate(given.tolist())])
     most = max(len(rows) / (2 * folds), int(np.bincount(root).max(initial=1)))
-    found = [contents(stream, rows) for stream in dataset.streams.values()]
-    for content in sorted(found, key=lambda c: -len(set(c))):
+    digests = [contents(stream, rows) for stream in dataset.streams.values()]
+    for content in sorted(digests, key=lambda c: -len(set(c))):
         tried = root.copy()
         _join(tried, content)
         if np.bincount(tried).max(initial=1) <= most:
@@ -35,11 +35,11 @@ def groups(dataset: Dataset, rows: NDArray[np.int64], given: NDArray[np.str_], f
 
 def contents(stream: Stream, rows: NDArray[np.int64]) -> list[str]:
     """A digest for each item; items without the stream share nothing."""
-    found = []
+    digests = []
     for row in rows.tolist():
         values = stream.item(row).values
-        found.append(hashlib.sha256(values.tobytes()).hexdigest() if len(values) else f"\0{row}")
-    return found
+        digests.append(hashlib.sha256(values.tobytes()).hexdigest() if len(values) else f"\0{row}")
+    return digests
 
 
 def _join(root: NDArray[np.int64], names: list[str]) -> None:

@@ -202,8 +202,8 @@ def _check_tensors(tensors: Mapping[Any, Any], name: str) -> None:
         if type(key) is not str or type(tensor) is not torch.Tensor:
             raise ArtifactError(f"{str(key)[:60]!r} is no tensor", source=name)
         if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.dtype not in allowed:
-            found = f"{tensor.layout} {tensor.dtype} on {tensor.device}"
-            raise ArtifactError(f"tensor {key[:60]!r} is {found}", source=name)
+            given = f"{tensor.layout} {tensor.dtype} on {tensor.device}"
+            raise ArtifactError(f"tensor {key[:60]!r} is {given}", source=name)
         storage = tensor.untyped_storage()
         size = math.prod(tensor.shape) * tensor.itemsize
         if not tensor.is_contiguous() or tensor.storage_offset() or storage.nbytes() != size:
@@ -224,5 +224,5 @@ def _check_shapes(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, tupl
         raise ArtifactError(f"tensor {odd[:60]!r} does not go with the model of its config", source=name)
     for key, tensor in tensors.items():
         if tuple(tensor.shape) != tuple(wanted[key]):
-            found = f"tensor {key[:60]!r} has shape {tuple(tensor.shape)}"
-            raise ArtifactError(f"{found}; its config makes it {tuple(wanted[key])}", source=name)
+            given = f"tensor {key[:60]!r} has shape {tuple(tensor.shape)}"
+            raise ArtifactError(f"{given}; its config makes it {tuple(wanted[key])}", source=name)

@@ -230,9 +230,9 @@ def read(stream: BinaryIO, size: int, name: str) -> Dataset:
     arrays = npz.read(stream, size, name, lambda keys: _specs(keys, name), max_bytes=MAX_BYTES, max_members=limit)
     meta = jsonfile.parse(str(arrays["meta"]), name)
     jsonfile.check(meta, REQUIRED, OPTIONAL, what="meta", source=name)
-    found = _stream_names(arrays)
-    if found.keys() != meta["streams"].keys():
-        raise ArtifactError(f"holds the streams {sorted(found)}, its meta {sorted(meta['streams'])}", source=name)
+    names = _stream_names(arrays)
+    if names.keys() != meta["streams"].keys():
+        raise ArtifactError(f"holds the streams {sorted(names)}, its meta {sorted(meta['streams'])}", source=name)
     streams = {
         stream: Stream(
             arrays[f"{stream}/values"],
@@ -244,7 +244,7 @@ def read(stream: BinaryIO, size: int, name: str) -> Dataset:
             arrays.get(f"{stream}/pool"),
             arrays.get(f"{stream}/pool_offsets"),
         )
-        for stream in found
+        for stream in names
     }
     label, source = arrays.get("label"), arrays["source"].tolist()
     dataset = Dataset(streams, arrays["id"], arrays["split"], arrays["group"], label, source, meta)

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _features, _picture
-from mmcli.extractors._features import still
+from mmcli.extractors import base, picture
+from mmcli.extractors.base import Features, still
 
 if TYPE_CHECKING:
     from mmcli.media.clips import ImageClip
@@ -26,7 +25,7 @@ FITTED = False
 
 
 @dataclass(frozen=True)
-class Config(_picture.PictureConfig):
+class Config(picture.PictureConfig):
     """Bins and grid."""
 
     hues: int = 12  # bins of the hue, 2 to 360
@@ -35,7 +34,7 @@ class Config(_picture.PictureConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _features.within(self, hues=(2, 360), levels=(2, 64), grid=(1, 16))
+        base.within(self, hues=(2, 360), levels=(2, 64), grid=(1, 16))
 
 
 def extract(clip: ImageClip, config: Config = Config()) -> Features:
@@ -47,7 +46,7 @@ def extract(clip: ImageClip, config: Config = Config()) -> Features:
     >>> extract(ImageClip.from_array(red), Config(grid=1, hues=3, levels=2)).values.tolist()
     [[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
     """
-    pixels = _picture.sized(_picture.rgb(clip.pixels), config)
+    pixels = picture.sized(picture.rgb(clip.pixels), config)
     rows = np.array_split(pixels, min(config.grid, pixels.shape[0]), axis=0)
     cells = [c for row in rows for c in np.array_split(row, min(config.grid, pixels.shape[1]), axis=1)]
     return still(clip, np.concatenate([_cell(c.reshape(-1, 3), config) for c in cells]), config, kind=KIND)

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
-from mmcli.extractors import _features, _picture
-from mmcli.extractors._features import still
+from mmcli.extractors import base, picture
+from mmcli.extractors.base import Features, still
 
 if TYPE_CHECKING:
     from mmcli.media.clips import ImageClip
@@ -31,7 +30,7 @@ _EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
-class Config(_picture.PictureConfig):
+class Config(picture.PictureConfig):
     """Grid of the histograms."""
 
     cell: int = 8  # pixels, 2 to 256: side of a cell
@@ -40,7 +39,7 @@ class Config(_picture.PictureConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _features.within(self, cell=(2, 256), block=(1, 16), orientations=(2, 36))
+        base.within(self, cell=(2, 256), block=(1, 16), orientations=(2, 36))
         if min(self.width, self.height) < self.cell * self.block:
             raise UsageError(
                 f"hog: a picture of {self.width} x {self.height} holds no block of {self.block} x {self.block} cells "
@@ -55,7 +54,7 @@ def extract(clip: ImageClip, config: Config = Config()) -> Features:
     >>> extract(ImageClip.from_array(np.eye(64, dtype=np.float32))).values.shape
     (1, 1764)
     """
-    image = _picture.sized(_picture.grey(clip.pixels), config)[:, :, 0]
+    image = picture.sized(picture.grey(clip.pixels), config)[:, :, 0]
     cells = _cells(image, config)
     blocks = np.lib.stride_tricks.sliding_window_view(cells, (config.block, config.block), axis=(0, 1))
     # (rows, columns, orientations, block, block) to (blocks, values of a block)
@@ -85,5 +84,5 @@ def _cells(image: np.ndarray, config: Config) -> np.ndarray:
 
 
 def _unit(blocks: np.ndarray) -> np.ndarray:
-    found: np.ndarray = blocks / np.sqrt((blocks**2).sum(axis=1, keepdims=True) + _EPSILON**2)
-    return found
+    unit: np.ndarray = blocks / np.sqrt((blocks**2).sum(axis=1, keepdims=True) + _EPSILON**2)
+    return unit

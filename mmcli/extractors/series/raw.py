@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
-from mmcli.extractors import _features
-from mmcli.extractors._features import features
+from mmcli.extractors import base
+from mmcli.extractors.base import Features, features
 
 if TYPE_CHECKING:
     from mmcli.media.clips import SeriesClip
@@ -31,7 +30,7 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.rate is not None:
-            _features.within(self, rate=(1e-6, 1e6))
+            base.within(self, rate=(1e-6, 1e6))
 
 
 def extract(clip: SeriesClip, config: Config = Config()) -> Features:
@@ -51,7 +50,7 @@ def extract(clip: SeriesClip, config: Config = Config()) -> Features:
         times = np.arange(len(times)) / (rate or 1.0)
     kind = KIND if len(times) > 1 else "vector"
     with np.errstate(over="ignore"):
-        values = _features.finite(clip.values.astype(np.float32), clip.name)  # above 3.4e38 is infinite in float32
+        values = base.finite(clip.values.astype(np.float32), clip.name)  # above 3.4e38 is infinite in float32
     if kind == "vector":
         times = np.zeros(1)
     return features(clip, values, times, config, kind=kind, columns=list(clip.columns), rate_hz=rate or None)

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
-from mmcli.extractors import _features, _words
-from mmcli.extractors._features import features
+from mmcli.extractors import base, words
+from mmcli.extractors.base import Features, features
 
 if TYPE_CHECKING:
     from mmcli.media.clips import TextClip
@@ -39,7 +38,7 @@ class Config:
     punctuation: bool = True  # keep punctuation marks as tokens
 
     def __post_init__(self) -> None:
-        _features.within(self, terms=(1, 1_000_000), min_count=(1, 1_000_000), length=(1, 1_000_000))
+        base.within(self, terms=(1, 1_000_000), min_count=(1, 1_000_000), length=(1, 1_000_000))
 
 
 def extract(clip: TextClip, config: Config, state: dict[str, Any]) -> Features:
@@ -52,11 +51,11 @@ def extract(clip: TextClip, config: Config, state: dict[str, Any]) -> Features:
     [3.0, 1.0, 5.0]
     """
     numbers = _numbers(state)
-    found = [numbers.get(token, UNKNOWN) for token in _of(clip, config)[: config.length]]
-    _features.nonempty(len(found), clip.name, "words")
-    values = np.array(found, np.float32)[:, np.newaxis]
+    ids = [numbers.get(token, UNKNOWN) for token in _of(clip, config)[: config.length]]
+    base.nonempty(len(ids), clip.name, "words")
+    values = np.array(ids, np.float32)[:, np.newaxis]
     return features(
-        clip, values, np.arange(len(found), dtype=np.float64), config, kind=KIND, vocabulary_size=FIRST + len(numbers)
+        clip, values, np.arange(len(ids), dtype=np.float64), config, kind=KIND, vocabulary_size=FIRST + len(numbers)
     )
 
 
@@ -74,7 +73,7 @@ def fit(clips: Iterable[TextClip], config: Config) -> dict[str, Any]:
 
 
 def _of(clip: TextClip, config: Config) -> list[str]:
-    return _words.tokens(_words.normal(clip.text, lower=config.lower), punctuation=config.punctuation)
+    return words.tokens(words.normal(clip.text, lower=config.lower), punctuation=config.punctuation)
 
 
 def _numbers(state: dict[str, Any]) -> dict[str, int]:

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _features, _spectrum
-from mmcli.extractors._features import features
+from mmcli.extractors import base, spectrum
+from mmcli.extractors.base import Features, features
 
 if TYPE_CHECKING:
     from mmcli.media.clips import VideoClip
@@ -40,10 +39,10 @@ class Config:
     method: str = "difference"  # difference, or flow
 
     def __post_init__(self) -> None:
-        _features.within(self, grid=(1, 32))
-        _features.one_of(self, "method", ("difference", "flow"))
+        base.within(self, grid=(1, 32))
+        base.one_of(self, "method", ("difference", "flow"))
         if self.rate is not None:
-            _features.within(self, rate=(0.001, 1000.0))
+            base.within(self, rate=(0.001, 1000.0))
 
 
 def extract(clip: VideoClip, config: Config = Config()) -> Features:
@@ -70,7 +69,7 @@ def extract(clip: VideoClip, config: Config = Config()) -> Features:
             before = luma
 
     rate = config.rate or clip.rate_hz
-    values = _spectrum.gather(parts(), 2 + int(clip.duration_s * rate))
+    values = spectrum.gather(parts(), 2 + int(clip.duration_s * rate))
     return features(clip, values, np.array(times), config, kind=KIND, rate_hz=rate or None)
 
 

@@ -74,7 +74,7 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
         raise InputError(f"none of the {len(good)} rows can be used; the first: {failed[0][1]}", source=rows.source)
     split, rule = labels.assign([r.id for r in kept], [r.split for r in kept], [r.group for r in kept])
     label, task, classes = labels.read([r.label for r in kept], plan.label_type)
-    found = Assembled(
+    assembled = Assembled(
         Dataset(
             streams={name: seen.stream(name) for name in names},
             id=np.array([r.id for r in kept]),
@@ -86,9 +86,9 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
         ),
         failed,
     )
-    data = found.dataset
+    data = assembled.dataset
     _normalise(data, plan.normalise, seen)
-    _attach_fitted(rows.root, data, found.notes)
+    _attach_fitted(rows.root, data, assembled.notes)
     config = {
         "strategy": plan.strategy,
         "normalise": plan.normalise,
@@ -109,15 +109,15 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
         errors=earlier + len(failed),
     )
     if rule != "as given":
-        found.notes.append(f"no split column: {rule}")
+        assembled.notes.append(f"no split column: {rule}")
     if earlier:
-        found.notes.append(f"{earlier} rows failed in an earlier stage and are left out")
+        assembled.notes.append(f"{earlier} rows failed in an earlier stage and are left out")
     starts = np.array([np.nan if row.start is None else row.start for row in kept])
-    found.dataset, said = balance.apply(data, plan.balance, plan.seed, plan.match, starts, plan.augmenting)
-    found.notes += said
+    assembled.dataset, said = balance.apply(data, plan.balance, plan.seed, plan.match, starts, plan.augmenting)
+    assembled.notes += said
     if plan.strategy != "none":
-        found.notes += fused.add(found.dataset, plan.strategy, plan.strategy_config, reference)
-    return found
+        assembled.notes += fused.add(assembled.dataset, plan.strategy, plan.strategy_config, reference)
+    return assembled
 
 
 def _refuse_whole(plan: Plan) -> None:
@@ -212,13 +212,13 @@ class Survey:
 
     def _take(self, row: manifest.Row, item: dict[str, Features]) -> None:
         self.rows.append(row)
-        self.content.append({name: _content(found) for name, found in item.items()})
+        self.content.append({name: _content(features) for name, features in item.items()})
         for name in self._names:
             self.frames[name].append(len(item[name].times) if name in item else 0)
-        for name, found in item.items():
-            self.common[name].add(row.id, found)
+        for name, features in item.items():
+            self.common[name].add(row.id, features)
             if row.id in self.training:
-                self.moments[name].add(found.values)
+                self.moments[name].add(features.values)
         if self._held is not None:
             self._held.append(item)
 
@@ -241,7 +241,7 @@ class Survey:
 
     def source(self) -> list[str]:
         """The content of each item as a digest: equal where all its modalities hold equal values."""
-        return [provenance.sha256_bytes(json.dumps(found, sort_keys=True).encode()) for found in self.content]
+        return [provenance.sha256_bytes(json.dumps(contents, sort_keys=True).encode()) for contents in self.content]
 
     def _again(self, index: int, name: str) -> Features:
         """The features of one item, which have to be what they were."""
@@ -249,22 +249,22 @@ class Survey:
         if kept is not None and kept[0] == index:
             return kept[1]
         row = self.rows[index]
-        found = self._read(row, name)
-        if len(found.times) != self.frames[name][index] or _content(found) != self.content[index][name]:
+        features = self._read(row, name)
+        if len(features.times) != self.frames[name][index] or _content(features) != self.content[index][name]:
             raise InputError(f"{name} changed while the data set was being made", source=row.id)
-        self._last[name] = index, found
-        return found
+        self._last[name] = index, features
+        return features
 
     def _read(self, row: manifest.Row, name: str) -> Features:
-        found = streams.read(self._root, row.cells[self._names[name]])
+        features = streams.read(self._root, row.cells[self._names[name]])
         cell = _map_cell(row, name, self._names[name])
         if self._words is not None and manifest.split_column(self._names[name])[0] == self._words.modality:
             cell = None  # of the transcript, whose words are the frames
         if cell and name != self._reference:
-            found = _on_reference_clock(self._root, cell, found, row.id)
+            features = _on_reference_clock(self._root, cell, features, row.id)
         if self._words is not None:
-            found = self._words.pooled(self._root, row, found, name == self._reference)
-        return found
+            features = self._words.pooled(self._root, row, features, name == self._reference)
+        return features
 
 
 def _training(rows: Sequence[manifest.Row]) -> set[str]:
@@ -273,8 +273,8 @@ def _training(rows: Sequence[manifest.Row]) -> set[str]:
     return {row.id for row in rows if (row.split if given else labels.digest_split(row.group or row.id)) == "train"}
 
 
-def _content(found: Features) -> list[Any]:
-    return [list(found.values.shape), provenance.sha256_bytes(found.values.tobytes())]
+def _content(features: Features) -> list[Any]:
+    return [list(features.values.shape), provenance.sha256_bytes(features.values.tobytes())]
 
 
 def _map_cell(row: manifest.Row, name: str, column: str) -> str | None:
@@ -284,19 +284,19 @@ def _map_cell(row: manifest.Row, name: str, column: str) -> str | None:
     return None
 
 
-def _on_reference_clock(root: Path, cell: str, found: Features, item: str) -> Features:
+def _on_reference_clock(root: Path, cell: str, features: Features, item: str) -> Features:
     """The features with their times rewritten through the map; frames where it is undefined are left out."""
     path, _ = manifest.resolve(root, cell)
     chosen = alignment.load(path)
-    own = (found.meta.get("source") or {}).get("sha256")
+    own = (features.meta.get("source") or {}).get("sha256")
     meant = chosen.query.get("sha256")
     if own and meant and own != meant:
         raise MismatchError(
             f"row {item!r}: the map {path.name} is for {chosen.query.get('name')!r}, not for this file",
             hint="align the file that the features were extracted from",
         )
-    times = TimeMap(chosen).to_reference(found.times)
+    times = TimeMap(chosen).to_reference(features.times)
     defined = np.isfinite(times)
     if not defined.any():
         raise InputError(f"the map {path.name} is undefined for all frames", source=item)
-    return Features(np.ascontiguousarray(found.values[defined]), times[defined], found.meta)
+    return Features(np.ascontiguousarray(features.values[defined]), times[defined], features.meta)

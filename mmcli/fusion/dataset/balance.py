@@ -266,8 +266,8 @@ class Finder:
         rows = np.flatnonzero(there)
         if len(rows) == 0:
             return np.zeros((self.dataset.items, 1)), there
-        found = np.stack([summarise(stream.item(int(i)).values, stream.meta) for i in rows])
-        spread = found.std(axis=0)
-        values = np.zeros((self.dataset.items, found.shape[1]))
-        values[rows] = (found - found.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+        vectors = np.stack([summarise(stream.item(int(i)).values, stream.meta) for i in rows])
+        spread = vectors.std(axis=0)
+        values = np.zeros((self.dataset.items, vectors.shape[1]))
+        values[rows] = (vectors - vectors.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
         return values, there

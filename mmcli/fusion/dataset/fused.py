@@ -127,12 +127,12 @@ def rows_at(stream: Stream, times: list[np.ndarray], clocked: bool, width: int =
 
     ``width`` is that of the rows where no item has the modality.
     """
-    found: list[np.ndarray] = []
+    read: list[np.ndarray] = []
     there: list[np.ndarray] = []
     for item, target in enumerate(times):
         values, own = stream.item(item)
         if len(own) == 0:
-            found.append(np.zeros((len(target), 0)))
+            read.append(np.zeros((len(target), 0)))
             there.append(np.zeros(len(target), bool))
             continue
         if clocked and stream.meta.get("kind") != "tokens":
@@ -141,9 +141,9 @@ def rows_at(stream: Stream, times: list[np.ndarray], clocked: bool, width: int =
             rows = np.repeat(summarise(values, stream.meta)[None], len(target), axis=0)
             inside = np.ones(len(target), bool)
         width = rows.shape[1]
-        found.append(rows)
+        read.append(rows)
         there.append(inside)
-    filled = [rows if rows.shape[1] else np.zeros((len(rows), width)) for rows in found]
+    filled = [rows if rows.shape[1] else np.zeros((len(rows), width)) for rows in read]
     return np.concatenate(filled), np.concatenate(there)
 
 

@@ -60,28 +60,28 @@ class Words:
         """What a stream keeps of it."""
         return {"kind": self.kind, "pool": self.how}
 
-    def pooled(self, root: Path, row: manifest.Row, found: Features, is_reference: bool) -> Features:
+    def pooled(self, root: Path, row: manifest.Row, features: Features, is_reference: bool) -> Features:
         """The features, on the clock of the reference, with one frame a word; times are the middles of the words."""
-        if found.meta.get("kind") in NO_CLOCK:
-            return found
+        if features.meta.get("kind") in NO_CLOCK:
+            return features
         cell = row.cells.get(self.column)
         if not cell:
             raise InputError(f"has no {self.column}, so its words are unknown", source=row.id)
         path, _ = manifest.resolve(root, cell)
         said = alignment.load(path)
         if is_reference:
-            _refuse_other(said, found, row, path)
+            _refuse_other(said, features, row, path)
         windows = spans.spoken_windows(said, self.kind, path)
-        values, known = spans.pool(found.flat(), found.times, windows, how=self.how)
+        values, known = spans.pool(features.flat(), features.times, windows, how=self.how)
         if not known.any():
             raise InputError(f"no {self.kind} of {path.name} lies inside its features", source=row.id)
-        meta = {key: value for key, value in found.meta.items() if key not in RATES} | {"kind": "sequence"}
+        meta = {key: value for key, value in features.meta.items() if key not in RATES} | {"kind": "sequence"}
         return Features(values[known].astype(np.float32), windows.mean(axis=1)[known], meta)
 
 
-def _refuse_other(said: Alignment, found: Features, row: manifest.Row, path: Path) -> None:
+def _refuse_other(said: Alignment, features: Features, row: manifest.Row, path: Path) -> None:
     """Spans are times in the recording that the transcript was aligned with, which has to be the reference."""
-    own, meant = (found.meta.get("source") or {}).get("sha256"), said.reference.get("sha256")
+    own, meant = (features.meta.get("source") or {}).get("sha256"), said.reference.get("sha256")
     if own and meant and own != meant:
         raise MismatchError(
             f"row {row.id!r}: the transcript in {path.name} was aligned with {said.reference.get('name')!r}, which is "

@@ -65,11 +65,11 @@ class Network(nn.Module):
         parts = objects(config.get("modalities"))
         head = from_json(HeadConfig, _object(config.get("head"), "head"), "head")
         self.names = [str(part.get("name")) for part in parts]
-        found = [encoder_of(part) for part in parts]
-        width = found[0].width
-        if any(encoder.width != width for encoder in found):
+        built = [encoder_of(part) for part in parts]
+        width = built[0].width
+        if any(encoder.width != width for encoder in built):
             raise ArtifactError("the encoders of one network must have one width")
-        self.encoders = nn.ModuleList(found)
+        self.encoders = nn.ModuleList(built)
         self.fusion = _block(_object(config.get("fusion"), "fusion"), len(parts), width, head.outputs)
         self.head = None if self.fusion.decides else Head(self.fusion.width, head.outputs, head.hidden, head.dropout)
         alone = config.get("auxiliary") is True or self.fusion.decides

@@ -103,7 +103,7 @@ def fit_auto(
     parts = _folds(real, train, kinds, config)
     data = Data(real, streams, torch.device("cpu"))
 
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     finished = finished or Finished(None, {})
 
     def network(title: str, chosen: TrainConfig, rows: NDArray[np.int64], fold: int | None) -> Run:
@@ -116,12 +116,12 @@ def fit_auto(
 
     kernels = _kernels(dataset, streams, len(train), config)
     for made in _candidates(network, data, streams, target, train, parts, kernels, config):
-        found.append(made)
+        candidates.append(made)
         if report is not None:
             report({"candidate": made.title, **_figures(made.answers[train], target, train)})
     with world.deterministic(config.threads, torch.device("cpu")):
-        gains, weights, table = _weigh(found, data, target, train, parts)
-    return _stacked(found, gains, weights, table, target, train), table
+        gains, weights, table = _weigh(candidates, data, target, train, parts)
+    return _stacked(candidates, gains, weights, table, target, train), table
 
 
 def _folds(
@@ -211,7 +211,7 @@ def _logits(run: Run, data: Data, rows: NDArray[np.int64], config: TrainConfig) 
 
 
 def _weigh(
-    found: Sequence[Candidate],
+    candidates: Sequence[Candidate],
     data: Data,
     target: Target,
     train: NDArray[np.int64],
@@ -219,11 +219,11 @@ def _weigh(
 ) -> tuple[list[float], list[float], list[dict[str, Any]]]:
     chosen = torch.from_numpy(train)
     values = target.values.cpu()[chosen]
-    logits = torch.stack([c.answers[chosen] for c in found], dim=1)
+    logits = torch.stack([c.answers[chosen] for c in candidates], dim=1)
     there = torch.stack(
-        [torch.stack([data.streams[n].present[chosen] for n in c.names], 1).any(1) for c in found], dim=1
+        [torch.stack([data.streams[n].present[chosen] for n in c.names], 1).any(1) for c in candidates], dim=1
     )
-    gains = torch.tensor([opponents.gain(target.task, logits[:, i], values) for i in range(len(found))]).double()
+    gains = torch.tensor([opponents.gain(target.task, logits[:, i], values) for i in range(len(candidates))]).double()
     prior = prior_of(target, train)
     task = target.task
 
@@ -234,14 +234,14 @@ def _weigh(
         inside[[place[int(row)] for row in fold]] = True
         w = opponents.weights(task, logits[~inside], there[~inside], gains, values[~inside], prior)
         honest[inside] = pool(task, logits[inside], there[inside] * w, gains, prior)
-    single = [pool(task, logits[:, [i]], there[:, [i]].double(), gains[[i]], prior) for i in range(len(found))]
+    single = [pool(task, logits[:, [i]], there[:, [i]].double(), gains[[i]], prior) for i in range(len(candidates))]
     alone = [float(losses(task, z, values, 0.0).mean()) for z in single]
     winner = int(np.argmin(alone))
     pooled = float(losses(task, honest, values, 0.0).mean())
     if pooled <= alone[winner]:
         weights = opponents.weights(task, logits, there, gains, values, prior)
     else:
-        weights = torch.zeros(len(found), dtype=torch.float64)
+        weights = torch.zeros(len(candidates), dtype=torch.float64)
         weights[winner] = 1.0
     table = [
         {
@@ -252,11 +252,11 @@ def _weigh(
             "gain": float(gains[i]),
             "weight": float(weights[i]),
         }
-        for i, c in enumerate(found)
+        for i, c in enumerate(candidates)
     ]
     kept = pooled <= alone[winner]
     table.append({"title": "pool", "loss": pooled, **score(task, honest, values), "kept": kept})
-    table += opponents.table(found, alone, task, logits, there, gains, values, prior)
+    table += opponents.table(candidates, alone, task, logits, there, gains, values, prior)
     return gains.tolist(), weights.tolist(), table
 
 
@@ -280,7 +280,7 @@ def _figures(answers: Tensor, target: Target, train: NDArray[np.int64]) -> Row:
 
 
 def _stacked(
-    found: Sequence[Candidate],
+    candidates: Sequence[Candidate],
     gains: Sequence[float],
     weights: Sequence[float],
     table: Sequence[dict[str, Any]],
@@ -289,19 +289,19 @@ def _stacked(
 ) -> Run:
     """The members with a weight, for each stream that none of them reads its best candidate as a fallback, and without
     a say those that the pool is compared with."""
-    names = list(dict.fromkeys(name for c in found for name in c.names))
-    read_by_some = {name for c, weight in zip(found, weights, strict=True) if weight > 0 for name in c.names}
-    loss = {c.title: row["loss"] for c, row in zip(found, table, strict=False)}
+    names = list(dict.fromkeys(name for c in candidates for name in c.names))
+    read_by_some = {name for c, weight in zip(candidates, weights, strict=True) if weight > 0 for name in c.names}
+    loss = {c.title: row["loss"] for c, row in zip(candidates, table, strict=False)}
     spare = {
-        min((c for c in found if c.names == [name]), key=lambda c: loss[c.title]).title
+        min((c for c in candidates if c.names == [name]), key=lambda c: loss[c.title]).title
         for name in names
         if name not in read_by_some
     }
-    compared = opponents.numbers(found, [loss[c.title] for c in found])
+    compared = opponents.numbers(candidates, [loss[c.title] for c in candidates])
     members: list[dict[str, Any]] = []
     tensors: dict[str, Tensor] = {}
     history: list[Row] = []
-    for i, (c, gain, weight) in enumerate(zip(found, gains, weights, strict=True)):
+    for i, (c, gain, weight) in enumerate(zip(candidates, gains, weights, strict=True)):
         if weight <= 0.0 and c.title not in spare and i not in compared:
             continue
         tensors |= {f"members.{len(members)}.{name}": value for name, value in c.tensors.items()}

@@ -21,16 +21,16 @@ _FACTS = ("model", "history", "best_epoch", "parameters")
 
 
 class Finished:
-    """Runs by key. ``path`` None keeps nothing; ``found`` is what an earlier process left there."""
+    """Runs by key. ``path`` None keeps nothing; ``saved`` is what an earlier process left there."""
 
     def __init__(
-        self, path: Path | None, facts: dict[str, Any], found: Checkpoint | None = None, save_every_s: float = 0.0
+        self, path: Path | None, facts: dict[str, Any], saved: Checkpoint | None = None, save_every_s: float = 0.0
     ) -> None:
         self.path, self.facts, self.save_every_s = path, facts, save_every_s
         self.last = time.monotonic()
         self.runs: dict[str, dict[str, Any]] = {}
-        if found is not None:
-            self._restore(found)
+        if saved is not None:
+            self._restore(saved)
 
     def __call__(self, key: str, target: Target, train: Callable[[], Run]) -> Run:
         """The run that is kept under ``key``, else a new one."""
@@ -51,13 +51,13 @@ class Finished:
         config = {"task": "resume", "model": {}, "classes": None, "modalities": {}, "training": training}
         checkpoint.save(path, Checkpoint(tensors, config))
 
-    def _restore(self, found: Checkpoint) -> None:
+    def _restore(self, saved: Checkpoint) -> None:
         tensors: dict[str, dict[str, Any]] = {}
-        for name, value in found.tensors.items():
+        for name, value in saved.tensors.items():
             part, _, rest = name.partition("/")
             tensors.setdefault(part, {})[rest] = value
         try:
-            for i, part in enumerate(found.config["training"]["parts"]):
+            for i, part in enumerate(saved.config["training"]["parts"]):
                 self.runs[part["key"]] = {name: part[name] for name in _FACTS} | {"tensors": tensors[str(i)]}
         except (KeyError, TypeError) as problem:
             raise ArtifactError("is not the state of an unfinished pool", source=self.path) from problem

@@ -30,10 +30,10 @@ class Named(Protocol):
     names: list[str]
 
 
-def best_singles(found: Sequence[Named], loss: Sequence[float]) -> dict[str, int]:
+def best_singles(candidates: Sequence[Named], loss: Sequence[float]) -> dict[str, int]:
     """For each modality the number of the candidate that reads it alone with the least loss on the folds."""
     best: dict[str, int] = {}
-    for i, candidate in enumerate(found):
+    for i, candidate in enumerate(candidates):
         if len(candidate.names) == 1:
             (name,) = candidate.names
             if name not in best or loss[i] < loss[best[name]]:
@@ -41,15 +41,15 @@ def best_singles(found: Sequence[Named], loss: Sequence[float]) -> dict[str, int
     return best
 
 
-def numbers(found: Sequence[Named], loss: Sequence[float]) -> set[int]:
+def numbers(candidates: Sequence[Named], loss: Sequence[float]) -> set[int]:
     """The candidates that a checkpoint keeps as opponents: the best of each modality, and plain concatenation.
 
     Without networks the sum of kernels stands for concatenation: it is the kernel of the concatenated features (J.
     Shawe-Taylor and N. Cristianini, Kernel Methods for Pattern Analysis, 2004, 3.4).
     """
-    kept = set(best_singles(found, loss).values())
-    joint = [i for i, candidate in enumerate(found) if len(candidate.names) > 1]
-    plain = [i for i in joint if found[i].title == CONCAT] or joint[:1]
+    kept = set(best_singles(candidates, loss).values())
+    joint = [i for i, candidate in enumerate(candidates) if len(candidate.names) > 1]
+    plain = [i for i in joint if candidates[i].title == CONCAT] or joint[:1]
     return kept | set(plain)
 
 
@@ -74,7 +74,7 @@ def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def table(
-    found: Sequence[Named],
+    candidates: Sequence[Named],
     loss: Sequence[float],
     task: str,
     logits: Tensor,
@@ -88,7 +88,7 @@ def table(
     ``logits`` ``(n, candidates, outputs)`` are answers on the folds, ``there`` bool ``(n, candidates)``. Loss and score
     are those of weights fitted to the same answers: they flatter by a little, and nothing is chosen by them.
     """
-    best = best_singles(found, loss)
+    best = best_singles(candidates, loss)
     rows = []
     for chosen in [*subsets(list(best)), tuple(best)] if len(best) > 1 else []:
         of = [best[name] for name in chosen]
@@ -104,7 +104,7 @@ def table(
                 "modalities": list(chosen),
                 "loss": float(losses(task, pooled, values, 0.0).mean()),
                 **score(task, pooled, values),
-                "weights": {found[i].title: float(w) for i, w in zip(of, weighing, strict=True)},
+                "weights": {candidates[i].title: float(w) for i, w in zip(of, weighing, strict=True)},
             }
         )
     return rows

@@ -247,9 +247,9 @@ def save(
 
 def load(path: Path, facts: dict[str, Any]) -> Checkpoint:
     """The saved state. Raises :class:`MismatchError` where it belongs to another run than ``facts`` names."""
-    found = checkpoint.load(path)
-    stored = found.config["training"].get("run")
-    if found.config["task"] != "resume" or not isinstance(stored, dict):
+    saved = checkpoint.load(path)
+    stored = saved.config["training"].get("run")
+    if saved.config["task"] != "resume" or not isinstance(stored, dict):
         raise ArtifactError("is not the state of an unfinished run", source=path)
     for key in facts:
         if stored.get(key) != facts[key]:
@@ -258,17 +258,17 @@ def load(path: Path, facts: dict[str, Any]) -> Checkpoint:
                 source=path,
                 hint="repeat that run's options, or leave out --resume",
             )
-    return found
+    return saved
 
 
 def restore(
-    found: Checkpoint, state: State, net: nn.Module, optimizer: torch.optim.Optimizer, average: Average
+    saved: Checkpoint, state: State, net: nn.Module, optimizer: torch.optim.Optimizer, average: Average
 ) -> None:
     """Put a saved state into a fresh run. Raises :class:`ArtifactError` where its tensors do not fit."""
-    progress = found.config["training"]
+    progress = saved.config["training"]
     device = next(net.parameters()).device
     parts: dict[str, dict[str, Tensor]] = {"net": {}, "best": {}, "average": {}, "optimizer": {}}
-    for name, value in found.tensors.items():
+    for name, value in saved.tensors.items():
         family, _, rest = name.partition("/")
         parts.setdefault(family, {})[rest] = value.to(device)
     try:

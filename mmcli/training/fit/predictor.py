@@ -57,24 +57,24 @@ class Predictions:
 class Predictor:
     """A model with its checkpoint's facts. ``classes`` are in the order of the logits; None for regression."""
 
-    def __init__(self, found: Checkpoint, name: str = "model", device: str = "cpu") -> None:
-        if found.config["task"] == CONTRASTIVE:
+    def __init__(self, trained: Checkpoint, name: str = "model", device: str = "cpu") -> None:
+        if trained.config["task"] == CONTRASTIVE:
             raise MismatchError(
                 "holds encoders pre-trained on pairs and no classifier, so it has no answers",
                 source=name,
                 hint="train one: mmcli train DATASET.npz --init " + Path(name).name + " -o MODEL.pt",
             )
         self.name = name
-        self.config = found.config
-        self.task = str(found.config["task"])
-        self.classes: list[str] | None = found.config["classes"]
-        self.modalities: dict[str, dict[str, Any]] = found.config["modalities"]
+        self.config = trained.config
+        self.task = str(trained.config["task"])
+        self.classes: list[str] | None = trained.config["classes"]
+        self.modalities: dict[str, dict[str, Any]] = trained.config["modalities"]
         self.device = pick(device)
         with torch.device("meta"):
-            net = factory.build(found.config["model"])
-        net.load_state_dict(found.tensors, assign=True)
+            net = factory.build(trained.config["model"])
+        net.load_state_dict(trained.tensors, assign=True)
         self.net = net.to(self.device).eval()
-        self.shapes = [shape_in(n, self.modalities, name) for n in factory.names(found.config["model"])]
+        self.shapes = [shape_in(n, self.modalities, name) for n in factory.names(trained.config["model"])]
 
     @property
     def parameters(self) -> int:

@@ -19,18 +19,20 @@ from mmcli.training.fit.objective import logits_of
 from mmcli.training.fit.predictor import Predictions, Predictor, expected
 
 
-def lines(found: Predictions) -> Iterator[dict[str, Any]]:
+def lines(predictions: Predictions) -> Iterator[dict[str, Any]]:
     """``{id, prediction, probabilities, present}``; regression has no probabilities, multilabel a list of classes."""
-    labels = found.labels.tolist()
-    for i, item in enumerate(found.id.tolist()):
+    labels = predictions.labels.tolist()
+    for i, item in enumerate(predictions.id.tolist()):
         answer: Any = labels[i]
-        if found.task == "multilabel":
-            answer = [name for name, there in zip(found.classes or [], answer, strict=True) if there]
+        if predictions.task == "multilabel":
+            answer = [name for name, there in zip(predictions.classes or [], answer, strict=True) if there]
         line: dict[str, Any] = {"id": item, "prediction": answer}
-        if found.probabilities is not None:
-            names = found.classes or []
-            line["probabilities"] = {n: round(float(p), 6) for n, p in zip(names, found.probabilities[i], strict=True)}
-        line["present"] = [name for name, there in found.present.items() if there[i]]
+        if predictions.probabilities is not None:
+            names = predictions.classes or []
+            line["probabilities"] = {
+                n: round(float(p), 6) for n, p in zip(names, predictions.probabilities[i], strict=True)
+            }
+        line["present"] = [name for name, there in predictions.present.items() if there[i]]
         yield line
 
 
@@ -40,15 +42,15 @@ def lines(found: Predictions) -> Iterator[dict[str, Any]]:
 class Encoders(Predictor):
     """A checkpoint of ``mmcli train --objective contrastive``. Raises :class:`MismatchError` for any other."""
 
-    def __init__(self, found: Checkpoint, name: str = "model", device: str = "cpu") -> None:
-        if found.config["task"] != CONTRASTIVE:
+    def __init__(self, trained: Checkpoint, name: str = "model", device: str = "cpu") -> None:
+        if trained.config["task"] != CONTRASTIVE:
             raise MismatchError(
                 "has no space that its modalities share",
                 source=name,
                 hint="mmcli train DATASET.npz --objective contrastive -o MODEL.pt makes one",
             )
         # The class below refuses encoders where answers are wanted; none are wanted here.
-        super().__init__(Checkpoint(found.tensors, {**found.config, "task": "points"}), name, device)
+        super().__init__(Checkpoint(trained.tensors, {**trained.config, "task": "points"}), name, device)
 
     def points(
         self, dataset: Dataset, rows: NDArray[np.int64]
@@ -58,9 +60,9 @@ class Encoders(Predictor):
         data = self.packed(chosen)
         every = np.arange(len(rows), dtype=np.int64)
         with world.deterministic(1, self.device):
-            found = logits_of(self.net, data, every).double().cpu().numpy()
+            given = logits_of(self.net, data, every).double().cpu().numpy()
         names = [shape.name for shape in self.shapes]
-        vectors = {name: np.asarray(found[:, m], np.float64) for m, name in enumerate(names)}
+        vectors = {name: np.asarray(given[:, m], np.float64) for m, name in enumerate(names)}
         present = {name: np.linalg.norm(values, axis=1) > 0 for name, values in vectors.items()}
         return vectors, present
 
