@@ -35,6 +35,8 @@ from mmcli.cli import batching, console, options
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
+from mmcli.fusion import registry as strategies
+from mmcli.registry import listed
 
 
 def configs(values: dict[str, Any]) -> dict[str, Any]:
@@ -56,8 +58,7 @@ def command(
     strategy: Annotated[
         str | None,
         typer.Option(
-            help="none, concat, block, mean, max, weighted, cca, attention. [default: none for a manifest, concat for "
-            "features]"
+            help=f"none, {listed(strategies.names(), 'concat')}. [default: none for a manifest, concat for features]"
         ),
     ] = None,
     weight: Annotated[
@@ -175,9 +176,7 @@ def _augmenting(balance: str, set_: list[str] | None) -> dict[str, Any]:
 
 
 def _config(strategy: str, weight: list[str] | None, set_: list[str] | None, also: Iterable[str] = ()) -> Any:
-    from mmcli.fusion import registry
-
-    module = registry.load(strategy)
+    module = strategies.load(strategy)
     assigned = options.split(set_)
     options.refuse_unused(assigned, [strategy, *also])
     if not weight:

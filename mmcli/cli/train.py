@@ -30,6 +30,8 @@ from mmcli.cli import console, given
 from mmcli.cli.options import JsonFlag, Seed, Set, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
+from mmcli.models import blocks
+from mmcli.registry import listed, nearest
 
 
 def configs(values: dict[str, Any]) -> dict[str, Any]:
@@ -46,8 +48,8 @@ def command(
         str,
         typer.Option(
             metavar="NAME",
-            help="How modalities are joined: concat, mean, weighted, gated, attention, lowrank, crossmodal, "
-            "bottleneck, evidential, late; auto: a pool of candidates, compared on folds.",
+            help=f"How modalities are joined: {listed(blocks.registry.names(), 'concat')}; auto: an ensemble of "
+            "candidates, compared on folds.",
         ),
     ] = "concat",
     modalities: Annotated[
@@ -140,8 +142,6 @@ def command(
 
 
 def _config(values: dict[str, Any]) -> Any:
-    from mmcli.models import blocks
-    from mmcli.registry import nearest
     from mmcli.training.config import TrainConfig
 
     if values["fusion"] not in (known := ["auto", *blocks.registry.names()]):

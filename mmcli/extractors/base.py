@@ -1,4 +1,4 @@
-"""What every extractor is made with: features with their provenance, checks at its door, settings of one in another."""
+"""What every extractor is made with, in one import: clips, features with their provenance, checks at its door."""
 
 from __future__ import annotations
 
@@ -14,9 +14,27 @@ from mmcli._version import __version__
 from mmcli.artifacts.formats.features import Features
 from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, UsageError
+from mmcli.media.clips import AudioClip, ImageClip, SeriesClip, TableClip, TextClip, VideoClip
 from mmcli.registry import nearest
 
-__all__ = ["Features", "at_most", "configure", "features", "finite", "name_of", "nonempty", "one_of", "still", "within"]
+__all__ = [
+    "AudioClip",
+    "Features",
+    "ImageClip",
+    "SeriesClip",
+    "TableClip",
+    "TextClip",
+    "VideoClip",
+    "at_most",
+    "configure",
+    "features",
+    "finite",
+    "name_of",
+    "nonempty",
+    "one_of",
+    "still",
+    "within",
+]
 
 
 def features(clip: Any, values: np.ndarray, times: np.ndarray, config: Any, *, kind: str, **meta: Any) -> Features:

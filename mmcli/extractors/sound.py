@@ -11,15 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.errors import UsageError
 from mmcli.extractors import base, denoise, spectrum
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
+from mmcli.extractors.base import AudioClip
 
 BLOCK_S = 30.0
 _TRIM_WINDOW, _TRIM_HOP = 2048, 512  # samples, as librosa.effects.trim

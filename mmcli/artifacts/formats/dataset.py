@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmcli.artifacts.formats import dataset_rules
-from mmcli.artifacts.formats.dataset_rules import ARRAYS, MADE, OPTIONAL, POOL, REQUIRED, SCHEMA, STREAM_NAME, TASKS
+from mmcli.artifacts.formats.dataset_rules import ARRAYS, MADE, OPTIONAL, PARTNERS, REQUIRED, SCHEMA, STREAM_NAME, TASKS
 from mmcli.artifacts.io import atomic, jsonfile, lazy, npz, provenance
 from mmcli.errors import ArtifactError
 
@@ -47,17 +47,20 @@ class Item(NamedTuple):
 class Stream:
     """The rows of all items of one modality, see the module. ``meta`` holds what all its features share.
 
-    ``values`` and ``times`` of a data set larger than the memory are :class:`mmcli.artifacts.io.lazy.Rows`.
+    ``values`` float32 ``(rows, ...)`` and ``times`` float64 ``(rows,)`` of a data set larger than the memory stay in
+    their files. :meth:`item` gives the rows of one item of either kind, :meth:`arrays` those of all that are held.
+    ``partners`` are the items that others borrow from, item i from those at ``partner_offsets[i]`` to ``[i + 1]``; in
+    the file they are ``pool`` and ``pool_offsets``.
     """
 
-    values: npt.NDArray[np.float32]
+    values: lazy.Array | lazy.Rows
     offsets: npt.NDArray[np.int64]
-    times: npt.NDArray[np.float64]
+    times: lazy.Array | lazy.Rows
     present: npt.NDArray[np.bool_]
     made: npt.NDArray[np.bool_] | None = None
     meta: dict[str, Any] = field(default_factory=dict)
-    pool: npt.NDArray[np.int64] | None = None
-    pool_offsets: npt.NDArray[np.int64] | None = None
+    partners: npt.NDArray[np.int64] | None = None
+    partner_offsets: npt.NDArray[np.int64] | None = None
 
     @property
     def items(self) -> int:
@@ -84,7 +87,7 @@ class Stream:
         values, times = lazy.take(self.values, self.offsets, indices), lazy.take(self.times, self.offsets, indices)
         offsets = lazy.offsets_of(self.lengths[indices])
         made = None if self.made is None else self.made[indices]
-        return Stream(values, offsets, times, self.present[indices], made, self.meta, *self._pool_of(indices))
+        return Stream(values, offsets, times, self.present[indices], made, self.meta, *self._partners_of(indices))
 
     def without(self, gone: npt.NDArray[np.bool_]) -> Stream:
         """The stream with some items, bool ``(items,)``, absent; what was made is no longer told from the rest."""
@@ -92,30 +95,41 @@ class Stream:
         offsets = lazy.offsets_of(np.where(gone, 0, self.lengths))
         return Stream(values, offsets, times, self.present & ~gone, meta=self.meta)
 
+    def arrays(self) -> Item:
+        """The rows of all items. Raises :class:`UsageError` where they stay in files."""
+        if isinstance(self.values, lazy.Rows) or isinstance(self.times, lazy.Rows):
+            raise lazy.whole_in_memory()
+        return Item(self.values, self.times)
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether the rows stay in files until they are asked for."""
+        return isinstance(self.values, lazy.Rows)
+
     def held(self) -> Stream:
         """The stream with all its rows in memory."""
-        if lazy.rows_of(self.values) is None:
+        if not self.is_lazy:
             return self
         values, times = np.empty(self.values.shape, np.float32), np.empty(self.times.shape, np.float64)
         for i in np.flatnonzero(self.lengths).tolist():  # both of an item together: they may come from one file
             values[self.offsets[i] : self.offsets[i + 1]], times[self.offsets[i] : self.offsets[i + 1]] = self.item(i)
         return dataclasses.replace(self, values=values, times=times)
 
-    def _pool_of(self, indices: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64] | None, ...]:
-        """The pools of some items, in their new numbers, without the members that are not among them."""
-        if self.pool is None or self.pool_offsets is None:
+    def _partners_of(self, indices: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64] | None, ...]:
+        """The partners of some items, in their new numbers, without those that are not among them."""
+        if self.partners is None or self.partner_offsets is None:
             return None, None
         number = np.full(self.items, -1, np.int64)
         number[indices] = np.arange(len(indices))
-        pools = [number[self.pool[self.pool_offsets[i] : self.pool_offsets[i + 1]]] for i in indices]
-        return pooled([pool[pool >= 0] for pool in pools])
+        each = [number[self.partners[self.partner_offsets[i] : self.partner_offsets[i + 1]]] for i in indices]
+        return listed([partners[partners >= 0] for partners in each])
 
 
-def pooled(pools: Sequence[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """``pool`` and ``pool_offsets`` from one array of item numbers for each item."""
-    offsets = np.zeros(len(pools) + 1, np.int64)
-    np.cumsum([len(pool) for pool in pools], out=offsets[1:])
-    return np.concatenate([*pools, np.zeros(0, np.int64)]).astype(np.int64), offsets
+def listed(each: Sequence[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """``partners`` and ``partner_offsets`` from one array of item numbers for each item."""
+    offsets = np.zeros(len(each) + 1, np.int64)
+    np.cumsum([len(partners) for partners in each], out=offsets[1:])
+    return np.concatenate([*each, np.zeros(0, np.int64)]).astype(np.int64), offsets
 
 
 @dataclass(eq=False)
@@ -210,8 +224,8 @@ def _arrays(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
     dataset.check()
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, stream in dataset.streams.items():
-        for key in (*ARRAYS, *MADE, *POOL):
-            if (array := getattr(stream, key)) is not None:
+        for key in (*ARRAYS, *MADE, *PARTNERS):
+            if (array := dataset_rules.array_of(stream, key)) is not None:
                 arrays[f"{name}/{key}"] = array
     arrays |= {"id": dataset.id, "split": dataset.split, "group": dataset.group, "source": _text(dataset.source)}
     if dataset.label is not None:
@@ -226,7 +240,7 @@ def _arrays(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
 
 def read(stream: BinaryIO, size: int, name: str) -> Dataset:
     """The data set in an open file of ``size`` bytes; ``name`` is for messages."""
-    limit = len(_TEXT_COLUMNS) + 2 + MAX_STREAMS * (len(ARRAYS) + len(MADE) + len(POOL))
+    limit = len(_TEXT_COLUMNS) + 2 + MAX_STREAMS * (len(ARRAYS) + len(MADE) + len(PARTNERS))
     arrays = npz.read(stream, size, name, lambda keys: _specs(keys, name), max_bytes=MAX_BYTES, max_members=limit)
     meta = jsonfile.parse(str(arrays["meta"]), name)
     jsonfile.check(meta, REQUIRED, OPTIONAL, what="meta", source=name)
@@ -265,7 +279,7 @@ def _specs(keys: Collection[str], name: str) -> Mapping[str, npz.Spec]:
         if not STREAM_NAME.fullmatch(stream):
             raise ArtifactError(f"holds a stream called {stream[:100]!r}", source=name)
         optional = MADE if f"{stream}/made" in keys else {}
-        optional = optional | (POOL if f"{stream}/pool" in keys else {})
+        optional = optional | (PARTNERS if f"{stream}/pool" in keys else {})
         specs |= {f"{stream}/{key}": spec for key, spec in (ARRAYS | optional).items()}
     return specs
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +57,14 @@ ARRAYS = {
     "present": npz.Spec("|b1", 1, 1),
 }
 MADE = {"made": npz.Spec("|b1", 1, 1)}
-POOL = {"pool": npz.Spec("<i8", 1, 1), "pool_offsets": npz.Spec("<i8", 1, 1)}
+PARTNERS = {"pool": npz.Spec("<i8", 1, 1), "pool_offsets": npz.Spec("<i8", 1, 1)}
+_ATTRIBUTES = {"pool": "partners", "pool_offsets": "partner_offsets"}  # of a stream, where the file says it otherwise
+
+
+def array_of(stream: Stream, key: str) -> npt.NDArray[Any] | None:
+    """The array of a stream that a file keeps under ``key``; None where there is none."""
+    array: npt.NDArray[Any] | None = getattr(stream, _ATTRIBUTES.get(key, key))
+    return array
 
 
 def check(d: Dataset, name: str) -> None:
@@ -121,15 +128,16 @@ def _check_label(d: Dataset, name: str) -> None:
 
 def _check_stream(s: Stream, items: int, train: npt.NDArray[np.bool_], name: str) -> None:
     jsonfile.check(s.meta, {}, STREAM_META, what="meta", source=name)
-    for what, spec in (ARRAYS | MADE | POOL).items():
-        array = getattr(s, what)
+    for what, spec in (ARRAYS | MADE | PARTNERS).items():
+        array = array_of(s, what)
         if array is not None and array.dtype.str != spec.dtype:
             raise ArtifactError(f"{what} is {array.dtype}; {np.dtype(spec.dtype)} is needed", source=name)
-    rows = s.values.shape[0]
+    values, times = s.arrays()
+    rows = values.shape[0]
     made = s.present if s.made is None else s.made
     if s.offsets.shape != (items + 1,) or s.present.shape != (items,) or made.shape != (items,):
         raise ArtifactError(f"offsets, present or made do not have the shape for {items} items", source=name)
-    if s.times.shape != (rows,) or int(s.offsets[0]) != 0 or int(s.offsets[-1]) != rows:
+    if times.shape != (rows,) or int(s.offsets[0]) != 0 or int(s.offsets[-1]) != rows:
         raise ArtifactError(f"offsets and times do not go with {rows} rows", source=name)
     lengths = s.lengths
     if bool((lengths < 0).any()):
@@ -137,38 +145,38 @@ def _check_stream(s: Stream, items: int, train: npt.NDArray[np.bool_], name: str
     if not np.array_equal(lengths > 0, s.present):
         raise ArtifactError("present does not say which items have rows", source=name)
     if not 0 < s.width <= MAX_WIDTH:
-        raise ArtifactError(f"rows of shape {s.values.shape[1:]}", source=name)
+        raise ArtifactError(f"rows of shape {values.shape[1:]}", source=name)
     if s.made is not None and bool((s.made & ~(train & s.present)).any()):
         raise ArtifactError("made marks an item that is absent or outside the training split", source=name)
-    _check_pool(s, items, train, name)
-    features.check_finite(s.values, "values", name)
-    features.check_finite(s.times, "times", name)
-    increasing = np.diff(s.times) > 0
+    _check_partners(s, items, train, name)
+    features.check_finite(values, "values", name)
+    features.check_finite(times, "times", name)
+    increasing = np.diff(times) > 0
     starts = s.offsets[1:-1]
     increasing[starts[(starts > 0) & (starts < rows)] - 1] = True
     if not bool(increasing.all()):
         raise ArtifactError(f"times do not increase at row {int(np.argmin(increasing)) + 1}", source=name)
     kind = s.meta.get("kind")
     if kind is not None:
-        features.check_kind(kind, (1, *s.values.shape[1:]), name)
+        features.check_kind(kind, (1, *values.shape[1:]), name)
         if kind in ("image", "vector") and int(lengths.max()) > 1:
             raise ArtifactError(f"an item of kind {kind} has {int(lengths.max())} rows", source=name)
         if kind == "tokens":
-            features.check_tokens(s.values, s.meta.get("vocabulary_size"), name)
+            features.check_tokens(values, s.meta.get("vocabulary_size"), name)
 
 
-def _check_pool(s: Stream, items: int, train: npt.NDArray[np.bool_], name: str) -> None:
-    if s.pool is None or s.pool_offsets is None:
-        if s.pool is not None or s.pool_offsets is not None:
+def _check_partners(s: Stream, items: int, train: npt.NDArray[np.bool_], name: str) -> None:
+    if s.partners is None or s.partner_offsets is None:
+        if s.partners is not None or s.partner_offsets is not None:
             raise ArtifactError("pool and pool_offsets go together", source=name)
         return
-    counts = np.diff(s.pool_offsets)
-    if s.pool_offsets.shape != (items + 1,) or s.pool_offsets[0] != 0 or s.pool_offsets[-1] != len(s.pool):
+    counts = np.diff(s.partner_offsets)
+    if s.partner_offsets.shape != (items + 1,) or s.partner_offsets[0] != 0 or s.partner_offsets[-1] != len(s.partners):
         raise ArtifactError("pool_offsets do not go with the pool", source=name)
     made = np.zeros(items, bool) if s.made is None else s.made
     if bool((counts < 0).any()) or bool((counts[~made] > 0).any()):
         raise ArtifactError("a pool is of an item that borrows nothing", source=name)
-    if len(s.pool) and not (int(s.pool.min()) >= 0 and int(s.pool.max()) < items):
+    if len(s.partners) and not (int(s.partners.min()) >= 0 and int(s.partners.max()) < items):
         raise ArtifactError("a pool names items that are not there", source=name)
-    if not bool((train & s.present & ~made)[s.pool].all()):
+    if not bool((train & s.present & ~made)[s.partners].all()):
         raise ArtifactError("a pool names an item that is made, absent or outside the training split", source=name)

@@ -12,16 +12,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.extractors import base, spectrum
-from mmcli.extractors.base import Features, features
+from mmcli.extractors.base import AudioClip, Features, features
 from mmcli.extractors.sound import Sound, SoundConfig, prepare
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
 
 LONG = "two-pass"  # the tuning is estimated first
 KIND = "sequence"
@@ -55,7 +51,6 @@ class Config(SoundConfig):
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """The chroma of a clip, float32 (frames, 12), in [0, 1].
 
-    >>> from mmcli.media.clips import AudioClip
     >>> tone = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050).astype(np.float32)
     >>> CLASSES[extract(AudioClip.from_array(tone, 22050)).values.mean(axis=0).argmax()]
     'A'

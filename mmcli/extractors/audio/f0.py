@@ -10,17 +10,13 @@ Reference: A. de Cheveigné and H. Kawahara, YIN, a fundamental frequency estima
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.errors import UsageError
 from mmcli.extractors import base, spectrum
-from mmcli.extractors.base import Features, features
+from mmcli.extractors.base import AudioClip, Features, features
 from mmcli.extractors.sound import SoundConfig, prepare
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
 
 LONG = "streams"
 KIND = "sequence"
@@ -49,7 +45,6 @@ class Config(SoundConfig):
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """Pitch and aperiodicity of a clip, float32 (frames, 2).
 
-    >>> from mmcli.media.clips import AudioClip
     >>> tone = np.sin(2 * np.pi * 220 * np.arange(16000) / 16000).astype(np.float32)
     >>> round(float(extract(AudioClip.from_array(tone, 16000)).values[50, 0]))
     220

@@ -6,14 +6,10 @@ Axes: one frame, statistics of all columns in the order of ``statistics``. Unit:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mmcli.errors import UsageError
 from mmcli.extractors import base, registry, statistics
-from mmcli.extractors.base import Features, still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
+from mmcli.extractors.base import AudioClip, Features, still
 
 LONG = "whole"  # as the extractor underneath; its frames are held
 KIND = "vector"
@@ -42,7 +38,6 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """The statistics of a clip, float32 (1, statistics * columns).
 
     >>> import numpy as np
-    >>> from mmcli.media.clips import AudioClip
     >>> peak = extract(AudioClip.from_array(np.full(8000, 0.5, np.float32), 8000), Config(of="rms", statistics="max"))
     >>> peak.values.shape, peak.meta["columns"]
     ((1, 1), ['rms.max'])

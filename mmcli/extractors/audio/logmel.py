@@ -8,14 +8,10 @@ the same sound gives the same values wherever it stands in a recording, and long
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mmcli.extractors import spectrum
-from mmcli.extractors.base import Features, features
+from mmcli.extractors.base import AudioClip, Features, features
 from mmcli.extractors.sound import MelConfig, mel_powers, prepare
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
 
 LONG = "streams"
 KIND = "spectrogram"
@@ -31,7 +27,6 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """The log-mel spectrogram of a clip, float32 (frames, bands), dB.
 
     >>> import numpy as np
-    >>> from mmcli.media.clips import AudioClip
     >>> tone = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000).astype(np.float32)
     >>> bands = extract(AudioClip.from_array(tone, 16000))
     >>> bands.values.shape, bands.meta["rate_hz"], int(bands.values.mean(axis=0).argmax())

@@ -14,16 +14,12 @@ import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.extractors import base, spectrum
-from mmcli.extractors.base import Features, features
+from mmcli.extractors.base import AudioClip, Features, features
 from mmcli.extractors.sound import MelConfig, Sound, mel_powers, prepare
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
 
 LONG = "two-pass"  # the floor follows the loudest moment of the whole
 KIND = "sequence"
@@ -49,7 +45,6 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """The coefficients of a clip, float32 (frames, coefficients * (1 + deltas)).
 
     >>> import numpy as np
-    >>> from mmcli.media.clips import AudioClip
     >>> noise = np.random.default_rng(0).standard_normal(8000).astype(np.float32)
     >>> extract(AudioClip.from_array(noise, 8000), Config(deltas=2)).values.shape
     (101, 39)

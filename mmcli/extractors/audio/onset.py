@@ -11,16 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.extractors import base, spectrum
-from mmcli.extractors.base import Features, features
+from mmcli.extractors.base import AudioClip, Features, features
 from mmcli.extractors.sound import MelConfig, mel_powers, prepare
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
 
 LONG = "two-pass"  # the floor follows the loudest moment of the whole
 KIND = "sequence"
@@ -43,7 +39,6 @@ class Config(MelConfig):
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """The onset strength of a clip, float32 (frames, 1).
 
-    >>> from mmcli.media.clips import AudioClip
     >>> click = np.zeros(16000, np.float32)
     >>> click[8000:8100] = 1.0
     >>> onsets = extract(AudioClip.from_array(click, 16000))

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.extractors import base, spectrum
-from mmcli.extractors.base import Features, features
+from mmcli.extractors.base import AudioClip, Features, features
 from mmcli.extractors.sound import SoundConfig, prepare
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
 
 LONG = "streams"
 KIND = "sequence"
@@ -40,7 +36,6 @@ class Config(SoundConfig):
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """The root mean square of a clip over time, float32 (frames, 1).
 
-    >>> from mmcli.media.clips import AudioClip
     >>> square = np.tile([0.5, -0.5], 8000).astype(np.float32)
     >>> float(extract(AudioClip.from_array(square, 16000)).values[50, 0])
     0.5

@@ -13,17 +13,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.errors import UsageError
 from mmcli.extractors import base, spectrum
-from mmcli.extractors.base import Features, features
+from mmcli.extractors.base import AudioClip, Features, features
 from mmcli.extractors.sound import Sound, SoundConfig, prepare
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
 
 LONG = "streams"
 KIND = "sequence"
@@ -54,7 +50,6 @@ class Config(SoundConfig):
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """The measures of a clip, float32 (frames, 12).
 
-    >>> from mmcli.media.clips import AudioClip
     >>> tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000).astype(np.float32)
     >>> round(float(extract(AudioClip.from_array(tone, 16000)).values[50, 0]))
     1000

@@ -9,15 +9,11 @@ Reference: A. R. Smith, Color gamut transform pairs, SIGGRAPH 1978, for hue, sat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.extractors import base, picture
-from mmcli.extractors.base import Features, still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import ImageClip
+from mmcli.extractors.base import Features, ImageClip, still
 
 LONG = "whole"
 KIND = "vector"
@@ -40,7 +36,6 @@ class Config(picture.PictureConfig):
 def extract(clip: ImageClip, config: Config = Config()) -> Features:
     """The colours of a picture, float32 (1, grid * grid * (hues + 2 * levels + 6)).
 
-    >>> from mmcli.media.clips import ImageClip
     >>> red = np.zeros((8, 8, 3), np.float32)
     >>> red[:, :, 0] = 1.0
     >>> extract(ImageClip.from_array(red), Config(grid=1, hues=3, levels=2)).values.tolist()

@@ -10,16 +10,12 @@ linear votes into the two nearest orientations, L2-Hys block normalisation. Vote
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.errors import UsageError
 from mmcli.extractors import base, picture
-from mmcli.extractors.base import Features, still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import ImageClip
+from mmcli.extractors.base import Features, ImageClip, still
 
 LONG = "whole"
 KIND = "vector"
@@ -50,7 +46,6 @@ class Config(picture.PictureConfig):
 def extract(clip: ImageClip, config: Config = Config()) -> Features:
     """The histograms of a picture, float32 (1, blocks * block * block * orientations).
 
-    >>> from mmcli.media.clips import ImageClip
     >>> extract(ImageClip.from_array(np.eye(64, dtype=np.float32))).values.shape
     (1, 1764)
     """

@@ -10,16 +10,12 @@ classification with local binary patterns, IEEE Trans. PAMI 24(7), 2002 (here th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.errors import UsageError
 from mmcli.extractors import base, picture
-from mmcli.extractors.base import Features, still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import ImageClip
+from mmcli.extractors.base import Features, ImageClip, still
 
 LONG = "whole"
 KIND = "vector"
@@ -44,7 +40,6 @@ class Config(picture.PictureConfig):
 def extract(clip: ImageClip, config: Config = Config()) -> Features:
     """The patterns of a picture, float32 (1, grid * grid * 59).
 
-    >>> from mmcli.media.clips import ImageClip
     >>> flat = extract(ImageClip.from_array(np.full((8, 8), 0.5)), Config(grid=1))
     >>> flat.values.shape, int(flat.values.argmax())  # all neighbours equal: the pattern of eight ones
     ((1, 59), 57)

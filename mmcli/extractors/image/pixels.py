@@ -7,16 +7,12 @@ less the mean and over the deviation of each colour in ImageNet, as pretrained n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.errors import UsageError
 from mmcli.extractors import base, picture
-from mmcli.extractors.base import Features, still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import ImageClip
+from mmcli.extractors.base import Features, ImageClip, still
 
 LONG = "whole"
 KIND = "image"
@@ -44,7 +40,6 @@ class Config(picture.PictureConfig):
 def extract(clip: ImageClip, config: Config = Config()) -> Features:
     """The pixels of a picture, float32 (1, height, width, channels).
 
-    >>> from mmcli.media.clips import ImageClip
     >>> extract(ImageClip.from_array(np.full((20, 10), 0.5)), Config(color="grey")).values.shape
     (1, 64, 64, 1)
     """

@@ -17,9 +17,18 @@ import numpy as np
 
 from mmcli.errors import InputError, MmcliError, UsageError, first_line
 from mmcli.extractors import base, is_fitted, registry, weights
-from mmcli.extractors.base import Features, features, still
+from mmcli.extractors.base import (
+    AudioClip,
+    Features,
+    ImageClip,
+    SeriesClip,
+    TableClip,
+    TextClip,
+    VideoClip,
+    features,
+    still,
+)
 from mmcli.extractors.sound import SoundConfig, prepare
-from mmcli.media.clips import AudioClip, ImageClip, SeriesClip, TableClip, TextClip, VideoClip
 
 MODALITY = {
     AudioClip: "audio",

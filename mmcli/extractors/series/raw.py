@@ -6,16 +6,12 @@ Axes: frames, columns of the file. Unit: that of the file.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.errors import InputError
 from mmcli.extractors import base
-from mmcli.extractors.base import Features, features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import SeriesClip
+from mmcli.extractors.base import Features, SeriesClip, features
 
 LONG = "whole"
 KIND = "sequence"  # "vector" where there is one frame
@@ -36,7 +32,6 @@ class Config:
 def extract(clip: SeriesClip, config: Config = Config()) -> Features:
     """The values of a series, float32 (frames, columns).
 
-    >>> from mmcli.media.clips import SeriesClip
     >>> extract(SeriesClip.from_array([[1, 2], [3, 4]], rate_hz=10)).times.tolist()
     [0.0, 0.1]
     """

@@ -7,16 +7,12 @@ after the last point.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.errors import InputError
 from mmcli.extractors import base
-from mmcli.extractors.base import Features, features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import SeriesClip
+from mmcli.extractors.base import Features, SeriesClip, features
 
 LONG = "whole"
 KIND = "sequence"  # "vector" where there is one frame
@@ -41,7 +37,6 @@ class Config:
 def extract(clip: SeriesClip, config: Config = Config()) -> Features:
     """The series at ``hz``, float32 (frames, columns).
 
-    >>> from mmcli.media.clips import SeriesClip
     >>> extract(SeriesClip.from_array([0.0, 1.0, 2.0], rate_hz=1), Config(hz=2.0)).values.ravel().tolist()
     [0.0, 0.5, 1.0, 1.5, 2.0]
     """

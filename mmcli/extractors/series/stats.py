@@ -6,13 +6,9 @@ Axes: one frame, statistics of all columns in the order of ``statistics``. Unit:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mmcli.extractors import statistics
-from mmcli.extractors.base import Features, still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import SeriesClip
+from mmcli.extractors.base import Features, SeriesClip, still
 
 LONG = "whole"
 KIND = "vector"
@@ -32,7 +28,6 @@ class Config:
 def extract(clip: SeriesClip, config: Config = Config()) -> Features:
     """The statistics of a series, float32 (1, statistics * columns).
 
-    >>> from mmcli.media.clips import SeriesClip
     >>> extract(SeriesClip.from_array([1.0, 3.0], rate_hz=1), Config(statistics="mean,max")).values.tolist()
     [[2.0, 3.0]]
     """

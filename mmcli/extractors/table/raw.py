@@ -11,16 +11,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mmcli.errors import InputError
 from mmcli.extractors import base
-from mmcli.extractors.base import Features, still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import TableClip
+from mmcli.extractors.base import Features, TableClip, still
 
 LONG = "whole"
 KIND = "vector"
@@ -41,7 +38,6 @@ class Config:
 def extract(clip: TableClip, config: Config, state: dict[str, Any]) -> Features:
     """The vector of a row, float32 (1, columns).
 
-    >>> from mmcli.media.clips import TableClip
     >>> rows = [TableClip(name=str(n), numbers={"age": n}, categories={"sex": s}) for n, s in ((1.0, "f"), (3.0, "m"))]
     >>> extract(rows[1], Config(), fit(rows, Config())).values.tolist()
     [[1.0, 0.0, 1.0]]

@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mmcli.errors import InputError
 from mmcli.extractors import base, words
-from mmcli.extractors.base import Features, features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import TextClip
+from mmcli.extractors.base import Features, TextClip, features
 
 LONG = "whole"
 KIND = "tokens"
@@ -42,7 +39,6 @@ class Config:
 def extract(clip: TextClip, config: Config, state: dict[str, Any]) -> Features:
     """The character numbers of a text, float32 (characters, 1).
 
-    >>> from mmcli.media.clips import TextClip
     >>> state = fit([TextClip(name="a", text="abba a")], Config())
     >>> extract(TextClip(name="b", text="Bax"), Config(), state).values.ravel().tolist()
     [3.0, 2.0, 1.0]

@@ -12,15 +12,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.extractors import base, words
-from mmcli.extractors.base import Features, still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import TextClip
+from mmcli.extractors.base import Features, TextClip, still
 
 LONG = "whole"
 KIND = "vector"
@@ -43,7 +39,6 @@ class Config:
 def extract(clip: TextClip, config: Config = Config()) -> Features:
     """The hashed terms of a text, float32 (1, buckets).
 
-    >>> from mmcli.media.clips import TextClip
     >>> hashed = extract(TextClip(name="a", text="odd and odd"), Config(buckets=8))
     >>> round(float((hashed.values**2).sum()), 6)
     1.0

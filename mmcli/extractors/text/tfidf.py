@@ -12,16 +12,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mmcli.errors import InputError
 from mmcli.extractors import base, words
-from mmcli.extractors.base import Features, still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import TextClip
+from mmcli.extractors.base import Features, TextClip, still
 
 LONG = "whole"
 KIND = "vector"
@@ -45,7 +42,6 @@ class Config:
 def extract(clip: TextClip, config: Config, state: dict[str, Any]) -> Features:
     """The weights of a text, float32 (1, terms).
 
-    >>> from mmcli.media.clips import TextClip
     >>> state = fit([TextClip(name="a", text="odd and large"), TextClip(name="b", text="odd")], Config())
     >>> state["terms"], extract(TextClip(name="c", text="odd"), Config(), state).values.tolist()
     (['and', 'large', 'odd'], [[0.0, 0.0, 1.0]])

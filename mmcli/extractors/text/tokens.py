@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mmcli.errors import InputError
 from mmcli.extractors import base, words
-from mmcli.extractors.base import Features, features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import TextClip
+from mmcli.extractors.base import Features, TextClip, features
 
 LONG = "whole"
 KIND = "tokens"
@@ -44,7 +41,6 @@ class Config:
 def extract(clip: TextClip, config: Config, state: dict[str, Any]) -> Features:
     """The token numbers of a text, float32 (tokens, 1).
 
-    >>> from mmcli.media.clips import TextClip
     >>> texts = [TextClip(name="a", text="odd and larger"), TextClip(name="b", text="odd and small")]
     >>> vocabulary = fit(texts, Config())
     >>> extract(TextClip(name="c", text="odd or small"), Config(), vocabulary).values.ravel().tolist()

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mmcli.errors import UsageError
 from mmcli.extractors import base, is_fitted, registry, spectrum
-from mmcli.extractors.base import Features, features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import VideoClip
+from mmcli.extractors.base import Features, ImageClip, VideoClip, features
 
 LONG = "streams"
 KIND = "frames"
@@ -49,7 +46,6 @@ class Config:
 def extract(clip: VideoClip, config: Config = Config()) -> Features:
     """The features of the sampled frames, float32 (frames, ...).
 
-    >>> from mmcli.media.clips import VideoClip
     >>> black = VideoClip.from_array(np.zeros((10, 48, 64, 3), np.uint8), rate_hz=10)
     >>> extract(black).values.shape
     (2, 32, 32, 3)
@@ -59,8 +55,6 @@ def extract(clip: VideoClip, config: Config = Config()) -> Features:
     meta: dict[str, Any] = {}
 
     def parts() -> Iterator[np.ndarray]:
-        from mmcli.media.clips import ImageClip
-
         for time, pixels in clip.frames(config.rate):
             picture = module.extract(ImageClip.from_array(pixels, clip.name), inner)
             times.append(time)

@@ -13,15 +13,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.extractors import base, spectrum
-from mmcli.extractors.base import Features, features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import VideoClip
+from mmcli.extractors.base import Features, VideoClip, features
 
 LONG = "streams"
 KIND = "sequence"
@@ -48,7 +44,6 @@ class Config:
 def extract(clip: VideoClip, config: Config = Config()) -> Features:
     """The motion in a video, float32 (frames, grid * grid), for the flow twice as many columns.
 
-    >>> from mmcli.media.clips import VideoClip
     >>> flash = np.zeros((3, 8, 8, 3), np.uint8)
     >>> flash[1, :4, :4] = 255
     >>> extract(VideoClip.from_array(flash, rate_hz=10), Config(grid=2)).values.tolist()

@@ -18,8 +18,9 @@ from mmcli.artifacts.formats.features import Features
 from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, MismatchError, UsageError
-from mmcli.fusion import grid, join, normalise, spans
+from mmcli.fusion import grid, join, normalise
 from mmcli.fusion.blocks import Blocks
+from mmcli.fusion.dataset import words
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,11 @@ Read = Callable[[Features, grid.Clock | None], tuple[np.ndarray, np.ndarray]]
 def _target(first: Input, plan: Plan) -> tuple[np.ndarray, Read]:
     """The times of the fused frames, and how a stream is read at them."""
     if plan.spans is not None:
-        windows = spans.spoken_windows(alignment.load(plan.spans), plan.span_kind, plan.spans)
+        windows = words.spoken_windows(alignment.load(plan.spans), plan.span_kind, plan.spans)
         how = "mean" if plan.pool in ("auto", "linear") else plan.pool
 
         def over(features: Features, clock: grid.Clock | None) -> tuple[np.ndarray, np.ndarray]:
-            return spans.pool(features.flat(), features.times, windows, to_own_clock=clock, how=how)
+            return words.pool_over(features.flat(), features.times, windows, to_own_clock=clock, how=how)
 
         return windows.mean(axis=1), over
     target = first.features.times

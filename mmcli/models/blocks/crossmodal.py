@@ -21,8 +21,8 @@ from torch.nn import functional
 
 from mmcli.errors import ArtifactError
 from mmcli.models import parts as masking
-from mmcli.models.attention import positions
 from mmcli.models.kernels import crossattention
+from mmcli.models.multihead import positions
 from mmcli.models.parts import Block, Dropout
 
 WIDER = 4  # the feed-forward layer's width over the model's

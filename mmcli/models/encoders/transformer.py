@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
-from mmcli.models.attention import SelfLayer, positions
+from mmcli.models.multihead import SelfLayer, positions
 from mmcli.models.parts import AttentionPool, Dropout, Encoder, InputLayer, StreamShape, zeroed
 
 KINDS = ("tokens", "sequence", "spectrogram")

@@ -21,8 +21,7 @@ from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
 from mmcli.models import blocks, encoders
-from mmcli.models.heads import Head
-from mmcli.models.parts import Block, Encoder, from_json, zeroed
+from mmcli.models.parts import Block, Dropout, Encoder, from_json, zeroed
 from mmcli.registry import Registry
 
 MOST_MODALITIES = 64
@@ -55,6 +54,29 @@ class HeadConfig:
     outputs: int
     hidden: int = 0
     dropout: float = 0.3
+
+
+class Head(nn.Module):
+    """``(n, width)`` to ``(n, outputs)``: a linear map plus a hidden layer that learns what the linear map leaves.
+
+    The linear path makes the sum over concatenated modalities a product of experts, right where modalities are
+    independent given the class; the hidden layer serves labels that show only in combinations (``hidden`` 0: none).
+    """
+
+    def __init__(self, width: int, outputs: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.drop = Dropout(dropout)
+        self.direct = nn.Linear(width, outputs)
+        self.hidden = nn.Linear(width, hidden) if hidden else None
+        self.out = nn.Linear(hidden, outputs) if hidden else None
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits; no softmax here."""
+        x = self.drop(features)
+        logits: Tensor = self.direct(x)
+        if self.hidden is not None and self.out is not None:
+            logits = logits + self.out(self.drop(torch.relu(self.hidden(x))))
+        return logits
 
 
 class Network(nn.Module):

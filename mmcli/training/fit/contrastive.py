@@ -26,7 +26,7 @@ from mmcli.errors import InputError
 from mmcli.models.nets.contrastive import Contrastive
 from mmcli.models.nets.network import Batch
 from mmcli.models.parts import StreamShape
-from mmcli.training import plan, twins
+from mmcli.training import folds, plan
 from mmcli.training.config import CONTRASTIVE, TrainConfig
 from mmcli.training.data import Data, Target
 from mmcli.training.fit.objective import logits_of
@@ -48,7 +48,7 @@ class Contrast:
         rows = np.flatnonzero(np.isin(dataset.split, ("train", "val"))).astype(np.int64)
         self.content = np.full((dataset.items, len(streams)), -1, np.int64)
         for i, stream in enumerate(streams):
-            digests = twins.contents(dataset.streams[stream.name], rows)
+            digests = folds.contents(dataset.streams[stream.name], rows)
             self.content[rows, i] = np.unique(digests, return_inverse=True)[1]
 
     def usable(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:

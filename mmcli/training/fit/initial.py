@@ -117,7 +117,7 @@ def load(path: Path | str) -> Initial:
 
 
 def _encoders(checkpoint: Checkpoint) -> dict[str, Known]:
-    """By modality; of a pool, those of the network that has the most say and reads fewest others."""
+    """By modality; of an ensemble, those of the network that has the most say and reads fewest others."""
     model = checkpoint.config["model"]
     networks: list[tuple[float, int, str, Mapping[str, Any]]] = []
     for prefix, weight, one in _members(model):

@@ -22,14 +22,12 @@ from mmcli.artifacts.io.append import Journal
 from mmcli.errors import UsageError
 from mmcli.models.nets import factory
 from mmcli.training import folds, plan
-from mmcli.training.average import Average
 from mmcli.training.config import AUTO, TrainConfig
 from mmcli.training.data import read, score, shape_of
-from mmcli.training.ensemble.auto import fit_auto
-from mmcli.training.ensemble.finished import Finished
+from mmcli.training.ensemble.auto import Finished, fit_auto
 from mmcli.training.fit import loop, predictor
 from mmcli.training.fit.initial import Initial
-from mmcli.training.fit.loop import Row, Run, State, fit, objective_of
+from mmcli.training.fit.loop import Average, Row, Run, State, fit, objective_of
 from mmcli.training.world import World, joined, pick
 
 SAVE_EVERY_S = 2.0  # a kill costs at most this much work; the result does not depend on it
