@@ -84,6 +84,15 @@ def _installed(find: Callable[[], EntryPoints], path: tuple[str, ...]) -> EntryP
     return find()
 
 
+def listed(names: Iterable[str], first: str = "") -> str:
+    """Names as a help text lists them: the default first.
+
+    >>> listed(["audio", "concat", "mean"], "concat")
+    'concat, audio, mean'
+    """
+    return ", ".join(sorted(names, key=lambda name: (name != first, name)))
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A sentence that offers the nearest known name, or all of them where none is near.
 

@@ -30,17 +30,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmcli import extractors
 from mmcli.cli import batching, console
 from mmcli.cli.options import Jobs, JsonFlag, Missing, Set, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
+from mmcli.registry import listed
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from mmcli.batch.plan.plan import Stream
 
-Names = Annotated[str | None, typer.Option(metavar="NAME,...", help="Extractors, separated by commas.")]
+
+def _names(modality: str) -> Any:
+    """The option that chooses the extractors of a modality."""
+    known = listed(extractors.registry(modality).names(), extractors.DEFAULTS[modality])
+    return typer.Option(metavar="NAME,...", help=f"Extractors, separated by commas: {known}.")
 
 
 MODALITIES = ("audio", "image", "video", "text", "series")  # each an option that names its extractors
@@ -50,7 +56,6 @@ def _streams(
     named: Mapping[str, str | None], modality: str, set_: list[str] | None, rate: float | None
 ) -> dict[str, list[Stream]]:
     """The extractors in use, configured by --set NAME.FIELD=VALUE; where two share a name, MODALITY.NAME.FIELD."""
-    from mmcli import extractors
     from mmcli.batch.plan import plan
 
     assigned = split(set_)
@@ -96,11 +101,11 @@ def command(
     modality: Annotated[
         str, typer.Option(metavar="NAME", help="auto, audio, image, video, text, series, table.")
     ] = "auto",
-    audio: Names = None,
-    image: Names = None,
-    video: Names = None,
-    text: Names = None,
-    series: Names = None,
+    audio: Annotated[str | None, _names("audio")] = None,
+    image: Annotated[str | None, _names("image")] = None,
+    video: Annotated[str | None, _names("video")] = None,
+    text: Annotated[str | None, _names("text")] = None,
+    series: Annotated[str | None, _names("series")] = None,
     set_: Set = None,
     fitted: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="What an extractor learned earlier. Repeatable.")

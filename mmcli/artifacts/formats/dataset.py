@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmcli.artifacts.formats import stream as streams
-from mmcli.artifacts.formats.stream import ARRAYS, MADE, POOL, Item, Stream, pooled
+from mmcli.artifacts.formats.stream import ARRAYS, MADE, PARTNERS, Item, Stream, array_of, listed
 from mmcli.artifacts.io import atomic, jsonfile, npz, paths, provenance
 from mmcli.errors import ArtifactError
 
@@ -37,9 +37,9 @@ __all__ = [
     "Stream",
     "check_columns",
     "dumps",
+    "listed",
     "load",
     "loads",
-    "pooled",
     "read",
     "save",
 ]
@@ -169,8 +169,8 @@ def _arrays(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
     dataset.check()
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, stream in dataset.streams.items():
-        for key in (*ARRAYS, *MADE, *POOL):
-            if (array := getattr(stream, key)) is not None:
+        for key in (*ARRAYS, *MADE, *PARTNERS):
+            if (array := array_of(stream, key)) is not None:
                 arrays[f"{name}/{key}"] = array
     arrays |= {"id": dataset.id, "split": dataset.split, "group": dataset.group, "source": _text(dataset.source)}
     if dataset.label is not None:
@@ -185,7 +185,7 @@ def _arrays(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
 
 def read(stream: BinaryIO, size: int, name: str) -> Dataset:
     """The data set in an open file of ``size`` bytes; ``name`` is for messages."""
-    limit = len(_TEXT_COLUMNS) + 2 + MAX_STREAMS * (len(ARRAYS) + len(MADE) + len(POOL))
+    limit = len(_TEXT_COLUMNS) + 2 + MAX_STREAMS * (len(ARRAYS) + len(MADE) + len(PARTNERS))
     arrays = npz.read(stream, size, name, lambda keys: _specs(keys, name), max_bytes=MAX_BYTES, max_members=limit)
     meta = jsonfile.parse(str(arrays["meta"]), name)
     jsonfile.check(meta, _REQUIRED, _OPTIONAL, what="meta", source=name)
@@ -224,7 +224,7 @@ def _specs(keys: Collection[str], name: str) -> Mapping[str, npz.Spec]:
         if not streams.NAME.fullmatch(stream):
             raise ArtifactError(f"holds a stream called {stream[:100]!r}", source=name)
         optional = MADE if f"{stream}/made" in keys else {}
-        optional = optional | (POOL if f"{stream}/pool" in keys else {})
+        optional = optional | (PARTNERS if f"{stream}/pool" in keys else {})
         specs |= {f"{stream}/{key}": spec for key, spec in (ARRAYS | optional).items()}
     return specs
 

@@ -69,7 +69,7 @@ def save(folder: Path | str, dataset: Dataset, shard_bytes: int = SHARD_BYTES) -
     """
     folder = Path(folder)
     for name, stream in dataset.streams.items():
-        if stream.pool is not None:
+        if stream.partners is not None:
             raise UsageError(f"{name} borrows from items of other shards", hint="write one file: -o DATASET.npz")
     parts = list(_parts(dataset, shard_bytes))
     if len(parts) > MOST_SHARDS:
@@ -211,7 +211,7 @@ def _opened(path: Path, entry: dict[str, Any], meta: dict[str, Any], files: _Fil
         raise ArtifactError("has another meta than the index", source=path)
     if {name: int(stream.offsets[-1]) for name, stream in part.streams.items()} != entry["rows"]:
         raise ArtifactError("has other rows than the index says", source=path)
-    if any(stream.pool is not None for stream in part.streams.values()):
+    if any(stream.partners is not None for stream in part.streams.values()):
         raise ArtifactError("has pools of partners, which do not go into a shard", source=path)
     for stream in part.streams.values():  # what stays in memory of thousands of shards
         stream.values, stream.times = np.zeros((0, *stream.values.shape[1:]), np.float32), np.zeros(0)
@@ -231,7 +231,7 @@ def _joined(parts: list[Dataset], files: _Files, index: dict[str, Any], name: st
             raise ArtifactError(f"{stream_name} has frames of several shapes", source=name)
         lengths = np.concatenate([stream.lengths for stream in own])
         values, times = (
-            lazy.stands_for(lazy.Rows(files.reader(f"{stream_name}/{key}", [s.lengths for s in own]), lengths, tail, d))
+            lazy.Rows(files.reader(f"{stream_name}/{key}", [s.lengths for s in own]), lengths, tail, d)
             for key, tail, d in (("values", inner, np.dtype(np.float32)), ("times", (), np.dtype(np.float64)))
         )
         made = None

@@ -103,11 +103,11 @@ def lines(
     chosen: Any, data: Dataset, rows: Any, *, threshold: float | None = None, explain: bool = False
 ) -> Iterator[dict[str, Any]]:
     """The answers of a :class:`mmcli.training.fit.predictor.Predictor` for some rows of a data set, plain JSON."""
-    from mmcli.training.use import answers
+    from mmcli.training.fit import predictor
 
     predicted = chosen.predict(data, rows)
     spoken = _explained(chosen, data, rows, predicted) if explain else None
-    for i, line in enumerate(answers.lines(predicted)):
+    for i, line in enumerate(predictor.lines(predicted)):
         if threshold is not None:
             _apply(threshold, line, chosen.task)
         if spoken is not None:

@@ -40,7 +40,7 @@ def export(access: Access, dataset: Dataset, rows: Indices) -> list[dict[str, An
 def _of_batch(network: Any, batch: Any) -> list[dict[str, Any]]:
     import torch
 
-    from mmcli.models.attention import Attention
+    from mmcli.models.multihead import Attention
     from mmcli.models.parts import AttentionPool, softmax
 
     pooled: dict[str, torch.Tensor] = {}

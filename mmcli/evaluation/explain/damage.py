@@ -20,9 +20,10 @@ def noise(stream: Stream, level: float, rng: np.random.Generator) -> Stream:
     """White noise of ``level`` standard deviations of the stream's values."""
     if level == 0:
         return stream
-    size = float(stream.values.std()) or 1.0
-    values = stream.values + rng.normal(0.0, level * size, stream.values.shape).astype(np.float32)
-    return _with(stream, values.astype(np.float32))
+    values = stream.arrays().values
+    size = float(values.std()) or 1.0
+    noisy = values + rng.normal(0.0, level * size, values.shape).astype(np.float32)
+    return _with(stream, noisy.astype(np.float32))
 
 
 def blur(stream: Stream, level: float) -> Stream:
@@ -31,9 +32,10 @@ def blur(stream: Stream, level: float) -> Stream:
 
     if level == 0:
         return stream
-    if stream.values.ndim == 4:
-        return _with(stream, gaussian_filter(stream.values, (0, level, level, 0), mode="nearest"))
-    values = stream.values.copy()
+    values = stream.arrays().values
+    if values.ndim == 4:
+        return _with(stream, gaussian_filter(values, (0, level, level, 0), mode="nearest"))
+    values = values.copy()
     for start, stop in zip(stream.offsets[:-1], stream.offsets[1:], strict=True):
         if stop - start > 1:
             values[start:stop] = gaussian_filter1d(values[start:stop], level, axis=0, mode="nearest")
@@ -42,16 +44,17 @@ def blur(stream: Stream, level: float) -> Stream:
 
 def loss(stream: Stream, level: float, rng: np.random.Generator) -> Stream:
     """A share of the frames (tokens) of each item left out; the first frame of an item always stays."""
-    keep = rng.random(len(stream.values)) >= level
+    values, clock = stream.arrays()
+    keep = rng.random(len(values)) >= level
     keep[stream.offsets[:-1][stream.lengths > 0]] = True
     item = np.repeat(np.arange(stream.items), stream.lengths)
     lengths = np.bincount(item[keep], minlength=stream.items)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    places = np.arange(len(stream.values))[keep]
+    places = np.arange(len(values))[keep]
     # Tokens move up: times count the tokens that are left.
     first = np.repeat(offsets[:-1], lengths)
-    times = stream.times[np.repeat(stream.offsets[:-1], lengths) + np.arange(len(places)) - first]
-    return Stream(stream.values[places], offsets, times, stream.present, None, stream.meta)
+    times = clock[np.repeat(stream.offsets[:-1], lengths) + np.arange(len(places)) - first]
+    return Stream(values[places], offsets, times, stream.present, None, stream.meta)
 
 
 def absence(stream: Stream, level: float, may_go: NDArray[np.bool_], rng: np.random.Generator) -> Stream:

@@ -292,7 +292,7 @@ class _OfStack:
     def logits(self, source: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
         import torch
 
-        from mmcli.models.nets.factory import pool
+        from mmcli.models.nets.factory import combined
 
         columns = torch.arange(len(self.names), device=self._there.device)
         seen = self._there[source, columns] & keep
@@ -304,5 +304,5 @@ class _OfStack:
         gains = torch.tensor([self._stack.gains[i] for i in self._stack.voices], device=source.device)
         share = self._stack.shares(torch.stack(speaks, dim=1))
         prior = self._stack.get_buffer("prior")
-        pooled: torch.Tensor = pool(self._stack.task, torch.stack(answers, dim=1), share, gains, prior)
+        pooled: torch.Tensor = combined(self._stack.task, torch.stack(answers, dim=1), share, gains, prior)
         return pooled

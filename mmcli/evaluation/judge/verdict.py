@@ -315,7 +315,7 @@ class _Pooled:
         """The pool's answer if only these members had a say."""
         import torch
 
-        from mmcli.models.nets.factory import pool
+        from mmcli.models.nets.factory import combined
 
         stack: Any = self.access.model
         prior = stack.get_buffer("prior")
@@ -331,6 +331,6 @@ class _Pooled:
                     there.append(torch.stack(here, 1).any(1))
                     answers.append(member(batch))
                 share = torch.stack(there, 1) * weights
-                logits = pool(stack.task, torch.stack(answers, 1), share, gains, prior)
+                logits = combined(stack.task, torch.stack(answers, 1), share, gains, prior)
                 found.append(logits.double().cpu().numpy())
         return _Answers(*self.access.meaning(np.concatenate(found)))

@@ -157,8 +157,8 @@ def test_a_folder_with_anything_else_is_left_alone(folder):
 
 def test_pools_of_partners_have_no_place_in_a_shard(tmp_path):
     given = whole()
-    given.streams["table"].pool = np.zeros(0, np.int64)
-    given.streams["table"].pool_offsets = np.zeros(given.items + 1, np.int64)
+    given.streams["table"].partners = np.zeros(0, np.int64)
+    given.streams["table"].partner_offsets = np.zeros(given.items + 1, np.int64)
 
     with pytest.raises(UsageError, match="other shards"):
         shards.save(tmp_path / "d", given, 200)

@@ -32,7 +32,7 @@ def stream(lengths: list[int], reads: list[int] | None = None) -> tuple[Stream, 
     there = count > 0
     return (
         Stream(values, offsets, times, there, meta={"kind": "sequence"}),
-        Stream(lazy.stands_for(rows), offsets, lazy.stands_for(clock), there, meta={"kind": "sequence"}),
+        Stream(rows, offsets, clock, there, meta={"kind": "sequence"}),
     )
 
 
@@ -83,7 +83,7 @@ def test_made_items_may_follow():
     held, rows = stream([1, 2])
     made = [np.full((3, 2), 7, np.float32), np.zeros((0, 2), np.float32)]
 
-    found = lazy.rows_of(rows.values).followed_by(made)
+    found = rows.values.followed_by(made)
 
     assert np.array_equal(found[:], np.concatenate([held.values, *made]))
 

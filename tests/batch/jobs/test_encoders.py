@@ -107,7 +107,7 @@ def test_a_trained_model_finds_the_encoder_it_was_trained_on(
     monkeypatch.setattr(weights, "places", {})
     monkeypatch.setattr(weights, "folders", [])
     monkeypatch.chdir("/")
-    torchscript._model.cache_clear()
+    torchscript._loaded.cache_clear()
 
     lost = list(raw.chunks([str(source)], {"audio": meta}, str(tmp_path / "run" / "trained.pt")))
     assert lost[0].failed[0][1].startswith("encoder.pt: the model with SHA-256")

@@ -7,9 +7,9 @@ import pytest
 
 from mmcli.artifacts.formats import dataset as datasets
 from mmcli.cli.app import run
-from mmcli.training.use import answers
+from mmcli.training.use import points
 
-from ..evaluation.conftest import made
+from ...evaluation.conftest import made
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def trained(tmp_path_factory):
     datasets.save(folder / "d.npz", data)
     words = ["train", str(folder / "d.npz"), "--objective", "contrastive", "-o", str(folder / "p.pt")]
     assert run([*words, "--epochs", "2", "-q"]) == 0
-    return answers.load(folder / "p.pt"), data
+    return points.load(folder / "p.pt"), data
 
 
 def test_points_have_unit_length_where_the_modality_is_there(trained):

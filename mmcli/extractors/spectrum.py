@@ -35,8 +35,8 @@ def powers(samples: Iterable[np.ndarray], clock: Clock) -> Iterator[np.ndarray]:
     The transform itself is in double precision: next to a loud tone the quiet bands would else hold rounding noise.
     """
     taper = window(clock.window, clock.n_fft)
-    for found in frames(samples, clock.n_fft, clock.hop):
-        spectrum = np.fft.rfft(found * taper, axis=-1).astype(np.complex64)
+    for group in frames(samples, clock.n_fft, clock.hop):
+        spectrum = np.fft.rfft(group * taper, axis=-1).astype(np.complex64)
         yield spectrum.real**2 + spectrum.imag**2
 
 
@@ -55,9 +55,9 @@ def mel_filters(rate: int, n_fft: int, bands: int, low_hz: float, high_hz: float
     # float32 before the scaling, as librosa stores them
     filters = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
     filters *= (2.0 / (edges[2:] - edges[:-2]))[:, np.newaxis]
-    found = np.ascontiguousarray(filters.T)
-    found.flags.writeable = False
-    return found
+    stored = np.ascontiguousarray(filters.T)
+    stored.flags.writeable = False
+    return stored
 
 
 _LINEAR_HZ = 200.0 / 3.0  # Hz a mel below 1 kHz
@@ -82,8 +82,8 @@ def mel_to_hz(mel: np.ndarray) -> np.ndarray:
 
 def decibels(power: np.ndarray) -> np.ndarray:
     """10 log10 of a power, float32, not below -100 dB."""
-    found: np.ndarray = np.float32(10.0) * np.log10(np.maximum(np.float32(AMIN), power))
-    return found
+    level: np.ndarray = np.float32(10.0) * np.log10(np.maximum(np.float32(AMIN), power))
+    return level
 
 
 def floor_db(peak: float, top_db: float) -> np.float32:

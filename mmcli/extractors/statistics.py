@@ -55,5 +55,5 @@ def over_time(
     names = columns or [str(i) for i in range(values.shape[1])]
     wide = values.astype(np.float64)
     chosen = check(text, "statistics")
-    found = np.concatenate([STATISTICS[statistic](wide, times) for statistic in chosen])
-    return found, [f"{name}.{statistic}" for statistic in chosen for name in names]
+    vector = np.concatenate([STATISTICS[statistic](wide, times) for statistic in chosen])
+    return vector, [f"{name}.{statistic}" for statistic in chosen for name in names]

@@ -1,4 +1,4 @@
-"""Features with their provenance, made the same way by every extractor."""
+"""What every extractor is made with, in one import: clips, features with their provenance, checks at its door."""
 
 from __future__ import annotations
 
@@ -14,7 +14,27 @@ from mmcli._version import __version__
 from mmcli.artifacts.formats.features import Features
 from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, UsageError
+from mmcli.media.clips import AudioClip, ImageClip, SeriesClip, TableClip, TextClip, VideoClip
 from mmcli.registry import nearest
+
+__all__ = [
+    "AudioClip",
+    "Features",
+    "ImageClip",
+    "SeriesClip",
+    "TableClip",
+    "TextClip",
+    "VideoClip",
+    "at_most",
+    "configure",
+    "features",
+    "finite",
+    "name_of",
+    "nonempty",
+    "one_of",
+    "still",
+    "within",
+]
 
 
 def features(clip: Any, values: np.ndarray, times: np.ndarray, config: Any, *, kind: str, **meta: Any) -> Features:
@@ -25,7 +45,7 @@ def features(clip: Any, values: np.ndarray, times: np.ndarray, config: Any, *, k
     """
     *_, modality, extractor = type(config).__module__.split(".")
     canonical, digest = _canonical(config)
-    found = {
+    entries = {
         "schema": "mmcli/features@1",
         "mmcli": __version__,
         "modality": modality,
@@ -39,15 +59,15 @@ def features(clip: Any, values: np.ndarray, times: np.ndarray, config: Any, *, k
     return Features(
         values=np.ascontiguousarray(values, dtype=np.float32),
         times=np.ascontiguousarray(times, dtype=np.float64),
-        meta={k: v for k, v in found.items() if v is not None},
+        meta={k: v for k, v in entries.items() if v is not None},
     )
 
 
 @functools.lru_cache(maxsize=64)
 def _canonical(config: Any) -> tuple[dict[str, Any], str]:
     """The configuration as plain JSON and its hash; a batch asks thousands of times for the same."""
-    found = provenance.config_dict(config)
-    return found, provenance.config_sha256(found)
+    plain = provenance.config_dict(config)
+    return plain, provenance.config_sha256(plain)
 
 
 def still(clip: Any, values: np.ndarray, config: Any, *, kind: str, **meta: Any) -> Features:

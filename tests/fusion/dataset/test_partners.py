@@ -32,8 +32,8 @@ def data() -> Dataset:
 
 def pools(found: Dataset) -> dict[int, np.ndarray]:
     video = found.streams["video"]
-    spans = zip(video.pool_offsets[:-1], video.pool_offsets[1:], strict=True)
-    return {i: video.pool[a:b] for i, (a, b) in enumerate(spans) if b > a}
+    spans = zip(video.partner_offsets[:-1], video.partner_offsets[1:], strict=True)
+    return {i: video.partners[a:b] for i, (a, b) in enumerate(spans) if b > a}
 
 
 @pytest.mark.parametrize("by", balance.WAYS)
@@ -51,8 +51,8 @@ def test_a_pool_holds_real_training_items_of_the_class_and_nobody_else_borrows(d
         drawn = found.streams["video"].item(item).values
         assert any(np.array_equal(drawn, data.streams["video"].item(int(p)).values) for p in pool)
     again = dataset.loads(dataset.dumps(found), "matched").streams["video"]
-    assert np.array_equal(again.pool, found.streams["video"].pool)
-    assert np.array_equal(again.pool_offsets, found.streams["video"].pool_offsets)
+    assert np.array_equal(again.partners, found.streams["video"].partners)
+    assert np.array_equal(again.partner_offsets, found.streams["video"].partner_offsets)
 
 
 def test_in_time_the_nearest_of_the_same_recording(data: Dataset) -> None:
@@ -99,10 +99,10 @@ def test_a_selection_keeps_the_partners_that_are_in_it(data: Dataset) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda s: s.pool.__setitem__(0, 9), "outside the training split"),
-        (lambda s: s.pool.__setitem__(0, 800), "not there"),
+        (lambda s: s.partners.__setitem__(0, 9), "outside the training split"),
+        (lambda s: s.partners.__setitem__(0, 800), "not there"),
         (lambda s: s.made.__setitem__(30, False), "borrows nothing"),
-        (lambda s: s.pool_offsets.__setitem__(-1, 3), "do not go with the pool"),
+        (lambda s: s.partner_offsets.__setitem__(-1, 3), "do not go with the pool"),
     ],
 )
 def test_a_pool_that_cannot_be_is_refused(data: Dataset, change: object, words: str) -> None:

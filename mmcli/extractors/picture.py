@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmcli.extractors import _features
+from mmcli.extractors import base
 
 FITS = ("stretch", "crop", "pad")
 COLOURS = ("rgb", "grey")
@@ -24,8 +24,8 @@ class PictureConfig:
     fit: str = "stretch"  # stretch; crop: fill and cut the rest off; pad: all of it, black around
 
     def __post_init__(self) -> None:
-        _features.within(self, width=(1, 4096), height=(1, 4096))
-        _features.one_of(self, "fit", FITS)
+        base.within(self, width=(1, 4096), height=(1, 4096))
+        base.one_of(self, "fit", FITS)
 
 
 def grey(pixels: np.ndarray) -> np.ndarray:
@@ -68,8 +68,8 @@ def _resized(pixels: np.ndarray, width: int, height: int, box: tuple[float, floa
     left, top, right, bottom = box
     down = _mixed(rows, height, top, bottom, pixels.reshape(rows, columns * channels))
     across = triangles(columns, width, left, right) @ down.reshape(height, columns, channels)
-    found: np.ndarray = np.clip(across, 0.0, 1.0)
-    return found
+    resized: np.ndarray = np.clip(across, 0.0, 1.0)
+    return resized
 
 
 def _mixed(size: int, wanted: int, low: float, high: float, points: np.ndarray) -> np.ndarray:
@@ -79,20 +79,20 @@ def _mixed(size: int, wanted: int, low: float, high: float, points: np.ndarray) 
     if 4 * sum(len(weights) for _, weights in parts) > size * wanted:
         dense: np.ndarray = whole @ points
         return dense
-    found = np.empty((wanted, points.shape[1]), np.float32)
-    for row, (first, weights) in zip(found, parts, strict=True):
+    mixed = np.empty((wanted, points.shape[1]), np.float32)
+    for row, (first, weights) in zip(mixed, parts, strict=True):
         np.matmul(weights, points[first : first + len(weights)], out=row)
-    return found
+    return mixed
 
 
 @functools.lru_cache(maxsize=32)
 def _parts(size: int, wanted: int, low: float, high: float) -> list[tuple[int, np.ndarray]]:
     """The weights of :func:`triangles` that are not 0, row by row: where they begin, float32 (n,)."""
-    found = []
+    parts = []
     for row in triangles(size, wanted, low, high):
         (used,) = np.nonzero(row)
-        found.append((int(used[0]), row[used[0] : used[-1] + 1]))
-    return found
+        parts.append((int(used[0]), row[used[0] : used[-1] + 1]))
+    return parts
 
 
 @functools.lru_cache(maxsize=32)
@@ -110,6 +110,6 @@ def triangles(size: int, wanted: int, low: float, high: float) -> np.ndarray:
     centres = low + (np.arange(wanted) + 0.5) * step
     distance = np.abs(np.arange(size) + 0.5 - centres[:, np.newaxis])
     weights = np.maximum(0.0, 1.0 - distance / reach)
-    found: np.ndarray = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-    found.flags.writeable = False
-    return found
+    filters: np.ndarray = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    filters.flags.writeable = False
+    return filters

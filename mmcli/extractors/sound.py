@@ -11,15 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.errors import UsageError
-from mmcli.extractors import _denoise, _features, _spectrum
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
+from mmcli.extractors import base, denoise, spectrum
+from mmcli.extractors.base import AudioClip
 
 BLOCK_S = 30.0
 _TRIM_WINDOW, _TRIM_HOP = 2048, 512  # samples, as librosa.effects.trim
@@ -35,7 +32,7 @@ class SoundConfig:
     set. A recording of a lower rate holds nothing above half its own rate: those bands lie at the floor.
     """
 
-    sample_rate: _spectrum.Rate = 16_000  # Hz, 1,000 to 192,000; "native": the rate of each file
+    sample_rate: spectrum.Rate = 16_000  # Hz, 1,000 to 192,000; "native": the rate of each file
     denoise_db: float | None = None  # dB, 1 to 60: turn steady noise down by this much (spectral gating)
     trim_db: float | None = None  # dB, 1 to 200: cut silence this far below the peak off both ends; times stay
     loudness_lufs: float | None = None  # LUFS, -70 to 0: bring the whole to this loudness
@@ -44,16 +41,14 @@ class SoundConfig:
     def __post_init__(self) -> None:
         rate = self.sample_rate
         if rate != "native" and not (isinstance(rate, int) and 1_000 <= rate <= 192_000):
-            raise UsageError(
-                f"{_features.name_of(self)}.sample_rate = {rate!r}", hint='1,000 to 192,000 Hz, or "native"'
-            )
-        _features.within(self, pre_emphasis=(0.0, 1.0))
+            raise UsageError(f"{base.name_of(self)}.sample_rate = {rate!r}", hint='1,000 to 192,000 Hz, or "native"')
+        base.within(self, pre_emphasis=(0.0, 1.0))
         if self.denoise_db is not None:
-            _features.within(self, denoise_db=(1.0, 60.0))
+            base.within(self, denoise_db=(1.0, 60.0))
         if self.trim_db is not None:
-            _features.within(self, trim_db=(1.0, 200.0))
+            base.within(self, trim_db=(1.0, 200.0))
         if self.loudness_lufs is not None:
-            _features.within(self, loudness_lufs=(-70.0, 0.0))
+            base.within(self, loudness_lufs=(-70.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -68,13 +63,13 @@ class Sound:
     offset_s: float
     blocks: Blocks
 
-    def clock(self, window_s: float, hop_s: float) -> _spectrum.Clock:
+    def clock(self, window_s: float, hop_s: float) -> spectrum.Clock:
         """Window and hop in samples of this sound."""
-        return _spectrum.clock(self.rate, window_s, hop_s, self.offset_s)
+        return spectrum.clock(self.rate, window_s, hop_s, self.offset_s)
 
     def whole(self, name: str, most_s: float) -> np.ndarray:
         """All samples, float32 (n,). Raises :class:`mmcli.errors.InputError` for more than ``most_s`` seconds."""
-        _features.at_most(self.duration_s, most_s, name)
+        base.at_most(self.duration_s, most_s, name)
         return np.concatenate(list(self.blocks()))
 
 
@@ -87,7 +82,7 @@ def prepare(clip: AudioClip, config: SoundConfig) -> Sound:
 
     sound = Sound(rate, clip.duration_s, 0.0, resampled)
     if config.denoise_db is not None:
-        sound = _with(sound, _denoise.denoised(sound.blocks, rate, config.denoise_db))
+        sound = _with(sound, denoise.denoised(sound.blocks, rate, config.denoise_db))
     if config.trim_db is not None:
         sound = _trimmed(sound, config.trim_db)
     if config.loudness_lufs is not None:
@@ -104,7 +99,7 @@ def _with(sound: Sound, blocks: Blocks) -> Sound:
 def _trimmed(sound: Sound, top_db: float) -> Sound:
     """Without the silence at both ends; a sound that is silent throughout stays as it is."""
     powers = [
-        np.einsum("ij,ij->i", f, f) / _TRIM_WINDOW for f in _spectrum.frames(sound.blocks(), _TRIM_WINDOW, _TRIM_HOP)
+        np.einsum("ij,ij->i", f, f) / _TRIM_WINDOW for f in spectrum.frames(sound.blocks(), _TRIM_WINDOW, _TRIM_HOP)
     ]
     power = np.maximum(np.concatenate(powers), 1e-10)
     loud = np.flatnonzero(power > power.max() * 10 ** (-top_db / 10))
@@ -194,3 +189,36 @@ def _high_pass(rate: int) -> tuple[np.ndarray, np.ndarray]:
     q = 0.5003270373238773
     a0 = 1 + k / q + k * k
     return np.array([1.0, -2.0, 1.0]), np.array([1.0, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0])
+
+
+# Mel bands of a clip, block by block; the ground of logmel, mfcc and onset.
+
+
+@dataclass(frozen=True)
+class MelConfig(SoundConfig):
+    """Mel bands: the fields that logmel, mfcc and onset share."""
+
+    window_s: float = 0.025  # seconds, 0.001 to 2: length of the Hann window
+    hop_s: float = 0.010  # seconds, 0.0005 to 2: from frame to frame
+    bands: int = 64  # mel bands, 1 to 512
+    low_hz: float = 0.0  # Hz: lower edge of the lowest band
+    high_hz: float | None = None  # Hz: upper edge of the highest band; None: half the sample rate
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        base.within(self, window_s=(0.001, 2.0), hop_s=(0.0005, 2.0), bands=(1, 512), low_hz=(0.0, 96_000.0))
+        if self.high_hz is not None:
+            base.within(self, high_hz=(self.low_hz + 1.0, 96_000.0))
+
+
+def mel_powers(sound: Sound, clock: spectrum.Clock, config: MelConfig) -> Iterator[np.ndarray]:
+    """Mel power of centred frames, float32 (frames, bands) a block."""
+    high = clock.rate / 2 if config.high_hz is None else config.high_hz
+    if not config.low_hz < high <= clock.rate / 2:
+        raise UsageError(
+            f"{base.name_of(config)}: bands from {config.low_hz:g} to {high:g} Hz at {clock.rate} samples a second",
+            hint=f"high_hz must lie above low_hz and at most at {clock.rate / 2:g} Hz",
+        )
+    filters = spectrum.mel_filters(clock.rate, clock.n_fft, config.bands, config.low_hz, high)
+    for power in spectrum.powers(sound.blocks(), clock):
+        yield power @ filters

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from mmcli.extractors import _spectrum
+from mmcli.extractors import spectrum
 
 Blocks = Callable[[], Iterator[np.ndarray]]
 
@@ -65,10 +65,10 @@ def denoised(blocks: Blocks, rate: int, depth_db: float) -> Blocks:
 
 def _smoothed(blocks: Iterable[np.ndarray], size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Spectra and their power averaged over neighbouring frames, complex128 and float64 (frames, bins) a group."""
-    taper = _spectrum.window(size, size)
+    taper = spectrum.window(size, size)
     spectra = np.zeros((0, size // 2 + 1), np.complex128)
     before = 0  # frames at the front that were given already and are only seen
-    for group in _spectrum.frames(blocks, size, size // 4):
+    for group in spectrum.frames(blocks, size, size // 4):
         spectra = np.concatenate([spectra, np.fft.rfft(group * taper, axis=-1)])
         ready = len(spectra) - REACH
         if ready > before:
@@ -88,8 +88,8 @@ def _averaged(spectra: np.ndarray) -> np.ndarray:
         there = slice(max(0, shift), len(power) - max(0, -shift))
         summed[here] += power[there]
         count[here] += 1
-    found: np.ndarray = summed / count
-    return found
+    mean: np.ndarray = summed / count
+    return mean
 
 
 def _floor(blocks: Blocks, size: int) -> np.ndarray | None:
@@ -117,8 +117,8 @@ def _turned_down(spectra: np.ndarray, power: np.ndarray, floor: np.ndarray, dept
     gain = -depth_db * np.clip((HIGH_DB - above) / (HIGH_DB - LOW_DB), 0.0, 1.0)
     wide = np.pad(gain, ((0, 0), (1, 1)), mode="edge")
     gain = (wide[:, :-2] + wide[:, 1:-1] + wide[:, 2:]) / 3.0
-    found: np.ndarray = spectra * 10.0 ** (gain / 20.0)
-    return found
+    gated: np.ndarray = spectra * 10.0 ** (gain / 20.0)
+    return gated
 
 
 def _added(spectra: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
@@ -126,7 +126,7 @@ def _added(spectra: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
 
     Each sample is divided by the windows that lie over it, so that frames that nobody touched give the samples back.
     """
-    hop, taper = size // 4, _spectrum.window(size, size)
+    hop, taper = size // 4, spectrum.window(size, size)
     sound, weight = np.zeros(0), np.zeros(0)
     skip = size // 2
     for group in spectra:
@@ -146,5 +146,5 @@ def _added(spectra: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
 
 
 def _divided(sound: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    found: np.ndarray = (sound / np.maximum(weight, 1e-6)).astype(np.float32)
-    return found
+    samples: np.ndarray = (sound / np.maximum(weight, 1e-6)).astype(np.float32)
+    return samples

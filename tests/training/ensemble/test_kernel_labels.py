@@ -8,7 +8,7 @@ from mmcli.training.config import TrainConfig
 from mmcli.training.fit import predictor
 from mmcli.training.use import run
 
-from ..evaluation.conftest import made
+from ...evaluation.conftest import made
 
 
 def test_labels_that_are_not_there_are_not_predicted(tmp_path):

@@ -13,7 +13,7 @@ from mmcli.artifacts.formats import checkpoint
 from mmcli.errors import InputError, MismatchError
 from mmcli.models import statistics
 from mmcli.models.parts import StreamShape
-from mmcli.training import folds, twins
+from mmcli.training import folds
 from mmcli.training.config import TrainConfig
 from mmcli.training.fit import predictor
 from mmcli.training.use import run
@@ -113,7 +113,7 @@ def test_items_that_share_a_recording_share_a_fold(planted: ModuleType) -> None:
     }
     data = planted.dataset(streams, np.array(["a", "b"] * 45), classes=["a", "b"])
     rows = np.arange(90)
-    found = twins.groups(data, rows, data.group, 3)
+    found = folds.joined_groups(data, rows, data.group, 3)
 
     assert [found[i] == found[j] for i in rows for j in rows] == [drawn[i] == drawn[j] for i in rows for j in rows]
 
