@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mmcli.evaluation.judge import outcome
 from mmcli.evaluation.judge.outcome import Outcome, outcome_of, truth_of
 
-from .conftest import made, predict
+from ..conftest import made, predict
 
 
 def test_the_worst_slice_comes_first():

@@ -17,8 +17,8 @@ from mmcli.evaluation.metrics import ranking
 from mmcli.evaluation.report import comparing, page, plots, retrieval
 from mmcli.evaluation.report.report import Request
 
-from .conftest import stream
-from .test_spaces import NAMES, shared, twins
+from ..conftest import stream
+from ..judge.test_spaces import NAMES, shared, twins
 
 QUICK = Request(split="all", intervals=interval.Config(resamples=100))
 

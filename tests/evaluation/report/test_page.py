@@ -14,9 +14,9 @@ from mmcli.evaluation.model import Model
 from mmcli.evaluation.report import page
 from mmcli.evaluation.report.report import Request, evaluate
 
-from ..browser import browser
-from .conftest import made, predict
-from .networks import access_to, net, predict_with
+from ...browser import browser
+from ..conftest import made, predict
+from ..networks import access_to, net, predict_with
 
 
 def report_of(task: str = "classify", classes: tuple[str, ...] = ("a", "b", "c"), **options) -> dict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.evaluation.intervals import curves, interval
+from mmcli.evaluation.intervals import calibration, interval
 from mmcli.evaluation.metrics import classification
 
 # Classes, accuracy, and how much more sure than right a model is (1: calibrated).
@@ -48,7 +48,7 @@ class Simulated:
         hits = 0
         for run in range(runs):
             confidence, place, hit = self.parts(*self.sample(items))
-            low, high = curves.error_interval(confidence, hit, place, None, interval.Config(seed=run))
+            low, high = calibration.error_interval(confidence, hit, place, None, interval.Config(seed=run))
             hits += low <= self.error <= high
         return hits / runs
 
@@ -87,20 +87,20 @@ def test_items_of_a_group_that_err_together_widen_the_interval():
     groups = np.repeat(np.arange(20), 20)
     right = np.repeat(rng.random(20) < 0.6, 20).astype(float)
     place = classification.bins(confidence)
-    apart = curves.error_interval(confidence, right, place)
-    together = curves.error_interval(confidence, right, place, groups)
+    apart = calibration.error_interval(confidence, right, place)
+    together = calibration.error_interval(confidence, right, place, groups)
 
     assert together[0] < apart[0]
     assert together[1] > apart[1]
-    assert curves.design(right - confidence, groups) > 10
-    assert curves.design(rng.normal(size=400), groups) < 2
+    assert calibration.design(right - confidence, groups) > 10
+    assert calibration.design(rng.normal(size=400), groups) < 2
 
 
 @pytest.mark.parametrize("right", [0.0, 1.0])
 @pytest.mark.parametrize("items", [1, 2, 30])
 def test_few_items_and_models_that_are_always_right_or_wrong_get_an_interval_in_its_bounds(items, right):
     confidence = np.full(items, 1.0)
-    low, high = curves.error_interval(confidence, np.full(items, right), classification.bins(confidence))
+    low, high = calibration.error_interval(confidence, np.full(items, right), classification.bins(confidence))
 
     assert 0.0 <= low <= abs(1 - right) <= high <= 1.0
 
@@ -108,4 +108,4 @@ def test_few_items_and_models_that_are_always_right_or_wrong_get_an_interval_in_
 def test_a_model_that_is_always_right_and_says_so_is_not_ruled_out_to_be_calibrated():
     sure = np.full(50, 0.99)
 
-    assert curves.error_interval(sure, np.ones(50), classification.bins(sure))[0] == 0.0
+    assert calibration.error_interval(sure, np.ones(50), classification.bins(sure))[0] == 0.0

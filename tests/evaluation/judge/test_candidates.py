@@ -10,8 +10,8 @@ from mmcli.evaluation.judge.verdict import kept
 from mmcli.evaluation.model import Model
 from mmcli.evaluation.report.report import evaluate
 
-from .conftest import made
-from .networks import access_to, predict_with, stack
+from ..conftest import made
+from ..networks import access_to, predict_with, stack
 
 
 def test_a_pool_brings_its_members_as_opponents():

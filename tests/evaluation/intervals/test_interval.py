@@ -282,9 +282,9 @@ def test_rare_labels_are_not_taken_for_certain():
 def test_a_mean_rests_on_what_its_parts_rest_on():
     rng = np.random.default_rng(0)
     drawn = {"a": rng.normal(0, 1, 500), "b": rng.normal(0, 0.01, 500)}
-    alone = interval._satterthwaite(drawn, {"a": 5.0, "b": 200.0}, 200)
-    together = interval._satterthwaite({"a": drawn["a"], "b": drawn["a"]}, {"a": 5.0, "b": 200.0}, 200)
+    alone = interval.satterthwaite(drawn, {"a": 5.0, "b": 200.0}, 200)
+    together = interval.satterthwaite({"a": drawn["a"], "b": drawn["a"]}, {"a": 5.0, "b": 200.0}, 200)
 
     assert alone == pytest.approx(5.0, abs=0.1)
     assert 5.0 < together < 200.0
-    assert interval._satterthwaite({}, {}, 200) == 200
+    assert interval.satterthwaite({}, {}, 200) == 200

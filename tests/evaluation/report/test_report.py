@@ -12,8 +12,8 @@ from mmcli.evaluation.model import Model
 from mmcli.evaluation.report import plots, report
 from mmcli.evaluation.report.report import Request, evaluate
 
-from .conftest import Answers, made, predict
-from .conftest import stream as vectors
+from ..conftest import Answers, made, predict
+from ..conftest import stream as vectors
 
 
 def model(task: str = "classify", classes=("a", "b", "c"), call=predict) -> Model:

@@ -7,8 +7,8 @@ import pytest
 
 from mmcli.evaluation.explain import attention
 
-from .conftest import made
-from .networks import access_to, net
+from ..conftest import made
+from ..networks import access_to, net
 
 
 def test_attention_weights_sum_to_one():

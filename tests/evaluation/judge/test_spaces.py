@@ -10,7 +10,7 @@ from mmcli.errors import ArtifactError, MismatchError, UsageError
 from mmcli.evaluation.judge import spaces
 from mmcli.fusion.dataset import fused
 
-from .conftest import stream
+from ..conftest import stream
 
 NAMES = ("a", "b")
 

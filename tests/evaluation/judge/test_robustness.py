@@ -7,14 +7,13 @@ import pytest
 
 from mmcli.artifacts.formats import report as reports
 from mmcli.artifacts.formats.dataset import Stream
-from mmcli.evaluation.explain import damage
 from mmcli.evaluation.judge import robustness
 from mmcli.evaluation.judge.outcome import Outcome
 from mmcli.evaluation.model import Model
 from mmcli.evaluation.report import plots
 from mmcli.evaluation.report.report import Request, evaluate
 
-from .conftest import made, predict
+from ..conftest import made, predict
 
 
 def sequence(items: int = 20, kind: str = "sequence", width: int = 2) -> Stream:
@@ -29,10 +28,10 @@ def sequence(items: int = 20, kind: str = "sequence", width: int = 2) -> Stream:
 
 def test_level_zero_changes_nothing_and_noise_has_the_size_that_it_says():
     stream, rng = sequence(400), np.random.default_rng(1)
-    for found in (damage.noise(stream, 0.0, rng), damage.blur(stream, 0.0), damage.loss(stream, 0.0, rng)):
+    for found in (robustness.noise(stream, 0.0, rng), robustness.blur(stream, 0.0), robustness.loss(stream, 0.0, rng)):
         assert np.array_equal(found.values, stream.values)
         assert np.array_equal(found.offsets, stream.offsets)
-    added = damage.noise(stream, 0.5, rng).values - stream.values
+    added = robustness.noise(stream, 0.5, rng).values - stream.values
     assert added.std() == pytest.approx(0.5 * stream.values.std(), rel=0.05)
 
 
@@ -40,10 +39,10 @@ def test_blur_stays_within_an_item_and_keeps_its_mean_level():
     stream = sequence()
     stream.values[:] = np.repeat(np.arange(20), stream.lengths)[:, None]
 
-    assert np.allclose(damage.blur(stream, 2.0).values, stream.values, atol=1e-4)
+    assert np.allclose(robustness.blur(stream, 2.0).values, stream.values, atol=1e-4)
     picture = Stream(np.zeros((1, 9, 9, 1), np.float32), np.array([0, 1]), np.zeros(1), np.array([True]), meta={})
     picture.values[0, 4, 4, 0] = 1.0
-    blurred = damage.blur(picture, 1.0).values
+    blurred = robustness.blur(picture, 1.0).values
     assert blurred.sum() == pytest.approx(1.0, abs=1e-3)
     assert blurred.max() < 0.2
 
@@ -51,7 +50,7 @@ def test_blur_stays_within_an_item_and_keeps_its_mean_level():
 def test_lost_tokens_leave_every_item_present_and_its_order():
     stream = sequence(300, "tokens", 1)
     stream.values[:, 0] = np.arange(len(stream.values))
-    found = damage.loss(stream, 0.5, np.random.default_rng(0))
+    found = robustness.loss(stream, 0.5, np.random.default_rng(0))
     share = 1 - len(found.values) / len(stream.values)
 
     assert 0.3 < share < 0.5  # the first token of each item stays
@@ -65,7 +64,7 @@ def test_lost_tokens_leave_every_item_present_and_its_order():
 def test_absence_spares_items_that_would_be_left_with_nothing():
     stream = sequence(300)
     may_go = np.arange(300) % 2 == 0
-    found = damage.absence(stream, 1.0, may_go, np.random.default_rng(0))
+    found = robustness.absence(stream, 1.0, may_go, np.random.default_rng(0))
 
     assert np.array_equal(found.present, stream.present & ~may_go)
 

@@ -12,7 +12,7 @@ from mmcli.evaluation.model import Model
 from mmcli.evaluation.report.comparing import compare
 from mmcli.evaluation.report.report import evaluate
 
-from .conftest import made, predict
+from ..conftest import made, predict
 
 
 def worse(dataset, rows):

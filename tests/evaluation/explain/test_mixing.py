@@ -7,8 +7,8 @@ import pytest
 
 from mmcli.evaluation.explain import mixing
 
-from .conftest import made
-from .networks import access_to, net, predict_with, stack
+from ..conftest import made
+from ..networks import access_to, net, predict_with, stack
 
 
 @pytest.mark.parametrize("fusion", ["concat", "mean", "weighted", "attention"])

@@ -16,7 +16,7 @@ from mmcli.evaluation.judge.outcome import Outcome
 from mmcli.evaluation.model import Model
 from mmcli.evaluation.report.report import evaluate
 
-from .conftest import made, predict
+from ..conftest import made, predict
 
 
 @given(count=st.integers(1, 5), seed=st.integers(0, 1000))

@@ -15,8 +15,8 @@ from mmcli.evaluation.report.report import Request, evaluate
 from mmcli.models.nets import network
 from mmcli.models.nets.kernel import Kernel
 
-from .conftest import made
-from .networks import access_to, net, predict_with, stack
+from ..conftest import made
+from ..networks import access_to, net, predict_with, stack
 
 
 def test_gradients_of_a_pool_add_up_too():
