@@ -11,16 +11,17 @@ import functools
 import inspect
 import math
 import re
+import tomllib
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from mmcli.cli import console, tomlconfig
-from mmcli.errors import UsageError
+from mmcli.cli import console
+from mmcli.errors import InputError, MissingError, UsageError
 from mmcli.registry import nearest
 
 Jobs = Annotated[
@@ -44,6 +45,88 @@ def gaps(value: str) -> str:
 
 Missing = Annotated[str, typer.Option(metavar="HOW", callback=gaps, help="Gaps in series: refuse or interpolate.")]
 
+# ``--config FILE.toml`` and ``--print-config``.
+#
+# A file has one table per command, its keys the long options; the table ``set`` below it holds the fields of methods::
+#
+#     [extract]
+#     audio = "logmel,mfcc"
+#     jobs = 2
+#     [extract.set.logmel]
+#     hop_s = 0.01
+#
+# Flags on the command line win. An unknown key is an error that names the nearest one.
+
+
+def from_file(context: typer.Context, path: Path | None) -> Path | None:
+    """The callback of ``--config``: what the file says becomes the defaults of the other options."""
+    if path is None or context.resilient_parsing:
+        return path
+    name = str(context.info_name)
+    section = _file(path).get(name, {})
+    known = {(p.name or "").rstrip("_"): p for p in context.command.params if p.name not in ("config", "print_config")}
+    defaults: dict[str, Any] = {}
+    for key, value in section.items():
+        option = key.replace("-", "_")
+        if option == "set" and "set" in known:
+            defaults["set_"] = list(_assignments(value))
+        elif option in known:
+            many = known[option].multiple if hasattr(known[option], "multiple") else False
+            defaults[str(known[option].name)] = [str(v) for v in value] if many and isinstance(value, list) else value
+        else:
+            offers = [k.replace("_", "-") for k in known]
+            raise UsageError(f"unknown key {key!r} in table [{name}]", source=path, hint=nearest(key, offers))
+    context.default_map = {**(context.default_map or {}), **defaults}
+    return path
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise MissingError("no such file", source=path) from None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", source=path) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"is not TOML: {error}", source=path) from error
+
+
+def as_toml(command: str, values: dict[str, Any], configs: dict[str, Any]) -> str:
+    """The options in force as TOML that ``--config`` reads back; ``configs`` are dataclasses by method name."""
+    import tomli_w
+
+    names = {parameter: parameter.rstrip("_").replace("_", "-") for parameter in values}
+    table: dict[str, Any] = {names[k]: _toml(v) for k, v in values.items() if names[k] != "set" and v not in (None, [])}
+    methods = {method: dataclasses.asdict(config) for method, config in configs.items()}
+    if methods:
+        table["set"] = {m: {k: _toml(v) for k, v in fields.items() if v is not None} for m, fields in methods.items()}
+    return tomli_w.dumps({command: table}).rstrip("\n")
+
+
+def _toml(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_toml(item) for item in value]
+    return value if isinstance(value, bool | int | float) else str(value)
+
+
+def _assignments(table: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """``METHOD.FIELD=VALUE`` of a table of methods; ``[set.series.raw]`` and ``[set."series.raw"]`` are the same."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _assignments(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}={_plain(value)}"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(_plain(v) for v in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
 _COMMON: dict[str, tuple[Any, Any]] = {
     "quiet": (
         Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")],
@@ -58,7 +141,7 @@ _COMMON: dict[str, tuple[Any, Any]] = {
                 metavar="FILE.toml",
                 help="Read options from the table named like the command. Flags win.",
                 is_eager=True,
-                callback=tomlconfig.apply,
+                callback=from_file,
             ),
         ],
         None,
@@ -96,8 +179,8 @@ def command(configs: Configs | None = None) -> Callable[[Callable[..., None]], C
             console.settings.verbose = int(common["verbose"])
             console.settings.debug = common["debug"]
             if common["print_config"]:
-                found = configs(values) if configs else {}
-                console.data(tomlconfig.render(function.__module__.split(".")[2], values, found))
+                in_force = configs(values) if configs else {}
+                console.data(as_toml(function.__module__.split(".")[2], values, in_force))
                 return
             function(**values)
 
@@ -120,13 +203,13 @@ def split(assignments: Iterable[str] | None) -> dict[str, dict[str, str]]:
     >>> split(["logmel.hop_s=0.01", "logmel.bands=40"])
     {'logmel': {'hop_s': '0.01', 'bands': '40'}}
     """
-    found: dict[str, dict[str, str]] = {}
+    assigned: dict[str, dict[str, str]] = {}
     for text in assignments or ():
         name, dot, rest = text.partition("=")[0].rpartition(".")
         if "=" not in text or not dot or not name or not rest:
             raise UsageError(f"--set {text!r} is not NAME.FIELD=VALUE", hint="for example --set logmel.hop_s=0.01")
-        found.setdefault(name, {})[rest] = text.partition("=")[2]
-    return found
+        assigned.setdefault(name, {})[rest] = text.partition("=")[2]
+    return assigned
 
 
 def configure(kind: type[C], fields: dict[str, str] | None, name: str) -> C:

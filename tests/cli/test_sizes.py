@@ -43,7 +43,7 @@ def test_both_read_what_only_one_read_before(text):
 
 @pytest.mark.parametrize("text", ["", "big", "-1MB", "1TB", "1 2MB", "1e3", "MB", ".5MB", "5i", "9" * 400])
 def test_what_is_no_size_is_refused_with_the_option_and_an_example(text):
-    with pytest.raises(UsageError, match="--memory .* is no size") as caught:
+    with pytest.raises(UsageError, match=r"--memory .* is no size") as caught:
         size(text, "--memory", unit=MB)
     assert caught.value.hint == "for example --memory 256MB; a number alone means MB"
 

@@ -70,14 +70,15 @@ def semitones(sound: AudioClip) -> Features:
     """
     if (features := held("semitones", sound)) is not None:
         return features
-    from mmcli.extractors import _sound, _spectrum
+    from mmcli.extractors import spectrum
+    from mmcli.extractors.sound import SoundConfig, prepare
 
-    prepared = _sound.prepare(sound, _sound.SoundConfig(sample_rate=22_050))
+    prepared = prepare(sound, SoundConfig(sample_rate=22_050))
     clock = prepared.clock(SEMITONE_WINDOW_S, HOP_S)
     bins = np.arange(1 + clock.n_fft // 2) * clock.rate / clock.n_fft
     pitch = 69.0 + 12.0 * np.log2(np.maximum(bins, 1.0) / 440.0)
     filters = np.exp(-0.5 * ((pitch[:, None] - np.arange(*SEMITONES)) / 0.5) ** 2).astype(np.float32)
-    power = np.concatenate([p @ filters for p in _spectrum.powers(prepared.blocks(), clock)])
+    power = np.concatenate([p @ filters for p in spectrum.powers(prepared.blocks(), clock)])
     level = 10.0 * np.log10(np.maximum(power, float(power.max()) * 10 ** (-RANGE_DB / 10) + 1e-20))
     values = np.asarray(level - level.min(), dtype=np.float32)
     return hold("semitones", sound, Features(values=values, times=clock.times(len(values)), meta={}))

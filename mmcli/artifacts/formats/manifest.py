@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mmcli.artifacts.formats import manifest_lines
-from mmcli.artifacts.formats.manifest_lines import MODALITIES, SCHEMA, Row, split_column
+from mmcli.artifacts.formats.manifest_lines import MAX_LINE, MODALITIES, SCHEMA, Row, split_column
 from mmcli.artifacts.io import atomic, jsonfile, provenance, table
 from mmcli.artifacts.io.paths import Resolver, resolve
 from mmcli.errors import ArtifactError
 
 __all__ = [
+    "MAX_LINE",
     "MODALITIES",
     "SCHEMA",
     "Manifest",

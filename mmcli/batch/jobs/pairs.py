@@ -18,7 +18,6 @@ from mmcli.artifacts.formats import manifest
 from mmcli.artifacts.io import atomic, provenance
 from mmcli.batch.plan import each
 from mmcli.batch.state.ledger import Listener, Summary
-from mmcli.batch.workers.worker import Do
 
 CALL = "mmcli.batch.jobs.pairs:prepare"
 TASK = "align"
@@ -108,7 +107,7 @@ def _target(one: Pair, options: Options) -> str:
     return f"{one.row.id}.{ENDINGS.get(options.form, options.form)}"
 
 
-def prepare(setup: dict[str, Any]) -> Do:
+def prepare(setup: dict[str, Any]) -> each.Do:
     """What a worker does with a pair."""
 
     def do(payload: dict[str, Any]) -> dict[str, Any]:

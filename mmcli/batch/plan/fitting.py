@@ -12,13 +12,11 @@ from mmcli import extractors
 from mmcli.artifacts.formats import fitted
 from mmcli.artifacts.io import provenance
 from mmcli.batch.plan import task
-from mmcli.batch.plan.plan import Plan, payload
-from mmcli.batch.plan.streams import Stream, with_state
+from mmcli.batch.plan.plan import Plan, Stream, payload, with_state
 from mmcli.batch.workers import executor, run
 from mmcli.batch.workers.worker import Do
 from mmcli.errors import MismatchError, MmcliError, UsageError
-from mmcli.media import MediaOptions
-from mmcli.media.clips import Clip
+from mmcli.media import Clip, MediaOptions
 
 
 def prepare(setup: dict[str, Any]) -> Do:

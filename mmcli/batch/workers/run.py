@@ -165,11 +165,11 @@ class _Supervisor:
             return self.again.popleft()
         if self.exhausted:
             return None
-        found = next(tasks, None)
-        if found is None:
+        following = next(tasks, None)
+        if following is None:
             self.exhausted = True
             return None
-        return _Task(*found)
+        return _Task(*following)
 
     def _roomiest(self) -> _Worker | None:
         """The worker with the shortest queue that still has room."""

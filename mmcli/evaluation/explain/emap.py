@@ -45,13 +45,13 @@ def projection(mixer: Mixer, items: NDArray[np.int64], transform: Callable[[Arra
     places = np.array(np.meshgrid(*[np.arange(n)] * (count - 1), indexing="ij")).reshape(count - 1, -1).T
     for first in range(n):  # a slice of the cube of combinations at a time
         index = np.column_stack([np.full(len(places), first), places])
-        found = transform(mixer.scores(items[index], np.ones(index.shape, dtype=bool)))
-        if sums.shape[2] != found.shape[1]:
-            sums = np.zeros((count, n, found.shape[1]))
-        sums[0, first] = found.sum(axis=0)
+        answers = transform(mixer.scores(items[index], np.ones(index.shape, dtype=bool)))
+        if sums.shape[2] != answers.shape[1]:
+            sums = np.zeros((count, n, answers.shape[1]))
+        sums[0, first] = answers.sum(axis=0)
         for m in range(1, count):
-            np.add.at(sums[m], index[:, m], found)
-        total = total + found.sum(axis=0)
+            np.add.at(sums[m], index[:, m], answers)
+        total = total + answers.sum(axis=0)
     cells = n ** (count - 1)
     result: Array = (sums / cells).sum(axis=0) - (count - 1) * np.asarray(total) / (cells * n)
     return result
@@ -80,11 +80,4 @@ def gap(
     own = transform(mixer.scores(index, np.ones(index.shape, dtype=bool)))
     differences = gains(items, own) - gains(items, projection(mixer, items, transform))
     inside = None if groups is None else np.asarray(groups)[items]
-    found = interval.measured(
-        lambda weights: {"gap": weights @ differences / weights.sum(axis=1)},
-        len(items),
-        kinds={"gap": interval.MEAN},
-        groups=inside,
-        config=config,
-    )
-    return {**found["gap"], "sample": len(items), "of": int(mixer.present.shape[0])}
+    return {**interval.mean(differences, inside, config), "sample": len(items), "of": int(mixer.present.shape[0])}

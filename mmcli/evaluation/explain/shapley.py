@@ -40,15 +40,15 @@ def answers(mixer: Mixer, prior: Array) -> Array:
     if count > MOST_MODALITIES:
         raise UsageError(f"Shapley values of {count} modalities would take {2**count:,} evaluations")
     source = np.repeat(np.arange(n, dtype=np.int64)[:, None], count, axis=1)
-    found = np.empty((2**count, n, len(prior)))
+    outputs = np.empty((2**count, n, len(prior)))
     for s, subset in enumerate(subsets(count)):
         keep = np.zeros((n, count), dtype=bool)
         keep[:, list(subset)] = True
         seen = (keep & mixer.present).any(axis=1)
-        found[s] = prior
+        outputs[s] = prior
         if seen.any():
-            found[s, seen] = mixer.scores(source[seen], keep[seen])
-    return found
+            outputs[s, seen] = mixer.scores(source[seen], keep[seen])
+    return outputs
 
 
 def values(of_subsets: Array, count: int) -> Array:
@@ -82,9 +82,9 @@ def explain(
     ``chosen(answers) -> (n,)``, how far answers speak for what the whole model predicts.
     """
     config = config or interval.Config()
-    found = answers(mixer, prior)
+    outputs = answers(mixer, prior)
     n, count = mixer.present.shape
-    worth = np.stack([gains(found[s]) for s in range(len(found))])
+    worth = np.stack([gains(outputs[s]) for s in range(len(outputs))])
     per_item = values(worth, count)
     codes = interval.group_codes(groups, config)
     blocks = interval.draws(n, codes, config)
@@ -109,5 +109,5 @@ def explain(
         "+".join(mixer.names[m] for m in subset) or "nothing": float(worth[s].mean())
         for s, subset in enumerate(subsets(count))
     }
-    speaks = np.stack([chosen(found[s]) for s in range(len(found))])
+    speaks = np.stack([chosen(outputs[s]) for s in range(len(outputs))])
     return {"values": summary, **whole, "subsets": by_subset}, values(speaks, count).T

@@ -62,8 +62,8 @@ def _table(text: str, name: str) -> Truth:
     start, label = (next((c for c in names if c in columns), None) for names in (STARTS, TEXTS))
     try:
         if columns >= set(POINTS):
-            found = [[_number(r[c], c, k, name) for c in POINTS] for k, r in enumerate(rows, 2)]
-            return Truth(points=points_of(np.array(found, dtype=np.float64).reshape(-1, 2), name))
+            points = [[_number(r[c], c, k, name) for c in POINTS] for k, r in enumerate(rows, 2)]
+            return Truth(points=points_of(np.array(points, dtype=np.float64).reshape(-1, 2), name))
         if start is None or label is None:
             raise InputError("columns t_reference and t_query, or start and label, are needed", source=name)
         tiers: dict[str, list[Label]] = {}
@@ -109,13 +109,13 @@ def _json(data: bytes, name: str) -> Truth:
 
 def _listed(data: bytes, name: str) -> list[Label]:
     wrapped = jsonfile.parse(b'{"rows": ' + data.removeprefix(b"\xef\xbb\xbf") + b"}", name)["rows"]
-    found: list[Label] = []
+    labels: list[Label] = []
     for row in wrapped:
         start, label = (next((k for k in ks if isinstance(row, dict) and k in row), None) for ks in (STARTS, TEXTS))
         if start is None or label is None or type(row[start]) not in (int, float, type(None)):
             raise InputError(f"{json.dumps(row)[:60]} is no label: a start and a text are needed", source=name)
-        found.append((None if row[start] is None else float(row[start]), str(row[label])))
-    return found
+        labels.append((None if row[start] is None else float(row[start]), str(row[label])))
+    return labels
 
 
 def _labelled(tiers: dict[str, list[Label]], name: str) -> Truth:

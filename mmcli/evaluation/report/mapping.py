@@ -20,32 +20,34 @@ KINDS = ("word", "line")
 LEAST_SHARED = 0.5  # of the labels of a tier that a text has to share with it to be judged by it
 
 
-def report(found: Alignment, truth: Truth, *, query: Truth | None = None, inputs: Sequence[Any] = ()) -> dict[str, Any]:
+def report(
+    alignment: Alignment, truth: Truth, *, query: Truth | None = None, inputs: Sequence[Any] = ()
+) -> dict[str, Any]:
     """The content of a report (:mod:`.report`): metrics, items where the truth lists moments, verdict.
 
     ``query``: labels on the clock of the query, for labels of the reference and a map that holds no text; those with
     the same text belong together. Raises MismatchError where truth and map are not of one pair or share nothing,
     UsageError where labels need ``query``.
     """
-    notes = _strangers(found, truth)
+    notes = _strangers(alignment, truth)
     items: list[dict[str, Any]] = []
     config: dict[str, Any] = {"limits_s": list(metrics.LIMITS_S)}
     if truth.map is not None:
-        _needs_knots(found)
-        scored = metrics.score_map(found, truth.map)
+        _needs_knots(alignment)
+        scored = metrics.score_map(alignment, truth.map)
         config |= {"truth": "map", "grid_s": metrics.GRID_S, "segment_s": metrics.SEGMENT_S}
     elif truth.points is not None:
-        _needs_knots(found)
-        scored, items = _at_points(found, truth.points, [""] * len(truth.points))
+        _needs_knots(alignment)
+        scored, items = _at_points(alignment, truth.points, [""] * len(truth.points))
         config["truth"] = "points"
     else:
-        tier, rows, total = _labels(found, truth, query)
+        tier, rows, total = _labels(alignment, truth, query)
         config |= {"truth": "labels", "tier": tier}
         texts, judged = [text for text, _, _ in rows], [(t, own) for _, t, own in rows if own is not None]
         if not judged:
             raise MismatchError("the map says nothing about any of the true labels")
-        if found.segments is None:
-            scored, items = _at_points(found, np.array(judged), texts)
+        if alignment.segments is None:
+            scored, items = _at_points(alignment, np.array(judged), texts)
         else:
             scored = metrics.score_starts([t for t, _ in judged], [own for _, own in judged], total)
             items = _items(rows)
@@ -62,22 +64,22 @@ def report(found: Alignment, truth: Truth, *, query: Truth | None = None, inputs
     return content
 
 
-def _needs_knots(found: Alignment) -> None:
-    if len(found.knots) == 0:
+def _needs_knots(alignment: Alignment) -> None:
+    if len(alignment.knots) == 0:
         raise MismatchError("the map is of a text and holds lines and words; the truth holds pairs of times")
 
 
 def _labels(
-    found: Alignment, truth: Truth, query: Truth | None
+    alignment: Alignment, truth: Truth, query: Truth | None
 ) -> tuple[str, list[tuple[str, float, float | None]], int]:
     """The tier that is judged, (text, true start, own start) of the labels that both have, and how many were to be.
 
     Own starts are those of the text in the map, in the time of the reference, or those of ``query``, in its own.
     """
     own: dict[str, list[Label]] = {}
-    if found.segments is not None:
+    if alignment.segments is not None:
         for kind in KINDS:
-            own[kind] = [(s["start"], s["text"]) for s in found.segments if s["kind"] == kind]
+            own[kind] = [(s["start"], s["text"]) for s in alignment.segments if s["kind"] == kind]
     elif query is None or query.tiers is None:
         raise UsageError(
             "the truth holds labels of the reference, and the map no text",
@@ -118,14 +120,14 @@ def _bare(text: str) -> str:
 
 
 def _at_points(
-    found: Alignment, points: metrics.Times, texts: list[str]
+    alignment: Alignment, points: metrics.Times, texts: list[str]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    estimate = TimeMap(found).to_reference(points[:, 1]).tolist()
+    estimate = TimeMap(alignment).to_reference(points[:, 1]).tolist()
     rows = [
         (text, float(true), own if np.isfinite(own) else None)
         for text, true, own in zip(texts, points[:, 0], estimate, strict=True)
     ]
-    return metrics.score(found, points), _items(rows)
+    return metrics.score(alignment, points), _items(rows)
 
 
 def _items(rows: list[tuple[str, float, float | None]]) -> list[dict[str, Any]]:
@@ -141,7 +143,7 @@ def _items(rows: list[tuple[str, float, float | None]]) -> list[dict[str, Any]]:
     ]
 
 
-def _strangers(found: Alignment, truth: Truth) -> list[str]:
+def _strangers(alignment: Alignment, truth: Truth) -> list[str]:
     """A line where the truth names another file than the map.
 
     Raises MismatchError where it is the other way round, and where both files are others: a map of features may be
@@ -149,7 +151,9 @@ def _strangers(found: Alignment, truth: Truth) -> list[str]:
     """
     if truth.pair is None:
         return []
-    sides = [(e["name"], e["sha256"]) for e in (found.reference, found.query, truth.pair.reference, truth.pair.query)]
+    sides = [
+        (e["name"], e["sha256"]) for e in (alignment.reference, alignment.query, truth.pair.reference, truth.pair.query)
+    ]
     a, b, c, d = (sha for _, sha in sides)
     if None not in (a, b) and (a, b) == (d, c):
         raise MismatchError("the truth is of the same pair the other way round", hint="align in the order of the truth")
