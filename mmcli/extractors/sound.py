@@ -220,5 +220,4 @@ def mel_powers(sound: Sound, clock: spectrum.Clock, config: MelConfig) -> Iterat
             hint=f"high_hz must lie above low_hz and at most at {clock.rate / 2:g} Hz",
         )
     filters = spectrum.mel_filters(clock.rate, clock.n_fft, config.bands, config.low_hz, high)
-    for power in spectrum.powers(sound.blocks(), clock):
-        yield power @ filters
+    return (power @ filters for power in spectrum.powers(sound.blocks(), clock))

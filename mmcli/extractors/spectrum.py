@@ -35,9 +35,9 @@ def powers(samples: Iterable[np.ndarray], clock: Clock) -> Iterator[np.ndarray]:
     The transform itself is in double precision: next to a loud tone the quiet bands would else hold rounding noise.
     """
     taper = window(clock.window, clock.n_fft)
-    for group in frames(samples, clock.n_fft, clock.hop):
-        spectrum = np.fft.rfft(group * taper, axis=-1).astype(np.complex64)
-        yield spectrum.real**2 + spectrum.imag**2
+    groups = frames(samples, clock.n_fft, clock.hop)
+    spectra = (np.fft.rfft(group * taper, axis=-1).astype(np.complex64) for group in groups)
+    return (spectrum.real**2 + spectrum.imag**2 for spectrum in spectra)
 
 
 @functools.lru_cache(maxsize=8)
