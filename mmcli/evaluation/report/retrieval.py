@@ -18,14 +18,13 @@ from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, MismatchError, UsageError
 from mmcli.evaluation.judge import integrity
 from mmcli.evaluation.judge.spaces import Space
-from mmcli.evaluation.metrics import ranking
+from mmcli.evaluation.metrics import ranking, tasks
 from mmcli.evaluation.model import Indices
 from mmcli.evaluation.report.report import Request, chosen_rows, few_groups, groups_of
 
 Array = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
-TASK = "retrieval"
 PAIR, LABEL = "pair", "label"
 RELEVANT = (PAIR, LABEL)
 MOST_PLACES = 50  # of the curve of hits
@@ -87,7 +86,7 @@ def evaluate(
         "space": space.name,
     }
     content: dict[str, Any] = {
-        "task": TASK,
+        "task": tasks.RETRIEVAL,
         "split": request.split,
         "metrics": metrics,
         "baselines": {"chance": {f"hit_rate@{k}": searched.chances[k] for k in ranking.KS if k in searched.chances}},
