@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.errors import UsageError
 from mmcli.evaluation.explain.mixing import Mixer
 from mmcli.evaluation.intervals import interval
 
@@ -44,10 +43,11 @@ def subsets(count: int) -> list[tuple[int, ...]]:
 
 
 def answers(mixer: Mixer, prior: Array) -> Array:
-    """What the model says with each subset ``(subsets, n, outputs)``; the prior where nothing of an item is left."""
+    """What the model says with each subset ``(subsets, n, outputs)``; the prior where nothing of an item is left.
+
+    There are ``2^modalities`` subsets: whoever asks keeps to MOST_MODALITIES.
+    """
     n, count = mixer.present.shape
-    if count > MOST_MODALITIES:
-        raise UsageError(f"Shapley values of {count} modalities would take {2**count:,} evaluations")
     source = np.repeat(np.arange(n, dtype=np.int64)[:, None], count, axis=1)
     outputs = np.empty((2**count, n, len(prior)))
     for s, subset in enumerate(subsets(count)):

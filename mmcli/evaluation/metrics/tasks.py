@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmcli.evaluation.metrics import alignment, classification, multilabel, ranking, regression
 from mmcli.evaluation.metrics.figure import Figure
 
-RETRIEVAL = "retrieval"
+RETRIEVAL = ranking.TASK
 FIGURES: dict[str, tuple[Figure, ...]] = {
     "classify": classification.FIGURES,
     "multilabel": multilabel.FIGURES,

@@ -18,7 +18,7 @@ from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, MismatchError, UsageError
 from mmcli.evaluation.judge import integrity
 from mmcli.evaluation.judge.spaces import Space
-from mmcli.evaluation.metrics import ranking, tasks
+from mmcli.evaluation.metrics import ranking
 from mmcli.evaluation.model import Indices
 from mmcli.evaluation.report.report import Request, chosen_rows, few_groups, groups_of
 
@@ -86,7 +86,7 @@ def evaluate(
         "space": space.name,
     }
     content: dict[str, Any] = {
-        "task": tasks.RETRIEVAL,
+        "task": ranking.TASK,
         "split": request.split,
         "metrics": metrics,
         "baselines": {"chance": {f"hit_rate@{k}": searched.chances[k] for k in ranking.KS if k in searched.chances}},
