@@ -162,6 +162,8 @@ def command(
         raise UsageError(
             "MODEL.pt, DATASET.npz and -o REPORT.json are needed", hint="or --compare A.json B.json, or --cv RUN/"
         )
+    elif model.suffix.lower() == ".npz" and dataset.suffix.lower() == ".pt":
+        raise UsageError("the model comes before the data set", hint=f"mmcli evaluate {dataset} {model} ...")
     else:
         from mmcli.evaluation.report.report import Request
 

@@ -6,18 +6,14 @@ from pathlib import Path
 
 from mmcli.cli import console
 from mmcli.cli.evaluate.outputs import cells
-from mmcli.errors import UsageError
 
 
 def run(folder: Path, output: Path | None, level: float, json: bool) -> None:
     """Gather the runs of a folder and say what came of them; with ``output`` also as a report."""
     from mmcli.artifacts.formats import report as reports
-    from mmcli.artifacts.io import jsonfile
     from mmcli.evaluation.report import folds
 
-    if not (folder / "run.json").is_file():
-        raise UsageError(f"{folder} holds no run.json", hint="`mmcli train -o FOLDER --cv K`, or --seeds N, writes it")
-    result = folds.gather(jsonfile.load(folder / "run.json"), level)
+    result = folds.gather(folds.load(folder), level)
     console.say(result["verdict"]["text"])
     rows = [
         (name, entry["value"], result["folds"]["spread"][name]["over_folds_sd"], *cells(entry)[1:])

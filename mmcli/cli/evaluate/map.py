@@ -22,19 +22,11 @@ def is_map(path: Path) -> bool:
 
 def run(map_: Path, truth: Path, query: Path | None, output: Path, json: bool) -> None:
     """Score, write, print."""
-    from mmcli.artifacts.formats import alignment
     from mmcli.artifacts.formats import report as reports
-    from mmcli.artifacts.io import provenance
-    from mmcli.evaluation.judge import truth as truths
     from mmcli.evaluation.metrics import tasks
     from mmcli.evaluation.report import mapping
-    from mmcli.media import intervals
 
-    scored = alignment.load(map_)
-    labels = None if query is None else truths.read(query)
-    files = [intervals.parted(str(p))[0] for p in (map_, truth, query) if p not in (None, STDIN)]
-    inputs = [provenance.source_of(path) for path in files]
-    result = mapping.report(scored, truths.read(truth), query=labels, inputs=inputs)
+    result = mapping.evaluate(map_, truth, query)
     words = ["mmcli", "evaluate", map_.name, truth.name, *([] if query is None else ["--query", query.name])]
     result["reproduce"] = shlex.join([*words, "-o", output.name])
     reports.save(output, result)

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmcli.cli import console, given
-from mmcli.cli.evaluate.outputs import Outputs, cells, level
-from mmcli.errors import UsageError
+from mmcli.cli.evaluate.outputs import Outputs, cells, level, rows
 
 if TYPE_CHECKING:
     from mmcli.evaluation.report.report import Request
@@ -33,8 +32,6 @@ def run(
     from mmcli.training.fit import predictor
 
     outputs.check()
-    if model.suffix.lower() == ".npz" and dataset.suffix.lower() == ".pt":
-        raise UsageError("the model comes before the data set", hint=f"mmcli evaluate {dataset} {model} ...")
     data, source = given.data_set(dataset)
     judged = given.as_judged(predictor.load(model, device))
     judged.facts["file_bytes"] = model.stat().st_size if model.is_file() else None
@@ -60,12 +57,10 @@ def _show(result: dict[str, Any], output: Path) -> None:
     """The verdict, the main figures, and what deserves a second look."""
     console.say(result["verdict"]["text"])
     from mmcli.evaluation.judge.verdict import chance
-    from mmcli.evaluation.metrics import tasks
     from mmcli.evaluation.report.page import short
 
-    metrics, interval = result["metrics"], level(result)
-    rows = [(f.name, *cells(metrics[f.name])) for f in tasks.shown(result["task"]) if f.name in metrics]
-    console.table(f"{output}: {result['split']}", ["", "value", interval, "n"], rows)
+    interval = level(result)
+    console.table(f"{output}: {result['split']}", ["", "value", interval, "n"], rows(result))
     classes = [
         (short(name), *(cells(entry[part])[0] for part in ("precision", "recall")), *cells(entry["f1"]))
         for name, entry in result["per_class"].items()
@@ -108,11 +103,11 @@ def _show(result: dict[str, Any], output: Path) -> None:
 def _show_robustness(curves: dict[str, Any], interval: str) -> None:
     """What is left at the worst of each curve, and what a temperature does."""
     if curves.get("curves"):
-        rows = [
+        lines = [
             (c["modality"], c["kind"], f"{c['levels'][-1]:g} {c['unit']}", *cells(_last(c))[:2])
             for c in curves["curves"]
         ]
-        console.table("under the worst damage", ["modality", "damage", "of", curves["primary"], interval], rows)
+        console.table("under the worst damage", ["modality", "damage", "of", curves["primary"], interval], lines)
     if scaled := curves.get("temperature"):
         before, after = scaled["before"], scaled["after"]
         console.say(

@@ -76,6 +76,15 @@ def cells(entry: dict[str, Any]) -> tuple[str, str, str]:
     return value, "" if bounds is None else f"{bounds[0]:.3f} to {bounds[1]:.3f}", str(entry["n"])
 
 
+def rows(result: dict[str, Any], way: str = "") -> list[tuple[str, str, str, str]]:
+    """Name, value, interval and n of the figures shown; of a search those of one ``way``."""
+    from mmcli.evaluation.metrics import tasks
+
+    metrics, before = result["metrics"], f"{way}/" if way else ""
+    names = [figure.name for figure in tasks.shown(result["task"]) if before + figure.name in metrics]
+    return [(name, *cells(metrics[before + name])) for name in names]
+
+
 def level(result: dict[str, Any]) -> str:
     """The head of the column of intervals."""
     return f"{100 * result['config']['intervals']['level']:g} % interval"

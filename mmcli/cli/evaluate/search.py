@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmcli.cli import console, given
-from mmcli.cli.evaluate.outputs import Outputs, cells, level
+from mmcli.cli.evaluate.outputs import Outputs, level, rows
 from mmcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def run(
         raise UsageError(f"--relevant is {relevant!r}", hint="one of: " + ", ".join(retrieval.RELEVANT))
     outputs.check()
     data, source = given.data_set(dataset)
-    rows = report.chosen_rows(data, request.split)
+    asked = report.chosen_rows(data, request.split)
     encoders = [] if model is None else [model]
     words = [*(file.name for file in (*encoders, dataset)), "--retrieve", ",".join(names), "--relevant", relevant]
     words += ["--split", request.split, "--seed", str(request.intervals.seed)]
@@ -57,7 +57,7 @@ def run(
         inputs=(*map(provenance.source_of, encoders), source),
         reproduce=shlex.join(["mmcli", "evaluate", *words, "-o", outputs.report.name or console.STDOUT]),
     )
-    space = spaces.shared_space(data, names, rows) if model is None else _space(model, device, data, names, rows)
+    space = spaces.shared_space(data, names, asked) if model is None else _space(model, device, data, names, asked)
     result = retrieval.evaluate(
         space, names, data, request, relevant=relevant, model=None if model is None else model.name
     )
@@ -82,16 +82,9 @@ def _space(model: Path, device: str, data: Any, names: tuple[str, str], rows: An
 
 def _show(result: dict[str, Any], output: Path) -> None:
     """The sentence, the main figures of both directions, and what was left out."""
-    from mmcli.evaluation.metrics import tasks
-
     console.say(result["verdict"]["text"])
-    rows = [
-        (way, figure.name, *cells(result["metrics"][f"{way}/{figure.name}"]))
-        for way in result["curves"]["hit_rate"]
-        for figure in tasks.shown(result["task"])
-        if f"{way}/{figure.name}" in result["metrics"]
-    ]
+    lines = [(way, *row) for way in result["curves"]["hit_rate"] for row in rows(result, way)]
     title = f"{output}: {result['split']}, space: {result['config']['space']}"
-    console.table(title, ["", "", "value", level(result), "n"], rows)
+    console.table(title, ["", "", "value", level(result), "n"], lines)
     for note in result["notes"]:
         console.warn(f"note: {note}")

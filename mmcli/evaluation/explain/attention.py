@@ -26,7 +26,7 @@ def export(access: Access, dataset: Dataset, rows: Indices) -> list[dict[str, An
 
     ``pooling`` has at most 200 points, evenly spread over the item; ``modalities`` is there where the fusion block
     attends over modalities, from its last layer, averaged over heads. Empty objects where there is no attention, or
-    several networks are pooled.
+    there are several networks.
     """
     inside = mixing.networks(access.model)
     if len(inside) != 1:  # no network, or several that look at different things

@@ -118,8 +118,8 @@ def mixer(
 
 # The inside of our own models, taken apart so that items are encoded once and combined as often as one likes.
 #
-# A network is its encoders and what comes after them; a kernel machine is a sum over modalities; a stack is a pool of
-# such members. A network whose fusion lets sequences look at one another cannot be taken apart.
+# A network is its encoders and what comes after them; a kernel machine is a sum over modalities; a stack is an
+# ensemble of such members. A network whose fusion lets sequences look at one another cannot be taken apart.
 
 
 class Part(Protocol):
@@ -214,8 +214,8 @@ class _OfNetwork:
             logits: torch.Tensor = self._network.head(self._network.fusion(vectors, there))
             return logits
         each = torch.stack([head(vectors[:, m]) for m, head in enumerate(self._network.alone)], dim=1)
-        pooled: torch.Tensor = self._network.fusion(each, there)
-        return pooled
+        fused: torch.Tensor = self._network.fusion(each, there)
+        return fused
 
 
 class _OfKernel:
@@ -261,7 +261,7 @@ class _OfKernel:
 
 
 class _OfStack:
-    """Keeps the members that have a say taken apart and pools their answers."""
+    """Keeps the members that have a say taken apart and weighs their answers."""
 
     def __init__(self, stack: Any, members: list[Any]) -> None:
         self.names = list(stack.names)
@@ -302,5 +302,5 @@ class _OfStack:
         gains = torch.tensor([self._stack.gains[i] for i in self._stack.voices], device=source.device)
         share = self._stack.shares(torch.stack(speaks, dim=1))
         prior = self._stack.get_buffer("prior")
-        pooled: torch.Tensor = combined(self._stack.task, torch.stack(answers, dim=1), share, gains, prior)
-        return pooled
+        logits: torch.Tensor = combined(self._stack.task, torch.stack(answers, dim=1), share, gains, prior)
+        return logits

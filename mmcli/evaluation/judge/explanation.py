@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import InputError
-from mmcli.evaluation.explain import attention, emap, gradients, mixing, shapley
+from mmcli.evaluation.explain import attention, gradients, mixing, modalities
 from mmcli.evaluation.intervals import interval
 from mmcli.evaluation.judge.outcome import Outcome, truth_of
 from mmcli.evaluation.model import Indices, Model
@@ -51,11 +51,11 @@ class Explained:
             name: {"present": int(self._mixer.present[:, m].sum()), "n": len(self._rows)}
             for m, name in enumerate(names)
         }
-        result: dict[str, Any] = {"primary": self._outcome.primary.name, "each": each}
-        if len(names) > shapley.MOST_MODALITIES:
+        result: dict[str, Any] = {"primary": self._outcome.primary, "each": each}
+        if len(names) > modalities.MOST_MODALITIES:
             notes.append(f"Shapley values are left out: {len(names)} modalities are too many to be exact")
             return result
-        summary, per_item = shapley.explain(
+        summary, per_item = modalities.shapley(
             self._mixer,
             self._prior(),
             lambda answers: self._outcome.answered(answers).gains(),
@@ -85,7 +85,7 @@ class Explained:
                 scores = 1 / (1 + np.exp(-scores))
             return outcome.take(items).answered(scores).gains()
 
-        return emap.gap(self._mixer, transform, gains, groups=self._groups, config=self._config)
+        return modalities.emap(self._mixer, transform, gains, groups=self._groups, config=self._config)
 
     def inputs(self, items: list[dict[str, Any]], count: int) -> None:
         """Puts gradients and attention of the ``count`` most wrong items into their ``explanation``."""

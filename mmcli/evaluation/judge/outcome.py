@@ -12,7 +12,6 @@ from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import InputError, MismatchError
 from mmcli.evaluation.intervals import interval
 from mmcli.evaluation.metrics import classification, multilabel, regression, tasks
-from mmcli.evaluation.metrics.figure import Figure
 from mmcli.evaluation.model import Indices, Predict
 
 Array = NDArray[np.float64]
@@ -32,9 +31,9 @@ class Outcome:
     table: Array | None
 
     @property
-    def primary(self) -> Figure:
-        """The figure that the task is judged by."""
-        return tasks.primary(self.task)
+    def primary(self) -> str:
+        """The name of the figure that the task is judged by."""
+        return tasks.PRIMARY[self.task]
 
     def gains(self) -> Array:
         """What each item adds to the primary figure ``(n,)``, larger is better.
@@ -96,6 +95,19 @@ class Outcome:
         if self.task == "classify":
             return np.asarray(scores[np.arange(len(scores)), self.guess], np.float64)
         return np.asarray(np.where(self.guess, scores, 1 - scores).mean(axis=1), np.float64)
+
+    def confusion(self) -> NDArray[np.int64]:
+        """Of classes: counts ``(classes, classes)``, row = label, column = prediction."""
+        return classification.confusion(self.truth, self.guess, len(self.classes or []))
+
+    def reliability(self) -> list[dict[str, float | int]]:
+        """Of classes: what stands behind the calibration error, bin by bin; none without probabilities."""
+        return [] if self.table is None else classification.reliability(self.truth, self.table)
+
+    def points(self) -> dict[str, float]:
+        """Of classes: every figure, without interval."""
+        metrics = classification.Metrics(self.truth, self.guess, self.table, list(self.classes or []))
+        return {name: float(values[0]) for name, values in metrics(np.ones((1, len(self.truth)))).items()}
 
     def prior(self) -> Array:
         """What to say without looking, from these items' labels ``(outputs,)``: shares of the classes, or the mean."""

@@ -56,7 +56,7 @@ def curves(model: Model, dataset: Dataset, rows: Indices, whole: Outcome, config
                 intervals.append(bounds)
             entry = {"kind": kind, "modality": name, "unit": unit, "levels": list(levels)}
             drawn.append(entry | {"values": values, "intervals": intervals})
-    return {"primary": whole.primary.name, "sample": len(some), "of": len(rows), "curves": drawn}
+    return {"primary": whole.primary, "sample": len(some), "of": len(rows), "curves": drawn}
 
 
 def _kinds(
@@ -111,17 +111,12 @@ def temperature(val: Outcome | None, test: Outcome) -> dict[str, Any] | None:
         return float(-np.log(np.clip(scaled[np.arange(len(truth)), truth], 1e-300, None)).mean())
 
     best = float(np.exp(minimize_scalar(nll, bounds=(np.log(0.05), np.log(20.0)), method="bounded").x))
-    from mmcli.evaluation.metrics import classification
-
     after = test.answered(_softened(_logs(test.table), best))
     sides = {}
     for name, outcome in (("before", test), ("after", after)):
-        assert outcome.table is not None
-        metrics = classification.Metrics(outcome.truth, outcome.guess, outcome.table, list(outcome.classes or []))
-        values = metrics(np.ones((1, len(outcome.truth))))
-        sides[name] = {key: float(values[key][0]) for key in ("ece", "log_loss", "brier")}
-    assert after.table is not None
-    return {"temperature": best, **sides, "bins": classification.reliability(after.truth, after.table)}
+        values = outcome.points()
+        sides[name] = {key: values[key] for key in ("ece", "log_loss", "brier")}
+    return {"temperature": best, **sides, "bins": after.reliability()}
 
 
 def _logs(table: Array) -> Array:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.evaluation.intervals import interval
 from mmcli.evaluation.judge.outcome import Outcome
+from mmcli.evaluation.metrics import tasks
 from mmcli.evaluation.model import Access, Indices, Model
 
 Array = NDArray[np.float64]
@@ -130,14 +131,14 @@ def verdict(
         "compared": bool(rows),
         "helps": helps,
         "untried": untried,
-        "primary": ours.primary.name,
+        "primary": ours.primary,
         "chosen_by": "validation" if by_validation else "test",
         "level": config.level,
         "against": rows,
         "emap": emap,
         "validation": None if val is None else float(val.gains().mean()),
     }
-    said = clauses(result, ours.task, ours.primary.words) if rows else []
+    said = clauses(result, ours.task) if rows else []
     result["text"] = "; ".join(said) + "." if said else "not compared"
     return result
 
@@ -161,12 +162,12 @@ def _helps(singles: list[dict[str, Any]]) -> str:
     return "no" if any(high < 0 for _, high in bounds) else "not shown"
 
 
-def clauses(numbers: dict[str, Any], task: str, figure: str) -> list[str]:
-    """The verdict in plain words, one clause for each thing it says; ``figure`` is the primary figure in words."""
+def clauses(numbers: dict[str, Any], task: str) -> list[str]:
+    """The verdict in plain words, one clause for each thing it says."""
     chosen = {row["chosen"]: row for row in numbers["against"] if "chosen" in row}
     single = chosen.get(SINGLE)
     if single is None:
-        parts = [_words(row, task, figure, numbers) for row in numbers["against"][:3]]
+        parts = [_words(row, task, numbers) for row in numbers["against"][:3]]
         return ["Fusion was not compared with a single modality", *parts]
     opening = {
         "yes": "Fusion helps",
@@ -174,7 +175,7 @@ def clauses(numbers: dict[str, Any], task: str, figure: str) -> list[str]:
         "not shown": "Fusion is not shown to help",
         "unknown": "The model is better than each single modality that was tried",
     }[numbers["helps"]]
-    said = [f"{opening}: {_words(single, task, figure, numbers)}"]
+    said = [f"{opening}: {_words(single, task, numbers)}"]
     if numbers["untried"]:
         said[0] += f" (alone untried: {', '.join(numbers['untried'])})"
     for kind, name in ((SUBSET, f"the best subset {_where(numbers)}"), (CONCAT, "plain concatenation")):
@@ -204,12 +205,12 @@ def additive(emap: dict[str, Any], task: str) -> tuple[float, list[float]]:
     return value, [low, high]
 
 
-def _words(row: dict[str, Any], task: str, figure: str, numbers: dict[str, Any]) -> str:
+def _words(row: dict[str, Any], task: str, numbers: dict[str, Any]) -> str:
     level = f"{100 * numbers['level']:g} % interval"
     name = " + ".join(row["modalities"]) if row["kind"] == SINGLE else row["name"]
     which = f", the best single modality {_where(numbers)}" if row.get("chosen") == SINGLE else ""
-    text = f"{figure} {_number(row['ours'], task)} against {_number(row['theirs'], task)} of {name}{which}"
-    text += f": {_difference(row, task, level)}"
+    ours, theirs = _number(row["ours"], task), _number(row["theirs"], task)
+    text = f"{tasks.primary(task).words} {ours} against {theirs} of {name}{which}: {_difference(row, task, level)}"
     if "p_mcnemar" in row:
         text += f", McNemar p {chance(row['p_mcnemar'])}"
     return text
@@ -265,11 +266,11 @@ class _Answers:
 
 
 def kept(model: Model) -> list[Model]:
-    """The members of the model as models, where it is a pool of several, and the subsets in its table; else none.
+    """The members of the model as models, where it is an ensemble, and the subsets in its table; else none.
 
-    A member answers alone, with the calibration it has in the pool; a subset is a pool of the members that its row in
-    the table of candidates gives weights for. An item with nothing they read gets the pool's prior. A sum of kernels
-    counts as concatenation: it is the kernel of the concatenated features.
+    A member answers alone, with the calibration it has in the ensemble; a subset is an ensemble of the members that its
+    row in the table of candidates gives weights for. An item with nothing they read gets the ensemble's prior. A sum of
+    kernels counts as concatenation: it is the kernel of the concatenated features.
     """
     from mmcli.models.nets.factory import Stack
 
@@ -282,7 +283,7 @@ def kept(model: Model) -> list[Model]:
 
     def made(name: str, parts: dict[int, float], reads: list[str], fusion: str) -> Model:
         return Model(
-            predict=_Pooled(access, tuple(parts), tuple(parts.values())),
+            predict=_Ensemble(access, tuple(parts), tuple(parts.values())),
             task=model.task,
             classes=model.classes,
             name=name,
@@ -299,20 +300,20 @@ def kept(model: Model) -> list[Model]:
         weights = row.get("weights")
         if isinstance(weights, dict) and weights.keys() <= set(titles):
             parts = {titles.index(title): float(weight) for title, weight in weights.items()}
-            models.append(made(str(row["title"]), parts, list(row["modalities"]), "pool"))
+            models.append(made(str(row["title"]), parts, list(row["modalities"]), "ensemble"))
     return models
 
 
 @dataclass(frozen=True)
-class _Pooled:
-    """Some members of a pool with weights of their own; one member with weight one is that member alone."""
+class _Ensemble:
+    """Some members of an ensemble with weights of their own; one member with weight one is that member alone."""
 
     access: Access
     numbers: tuple[int, ...]
     weights: tuple[float, ...]
 
     def __call__(self, dataset: Dataset, indices: Indices) -> _Answers:
-        """The pool's answer if only these members had a say."""
+        """The ensemble's answer if only these members had a say."""
         import torch
 
         from mmcli.models.nets.factory import combined

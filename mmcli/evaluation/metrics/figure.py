@@ -78,7 +78,7 @@ class Figure:
 
 
 class Sample:
-    """What figures are computed from: the data ``of_`` a task under b rows of item weights ``(b, n)``."""
+    """What figures are computed from: the data of a task, under b rows of item weights ``(b, n)``."""
 
     def __init__(self, data: Any, weights: Array) -> None:
         self.data, self.weights = data, weights

@@ -22,6 +22,7 @@ from mmcli.evaluation.metrics.figure import Evidence, Figure
 
 Array = NDArray[np.float64]
 
+TASK = "retrieval"
 PRIMARY = "mrr"
 KS = (1, 5, 10)
 MEDIAN_RANK = "median_rank"

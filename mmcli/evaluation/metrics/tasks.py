@@ -5,18 +5,19 @@ from __future__ import annotations
 from mmcli.evaluation.metrics import alignment, classification, multilabel, ranking, regression
 from mmcli.evaluation.metrics.figure import Figure
 
+RETRIEVAL = ranking.TASK
 FIGURES: dict[str, tuple[Figure, ...]] = {
     "classify": classification.FIGURES,
     "multilabel": multilabel.FIGURES,
     "regress": regression.FIGURES,
-    "retrieval": ranking.FIGURES,
+    RETRIEVAL: ranking.FIGURES,
     "alignment": alignment.FIGURES,
 }
 PRIMARY = {
     "classify": classification.PRIMARY,
     "multilabel": multilabel.PRIMARY,
     "regress": regression.PRIMARY,
-    "retrieval": ranking.PRIMARY,
+    RETRIEVAL: ranking.PRIMARY,
 }
 _BY_NAME = {figure.name: figure for figures in FIGURES.values() for figure in figures}
 

@@ -11,7 +11,6 @@ from mmcli.errors import MismatchError
 from mmcli.evaluation.intervals import interval
 from mmcli.evaluation.judge import verdict
 from mmcli.evaluation.metrics import tasks
-from mmcli.evaluation.report import retrieval
 
 Array = NDArray[np.float64]
 
@@ -43,7 +42,7 @@ def compare(
             raise MismatchError(
                 f"item {a['id']!r} has the label {a['label']!r} in one report, {b['label']!r} in the other"
             )
-    if task == retrieval.TASK:
+    if task == tasks.RETRIEVAL:
         _same_search(first, second)
     groups = [a["group"] for a, _ in pairs]
     comparison = verdict.paired(
@@ -85,7 +84,7 @@ def gain(item: dict[str, Any], task: str) -> float:
     >>> gain({"label": ["a", "b"], "prediction": ["b"]}, "multilabel")
     0.6666666666666666
     """
-    if task == retrieval.TASK:
+    if task == tasks.RETRIEVAL:
         return 1.0 - float(item["loss"])
     label, prediction = item["label"], item["prediction"]
     if task == "classify":
@@ -105,7 +104,7 @@ def sentence(comparison: dict[str, Any], task: str, level: float) -> str:
         if better
         else f"No difference between {comparison['first']} and {comparison['second']} is shown"
     )
-    scale, unit = (1.0, "") if task in ("regress", retrieval.TASK) else (100.0, " points")
+    scale, unit = (1.0, "") if task in ("regress", tasks.RETRIEVAL) else (100.0, " points")
     words = tasks.primary(task).words
     text = f"{opening}: {words} {comparison['ours']:.4g} and {comparison['theirs']:.4g}"
     text += f", difference {scale * comparison['difference']:+.3g}{unit}"

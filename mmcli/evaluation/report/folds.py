@@ -8,13 +8,22 @@ interval is of the mean over seeds.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmcli.errors import InputError
+from mmcli.artifacts.io import jsonfile
+from mmcli.errors import InputError, UsageError
 
 PREFIX = "test_"
+
+
+def load(folder: Path) -> dict[str, Any]:
+    """The ``run.json`` of a training's folder. Raises :class:`UsageError` where it has none."""
+    if not (folder / "run.json").is_file():
+        raise UsageError(f"{folder} holds no run.json", hint="`mmcli train -o FOLDER --cv K`, or --seeds N, writes it")
+    return jsonfile.load(folder / "run.json")
 
 
 def gather(run: dict[str, Any], level: float = 0.95) -> dict[str, Any]:

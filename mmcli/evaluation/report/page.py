@@ -44,7 +44,7 @@ def render(report: dict[str, Any], media: Media | None = None) -> str:
 
 
 def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
-    searched = report["task"] == retrieval.TASK
+    searched = report["task"] == tasks.RETRIEVAL
     head, rest = _said(report)
     emap = report["verdict"].get("emap")
     items = sorted(report["items"], key=lambda item: -item["loss"])
@@ -138,10 +138,10 @@ def bounds(interval: Any, plus: bool = False) -> str:
 def _said(report: dict[str, Any]) -> tuple[str, str]:
     """What the verdict says first, and the rest of it."""
     judged = report["verdict"]
-    if report["task"] == retrieval.TASK:
+    if report["task"] == tasks.RETRIEVAL:
         first, *others = retrieval.clauses(report)
     elif judged["compared"]:
-        first, *others = verdict.clauses(judged, report["task"], tasks.primary(report["task"]).words)
+        first, *others = verdict.clauses(judged, report["task"])
     else:
         return judged["text"], ""
     return f"{first}.", "; ".join(others) + "." if others else ""
@@ -176,7 +176,7 @@ def short(text: Any) -> str:
 def _chips(report: dict[str, Any]) -> list[dict[str, str]]:
     """The figures at the head; those of a search in both directions."""
     chips = []
-    ways = [f"{way}/" for way in report["curves"]["hit_rate"]] if report["task"] == retrieval.TASK else [""]
+    ways = [f"{way}/" for way in report["curves"]["hit_rate"]] if report["task"] == tasks.RETRIEVAL else [""]
     for way in ways:
         for figure in tasks.at_the_head(report["task"]):
             entry = report["metrics"].get(way + figure.name)

@@ -15,7 +15,6 @@ from mmcli.errors import InputError, MismatchError, UsageError
 from mmcli.evaluation.intervals import interval
 from mmcli.evaluation.judge import explanation, integrity, robustness, verdict
 from mmcli.evaluation.judge.outcome import Outcome, outcome_of, truth_of, worst
-from mmcli.evaluation.metrics import classification
 from mmcli.evaluation.model import Indices, Model
 
 NOT_COMPARED = "not compared: no other model was given (--against) or kept in the checkpoint (train --fusion auto)"
@@ -76,7 +75,7 @@ def evaluate(
         "items": items_of(dataset, rows, outcome),
         "integrity": checked,
         "config": {
-            "primary": outcome.primary.name,
+            "primary": outcome.primary,
             "intervals": provenance.config_dict(request.intervals),
             "explain": request.explain,
         },
@@ -88,9 +87,8 @@ def evaluate(
     report["config_sha256"] = provenance.config_sha256(report["config"])
     if model.task == "classify" and outcome.table is not None:
         names = outcome.classes or []
-        counts = classification.confusion(outcome.truth, outcome.guess, len(names))
-        report["confusion"] = {"classes": names, "counts": counts.tolist()}
-        report["calibration"] = {"bins": classification.reliability(outcome.truth, outcome.table)}
+        report["confusion"] = {"classes": names, "counts": outcome.confusion().tolist()}
+        report["calibration"] = {"bins": outcome.reliability()}
     understanding = explanation.Explained(model, dataset, rows, outcome, groups, request.intervals)
     report["modalities"] = understanding.modalities(report["items"], notes)
     understanding.inputs(report["items"], request.explain)

@@ -25,7 +25,6 @@ from mmcli.evaluation.report.report import Request, chosen_rows, few_groups, gro
 Array = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
-TASK = "retrieval"
 PAIR, LABEL = "pair", "label"
 RELEVANT = (PAIR, LABEL)
 MOST_PLACES = 50  # of the curve of hits
@@ -87,7 +86,7 @@ def evaluate(
         "space": space.name,
     }
     content: dict[str, Any] = {
-        "task": TASK,
+        "task": ranking.TASK,
         "split": request.split,
         "metrics": metrics,
         "baselines": {"chance": {f"hit_rate@{k}": searched.chances[k] for k in ranking.KS if k in searched.chances}},

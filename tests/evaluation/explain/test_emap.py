@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.evaluation.explain import emap
+from mmcli.evaluation.explain import modalities
 
 
 class Planted:
@@ -31,7 +31,7 @@ def test_the_projection_of_an_additive_model_is_the_model_itself(count):
     items = np.arange(12)
     index = np.repeat(items[:, None], count, axis=1)
 
-    assert emap.projection(planted, items, lambda s: s) == pytest.approx(planted.scores(index, None), abs=1e-9)
+    assert modalities.projection(planted, items, lambda s: s) == pytest.approx(planted.scores(index, None), abs=1e-9)
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -43,7 +43,7 @@ def test_the_projection_equals_its_definition(count):
     expected = sum(cube.mean(axis=tuple(a for a in range(count) if a != m)) for m in range(count))
     expected = expected - (count - 1) * cube.mean(axis=tuple(range(count)))
 
-    assert emap.projection(planted, np.arange(n), lambda s: s) == pytest.approx(expected, abs=1e-9)
+    assert modalities.projection(planted, np.arange(n), lambda s: s) == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_gap_is_zero_without_interaction_and_large_where_only_interaction_tells():
@@ -59,18 +59,18 @@ def test_the_gap_is_zero_without_interaction_and_large_where_only_interaction_te
     def gains(items, scores):
         return (scores.argmax(axis=1) == truth[items]).astype(float)
 
-    found = emap.gap(Xor(100, 0.0), lambda s: s, gains)
+    found = modalities.emap(Xor(100, 0.0), lambda s: s, gains)
     assert found["value"] > 0.3
     assert found["interval"][0] > 0
     assert found["sample"] == 100
-    additive = emap.gap(Planted(100, 0.0), lambda s: s, gains)
+    additive = modalities.emap(Planted(100, 0.0), lambda s: s, gains)
     assert additive["value"] == 0.0
-    assert emap.gap(Planted(100, 0.0, 4), lambda s: s, gains) is None
+    assert modalities.emap(Planted(100, 0.0, 4), lambda s: s, gains) is None
 
 
 def test_the_sample_is_bounded_and_the_same_for_the_same_seed():
     planted = Planted(1000, 0.0)
 
-    assert len(emap.sample(planted, 0)) == 300
-    assert len(emap.sample(Planted(1000, 0.0, 3), 0)) == 40
-    assert np.array_equal(emap.sample(planted, 3), emap.sample(planted, 3))
+    assert len(modalities.sample(planted, 0)) == 300
+    assert len(modalities.sample(Planted(1000, 0.0, 3), 0)) == 40
+    assert np.array_equal(modalities.sample(planted, 3), modalities.sample(planted, 3))

@@ -13,7 +13,6 @@ from mmcli.artifacts.formats import alignment as maps
 from mmcli.artifacts.formats import report as reports
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import MismatchError, MissingError, MmcliError, UsageError
-from mmcli.evaluation.judge import truth
 from mmcli.evaluation.report import mapping
 
 
@@ -46,7 +45,7 @@ def values(found: dict[str, Any]) -> dict[str, float]:
 )
 def test_moments_and_maps_judge_a_map(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
-    scored = values(mapping.report(line(1.03), truth.read(tmp_path / name)))
+    scored = values(mapping.report(line(1.03), mapping.read_truth(tmp_path / name)))
     assert (scored["mean_s"], scored["max_s"]) == pytest.approx((0.03, 0.03))
     assert (scored["within_20_ms"], scored["within_50_ms"]) == (0.0, 1.0)
     assert scored["unmapped"] == 0.0
@@ -58,7 +57,7 @@ def test_a_map_of_ours_is_a_truth_and_breaks_are_not_crossed(tmp_path: Path) -> 
     gap = [{"side": "reference", "start": 5.0, "end": 10.0}]
     true = Alignment(model="piecewise", knots=knots, breaks=gap)
     maps.save(tmp_path / "t.json", true)
-    scored = mapping.report(true, truth.read(tmp_path / "t.json"))["metrics"]
+    scored = mapping.report(true, mapping.read_truth(tmp_path / "t.json"))["metrics"]
     assert scored["max_s"]["value"] == pytest.approx(0.0, abs=1e-9)
     assert scored["mean_s"]["n"] == 101 + 200
 
@@ -66,7 +65,7 @@ def test_a_map_of_ours_is_a_truth_and_breaks_are_not_crossed(tmp_path: Path) -> 
 def test_moments_are_listed_with_what_was_found_for_them(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("t_reference,t_query\n1,0\n99,98\n")
     warp = Alignment(model="warp", knots=np.array([[1.5, 0.0], [20.0, 18.5]]))
-    found = mapping.report(warp, truth.read(tmp_path / "t.csv"))
+    found = mapping.report(warp, mapping.read_truth(tmp_path / "t.csv"))
     assert found["items"] == [
         {"id": "00000", "label": 1.0, "prediction": 1.5, "error": 0.5},
         {"id": "00001", "label": 99.0, "prediction": None, "error": None},
@@ -97,7 +96,7 @@ def test_labels_judge_the_lines_or_words_of_a_text(
 ) -> None:
     """The tier whose words are those of the map is found; case and punctuation do not matter."""
     (tmp_path / name).write_text(content)
-    found = mapping.report(of_text(*WORDS), truth.read(tmp_path / name))
+    found = mapping.report(of_text(*WORDS), mapping.read_truth(tmp_path / name))
     assert found["metrics"]["mean_s"] == {"value": pytest.approx(mean), "n": n, "unit": "s"}
     assert len(found["items"]) == n
 
@@ -105,14 +104,14 @@ def test_labels_judge_the_lines_or_words_of_a_text(
 def test_a_word_that_was_not_found_counts_as_unmapped(tmp_path: Path) -> None:
     (tmp_path / "w.csv").write_text("start,label\n1.1,the\n2.0,cat\n")
     lost = of_text(("word", "the", 1.0), ("word", "cat", None))
-    assert values(mapping.report(lost, truth.read(tmp_path / "w.csv")))["unmapped"] == 0.5
+    assert values(mapping.report(lost, mapping.read_truth(tmp_path / "w.csv")))["unmapped"] == 0.5
 
 
 def test_labels_of_both_sides_judge_a_map_of_times(tmp_path: Path) -> None:
     """Cues are matched by their words: the query lacks the second."""
     (tmp_path / "true.csv").write_text("start,label\n2,one\n5,two\n9,three\n")
     (tmp_path / "late.csv").write_text("start,label\n1,one\n8,three\n")
-    true, late = (truth.read(tmp_path / name) for name in ("true.csv", "late.csv"))
+    true, late = (mapping.read_truth(tmp_path / name) for name in ("true.csv", "late.csv"))
     found = mapping.report(line(1.25, confidence_s=[0.3, 0.3]), true, query=late)
     assert values(found)["mean_s"] == pytest.approx(0.25)
     assert found["metrics"]["coverage"] == {"value": 1.0, "n": 2, "level": 0.9}
@@ -146,7 +145,7 @@ def test_labels_of_both_sides_judge_a_map_of_times(tmp_path: Path) -> None:
 def test_what_is_no_truth_is_refused_by_name(tmp_path: Path, name: str, content: str, said: str) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(MmcliError) as raised:
-        truth.read(tmp_path / name)
+        mapping.read_truth(tmp_path / name)
     assert said in str(raised.value)
 
 
@@ -165,31 +164,32 @@ def test_a_truth_of_something_else_is_refused(tmp_path: Path) -> None:
     ):
         maps.save(tmp_path / f"{name}.json", pair)
     own = alignment_of("a", "b")
-    assert mapping.report(own, truth.read(tmp_path / "ab.json"))["notes"] == []
-    assert "other files" in mapping.report(own, truth.read(tmp_path / "ad.json"))["notes"][0]
-    assert "other files" in mapping.report(alignment_of("a", "b", "npz"), truth.read(tmp_path / "cd.json"))["notes"][0]
+    assert mapping.report(own, mapping.read_truth(tmp_path / "ab.json"))["notes"] == []
+    assert "other files" in mapping.report(own, mapping.read_truth(tmp_path / "ad.json"))["notes"][0]
+    features = alignment_of("a", "b", "npz")
+    assert "other files" in mapping.report(features, mapping.read_truth(tmp_path / "cd.json"))["notes"][0]
     with pytest.raises(MismatchError, match="other way round"):
-        mapping.report(own, truth.read(tmp_path / "ba.json"))
+        mapping.report(own, mapping.read_truth(tmp_path / "ba.json"))
     with pytest.raises(MismatchError, match=r"c\.wav and d\.wav"):
-        mapping.report(own, truth.read(tmp_path / "cd.json"))
+        mapping.report(own, mapping.read_truth(tmp_path / "cd.json"))
     (tmp_path / "w.csv").write_text("start,label\n1,other\n2,words\n")
     with pytest.raises(MismatchError, match="another text: 0%"):
-        mapping.report(of_text(*WORDS), truth.read(tmp_path / "w.csv"))
+        mapping.report(of_text(*WORDS), mapping.read_truth(tmp_path / "w.csv"))
     with pytest.raises(MismatchError, match="holds lines and words"):
-        mapping.report(of_text(*WORDS), truth.read(tmp_path / "ab.json"))
+        mapping.report(of_text(*WORDS), mapping.read_truth(tmp_path / "ab.json"))
 
 
 def test_a_map_that_says_nothing_of_the_truth_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("t_reference,t_query\n100,100\n200,200\n")
     warp = Alignment(model="warp", knots=np.array([[0.0, 0.0], [20.0, 18.5]]))
     with pytest.raises(MismatchError, match="says nothing"):
-        mapping.report(warp, truth.read(tmp_path / "t.csv"))
+        mapping.report(warp, mapping.read_truth(tmp_path / "t.csv"))
 
 
 def test_a_truth_that_is_not_there_is_missing(tmp_path: Path) -> None:
     for name in ("t.csv", "t.json", "t.srt", "t.TextGrid", "t.TextGrid#words"):
         with pytest.raises(MissingError):
-            truth.read(tmp_path / name)
+            mapping.read_truth(tmp_path / name)
 
 
 def test_a_truth_of_years_takes_no_more_memory_than_one_of_a_day() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmcli.evaluation.explain import shapley
+from mmcli.evaluation.explain import modalities as parts
 from mmcli.evaluation.intervals import interval
 from mmcli.evaluation.judge.outcome import Outcome
 from mmcli.evaluation.model import Model
@@ -22,8 +22,8 @@ from ..conftest import made, predict
 @given(count=st.integers(1, 5), seed=st.integers(0, 1000))
 def test_shapley_values_add_up_and_equal_the_mean_over_orders(count, seed):
     worth = np.random.default_rng(seed).normal(size=(2**count, 3))
-    found = shapley.values(worth, count)
-    place = {s: i for i, s in enumerate(shapley.subsets(count))}
+    found = parts.shapley_values(worth, count)
+    place = {s: i for i, s in enumerate(parts.subsets(count))}
     slow = np.zeros((count, 3))
     for order in itertools.permutations(range(count)):
         for i, m in enumerate(order):
@@ -78,7 +78,7 @@ def test_a_modality_of_noise_has_an_interval_with_zero_in_at_least_93_percent_of
         def gains(answers, whole=whole):
             return whole.answered(answers).gains()
 
-        found, _ = shapley.explain(mixer, prior, gains, whole.agreement, config=config)
+        found, _ = parts.shapley(mixer, prior, gains, whole.agreement, config=config)
         low, high = found["values"]["y"]["interval"]
         held += low <= 0 <= high
         informative += found["values"]["x"]["interval"][0] > 0
