@@ -26,7 +26,7 @@ class TrainConfig:
 
     task: str = "auto"  # auto: from the labels
     objective: str = SUPERVISED  # contrastive: encoders without labels, see training/contrastive.py
-    fusion: str = "concat"  # name of a fusion block; auto: a pool of candidates
+    fusion: str = "concat"  # name of a fusion block; auto: an ensemble of candidates
     folds: int = 3  # of the training split, for auto
     candidates: str = "all"  # of auto: all, networks, or kernels (solved in seconds)
     modalities: tuple[str, ...] = ()  # streams to use; none named: all

@@ -24,10 +24,10 @@ def shapes(dataset: Dataset, wanted: Sequence[str]) -> list[StreamShape]:
     there = list(dataset.modalities)
     names: list[str] = []
     for name in wanted or there:
-        found = [name] if name in dataset.streams else [s for s in there if s.split(".")[0] == name]
-        if not found:
+        chosen = [name] if name in dataset.streams else [s for s in there if s.split(".")[0] == name]
+        if not chosen:
             raise UsageError(f"the data set has no stream {name!r}", hint=nearest(name, dataset.streams))
-        names += [s for s in found if s not in names]
+        names += [s for s in chosen if s not in names]
     used = [name for name in names if dataset.streams[name].present.any()]
     if not used:
         raise InputError("no stream of the data set is present in any item")

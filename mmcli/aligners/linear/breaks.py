@@ -52,12 +52,12 @@ def groups(lags: Lags, fit: Fit) -> list[Piece]:
     slope = fit.line.slope
     level = lags.lag - slope * lags.t
     left = np.ones(len(lags.t), dtype=bool)
-    found: list[Piece] = []
-    while left.sum() >= FEWEST and len(found) < MOST_PIECES:
+    pieces: list[Piece] = []
+    while left.sum() >= FEWEST and len(pieces) < MOST_PIECES:
         rows = np.flatnonzero(left)
         one = consensus.constant(lags.t[rows], level[rows], weight[rows], tolerance)
         agree = rows[one.agree]
-        run = _longest_run(agree, found)
+        run = _longest_run(agree, pieces)
         left[agree] = False
         if trusted[run].sum() < FEWEST:
             if len(run) == len(agree):
@@ -66,9 +66,9 @@ def groups(lags: Lags, fit: Fit) -> list[Piece]:
         windows = np.zeros(len(lags.t), dtype=bool)
         windows[run] = True
         lag = float(np.median(level[run]))
-        found.append(Piece(lag, slope, float(lags.t[run[0]]), float(lags.t[run[-1]]), windows))
-    found.sort(key=lambda p: p.start)
-    return _forward(found, lags.window_s)
+        pieces.append(Piece(lag, slope, float(lags.t[run[0]]), float(lags.t[run[-1]]), windows))
+    pieces.sort(key=lambda p: p.start)
+    return _forward(pieces, lags.window_s)
 
 
 def _longest_run(rows: NDArray[np.int64], others: list[Piece]) -> NDArray[np.int64]:

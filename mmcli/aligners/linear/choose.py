@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners.linear import breaks, rates, windows
-from mmcli.aligners.linear import fit as the_fit
 from mmcli.aligners.linear.breaks import Piece
 from mmcli.aligners.linear.consensus import Line
-from mmcli.aligners.linear.fit import Fit, Lags, Material
+from mmcli.aligners.linear.fit import SHARP_Z, Fit, Lags, Material, best_line, fitted, local_lags, said
 from mmcli.aligners.linear.windows import Searched
 
 ENOUGH = 0.6  # of the windows that count must agree
@@ -43,7 +42,7 @@ class Choice:
     segments: list[NDArray[np.float64]]
     share: float
     shares: dict[str, float]
-    named: str | None
+    rate_name: str | None
     repeats: str = "reference"  # the side that windows were looked for in
     believed: bool = True  # False: none of the three explains the pair, and this one comes nearest
 
@@ -66,16 +65,16 @@ class Choice:
         """The same with the two sides exchanged."""
         f = self.fit
         fit = replace(f, offset_s=-f.offset_s / f.rate, rate=1.0 / f.rate)
-        name = None if self.named is None else "/".join(reversed(self.named.split("/")))
-        return replace(self, fit=fit, segments=[s[:, ::-1].copy() for s in self.segments], named=name, repeats="query")
+        name, segments = rates.inverse(self.rate_name), [s[:, ::-1].copy() for s in self.segments]
+        return replace(self, fit=fit, segments=segments, rate_name=name, repeats="query")
 
     def evidence(self) -> str:
         """One clause for people."""
         z = self.fit.z
-        near = the_fit.said(self.fit.lags.tolerance_s * self.fit.lags.unit_s)
+        near = said(self.fit.lags.tolerance_s * self.fit.lags.unit_s)
         text = f"{self.share:.0%} of the windows agree within {near}"
         text += "" if z is None else f", phase peak z = {z:.1f}"
-        text += "" if self.named is None else f", rate {self.named}"
+        text += "" if self.rate_name is None else f", rate {self.rate_name}"
         other = self.ambiguous
         return text if other is None else f"{text}; ambiguous: {other['shift_s']:+} s fits nearly as well"
 
@@ -92,19 +91,19 @@ def choose(x: Material, y: Material, *, window_s: float, step_s: float) -> Choic
 
 
 def _choose(x: Material, y: Material, *, window_s: float, step_s: float) -> Choice:
-    line = rates.best_line(x, y, window_s=window_s, step_s=step_s)
-    found = _straight(x, y, line)
-    straight = found.share >= ENOUGH and _believed(found.fit, found.fit.line.agree) and _holds(x, y, found)
-    if straight and found.share >= CLEAR:
-        return found
+    line = best_line(x, y, window_s=window_s, step_s=step_s)
+    simple = _straight(x, y, line)
+    straight = simple.share >= ENOUGH and _believed(simple.fit, simple.fit.line.agree) and _holds(x, y, simple)
+    if straight and simple.share >= CLEAR:
+        return simple
     broken = _with_breaks(x, y, line)
-    best = max(found.share, broken.share if broken else 0.0)
-    shares = {**found.shares, **(broken.shares if broken else {})}
-    if straight and found.share >= best - POINTS:
-        return replace(found, shares=shares)
+    best = max(simple.share, broken.share if broken else 0.0)
+    shares = {**simple.shares, **(broken.shares if broken else {})}
+    if straight and simple.share >= best - POINTS:
+        return replace(simple, shares=shares)
     if broken is not None and broken.share >= ENOUGH and _holds(x, y, broken):
         return replace(broken, shares=shares)
-    return replace(broken if broken is not None and broken.share > found.share else found, believed=False)
+    return replace(broken if broken is not None and broken.share > simple.share else simple, believed=False)
 
 
 def _holds(x: Material, y: Material, choice: Choice) -> bool:
@@ -119,7 +118,7 @@ def _holds(x: Material, y: Material, choice: Choice) -> bool:
 def _straight(x: Material, y: Material, line: Fit) -> Choice:
     """Offset, or offset and rate."""
     shares = {"affine": _share(x, y, line.lags, line.line.lag(line.lags.t), line.line.agree)}
-    constant = the_fit.fit(line.lags, "offset") if line.lags.rate == 1.0 else None
+    constant = fitted(line.lags, "offset") if line.lags.rate == 1.0 else None
     shares["offset"] = (
         0.0 if constant is None else _share(x, y, line.lags, constant.line.lag(line.lags.t), constant.line.agree)
     )
@@ -161,7 +160,7 @@ def _believed(fit: Fit, agree: NDArray[np.bool_]) -> bool:
     if fit.lags.z is None:
         return int(agree.sum()) >= min(FEWEST, len(fit.lags.t))
     z = fit.lags.z[agree]
-    trusted = z[z >= the_fit.SHARP_Z]
+    trusted = z[z >= SHARP_Z]
     return fit.lags.sharp and len(trusted) >= FEWEST and float(np.median(trusted)) >= CLEAR_Z
 
 
@@ -184,18 +183,18 @@ def _named(line: Fit) -> tuple[str | None, Fit]:
     usual = float(np.median(error[agree])) if agree.any() else np.inf
     if agree.mean() < line.agreeing - 0.02 or usual > 1.5 * line.line.error_s + least:
         return None, line
-    fitted = Line(at_zero, slope, agree, usual)
-    return name, Fit(line.model, at_zero, rates.NAMED[name], line.lags, fitted)
+    own = Line(at_zero, slope, agree, usual)
+    return name, Fit(line.model, at_zero, rates.NAMED[name], line.lags, own)
 
 
 def _with_breaks(x: Material, y: Material, line: Fit) -> Choice | None:
     """Pieces under lags of their own, at the line's rate or at the query's own."""
     best: Choice | None = None
     for rate in dict.fromkeys((1.0, line.lags.rate)):
-        lags = the_fit.local_lags(x, y, rate=rate, window_s=SHORT_WINDOW_S, step_s=SHORT_STEP_S)
+        lags = local_lags(x, y, rate=rate, window_s=SHORT_WINDOW_S, step_s=SHORT_STEP_S)
         if x.samples is not None and not lags.sharp:
             continue
-        for slope in dict.fromkeys((0.0, the_fit.fit(lags, "affine").line.slope)):
+        for slope in dict.fromkeys((0.0, fitted(lags, "affine").line.slope)):
             fit = Fit("piecewise", 0.0, (1.0 + slope) * rate, lags, Line(0.0, slope, np.zeros(len(lags.t), bool), 0.0))
             pieces = breaks.groups(lags, fit)
             if len(pieces) < 2:
@@ -266,9 +265,9 @@ def holds(x: Material, y: Material, lags: Lags, segments: list[NDArray[np.float6
     hop = windows.hop_for(x.times, y.times * lags.rate, lags.hop_s)
     grid = x.searched(hop)
     length = max(LEAST, round(SHORTER * lags.window_s / hop))
-    found = [_misses(grid, y, s, length) for s in segments]
-    energy = np.concatenate([e for e, _ in found])
-    misses = np.concatenate([m for _, m in found])[energy > QUIET * energy.mean()] if len(energy) else energy
+    missed = [_misses(grid, y, s, length) for s in segments]
+    energy = np.concatenate([e for e, _ in missed])
+    misses = np.concatenate([m for _, m in missed])[energy > QUIET * energy.mean()] if len(energy) else energy
     if len(misses) < FEWEST_SHORT:
         return True
     near = max(lags.tolerance_s / hop, 2.0) + 0.5  # half a frame: places are whole frames here

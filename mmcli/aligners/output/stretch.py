@@ -161,18 +161,18 @@ def rewritten(path: Path, output: Path, m: TimeMap, known: Callable[[Times], Tim
     """
     steady = follows(m)
     with atomic.path(output) as temporary:
-        found = remux.retimed(path, temporary, lambda t: places(m, known, t), suffix=output.suffix, sound=steady)
-    if not found.written.get("video"):
+        film = remux.retimed(path, temporary, lambda t: places(m, known, t), suffix=output.suffix, sound=steady)
+    if not film.written.get("video"):
         raise MediaError("has no picture where the map says anything", source=path.name)
-    said = f"{found.written['video']} pictures"
-    if found.written.get("audio"):
+    said = f"{film.written['video']} pictures"
+    if film.written.get("audio"):
         said += " and their sound"
-    elif not steady and "audio" in found.tracks_left_out:
+    elif not steady and "audio" in film.tracks_left_out:
         said += "; the pace changes, so the sound is left out: `mmcli warp` it into a wav file"
-    refused = [track for track in found.tracks_left_out if "(" in track]
+    refused = [track for track in film.tracks_left_out if "(" in track]
     if refused:
         said += f"; left out: {', '.join(refused)}"
-    lost = ", ".join(f"{n} {kind}" for kind, n in found.left_out.items())
+    lost = ", ".join(f"{n} {kind}" for kind, n in film.left_out.items())
     return said + (f"; without a place on that clock, left out: {lost} packets" if lost else "")
 
 

@@ -6,7 +6,7 @@ along. A long recording is worked through in windows: each begins where the last
 well inside the window before, so that time and memory grow with the length and no faster.
 
 Whether text and recording belong together is asked of the same words backwards: in the right order they must fit
-better. Other languages are told by their common words, and their sounds come from espeak-ng, see :mod:`.ipa`.
+better. Other languages are told by their common words, and their sounds come from espeak-ng, see :mod:`.language`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.core.result import refusal
+from mmcli.aligners.core.inputs import refusal
 from mmcli.aligners.kernels import spoken
-from mmcli.aligners.speech import edges, ipa, phones
-from mmcli.aligners.speech import words as the_words
-from mmcli.aligners.speech.language import detect
+from mmcli.aligners.speech import edges, phones, words
+from mmcli.aligners.speech.language import detect, lines_in
 from mmcli.aligners.speech.phones import Heard
 from mmcli.aligners.speech.words import Line
 from mmcli.errors import InputError, MismatchError
@@ -64,7 +63,7 @@ UNSPOKEN = Spoken(None, None, None)
 
 
 @dataclass(frozen=True)
-class Found:
+class Reading:
     """Per line, per word: where it is spoken. ``guessed``: words sounded out by their letters."""
 
     lines: list[Line]
@@ -85,7 +84,7 @@ class _Walked(NamedTuple):
     backwards: float
 
 
-def align(sound: Any, text: str, name: str, *, language: str | None = None, force: bool = False) -> Found:
+def align(sound: Any, text: str, name: str, *, language: str | None = None, force: bool = False) -> Reading:
     """When the lines and words of a text are spoken in an audio clip.
 
     ``language``: the code of espeak-ng ("de"), None to tell it by the words. Raises InputError where the text holds no
@@ -94,7 +93,7 @@ def align(sound: Any, text: str, name: str, *, language: str | None = None, forc
     """
     told = language or detect(text, name)
     english = told.partition("-")[0] == "en"
-    lines, sounds, guessed = _in_english(text) if english else ipa.lines(text, told)
+    lines, sounds, guessed = _in_english(text) if english else lines_in(text, told)
     if not lines:
         raise InputError("holds no words", source=name)
     script = written(lines, sounds)
@@ -104,31 +103,31 @@ def align(sound: Any, text: str, name: str, *, language: str | None = None, forc
     if walked.gain < limit and not (force and (walked.spans[:, 0] >= 0).any()):
         raise _stranger(walked, name, limit)
     verdict = "match" if walked.gain >= limit else "no match (forced)"
-    words = _drawn_in(_by_line(lines, script, walked, len(samples) / phones.RATE), samples)
-    return Found(lines, words, guessed, told, walked.gain, verdict)
+    places = _drawn_in(_by_line(lines, script, walked, len(samples) / phones.RATE), samples)
+    return Reading(lines, places, guessed, told, walked.gain, verdict)
 
 
 def _in_english(text: str) -> tuple[list[Line], Callable[[str], tuple[str, ...]], list[str]]:
     """Lines, the sounds of each word by dictionary or by its letters, and the words that needed the latter."""
-    lines = the_words.lines(text)
+    lines = words.lines(text)
     known = phones.dictionary()
     spoken_words = dict.fromkeys(s for line in lines for w in line.words for s in w.spoken)
-    guessed = {s: tuple(the_words.sounded_out(s).split()) for s in spoken_words if s not in known}
+    guessed = {s: tuple(words.sounded_out(s).split()) for s in spoken_words if s not in known}
     return lines, lambda s: guessed[s] if s in guessed else known[s], list(guessed)
 
 
 def _stranger(walked: _Walked, name: str, limit: float) -> MismatchError:
-    found = float(np.mean(walked.spans[:, 0] >= 0))
+    share = float(np.mean(walked.spans[:, 0] >= 0))
     reason = (
-        f"it is not what is spoken ({found:.0%} of its words are found): its words fit {walked.forwards:.2f} nats a "
+        f"it is not what is spoken ({share:.0%} of its words are found): its words fit {walked.forwards:.2f} nats a "
         f"frame, backwards {walked.backwards:.2f}; their order gains {walked.gain:.2f}, the limit is {limit}"
     )
-    if found == 0:
+    if share == 0:
         reason = "it is not what is spoken: none of its words is found"
     error = refusal(reason, name, statistic=STATISTIC, value=walked.gain, limit=limit)
-    if found == 0:
+    if share == 0:
         error.hint = "check that the text and the recording belong together, and the language: --language CODE"
-    numbers = {"forwards": walked.forwards, "null": walked.backwards, "words_found": found}
+    numbers = {"forwards": walked.forwards, "null": walked.backwards, "words_found": share}
     error.evidence = {**(error.evidence or {}), **{k: round(v, 6) for k, v in numbers.items()}}
     return error
 
@@ -161,14 +160,14 @@ def _walk(script: Script, heard: Heard, prices: spoken.Prices = PRICES) -> _Walk
                 break
         sums += window.sums
         a = int(script.phrases[first])
-        found = [(a + k, (start + b, start + e, mean)) for k, (b, e, mean) in enumerate(window.words) if b >= 0]
+        placed = [(a + k, (start + b, start + e, mean)) for k, (b, e, mean) in enumerate(window.words) if b >= 0]
         if (
             done is None
         ):  # nothing to build on: the text waits, and what it found counts if what comes later goes on there
-            waiting = [f for f in found if f[1][2] >= LIKELY - prices.filler] if waiting is None else waiting
+            waiting = [f for f in placed if f[1][2] >= LIKELY - prices.filler] if waiting is None else waiting
             start = end - TAIL
             continue
-        stands = [f for f in found if f[0] < script.phrases[first + done]]
+        stands = [f for f in placed if f[0] < script.phrases[first + done]]
         for k, (begins, ends, mean) in stands + [f for f in waiting or [] if stands and f[0] < stands[0][0]]:
             spans[k], fit[k] = (begins, ends), mean
         start = end if final else stands[-1][1][1]
@@ -261,10 +260,10 @@ def _drawn_in(rows: list[list[Spoken]], samples: NDArray[Any]) -> list[list[Spok
     return [[w if w.start is None else Spoken(*next(moved), w.score) for w in row] for row in rows]
 
 
-def segments_of(found: Found) -> list[dict[str, Any]]:
+def segments_of(reading: Reading) -> list[dict[str, Any]]:
     """The ``segments`` of an alignment: every line, followed by its words, in the order of the text."""
     out: list[dict[str, Any]] = []
-    for line, row in zip(found.lines, found.words, strict=True):
+    for line, row in zip(reading.lines, reading.words, strict=True):
         heard = [w for w in row if w.start is not None]
         scores = [w.score for w in heard if w.score is not None]
         out.append(

@@ -30,8 +30,8 @@ def of_sound(sound: Any) -> Vector:
     from mmcli import extractors
 
     module = extractors.load("logmel")
-    found = module.extract(sound, module.Config(hop_s=HOP_S, bands=24, low_hz=100.0, high_hz=_highest(sound)))
-    level = uniform_filter1d(found.flat().max(axis=1).astype(np.float64), max(1, round(SMOOTH_S / HOP_S)))
+    bands = module.extract(sound, module.Config(hop_s=HOP_S, bands=24, low_hz=100.0, high_hz=_highest(sound)))
+    level = uniform_filter1d(bands.flat().max(axis=1).astype(np.float64), max(1, round(SMOOTH_S / HOP_S)))
     thin = 10
     width = max(3, round(LOCAL_S / HOP_S / thin))
     sampled = level[::thin]

@@ -47,9 +47,9 @@ class Contrastive(nn.Module):
             raise ArtifactError("contrastive encoders need two modalities")
         space = from_json(SpaceConfig, cast(Mapping[str, Any], config.get("space")), "space")
         self.names = [str(part.get("name")) for part in parts]
-        found = [encoder_of(part) for part in parts]
-        self.encoders = nn.ModuleList(found)
-        self.projections = nn.ModuleList(nn.Linear(e.width, space.width, bias=False) for e in found)
+        built = [encoder_of(part) for part in parts]
+        self.encoders = nn.ModuleList(built)
+        self.projections = nn.ModuleList(nn.Linear(e.width, space.width, bias=False) for e in built)
         self.log_scale = nn.Parameter(torch.tensor(-math.log(TEMPERATURE)))
 
     def forward(self, batch: Batch) -> Tensor:

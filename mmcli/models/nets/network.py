@@ -21,8 +21,7 @@ from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
 from mmcli.models import blocks, encoders
-from mmcli.models.heads import Head
-from mmcli.models.parts import Block, Encoder, from_json, zeroed
+from mmcli.models.parts import Block, Dropout, Encoder, from_json, zeroed
 from mmcli.registry import Registry
 
 MOST_MODALITIES = 64
@@ -57,6 +56,29 @@ class HeadConfig:
     dropout: float = 0.3
 
 
+class Head(nn.Module):
+    """``(n, width)`` to ``(n, outputs)``: a linear map plus a hidden layer that learns what the linear map leaves.
+
+    The linear path makes the sum over concatenated modalities a product of experts, right where modalities are
+    independent given the class; the hidden layer serves labels that show only in combinations (``hidden`` 0: none).
+    """
+
+    def __init__(self, width: int, outputs: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.drop = Dropout(dropout)
+        self.direct = nn.Linear(width, outputs)
+        self.hidden = nn.Linear(width, hidden) if hidden else None
+        self.out = nn.Linear(hidden, outputs) if hidden else None
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits; no softmax here."""
+        x = self.drop(features)
+        logits: Tensor = self.direct(x)
+        if self.hidden is not None and self.out is not None:
+            logits = logits + self.out(self.drop(torch.relu(self.hidden(x))))
+        return logits
+
+
 class Network(nn.Module):
     """Built from its configuration by :func:`.build`; ``names`` are the modalities in order."""
 
@@ -65,11 +87,11 @@ class Network(nn.Module):
         parts = objects(config.get("modalities"))
         head = from_json(HeadConfig, _object(config.get("head"), "head"), "head")
         self.names = [str(part.get("name")) for part in parts]
-        found = [encoder_of(part) for part in parts]
-        width = found[0].width
-        if any(encoder.width != width for encoder in found):
+        built = [encoder_of(part) for part in parts]
+        width = built[0].width
+        if any(encoder.width != width for encoder in built):
             raise ArtifactError("the encoders of one network must have one width")
-        self.encoders = nn.ModuleList(found)
+        self.encoders = nn.ModuleList(built)
         self.fusion = _block(_object(config.get("fusion"), "fusion"), len(parts), width, head.outputs)
         self.head = None if self.fusion.decides else Head(self.fusion.width, head.outputs, head.hidden, head.dropout)
         alone = config.get("auxiliary") is True or self.fusion.decides

@@ -160,16 +160,16 @@ def search(
 
 def _answered(whole: Tensor, y: Tensor, penalty: float, folds: Sequence[NDArray[np.int64]]) -> Tensor:
     """The outputs of every item by the folds it is not in; items are in the order of the folds."""
-    found = torch.zeros_like(y)
+    answers = torch.zeros_like(y)
     start = 0
     for fold in folds:
         stop = start + len(fold)
         rest = torch.cat([torch.arange(start), torch.arange(stop, len(whole))])
         across = whole[start:stop]
         weights, bias = solve(whole[rest][:, rest], y[rest], penalty)
-        found[start:stop] = across[:, :start] @ weights[:start] + across[:, stop:] @ weights[start:] + bias
+        answers[start:stop] = across[:, :start] @ weights[:start] + across[:, stop:] @ weights[start:] + bias
         start = stop
-    return found
+    return answers
 
 
 def machine(

@@ -1,0 +1,74 @@
+"""From what speaks for a map to the probability that it is right, and from there to one of three answers.
+
+The odds of a decision are a linear function of its evidence on a logarithmic scale (logistic regression), fitted by
+``tests/benchmarks/corpus/odds.py`` on pairs of the corpus whose recordings chose nothing else, and checked on others.
+A map is given as a match where the probability is MATCH or more, refused as no match below NO, and called unsure between:
+then it is only written when it is asked for all the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mmcli.errors import MismatchError
+
+Verdict = Literal["match", "unsure", "no match"]
+
+MATCH, NO = 0.90, 0.20  # probabilities
+
+
+@dataclass(frozen=True)
+class Odds:
+    """``log odds = at_zero + sum of weight * evidence``; evidence outside of ``ranges`` counts as their end."""
+
+    at_zero: float
+    weights: dict[str, float]
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def probability(self, evidence: Mapping[str, float]) -> float:
+        """That a map with this evidence is right, 0.001 to 0.999.
+
+        >>> Odds(-2.0, {"nats": 1.0}).probability({"nats": 2.0})
+        0.5
+        """
+        total = self.at_zero
+        for name, weight in self.weights.items():
+            low, high = self.ranges.get(name, (-math.inf, math.inf))
+            total += weight * min(max(evidence[name], low), high)
+        return round(min(max(1.0 / (1.0 + math.exp(-min(max(total, -50.0), 50.0))), 0.001), 0.999), 4)
+
+
+def verdict(probability: float) -> Verdict:
+    """The answer of three.
+
+    >>> verdict(0.97), verdict(0.5), verdict(0.01)
+    ('match', 'unsure', 'no match')
+    """
+    return "match" if probability >= MATCH else "unsure" if probability >= NO else "no match"
+
+
+def settled(probability: float, reason: str, name: str | None, *, force: bool, decides: str) -> str:
+    """The verdict as the map states it. Raises MismatchError with the evidence where it is no match or unsure, unless
+    ``force``; ``decides`` says what would settle an unsure one."""
+    answer = verdict(probability)
+    if answer == "match":
+        return answer
+    if force:
+        return "unsure" if answer == "unsure" else "no match (forced)"
+    evidence = {"statistic": "probability", "value": probability, "limit": MATCH}
+    if answer == "unsure":
+        raise MismatchError(
+            f"may match the reference or not (probability {probability:.0%}): {reason}",
+            source=name,
+            hint=f"{decides}; --force makes the map all the same",
+            evidence=evidence,
+        )
+    raise MismatchError(
+        f"does not match the reference: {reason}",
+        source=name,
+        hint="--force makes a map all the same",
+        evidence=evidence,
+    )

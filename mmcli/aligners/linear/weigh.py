@@ -1,0 +1,137 @@
+"""What speaks for lines: how well the frames fit, how much better than anywhere else, and what the phase says to that.
+
+Lines are mended first (:mod:`.trace`), then weighed against the same lines at every other place of the reference: loops,
+clicks and steady tones fit as well there, and two recordings that share nothing else fit nowhere. Where frames leave a
+doubt, as in dubs that share the music under other voices, the phase of the sound is asked in the same way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.aligners.linear import breaks, trace
+from mmcli.aligners.linear.alignment import overlap
+from mmcli.aligners.linear.breaks import Piece
+from mmcli.aligners.linear.choose import Choice
+from mmcli.aligners.linear.contrast import Contrast, Segment, evidence
+from mmcli.aligners.linear.fit import Material
+from mmcli.errors import MismatchError
+
+PIECE_NATS = 12.0  # what each further piece costs: a place among thousands
+CLEAR_NATS = 60.0  # margin of the frames, from which the phase is not asked
+CHUNK_S, MOST_CHUNKS = 8.0, 8  # of the query, that the phase is asked about
+REACH_S = 30.0  # on either side of its place, that each is looked for in
+OWN_S, OTHER_S = 0.004, 0.02  # around the place of a line; from where on it is another
+LOWEST_HZ = 80.0
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A choice of lines, mended, with its ``segments`` [(t_reference, t_query)] * 2 in seconds and the ``evidence`` that
+    its odds are made of: ``margin`` in nats over the best other place, ``phase``: the same in standard deviations,
+    ``share`` of the windows that agree, ``covered`` share of the shorter side, ``pieces``, ``seconds`` mapped."""
+
+    choice: Choice
+    segments: list[Segment]
+    evidence: dict[str, float]
+    rival_s: float  # how far away the best other place is, seconds of the reference
+
+
+def weigh(x: Material, y: Material, choice: Choice) -> Weighed | None:
+    """The choice mended and weighed; None where its lines leave nothing that both sides share."""
+    try:
+        segments = choice.segments or [overlap(x.span, y.span, choice.fit.offset_s, choice.fit.rate)]
+    except MismatchError:
+        return None
+    contrast = Contrast(x, y)
+    runs = trace.runs_of(segments)
+    mended = trace.mend_ends(x, y, trace.mend(contrast, runs))
+    if len(mended) != len(runs):
+        rate = mended[0].slope
+        nothing = np.zeros(len(choice.fit.lags.t), dtype=bool)
+        pieces = [Piece(r.lag, 0.0, r.start * rate, r.end * rate, nothing) for r in mended]
+        segments = breaks.segments(x, y, pieces, rate)
+        fit = replace(choice.fit, model="piecewise", rate=rate)
+        choice = replace(choice, model="piecewise", fit=fit, segments=segments)
+    said = evidence(contrast, segments)
+    margin = said.nats - said.rival - PIECE_NATS * (len(segments) - 1)
+    phase = 0.0
+    if x.samples is not None and margin < CLEAR_NATS:
+        phase = phase_margin(x, y, segments)
+    seconds = float(sum(s[1, 1] - s[0, 1] for s in segments))
+    shorter = min(m.span[1] - m.span[0] for m in (x, y))
+    return Weighed(
+        choice,
+        segments,
+        {
+            "margin": float(np.log1p(max(margin, 0.0))),
+            "phase": float(np.log1p(max(phase, 0.0))),
+            "share": choice.share,
+            "covered": min(1.0, seconds / max(shorter, 1e-9)),
+            "pieces": float(len(segments)),
+            "seconds": float(np.log1p(seconds)),
+        },
+        said.shift_s * x.unit_s,
+    )
+
+
+def phase_margin(x: Material, y: Material, segments: list[Segment]) -> float:
+    """How much higher the phase peak at the lines is than the best one elsewhere, in standard deviations of both curves:
+    that of chunks of the query looked for about their places, added up."""
+    assert x.samples is not None
+    half = round(REACH_S * x.rate_hz)
+    total, count = np.zeros(2 * half + 1), np.zeros(2 * half + 1)
+    for place, samples in _chunks(x, y, segments):
+        first = max(0, place - half)
+        curve = _phases(x.samples[first : place + half + len(samples)], samples, x.rate_hz)
+        at = first - place + half
+        curve = curve[: max(0, len(total) - at)]
+        total[at : at + len(curve)] += curve
+        count[at : at + len(curve)] += 1
+    if not count.any():
+        return 0.0
+    score = np.where(count >= 0.5 * count.max(), total / np.sqrt(np.maximum(count, 1)), 0.0)
+    own, other = round(OWN_S * x.rate_hz), round(OTHER_S * x.rate_hz)
+    here = float(score[half - own : half + own + 1].max())
+    score[half - other : half + other + 1] = 0.0
+    return here - float(score.max())
+
+
+def _chunks(x: Material, y: Material, segments: list[Segment]) -> list[tuple[int, NDArray[np.float32]]]:
+    """Stretches of the query, at the pace of the reference, and where in its samples each belongs."""
+    places: list[tuple[float, float, float, float]] = []
+    for (r0, q0), (r1, q1) in segments:
+        count = max(1, int((q1 - q0) / CHUNK_S))
+        rate = (r1 - r0) / (q1 - q0)
+        length = min(CHUNK_S, (q1 - q0) / count)
+        places += [(r0 + rate * k * (q1 - q0) / count, q0 + k * (q1 - q0) / count, length, rate) for k in range(count)]
+    chosen = np.unique(np.linspace(0, len(places) - 1, min(MOST_CHUNKS, len(places))).astype(int))
+    out = []
+    for r, q, length, rate in (places[k] for k in chosen.tolist()):
+        samples = y.samples_at(rate)
+        start, n = round(q * rate * x.rate_hz), int(length * rate * x.rate_hz)
+        place = max(0, round(r * x.rate_hz))
+        if n >= 0.5 * x.rate_hz and start + n <= len(samples) and place + n <= len(x.samples):  # type: ignore[arg-type]
+            out.append((place, samples[start : start + n]))
+    return out
+
+
+def _phases(reference: NDArray[np.float32], query: NDArray[np.float32], rate_hz: float) -> NDArray[np.float64]:
+    """The phase correlation at every place that the query fits in, mean 0 and deviation 1."""
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    size = int(next_fast_len(len(reference) + len(query), real=True))
+    cross = rfft(reference, size) * np.conj(rfft(query, size))
+    magnitude = np.abs(cross)
+    floor = 1e-3 * float(magnitude.mean())
+    places = max(0, len(reference) - len(query) + 1)
+    if floor <= 0:
+        return np.zeros(places)
+    cross /= magnitude + floor
+    cross[: int(LOWEST_HZ * size / rate_hz)] = 0
+    curve = np.asarray(irfft(cross, size)[:places], dtype=np.float64)
+    spread = float(curve.std())
+    return (curve - curve.mean()) / spread if spread > 0 else np.zeros(places)
