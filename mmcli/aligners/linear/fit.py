@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.core import inputs
+from mmcli.aligners.core import inputs, limits
 from mmcli.aligners.core.frames import coarse, comparable
 from mmcli.aligners.linear import consensus, rates, windows
 from mmcli.aligners.linear.consensus import Line
@@ -22,7 +22,6 @@ from mmcli.media.clips import AudioClip
 
 Vector = NDArray[np.float64]
 
-SHARP_Z = 6.0  # phase peaks below this happen between unrelated signals (4 to 5 is usual there)
 PHASE_WINDOW_S = 4.0  # a drift of 100 ppm moves the ends of such a window by 0.2 ms to either side
 PHASE_SMEAR_S = 5e-5  # a window whose ends move more than this is corrected for the rate found, and measured again
 NEAR = 4.0  # tolerances: a window that misses a line by less was found at the right place, not well measured
@@ -106,7 +105,7 @@ class Lags:
     @property
     def trusted(self) -> Vector:
         """The share of windows whose phase peak stands out, per window 0 or 1; all ones without sound."""
-        return np.ones(len(self.t)) if self.z is None else np.asarray(self.z >= SHARP_Z, dtype=np.float64)
+        return np.ones(len(self.t)) if self.z is None else np.asarray(self.z >= limits.SHARP_Z.value, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -158,6 +157,16 @@ class Fit:
         """Standard deviation of the slope, seconds per second."""
         t = self.lags.t[self.line.agree]
         return self.deviation_s / float(np.sqrt(self.independent) * t.std()) if len(t) > 1 else np.inf
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether other rates need not be tried."""
+        return self.agreeing >= limits.RATE_ENOUGH.value and self.is_settled
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its rate was followed to its end."""
+        return abs(self.line.slope) < limits.UNSETTLED.value
 
     @property
     def score(self) -> float:
@@ -241,10 +250,15 @@ def local_lags(
     z = np.array([f[1] for f in fine])
     missing = ~np.isfinite(sharpened)
     z[missing] = 0.0
-    sharp = float(np.mean(z >= SHARP_Z)) >= 0.3
+    sharp = are_sharp(z)
     if sharp:
         lag = np.where(missing, lag, sharpened)
     return Lags(t, lag, score, z, sharp, rate, positions.window_s, hop, rival)
+
+
+def are_sharp(z: Vector) -> bool:
+    """Whether so many phase peaks stand out that lags are measured by them."""
+    return float(np.mean(z >= limits.SHARP_Z.value)) >= limits.SHARP_SHARE.value
 
 
 def fitted(lags: Lags, model: str, *, tolerance_s: float | None = None, most_ppm: float = 6000.0) -> Fit:
@@ -264,8 +278,6 @@ GRID = 0.004  # between tried rates: half of it moves the ends of a 10 s window 
 PROBE_DIMS, PROBE_FRAMES = 16, 16_384  # what rates are compared by; an hour then takes 0.2 s a frame
 PROBES = 24  # windows that a tried rate is judged by
 ROUNDS = 4  # of measuring again with the rate found
-ENOUGH = 0.6  # of the windows must agree with a line before other rates are not tried
-UNSETTLED = 0.002  # a slope still as steep as this after ROUNDS was not followed to its end
 
 
 def best_line(
@@ -285,15 +297,14 @@ def best_line(
         return fitted(lags, "affine", tolerance_s=tolerance_s)
 
     first = polish(x, y, at(1.0), window_s=window_s, step_s=step_s, tolerance_s=tolerance_s)
-    settled = abs(first.line.slope) < UNSETTLED
-    if most_stretch == 0 or (first.agreeing >= ENOUGH and settled):
+    if most_stretch == 0 or (first.is_enough):
         return first
     tried = probe(x, y, most_stretch=most_stretch, window_s=window_s)
     if abs(tried - 1.0) < GRID / 2:
         return first
     second = polish(x, y, at(tried), window_s=window_s, step_s=step_s, tolerance_s=tolerance_s)
     if second.strength == first.strength:
-        return first if settled else second
+        return first if first.is_settled else second
     return second if second.strength > first.strength else first
 
 

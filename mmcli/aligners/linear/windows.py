@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.core import limits
+
 Times = NDArray[np.float64]
 
 MOST_FRAMES = 32_768  # frames of the longer side: past this the grid is made coarser (an hour is searched at 0.11 s)
-ELSEWHERE_S, ALIKE_S = 0.5, 0.08  # another place lies further away than this; one other place for all within that
-NEARLY = 0.95  # of the correlation at the chosen position
 FEWEST_WINDOWS = 12  # of a short query: they overlap more
 MOST_WINDOWS = 320  # of the query
 
@@ -123,11 +123,11 @@ def positions(
     return Positions(centre, lag, score, length * hop, step * hop)
 
 
-def track(p: Positions, *, most_ppm: float = 2000.0, jump_price: float = 0.5) -> NDArray[np.int64]:
+def track(p: Positions, *, most_ppm: float = 2000.0) -> NDArray[np.int64]:
     """The sequence of candidates (one a window, -1 where a window has none) that agrees best: Viterbi.
 
     A change of lag within ``most_ppm`` of the time between the windows, and 20 ms for the grid, is free; any other
-    costs ``jump_price`` of correlation.
+    costs some correlation (JUMP_PRICE).
     """
     usable = np.flatnonzero(np.isfinite(p.lag[:, 0]))
     best = np.full(len(p.centre), -1, dtype=np.int64)
@@ -140,7 +140,7 @@ def track(p: Positions, *, most_ppm: float = 2000.0, jump_price: float = 0.5) ->
         free = most_ppm * 1e-6 * (p.centre[now] - p.centre[before]) + 0.02
         change = np.abs(p.lag[now][:, None] - p.lag[before][None, :])
         with np.errstate(invalid="ignore"):
-            value = total[None, :] - np.where(change <= free, 0.0, jump_price)
+            value = total[None, :] - np.where(change <= free, 0.0, limits.JUMP_PRICE.value)
         came.append(np.argmax(value, axis=1))
         total = value.max(axis=1) + np.where(np.isfinite(p.lag[now]), p.score[now], -np.inf)
     at = int(np.argmax(total))
@@ -165,11 +165,13 @@ def rival(p: Positions, choice: NDArray[np.int64]) -> tuple[float, float]:
     own = choice[rows]
     moved = p.lag[rows] - p.lag[rows, own][:, None]
     with np.errstate(invalid="ignore"):
-        near = (np.abs(moved) > ELSEWHERE_S) & (p.score[rows] >= NEARLY * p.score[rows, own][:, None])
+        near = (np.abs(moved) > limits.ELSEWHERE_S.value) & (
+            p.score[rows] >= limits.NEARLY.value * p.score[rows, own][:, None]
+        )
     values = np.sort(moved[near])
     if len(values) == 0:
         return 0.0, 0.0
-    inside = np.searchsorted(values, values + ALIKE_S, side="right") - np.arange(len(values))
+    inside = np.searchsorted(values, values + limits.ALIKE_S.value, side="right") - np.arange(len(values))
     k = int(np.argmax(inside))
     return float(np.median(values[k : k + inside[k]])), min(1.0, float(inside[k]) / len(rows))
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmcli.aligners.core import frames, inputs, shuffle_test
+from mmcli.aligners.core import frames, inputs, limits, shuffle_test
 from mmcli.aligners.core.inputs import refusal
 from mmcli.aligners.linear import choose, fit
 from mmcli.aligners.linear.alignment import broken, straight
@@ -28,18 +28,6 @@ ACCEPTS = (("audio", "audio"), ("features", "features"))
 WIDTHS = "any"  # of features of two kinds: those are warped through what they share
 TEST_HOP_S = 0.05  # of the frames that the test for belonging together compares
 CONTEXT = 9  # of them, 0.45 s, stand together: what single frames share by chance, so long a stretch does not
-# The statistic above which sound is refused: the geometric mean of the ratios of spectra and of pitch classes. On pairs
-# made for the purpose (copies and renditions of others than tests/benchmarks/bench_refusal.py counts) 56 right ones
-# gave up to 0.73 and 270 wrong ones 0.85 and more; the smaller ratio alone let one piece backwards pass.
-# A person and a synthetic voice share too little for it: they are asked what they say (:func:`.views.voices`).
-SOUND_LIMIT = 0.79
-FRAMES_LIMIT = 0.40  # the same for features and series, where only other sources were measured, not other classes
-# Frames so wide are also judged by their shape: columns of one deviation, half a second together, by their cosine. In
-# features of re-timed speech, music and film a few large columns hide the rest, and right ones were refused; by their
-# shape mfcc, logmel and chroma lay at 0.35 and less, spectral features and spiky series up to 0.50 (and are refused
-# still), made series of 8 columns and other recordings at 0.63 and more. Narrower ones turn onto each other too easily.
-WIDE = 8
-SAME_LIMIT = 0.55  # the statistic of the spectra alone, up to which a pair is one recording twice
 LINE_VERDICT = "match"
 
 
@@ -89,21 +77,21 @@ def _warped_sound(x: Any, y: Any, config: Config) -> Alignment:
     ends = {opened: [_tested(v, opened) for v in seen] for opened in seen[0].ends()}
     opened, (spectra, pitches) = min(ends.items(), key=lambda e: _both(*e[1]))
     ratio = _both(spectra, pitches)
-    kind = config.kind if config.kind != "auto" else "same" if spectra.ratio <= SAME_LIMIT else "rendition"
+    kind = config.kind if config.kind != "auto" else "same" if spectra.ratio <= limits.SAME.value else "rendition"
     said = {
         "same": "one recording twice (log-mel bands compared)",
         "rendition": "two renditions (pitch classes, spectra and onsets compared)",
     }[kind]
     evidence = f"warped cost over shuffled cost {ratio:.2f}"
     evidence += f" (spectra {spectra.ratio:.2f}, pitch classes {pitches.ratio:.2f})"
-    if ratio > SOUND_LIMIT and config.kind != "same" and (heard := views.voices_test(x, y)) is not None:
-        evidence += f", what is said {heard[0].ratio:.2f} (limit {views.VOICES_LIMIT:.2f})"
-        if heard[0].ratio <= views.VOICES_LIMIT:
+    if ratio > limits.SOUND.value and config.kind != "same" and (heard := views.voices_test(x, y)) is not None:
+        evidence += f", what is said {heard[0].ratio:.2f} (limit {limits.VOICES.value:.2f})"
+        if heard[0].ratio <= limits.VOICES.value:
             return _two_voices(x, y, heard, evidence, config)
-    verdict = _judged(ratio, SOUND_LIMIT, evidence, config, inputs.name_of(y))
+    verdict = _judged(ratio, limits.SOUND.value, evidence, config, inputs.name_of(y))
     view = views.same_recording((x, y)) if kind == "same" else views.rendition((x, y))
     warp = find(replace(view, opened=opened), kind=kind)
-    reason = f"{evidence}; limit {SOUND_LIMIT:.2f}; taken for {said}"
+    reason = f"{evidence}; limit {limits.SOUND.value:.2f}; taken for {said}"
     return freely(x, y, view, warp, {"ratio": ratio, "verdict": verdict, "reason": reason}, "auto", config)
 
 
@@ -126,16 +114,16 @@ def _warped_frames(x: Any, y: Any, config: Config) -> Alignment:
     factor = max(1, max(len(xv), len(yv)) // 4000)
     ratio, opened = _frames_tested(view, factor)
     evidence = f"warped cost over shuffled cost {ratio:.2f}"
-    if ratio > FRAMES_LIMIT and xv.shape[1] >= WIDE:
+    if ratio > limits.FRAMES.value and xv.shape[1] >= limits.WIDE.value:
         flat_x, flat_y = (frames.standard(v).astype(np.float32) for v in (xv, yv))
         view = View(flat_x, flat_y, xt, yt, "cosine")
         hop = max(inputs.hop_of(t) for t in (xt, yt))
         shapes, opened = _frames_tested(view, max(factor, round(TEST_HOP_S / hop)), CONTEXT)
         evidence += f", that of the shape of its frames {shapes:.2f}"
         ratio = min(ratio, shapes)
-    verdict = _judged(ratio, FRAMES_LIMIT, evidence, config, inputs.name_of(y))
+    verdict = _judged(ratio, limits.FRAMES.value, evidence, config, inputs.name_of(y))
     warp = find(replace(view, opened=opened), kind=None)
-    reason = f"{evidence}; limit {FRAMES_LIMIT:.2f}"
+    reason = f"{evidence}; limit {limits.FRAMES.value:.2f}"
     quality = {"ratio": ratio, "verdict": verdict, "reason": reason}
     return freely(x, y, view, warp, quality, "auto", config)
 
@@ -153,8 +141,8 @@ def _frames_tested(view: View, factor: int, context: int = 1) -> tuple[float, tu
 def _of_two_kinds(x: Any, y: Any, config: Config) -> Alignment:
     shared, ratio = canonical.shuffle_test(x, y)
     evidence = f"warped cost over shuffled cost {ratio:.2f} in the space that both share"
-    verdict = _judged(ratio, canonical.LIMIT, evidence, config, inputs.name_of(y))
-    reason = f"{evidence}; limit {canonical.LIMIT:.2f}; taken for two kinds: canonical time warping"
+    verdict = _judged(ratio, limits.TWO_KINDS.value, evidence, config, inputs.name_of(y))
+    reason = f"{evidence}; limit {limits.TWO_KINDS.value:.2f}; taken for two kinds: canonical time warping"
     quality = {"ratio": ratio, "verdict": verdict, "reason": reason}
     return replace(inputs.warped(x, y, shared.path, shared.cost, name="auto", config=config), quality=quality)
 

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.core import inputs, shuffle_test
+from mmcli.aligners.core import inputs, limits, shuffle_test
 from mmcli.aligners.core.inputs import refusal
 from mmcli.aligners.linear import rates
 from mmcli.aligners.linear.alignment import overlap
 from mmcli.aligners.linear.windows import vertex
 from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.errors import MismatchError
 from mmcli.media.clips import AudioClip, VideoClip
 
 ACCEPTS = (("video", "audio"), ("audio", "video"))
@@ -28,11 +29,6 @@ HOP_S = 0.01
 LOCAL_S = 1.0  # over which the usual level of a curve is taken away
 BLOCK_S = 1.5  # of the film, whose order is changed for the null
 SHUFFLES = 40
-SHARED = 0.5  # of the shorter side, and
-SHARED_S = 8.0  # seconds: less than this in common is no evidence
-LIMIT_Z = 6.0  # deviations of the shuffled films' best correlations above their mean
-RIVAL = 0.85  # another place that is so nearly as good makes the answer ambiguous
-NEAR_S = 0.3  # lags closer than this are one place
 EXPONENT = 0.5  # of the curves: one explosion is not to outweigh a hundred steps
 
 
@@ -69,14 +65,7 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
         f"movement against onsets correlate by {at.strength:.2f}, with the film's seconds in another order by "
         f"{mean:.2f} +- {deviation:.2f}: z = {z:.1f}"
     )
-    problem = None
-    if z < LIMIT_Z:
-        reason = f"{evidence}, below the limit of {LIMIT_Z:g}"
-        problem = refusal(reason, y.name, statistic="z of movement against onsets", value=z, limit=LIMIT_Z)
-    elif at.rival > RIVAL * at.strength:
-        reason = f"another place is nearly as good ({at.rival:.2f} after {at.strength:.2f}): what is steady repeats"
-        share = at.rival / at.strength
-        problem = refusal(reason, y.name, statistic="second best place over best", value=share, limit=RIVAL)
+    problem = doubt(at, z, evidence, y.name)
     if problem is not None and not config.force:
         raise problem
     rate_name = next((n for n, r in rates.NAMED.items() if r == at.rate), None)
@@ -98,6 +87,18 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
         reference=inputs.about(x),
         query=inputs.about(y),
     )
+
+
+def doubt(at: Place, z: float, evidence: str, name: str) -> MismatchError | None:
+    """Why a place is not believed; None where it is. ``name`` is that of the query."""
+    least, most = limits.MOTION_Z.value, limits.MOTION_RIVAL.value
+    if z < least:
+        reason = f"{evidence}, below the limit of {least:g}"
+        return refusal(reason, name, statistic="z of movement against onsets", value=z, limit=least)
+    if at.rival > most * at.strength:
+        reason = f"another place is nearly as good ({at.rival:.2f} after {at.strength:.2f}): what is steady repeats"
+        return refusal(reason, name, statistic="second best place over best", value=at.rival / at.strength, limit=most)
+    return None
 
 
 def seen(video: VideoClip) -> Curve:
@@ -139,9 +140,9 @@ def place(x: Curve, y: Curve) -> Place:
     for rate in (1.0, *rates.NAMED.values()):
         strength, first = correlation(x, stretched(y, rate))
         k = int(np.argmax(strength))
-        far = np.abs(np.arange(len(strength)) - k) > NEAR_S / HOP_S
+        far = np.abs(np.arange(len(strength)) - k) > limits.MOTION_NEAR_S.value / HOP_S
         rival = float(strength[far].max()) if far.any() else 0.0
-        if best is None or strength[k] > best.strength * (1.0 if best.rate != 1.0 else 1.02):
+        if best is None or strength[k] > best.strength * (1.0 if best.rate != 1.0 else limits.MOTION_NAMED.value):
             beside = vertex(*strength[k - 1 : k + 2]) if 0 < k < len(strength) - 1 else 0.0
             offset = (first + k + beside) * HOP_S
             best = Place(float(offset), rate, float(strength[k]), rival)
@@ -179,7 +180,7 @@ def correlation(x: Curve, y: Curve) -> tuple[Curve, int]:
     both = at_all(spectra[0], spectra[1])
     ex, ey = at_all(spectra[2], spectra[5]), at_all(spectra[4], spectra[3])
     shared = np.round(at_all(spectra[4], spectra[5]))
-    need = max(SHARED * min(n, m), min(SHARED_S / HOP_S, min(n, m)))
+    need = max(limits.MOTION_SHARED.value * min(n, m), min(limits.MOTION_SHARED_S.value / HOP_S, min(n, m)))
     energy = np.sqrt(np.maximum(ex, 0.0) * np.maximum(ey, 0.0))
     strength = np.where(energy > 1e-9 * max(energy.max(), 1e-30), both / np.maximum(energy, 1e-30), 0.0)
     strength = np.where(shared >= need, strength * np.sqrt(shared / min(n, m)), 0.0)

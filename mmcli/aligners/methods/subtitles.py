@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.core import inputs
+from mmcli.aligners.core import inputs, limits
 from mmcli.aligners.core.inputs import refusal
 from mmcli.aligners.linear import rates
 from mmcli.aligners.subtitles import place
@@ -21,7 +21,6 @@ from mmcli.media.clips import AudioClip, SubtitleClip
 
 ACCEPTS = (("audio", "subtitle"), ("subtitle", "subtitle"), ("subtitle", "audio"))
 Cues = list[tuple[float, float, str]]
-FEWEST_CUES = 5
 EARLY_S = 0.1  # before a cue, where a break inside the cue before it ends
 
 
@@ -66,8 +65,8 @@ def placed(
     not fit, unless ``force``.
     """
     spans = _merged(cues)
-    if len(spans) < FEWEST_CUES:
-        raise InputError(f"{len(spans)} cues say too little; {FEWEST_CUES} are needed", source=name)
+    if len(spans) < limits.FEWEST_CUES.value:
+        raise InputError(f"{len(spans)} cues say too little; {limits.FEWEST_CUES.value} are needed", source=name)
     placement = place.place(activity, spans)
     z, limit = placement.stands.z, placement.stands.limit
     if not placement.stands.is_clear and not force:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.core import limits
 from mmcli.artifacts.formats.timemap import TOUCHING, TimeMap
 from mmcli.artifacts.io import atomic
 from mmcli.errors import MediaError
@@ -21,7 +22,6 @@ from mmcli.media import remux
 
 Samples = NDArray[np.float32]
 
-DRIFT = 0.003  # a rate nearer to 1 than this is the drift of a clock: resampling shifts pitch by 5 cents at most
 WINDOW_S = 0.04
 JOIN_S = 0.002
 
@@ -33,8 +33,18 @@ def retimed(samples: Samples, rate_hz: int, m: TimeMap) -> Samples:
     """
     end = float(m.to_reference(len(samples) / rate_hz)) if m.is_line else float(m.knots[-1, 0])
     n = max(1, int(end * rate_hz))
+<<<<<<< HEAD
     if follows(m):
         return _pieced(samples, rate_hz, m, n)
+=======
+    if m.is_line and m.rate is not None and abs(m.rate - 1.0) <= limits.DRIFT.value:
+        at = m.to_query(np.arange(n) / rate_hz) * rate_hz
+        inside = (at >= 0) & (at <= len(samples) - 1)
+        out = np.zeros((n, *samples.shape[1:]), dtype=np.float32)
+        for channel, target in zip(_channels(samples), _channels(out), strict=True):
+            target[inside] = _interpolated(channel, at[inside])
+        return out
+>>>>>>> int
     return _overlap_added(samples, rate_hz, m, n)
 
 
@@ -179,9 +189,9 @@ def rewritten(path: Path, output: Path, m: TimeMap, known: Callable[[Times], Tim
 def follows(m: TimeMap) -> bool:
     """Whether every stretch of the map runs at the pace of the other clock, but for the drift of a clock."""
     if m.is_line:
-        return m.rate is not None and abs(m.rate - 1.0) <= DRIFT
+        return m.rate is not None and abs(m.rate - 1.0) <= limits.DRIFT.value
     slopes = [np.diff(s[:, 0]) / np.diff(s[:, 1]) for s in m.segments if len(s) > 1]
-    return bool(slopes) and float(np.abs(np.concatenate(slopes) - 1.0).max()) <= DRIFT
+    return bool(slopes) and float(np.abs(np.concatenate(slopes) - 1.0).max()) <= limits.DRIFT.value
 
 
 def places(m: TimeMap, known: Callable[[Times], Times], t: Times) -> tuple[Times, NDArray[np.bool_]]:

@@ -9,6 +9,7 @@ import subprocess
 import unicodedata
 from collections.abc import Callable
 
+from mmcli.aligners.core import limits
 from mmcli.aligners.core.inputs import refusal
 from mmcli.aligners.speech import phones
 from mmcli.aligners.speech.words import Line, Word, lines
@@ -71,8 +72,6 @@ NAMES = {"de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pt":
     "bg": "Bulgarian",
     "uk": "Ukrainian",
 }
-STRANGE = 0.5  # share of the words that the English dictionary lacks, from which a text is not taken for English
-# Of English texts 0 to 0.09 were lacking, of others 0.44 to 1 (they share short words and names).
 
 
 def detect(text: str, name: str) -> str:
@@ -95,15 +94,19 @@ def detect(text: str, name: str) -> str:
     lacking = sum(s not in known for s in plain) / max(len(plain), 1)
     best = max(shares, key=lambda code: (shares[code], code == "en"))
     marked = sum(not w.isascii() for w in words) / len(words)
-    if best != "en" and shares[best] > shares["en"] + 0.1 and (lacking > 0.15 or marked > 0.05):
+    if (
+        best != "en"
+        and shares[best] > shares["en"] + limits.COMMON_AHEAD.value
+        and (lacking > limits.LACKING.value or marked > limits.MARKED.value)
+    ):
         return best
-    if lacking > STRANGE and len(plain) >= 5:
+    if lacking > limits.STRANGE.value and len(plain) >= limits.STRANGE_WORDS.value:
         error = refusal(
             f"{lacking:.0%} of its words are not English, and its language is not known by them",
             name,
             statistic="share of words that the English dictionary lacks",
             value=lacking,
-            limit=STRANGE,
+            limit=limits.STRANGE.value,
         )
         error.hint = "name the language for espeak-ng, as in --language cy, or --language en"
         raise error

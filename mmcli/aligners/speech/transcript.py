@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.core import limits
 from mmcli.aligners.core.inputs import refusal
 from mmcli.aligners.kernels import spoken
 from mmcli.aligners.speech import edges, phones, words
@@ -31,19 +32,8 @@ FRAME_S = 0.01
 # A frame is 25.6 ms of sound, and what divides two of them lies between their middles. (Without it voices of espeak-ng,
 # whose edges are known, began 10 to 15 ms and ended 9 to 21 ms too early.)
 MIDDLE_S = (0.0256 - FRAME_S) / 2
-# Chosen on 15 recordings (people, voices of espeak-ng, four in noise), with each line taken out of the text in turn:
-# of 2,476 lines 9 moved by more than 0.3 s, by at most 1.2 s. Of 170 strange lines put in none was found spoken.
-PRICES = spoken.Prices(filler=2.5, begin=30.0, skip=60.0, more=0.5)
-FOREIGN = spoken.Prices(filler=3.5, begin=30.0, skip=60.0, more=0.5)  # the sounds of other languages fit worse
-POOR = -1.6  # mean ratio, below which the model hardly knows a voice: its words are placed as foreign ones are
 WINDOW, TAIL = 6000, 1000  # frames of a window; of its end, where what is found is not yet trusted
-TRUSTED = 400.0  # nats by which a run of phrases is better than a filler, for a window to end with it; by chance: 150
-LIKELY = 0.5  # nats a frame by which a word is, to stay found in a window without such a run
 REACHES = (0.6, 3.6)  # states of text a frame that are searched; people speak 0.35
-# Nats a frame by which the words fit better than the same words backwards. Texts that were read: 0.40 or more (half of
-# the text missing, a voice that the model hardly knows), 1.7 in the middle; other texts: 0.13 or less. In other
-# languages 0.63 or more (Bulgarian 0.32), other texts 0.36 or less.
-LEAST_GAIN, LEAST_GAIN_FOREIGN = 0.3, 0.45
 STATISTIC = "nats a frame that the words fit better than backwards"
 
 
@@ -98,13 +88,34 @@ def align(sound: Any, text: str, name: str, *, language: str | None = None, forc
         raise InputError("holds no words", source=name)
     script = written(lines, sounds)
     samples = sound.samples(phones.RATE)
-    walked = _walk(script, phones.hear(samples, sound.name), PRICES if english else FOREIGN)
-    limit = LEAST_GAIN if english else LEAST_GAIN_FOREIGN
-    if walked.gain < limit and not (force and (walked.spans[:, 0] >= 0).any()):
-        raise _stranger(walked, name, limit)
-    verdict = "match" if walked.gain >= limit else "no match (forced)"
+    walked = _walk(script, phones.hear(samples, sound.name), prices(foreign=not english))
+    belongs = is_read(walked.gain, foreign=not english)
+    if not belongs and not (force and (walked.spans[:, 0] >= 0).any()):
+        raise _stranger(walked, name, (limits.GAIN if english else limits.GAIN_FOREIGN).value)
+    verdict = "match" if belongs else "no match (forced)"
     places = _drawn_in(_by_line(lines, script, walked, len(samples) / phones.RATE), samples)
     return Reading(lines, places, guessed, told, walked.gain, verdict)
+
+
+def prices(*, foreign: bool) -> spoken.Prices:
+    """What it costs to pass over speech, and over text."""
+    filler = limits.FILLER_FOREIGN if foreign else limits.FILLER
+    return spoken.Prices(filler.value, limits.FILLER_BEGIN.value, limits.SKIP.value, limits.SKIP_MORE.value)
+
+
+def is_read(gain: float, *, foreign: bool) -> bool:
+    """Whether the words fit so much better than backwards, see STATISTIC, that they are what is spoken."""
+    return gain >= (limits.GAIN_FOREIGN if foreign else limits.GAIN).value
+
+
+def is_likely(fit: float, prices: spoken.Prices) -> bool:
+    """Whether a word fits so much better than a filler that it is kept where no run of phrases is to be trusted."""
+    return fit >= limits.LIKELY.value - prices.filler
+
+
+def is_poor(fit: float) -> bool:
+    """Whether the model hardly knows the voice whose words fit like that."""
+    return fit < limits.POOR.value
 
 
 def _in_english(text: str) -> tuple[list[Line], Callable[[str], tuple[str, ...]], list[str]]:
@@ -140,7 +151,7 @@ class _Window(NamedTuple):
     sums: NDArray[np.float64]
 
 
-def _walk(script: Script, heard: Heard, prices: spoken.Prices = PRICES) -> _Walked:
+def _walk(script: Script, heard: Heard, prices: spoken.Prices) -> _Walked:
     """Where the words are, window by window."""
     spans = np.full((len(script.places), 2), -1, dtype=np.int64)
     fit = np.full(len(script.places), np.nan)
@@ -164,7 +175,7 @@ def _walk(script: Script, heard: Heard, prices: spoken.Prices = PRICES) -> _Walk
         if (
             done is None
         ):  # nothing to build on: the text waits, and what it found counts if what comes later goes on there
-            waiting = [f for f in placed if f[1][2] >= LIKELY - prices.filler] if waiting is None else waiting
+            waiting = [f for f in placed if is_likely(f[1][2], prices)] if waiting is None else waiting
             start = end - TAIL
             continue
         stands = [f for f in placed if f[0] < script.phrases[first + done]]
@@ -190,8 +201,9 @@ def _window(
     other = max(other, -prices.filler * len(path) - prices.begin)
     sums = np.array([total, other, np.sum(path != spoken.SILENCE)])
     words = _words_of(path, ratios, chain)
-    if _fit(words) < POOR and prices != FOREIGN:
-        path, _ = spoken.search(ratios, silence, *chain, FOREIGN, open_end=open_end)
+    other_prices = prices._replace(filler=limits.FILLER_FOREIGN.value)
+    if is_poor(_fit(words)) and prices != other_prices:
+        path, _ = spoken.search(ratios, silence, *chain, other_prices, open_end=open_end)
         words = _words_of(path, ratios, chain)
     return _Window(path, words, sums)
 
@@ -226,7 +238,7 @@ def _trusted(window: _Window, phrases: Any, until: int, filler: float) -> int | 
             gain = 0.0
         gain += sum((b - a) * (fit + filler) for a, b, fit in run)
         before = run[-1][1]
-        if gain >= TRUSTED:
+        if gain >= limits.TRUSTED.value:
             best = p
     return best
 

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.core import limits
+
 Vector = NDArray[np.float64]
 
 HOP_S = 0.01
 LOCAL_S = 20.0  # in which floor and ceiling are looked for
 SMOOTH_S = 0.05
-LEAST_DB = 12.0  # between floor and ceiling: less is noise that comes and goes
-MIDDLE = 0.4  # of the way from floor to ceiling: what is louder is speech
 
 
 def of_sound(sound: Any) -> Vector:
@@ -37,8 +37,8 @@ def of_sound(sound: Any) -> Vector:
     sampled = level[::thin]
     floor = np.repeat(percentile_filter(sampled, 8, width, mode="nearest"), thin)[: len(level)]
     ceiling = np.repeat(percentile_filter(sampled, 92, width, mode="nearest"), thin)[: len(level)]
-    share = (level - floor) / np.maximum(ceiling - floor, LEAST_DB)
-    return np.asarray(np.clip((share - MIDDLE) * 5.0, -1.0, 1.0), dtype=np.float64)
+    share = (level - floor) / np.maximum(ceiling - floor, limits.SPEECH_DB.value)
+    return np.asarray(np.clip((share - limits.SPEECH.value) * 5.0, -1.0, 1.0), dtype=np.float64)
 
 
 def of_cues(cues: Sequence[tuple[float, float]], duration_s: float) -> Vector:

@@ -168,7 +168,6 @@ def changing(xv: Any, yv: Any, x: Any, y: Any) -> None:
 # whose blocks stand in another order. The directions are made anew for every order, so a null is low where a few slow
 # movements can be turned onto anything.
 
-LIMIT = 0.18  # 300 made pairs of strangers, 3 to 13 swings long, lay at 0.19 and above; nothing else was measured
 BLOCKS = 40  # into which the query is cut
 SHUFFLES = 4
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.core import frames, inputs, shuffle_test
+from mmcli.aligners.core import frames, inputs, limits, shuffle_test
 from mmcli.aligners.core.inputs import method_entry
 from mmcli.aligners.kernels import coarse, corridor, engine, hmm, twin
 from mmcli.aligners.speech import phones
@@ -23,8 +23,6 @@ Vector = NDArray[np.float64]
 LARGE = 400_000_000  # cells; larger pairs are warped coarsely first and exactly in a corridor about that
 DELTA = 2  # frames on either side that a change is measured over: 40 ms at 10 ms
 NOTES_WEIGH = float(np.sqrt(2.0))  # squared, in the costs
-PART_RATIO = 0.7  # a side shorter than this share of the other may be a part of it: the longer one's ends are open
-PACE_RATIO = 0.3  # or the whole of it at another pace, as scores often are, unless it is shorter than this share
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,8 @@ class View:
     def ends(self) -> list[tuple[bool, bool]]:
         """What ``opened`` may be, by the lengths: all of both, a part of the longer one, or either."""
         shorter, longer = sorted((len(self.x), len(self.y)))
-        ends = [(False, False)] if shorter >= PACE_RATIO * longer else []
-        if shorter < PART_RATIO * longer:
+        ends = [(False, False)] if shorter >= limits.PACE.value * longer else []
+        if shorter < limits.PART.value * longer:
             ends.append((len(self.x) > len(self.y), len(self.y) > len(self.x)))
         return ends
 
@@ -138,11 +136,6 @@ def _unit(values: NDArray[Any]) -> NDArray[np.float64]:
 # both sides. It takes 3 s of CPU a minute, so only pairs of speech that spectra and pitch classes would refuse are
 # asked.
 
-# The ratio of costs up to which two recordings say the same. People and voices of espeak-ng reading out digits, pieces
-# of music, texts, and all of them backwards: of 143 wrong pairs of 8 s and more none lay below 0.90, of 37 right ones
-# 32 lay at 0.86 or below. Shorter ones overlap.
-VOICES_LIMIT = 0.86
-SHORTEST_S, LONGEST_S = 8.0, 300.0
 SOFT = 2.0  # by which log-likelihoods are divided: neighbouring frames are no independent witnesses
 MIDDLE_S = 0.0128  # of a frame of the model, from its beginning
 TEST_HOP_S = 0.05
@@ -150,8 +143,7 @@ TEST_HOP_S = 0.05
 
 def voices_test(x: Any, y: Any) -> tuple[shuffle_test.Evidence, tuple[bool, bool]] | None:
     """The statistic of two AudioClips, and which ends it leaves open; None where they are too short or too long."""
-    lengths = [float(frames.comparable(v).times[-1]) for v in (x, y)]
-    if min(lengths) < SHORTEST_S or max(lengths) > LONGEST_S:
+    if not may_be_heard([float(frames.comparable(v).times[-1]) for v in (x, y)]):
         return None
     sides = [_sounded(v) for v in (x, y)]
     (a, at), (b, bt) = (
@@ -159,6 +151,11 @@ def voices_test(x: Any, y: Any) -> tuple[shuffle_test.Evidence, tuple[bool, bool
     )
     thin = View(a, b, at, bt, "cosine")
     return shuffle_test.best(a, b, TEST_HOP_S, "cosine", ends=thin.ends(), shuffles=4)
+
+
+def may_be_heard(lengths_s: list[float]) -> bool:
+    """Whether two recordings are long enough for what is said in them to tell, and not too long to be asked."""
+    return min(lengths_s) >= limits.VOICES_SHORTEST_S.value and max(lengths_s) <= limits.VOICES_LONGEST_S.value
 
 
 def voices(x: Any, y: Any) -> View:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mmcli.aligners import pair
+from mmcli.aligners.core import limits
 from mmcli.aligners.methods import auto
 from mmcli.aligners.subtitles import activity, place
 from mmcli.errors import MismatchError
@@ -103,7 +104,7 @@ def test_cues_joined_two_by_two_stand_out_under_one_offset_and_a_break_with_jump
     area = place._area(activity.of_cues([(s, e) for s, e in cues], float(cues.max())))
     joined = np.column_stack([cues[:-1:2, 0], cues[1::2, 1]])
     assert place.standing(area, joined).is_clear
-    assert place.standing(area, joined).limit == place.STILL_LIMIT
+    assert place.standing(area, joined).limit == limits.CUES_STILL.value
     broken = cues.copy()
     broken[14:] += 30.0
     assert place.standing(area, broken).is_clear

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from mmcli.aligners import pair
+from mmcli.aligners.core import limits
 from mmcli.aligners.speech import language, phones, transcript
 from mmcli.aligners.speech.words import lines as lines_of
 from mmcli.aligners.speech.words import sounded_out
@@ -243,4 +244,4 @@ def test_a_language_that_is_not_known_is_refused_with_the_share_of_strange_words
     with pytest.raises(MismatchError) as refused:
         language.detect("mae hen wlad fy nhadau yn annwyl mi gwlad beirdd chantorion enwogion fri", "a.txt")
     assert refused.value.evidence is not None
-    assert refused.value.evidence["value"] > language.STRANGE  # type: ignore[operator]
+    assert refused.value.evidence["value"] > limits.STRANGE.value  # type: ignore[operator]

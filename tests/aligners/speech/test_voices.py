@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mmcli.aligners import pair
+from mmcli.aligners.core import limits
 from mmcli.aligners.speech import language, phones, transcript
 from mmcli.errors import InputError, MismatchError, MissingError
 from mmcli.media import open_clip
@@ -75,7 +76,7 @@ def test_another_german_text_is_refused(german: tuple[np.ndarray, list[float]]) 
     with pytest.raises(MismatchError) as refused:
         transcript.align(AudioClip.from_array(german[0], RATE), "\n".join(OTHER), "de.txt")
     assert refused.value.evidence is not None
-    assert refused.value.evidence["limit"] == transcript.LEAST_GAIN_FOREIGN
+    assert refused.value.evidence["limit"] == limits.GAIN_FOREIGN.value
 
 
 @pytest.mark.needs("espeak-ng")
