@@ -1,9 +1,9 @@
 """From what speaks for a map to the probability that it is right, and from there to one of three answers.
 
 The odds of a decision are a linear function of its evidence on a logarithmic scale (logistic regression), fitted by
-``tests/benchmarks/corpus/odds.py`` on pairs of the corpus whose recordings chose nothing else, and checked on others.
-A map is given as a match where the probability is MATCH or more, refused as no match below NO, and called unsure between:
-then it is only written when it is asked for all the same.
+``tests/benchmarks/corpus/odds.py`` on pairs whose recordings chose nothing else, and checked on others. A map is given
+as a match where the probability is MATCH or more, refused as no match below NO, and called unsure between: then it is
+only written when it is asked for all the same.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ class Odds:
         return round(min(max(1.0 / (1.0 + math.exp(-min(max(total, -50.0), 50.0))), 0.001), 0.999), 4)
 
 
+CUES = Odds(-6.0, {"nats": 2.2, "margin": 0.5, "pieces": -0.2}, {"pieces": (1.0, 10.0)})
+
+
 def verdict(probability: float) -> Verdict:
     """The answer of three.
 
@@ -58,17 +61,12 @@ def settled(probability: float, reason: str, name: str | None, *, force: bool, d
         return answer
     if force:
         return "unsure" if answer == "unsure" else "no match (forced)"
-    evidence = {"statistic": "probability", "value": probability, "limit": MATCH}
     if answer == "unsure":
-        raise MismatchError(
-            f"may match the reference or not (probability {probability:.0%}): {reason}",
-            source=name,
-            hint=f"{decides}; --force makes the map all the same",
-            evidence=evidence,
+        what = f"may match the reference or not (probability {probability:.0%}): {reason}"
+        error = MismatchError(what, source=name, hint=f"{decides}; --force makes the map all the same")
+    else:
+        error = MismatchError(
+            f"does not match the reference: {reason}", source=name, hint="--force makes a map all the same"
         )
-    raise MismatchError(
-        f"does not match the reference: {reason}",
-        source=name,
-        hint="--force makes a map all the same",
-        evidence=evidence,
-    )
+    error.evidence = {"statistic": "probability", "value": probability, "limit": MATCH}
+    raise error

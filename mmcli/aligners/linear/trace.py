@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.core import limits
 from mmcli.aligners.linear.contrast import Contrast, Segment
-from mmcli.aligners.linear.fit import SHARP_Z, Material, refine
+from mmcli.aligners.linear.fit import Material, refine
 
 Vector = NDArray[np.float64]
 
@@ -266,7 +267,7 @@ def _heard(contrast: Contrast, runs: list[Run], new: Run) -> Run | None:
     old = next((r for r in runs if r.start <= (new.start + new.end) / 2 <= r.end), None)
     if old is not None:
         _, before = listen(old.lag + (old.slope - new.slope) * (new.start + new.end) / 2)
-        if before >= SHARP_Z and before > z:
+        if before >= limits.SHARP_Z.value and before > z:
             return None
     return replace(new, lag=fine) if np.isfinite(fine) and z >= END_Z else new
 

@@ -1,8 +1,8 @@
 """What speaks for lines: how well the frames fit, how much better than anywhere else, and what the phase says to that.
 
-Lines are mended first (:mod:`.trace`), then weighed against the same lines at every other place of the reference: loops,
-clicks and steady tones fit as well there, and two recordings that share nothing else fit nowhere. Where frames leave a
-doubt, as in dubs that share the music under other voices, the phase of the sound is asked in the same way.
+Lines are mended first (:mod:`.trace`), then weighed against the same lines at every other place of the reference:
+loops, clicks and steady tones fit as well there, and two recordings that share nothing else fit nowhere. Where frames
+leave a doubt, as in dubs that share the music under other voices, the phase of the sound is asked in the same way.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ LOWEST_HZ = 80.0
 
 @dataclass(frozen=True)
 class Weighed:
-    """A choice of lines, mended, with its ``segments`` [(t_reference, t_query)] * 2 in seconds and the ``evidence`` that
-    its odds are made of: ``margin`` in nats over the best other place, ``phase``: the same in standard deviations,
-    ``share`` of the windows that agree, ``covered`` share of the shorter side, ``pieces``, ``seconds`` mapped."""
+    """A choice of lines, mended, with its ``segments`` [(t_reference, t_query)] * 2 in seconds and the ``evidence``
+    that its odds are made of: ``margin`` in nats over the best other place, ``phase``: the same in standard
+    deviations, ``share`` of the windows that agree, ``covered`` share of the shorter side, ``pieces``, ``seconds``."""
 
     choice: Choice
     segments: list[Segment]
@@ -79,8 +79,8 @@ def weigh(x: Material, y: Material, choice: Choice) -> Weighed | None:
 
 
 def phase_margin(x: Material, y: Material, segments: list[Segment]) -> float:
-    """How much higher the phase peak at the lines is than the best one elsewhere, in standard deviations of both curves:
-    that of chunks of the query looked for about their places, added up."""
+    """How much higher the phase peak at the lines is than the best one elsewhere, in standard deviations: chunks of the
+    query are looked for about their places, and their curves added up."""
     assert x.samples is not None
     half = round(REACH_S * x.rate_hz)
     total, count = np.zeros(2 * half + 1), np.zeros(2 * half + 1)

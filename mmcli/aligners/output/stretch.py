@@ -33,18 +33,8 @@ def retimed(samples: Samples, rate_hz: int, m: TimeMap) -> Samples:
     """
     end = float(m.to_reference(len(samples) / rate_hz)) if m.is_line else float(m.knots[-1, 0])
     n = max(1, int(end * rate_hz))
-<<<<<<< HEAD
     if follows(m):
         return _pieced(samples, rate_hz, m, n)
-=======
-    if m.is_line and m.rate is not None and abs(m.rate - 1.0) <= limits.DRIFT.value:
-        at = m.to_query(np.arange(n) / rate_hz) * rate_hz
-        inside = (at >= 0) & (at <= len(samples) - 1)
-        out = np.zeros((n, *samples.shape[1:]), dtype=np.float32)
-        for channel, target in zip(_channels(samples), _channels(out), strict=True):
-            target[inside] = _interpolated(channel, at[inside])
-        return out
->>>>>>> int
     return _overlap_added(samples, rate_hz, m, n)
 
 

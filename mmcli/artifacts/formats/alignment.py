@@ -57,6 +57,7 @@ _OPTIONAL = {
 _BREAK = {"side": jsonfile.one_of(*SIDES), "start": jsonfile.NUMBER, "end": jsonfile.NUMBER}
 _AMBIGUOUS = {"side": jsonfile.one_of(*SIDES), "shift_s": jsonfile.NUMBER, "share": jsonfile.NOT_NEGATIVE}
 _QUALITY = {"ratio": jsonfile.nullable(jsonfile.NUMBER), "verdict": jsonfile.TEXT, "reason": jsonfile.TEXT}
+_QUALITY_TOO = {"probability": jsonfile.NOT_NEGATIVE, "rate_name": jsonfile.TEXT}  # optional, since 0.2
 _METHOD = {"name": jsonfile.TEXT, "config": jsonfile.OBJECT}
 _SEGMENT = {
     "kind": jsonfile.one_of("line", "word"),
@@ -170,8 +171,11 @@ def _pairs(rows: list[Any], dtype: type[Any], what: str, name: str) -> npt.NDArr
 
 
 def _check_value(a: Alignment, name: str) -> None:
-    for what, value, wanted in (("quality", a.quality, _QUALITY), ("method", a.method, _METHOD)):
-        jsonfile.check(value, wanted, {}, what=what, source=name)
+    for what, value, wanted, too in (
+        ("quality", a.quality, _QUALITY, _QUALITY_TOO),
+        ("method", a.method, _METHOD, {}),
+    ):
+        jsonfile.check(value, wanted, too, what=what, source=name)
     for what, value in (("reference", a.reference), ("query", a.query)):
         jsonfile.check(value, _END, {}, what=what, source=name)
     for value in a.breaks:
