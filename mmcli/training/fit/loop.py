@@ -216,7 +216,8 @@ def _groups(net: nn.Module, decay: float, apart: bool) -> list[dict[str, Any]]:
 # Exponential average of the weights over training steps; it generalises better than the last step on small data.
 #
 # Reference: B. Polyak and A. Juditsky, "Acceleration of stochastic approximation by averaging", SIAM J. Control Optim.
-# 30, 1992.
+# 30, 1992. Not torch's AveragedModel: seeded with the start it gives the same bits, but it holds a second network, sorts
+# the tensors anew in every step, and its weights would still have to be swapped in where the run validates.
 
 
 class Average:
