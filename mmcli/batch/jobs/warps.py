@@ -8,7 +8,7 @@ from typing import Any
 
 from mmcli.aligners.output import apply
 from mmcli.artifacts.formats import alignment, manifest
-from mmcli.artifacts.io import paths, provenance
+from mmcli.artifacts.io import provenance
 from mmcli.batch.plan import each
 from mmcli.batch.state.ledger import Listener, Summary
 from mmcli.errors import MissingError, UsageError
@@ -26,7 +26,7 @@ def ones(files: Sequence[Path | str], map_file: Path, out: Path, *, inverse: boo
     seen: dict[str, str] = {}
     for path in map(str, files):
         name = Path(path).name
-        problem = paths.id_problem(name)
+        problem = manifest.id_problem(name)
         if problem is not None:
             raise UsageError(f"cannot be the name of an output: it {problem}", source=path, hint="rename it")
         if not Path(path).exists():

@@ -6,7 +6,7 @@ same command continues after anything, and does again what changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,9 +15,9 @@ from mmcli.artifacts.io import provenance, remote
 from mmcli.batch.plan import inputs, plan
 from mmcli.batch.state import ledger
 from mmcli.batch.state.ledger import Ledger, Listener, Shard, Summary
-from mmcli.batch.workers import run, worker
+from mmcli.batch.workers import run
 
-Do = worker.Do
+Do = Callable[[dict[str, Any]], dict[str, Any]]  # what a worker does with one payload
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmcli.artifacts.formats import manifest
-from mmcli.artifacts.io import paths, provenance, remote
+from mmcli.artifacts.io import provenance, remote
 from mmcli.errors import InputError, MediaError, MissingError, UsageError
 from mmcli.media.door import SUFFIXES, modality_of
 from mmcli.media.intervals import Interval
@@ -174,8 +174,8 @@ class _Far:
 
     def file(self, value: str) -> tuple[str, tuple[int, int] | None, int | None]:
         """As :meth:`_Root.file`."""
-        text, row = paths.split_row(value)
-        problem = paths.path_problem(text)
+        text, row = manifest.split_row(value)
+        problem = manifest.path_problem(text)
         if problem is not None:
             raise InputError(f"{text!r} cannot be a path here: it {problem}", source=self.url)
         path = remote.join(self.url, text)
@@ -252,10 +252,10 @@ class _Root:
 
     def file(self, value: str) -> tuple[str, tuple[int, int] | None, int | None]:
         """Path, facts and row of what a cell names, confined below the root. Raises InputError."""
-        text, row = paths.split_row(value)
+        text, row = manifest.split_row(value)
         folder = text.rpartition("/")[0]
         path = os.path.join(self.root, text)  # noqa: PTH118 - 100,000 times
-        if folder not in self.confined or paths.path_problem(text) is not None:
+        if folder not in self.confined or manifest.path_problem(text) is not None:
             manifest.resolve(self.root, value)
             manifest.resolve(self.root, f"{folder}/." if folder else ".")
             self.confined.add(folder)
@@ -330,7 +330,7 @@ def _distinct(items: Iterable[Item]) -> None:
     seen: set[str] = set()
     folded: dict[str, str] = {}
     for item in items:
-        problem = paths.id_problem(item.id)
+        problem = manifest.id_problem(item.id)
         if problem is not None:
             raise UsageError(f"{item.id!r} cannot be an id: it {problem}", hint="name the items in a manifest")
         if item.id in seen:

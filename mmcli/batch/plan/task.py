@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from mmcli import extractors
 from mmcli.artifacts.formats import alignment, features, fitted
 from mmcli.artifacts.formats.features import Features
 from mmcli.artifacts.io import provenance, remote
-from mmcli.batch.workers.worker import Do
 from mmcli.errors import InputError, MediaError, MmcliError, UsageError
 from mmcli.extractors import weights
 from mmcli.media import (
@@ -37,7 +36,7 @@ from mmcli.media import (
 from mmcli.media.kept import KeptClip
 
 
-def prepare(setup: dict[str, Any]) -> Do:
+def prepare(setup: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Load the extractors and their states once; the setup is as :mod:`mmcli.batch.jobs.extract` makes it."""
     streams = {key: _loaded(one, setup["device"]) for key, one in setup["streams"].items()}
 

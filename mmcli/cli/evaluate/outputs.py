@@ -38,12 +38,11 @@ class Outputs:
         """Write all of it; ``table`` holds the predictions. Returns the pictures."""
         from mmcli.artifacts.formats import report as reports
         from mmcli.artifacts.io import atomic
-        from mmcli.artifacts.io import table as tables
         from mmcli.evaluation.report import page, plots
 
         reports.save(self.report, result)
         if self.predictions is not None:
-            tables.write_csv(self.predictions, *table)
+            atomic.write_csv(self.predictions, *table)
         if self.html is not None:
             read = reports.load(self.report) if str(self.report) != console.STDOUT else result
             shown, left_out = ({}, []) if self.media is None else page.gather(self.media, read)

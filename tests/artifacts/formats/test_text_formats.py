@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mmcli._version import __version__
 from mmcli.artifacts.formats import fitted, report
-from mmcli.artifacts.io import jsonfile, provenance, table
+from mmcli.artifacts.io import atomic, jsonfile, provenance
 from mmcli.errors import ArtifactError
 
 
@@ -77,7 +77,7 @@ CELL = (
 
 @given(st.lists(st.lists(CELL, min_size=3, max_size=3)))
 def test_csv_is_what_other_programs_read(rows: list[list[Any]]) -> None:
-    data = table.dumps_csv(["a", "b,c", 'd"e'], rows)
+    data = atomic.dumps_csv(["a", "b,c", 'd"e'], rows)
 
     found = list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
 
@@ -85,7 +85,7 @@ def test_csv_is_what_other_programs_read(rows: list[list[Any]]) -> None:
 
 
 def test_a_row_of_one_empty_cell_is_no_empty_line() -> None:
-    assert table.dumps_csv(["a"], [[None]]) == b'a\n""\n'
+    assert atomic.dumps_csv(["a"], [[None]]) == b'a\n""\n'
 
 
 def test_a_config_has_one_hash_however_it_is_spelt() -> None:
