@@ -18,6 +18,7 @@ from mmcli.artifacts.io import lazy
 from mmcli.errors import InputError, UsageError
 from mmcli.models.nets.network import Input
 from mmcli.models.parts import StreamShape, from_lengths, zeroed
+from mmcli.registry import nearest
 
 
 def kind_of(stream: Stream) -> str:
@@ -41,6 +42,24 @@ def shape_of(name: str, stream: Stream) -> StreamShape:
     shape = tuple(int(n) for n in stream.values.shape[1:]) or (1,)
     vocabulary = int(stream.meta["vocabulary_size"]) if kind == "tokens" else 0
     return StreamShape(name, kind, shape, int(np.diff(stream.offsets).max(initial=1)), vocabulary)
+
+
+def shapes(dataset: Dataset, wanted: Sequence[str]) -> list[StreamShape]:
+    """The streams to train on: those named (a modality names all its streams), or all but ``fused``.
+
+    Raises :class:`UsageError`, naming the nearest, for a name that the data set lacks.
+    """
+    there = list(dataset.modalities)
+    names: list[str] = []
+    for name in wanted or there:
+        chosen = [name] if name in dataset.streams else [s for s in there if s.split(".")[0] == name]
+        if not chosen:
+            raise UsageError(f"the data set has no stream {name!r}", hint=nearest(name, dataset.streams))
+        names += [s for s in chosen if s not in names]
+    used = [name for name in names if dataset.streams[name].present.any()]
+    if not used:
+        raise InputError("no stream of the data set is present in any item")
+    return [shape_of(name, dataset.streams[name]) for name in used]
 
 
 @dataclass

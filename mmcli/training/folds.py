@@ -1,4 +1,8 @@
-"""Folds of items for cross-validation: classes in equal shares, and a group (speaker, video) never on both sides."""
+"""Folds of items for cross-validation: classes in equal shares, and a group (speaker, video) never on both sides.
+
+Not scikit-learn's StratifiedGroupKFold: its folds are other ones than those of the runs that there are, less even in
+size, and it refuses labels that are numbers.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ A number that only lays things out (a hop, a window, the size of a block) stands
 ``right`` is the worst value of a pair that belongs together, ``wrong`` the best one of a pair that does not,
 ``n_right`` and ``n_wrong`` say of how many, ``script`` names what derives them anew from recordings. None: no such
 figure is known.
-tests/aligners/test_limits.py moves each by a quarter, and watches what is decided.
+tests/aligners/core/test_limits.py moves each by a quarter, and watches what is decided.
 """
 
 from __future__ import annotations

@@ -70,9 +70,9 @@ def _space(model: Path, device: str, data: Any, names: tuple[str, str], rows: An
     """The space of encoders that were trained on pairs."""
     from mmcli.evaluation.judge.spaces import Space
     from mmcli.registry import nearest
-    from mmcli.training.use import points
+    from mmcli.training.fit import predictor
 
-    encoders = points.load(model, device)
+    encoders = predictor.load_encoders(model, device)
     for name in names:
         if name not in encoders.modalities:
             raise UsageError(f"the model has no modality {name!r}", hint=nearest(name, encoders.modalities))

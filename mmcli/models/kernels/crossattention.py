@@ -184,5 +184,5 @@ def _spread(work: Callable[[int, int], None], count: int, threads: int) -> None:
     if threads == 1:
         share(0)
         return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(share, range(threads)))
+    with ThreadPoolExecutor(threads) as executor:
+        list(executor.map(share, range(threads)))

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmcli.errors import ArtifactError
-from mmcli.models.nets.contrastive import Contrastive
 from mmcli.models.nets.kernel import Kernel
-from mmcli.models.nets.network import Batch, Network
+from mmcli.models.nets.network import Batch, Contrastive, Network
 from mmcli.models.parts import zeroed
 
 

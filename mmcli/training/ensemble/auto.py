@@ -26,13 +26,13 @@ from mmcli.artifacts.formats.checkpoint import Checkpoint
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import lazy
 from mmcli.errors import ArtifactError, InputError
-from mmcli.models import statistics
 from mmcli.models.nets import factory
 from mmcli.models.nets.factory import combined
+from mmcli.models.nets.kernel import described_width
 from mmcli.models.parts import StreamShape
-from mmcli.training import folds, plan, world
+from mmcli.training import folds, world
 from mmcli.training.config import TrainConfig
-from mmcli.training.data import Data, Target, losses, read, score
+from mmcli.training.data import Data, Target, losses, read, score, shapes
 from mmcli.training.ensemble import opponents, ridge
 from mmcli.training.ensemble.opponents import Candidate
 from mmcli.training.fit.initial import Initial
@@ -49,7 +49,7 @@ Report = Callable[[Row], None]
 
 def rounds(dataset: Dataset, config: TrainConfig) -> int:
     """How many candidates :func:`fit_auto` will report."""
-    streams = plan.shapes(dataset, config.modalities)
+    streams = shapes(dataset, config.modalities)
     kernels = int(_kernels(dataset, streams, len(dataset.rows("train")), config))
     networks = int(config.candidates != "kernels")
     one = len(streams) * (networks + kernels)
@@ -58,7 +58,7 @@ def rounds(dataset: Dataset, config: TrainConfig) -> int:
 
 def _kernels(dataset: Dataset, streams: Sequence[StreamShape], rows: int, config: TrainConfig) -> bool:
     """Whether kernel machines take part: their statistics of all items are held, of a folder of shards too."""
-    held = 4 * dataset.items * sum(statistics.width(stream) for stream in streams)
+    held = 4 * dataset.items * sum(described_width(stream) for stream in streams)
     sharded = any(dataset.streams[stream.name].is_lazy for stream in streams)
     if config.candidates != "networks" and ridge.fits(streams, rows) and not (sharded and held > lazy.HELD):
         return True
@@ -90,7 +90,7 @@ def fit_auto(
     whole = train[target.known[train]]
     real = folds.real(dataset)  # candidates are compared on items and streams that were not made
     train = whole[real.split[whole] == "train"]
-    streams = plan.shapes(dataset, config.modalities)
+    streams = shapes(dataset, config.modalities)
     kinds = target.values.cpu().numpy()[train] if target.task == "classify" else None
     parts = _folds(real, train, kinds, config)
     data = Data(real, streams, torch.device("cpu"))

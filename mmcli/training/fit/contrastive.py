@@ -23,8 +23,7 @@ from torch.nn import functional
 
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import InputError
-from mmcli.models.nets.contrastive import Contrastive
-from mmcli.models.nets.network import Batch
+from mmcli.models.nets.network import Batch, Contrastive
 from mmcli.models.parts import StreamShape
 from mmcli.training import folds, plan
 from mmcli.training.config import CONTRASTIVE, TrainConfig

@@ -20,8 +20,8 @@ from mmcli.artifacts.formats.checkpoint import Checkpoint
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import MismatchError
 from mmcli.models.parts import StreamShape
-from mmcli.training import plan
 from mmcli.training.config import TrainConfig
+from mmcli.training.data import shapes
 from mmcli.training.fit import predictor
 
 
@@ -54,7 +54,7 @@ class Initial:
 
         Raises :class:`MismatchError` where no stream, or a stream of another shape or extractor, is there.
         """
-        used = [shape.name for shape in plan.shapes(dataset, wanted)]
+        used = [shape.name for shape in shapes(dataset, wanted)]
         among = copy.copy(dataset)
         among.streams = {name: dataset.streams[name] for name in used}
         moved = copy.copy(dataset)

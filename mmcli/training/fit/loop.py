@@ -27,7 +27,7 @@ from mmcli.models.parts import StreamShape
 from mmcli.models.parts import rows as shard
 from mmcli.training import folds, plan
 from mmcli.training.config import CONTRASTIVE, TrainConfig
-from mmcli.training.data import Data, Target, order, read
+from mmcli.training.data import Data, Target, order, read, shapes
 from mmcli.training.fit.contrastive import Contrast
 from mmcli.training.fit.initial import Initial
 from mmcli.training.fit.objective import Objective, Supervised
@@ -90,7 +90,7 @@ def fit(
     val = dataset.rows("val") if val is None else val
     if not len(train):
         raise InputError("the data set has no item in its training split")
-    streams = plan.shapes(dataset, config.modalities)
+    streams = shapes(dataset, config.modalities)
     objective = objective_of(dataset, streams, config, train, target)
     train, val = objective.usable(train), objective.usable(val)
     if not len(train):
@@ -216,7 +216,8 @@ def _groups(net: nn.Module, decay: float, apart: bool) -> list[dict[str, Any]]:
 # Exponential average of the weights over training steps; it generalises better than the last step on small data.
 #
 # Reference: B. Polyak and A. Juditsky, "Acceleration of stochastic approximation by averaging", SIAM J. Control Optim.
-# 30, 1992.
+# 30, 1992. Not torch's AveragedModel: seeded with the start it gives the same bits, but it holds a second network,
+# sorts the tensors anew in every step, and its weights would still have to be swapped in where the run validates.
 
 
 class Average:

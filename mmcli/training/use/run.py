@@ -23,7 +23,7 @@ from mmcli.errors import UsageError
 from mmcli.models.nets import factory
 from mmcli.training import folds, plan
 from mmcli.training.config import AUTO, TrainConfig
-from mmcli.training.data import read, score, shape_of
+from mmcli.training.data import read, score, shape_of, shapes
 from mmcli.training.ensemble.auto import Finished, fit_auto
 from mmcli.training.fit import loop, predictor
 from mmcli.training.fit.initial import Initial
@@ -118,7 +118,7 @@ def _sorted(row: Row) -> Row:
 def describe(dataset: Dataset, config: TrainConfig, run: Run, inputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The JSON object of a checkpoint."""
     modalities = {}
-    for shape in plan.shapes(dataset, config.modalities):
+    for shape in shapes(dataset, config.modalities):
         meta = {k: v for k, v in dataset.streams[shape.name].meta.items() if k not in ("schema", "mmcli", "inputs")}
         modalities[shape.name] = meta | {
             "kind": shape_of(shape.name, dataset.streams[shape.name]).kind,
@@ -146,7 +146,7 @@ def planned(dataset: Dataset, config: TrainConfig, initial: Initial | None = Non
     if initial is not None:
         dataset, config = initial.rescaled(dataset, config.modalities), initial.sized(config)
     train = dataset.rows("train")
-    streams = plan.shapes(dataset, config.modalities)
+    streams = shapes(dataset, config.modalities)
     objective = objective_of(dataset, streams, config, train)
     train = objective.usable(train)
     model = objective.network(streams, len(train))

@@ -7,7 +7,7 @@ import pytest
 
 from mmcli.artifacts.formats import dataset as datasets
 from mmcli.cli.app import run
-from mmcli.training.use import points
+from mmcli.training.fit import predictor
 
 from ...evaluation.conftest import made
 
@@ -19,7 +19,7 @@ def trained(tmp_path_factory):
     datasets.save(folder / "d.npz", data)
     words = ["train", str(folder / "d.npz"), "--objective", "contrastive", "-o", str(folder / "p.pt")]
     assert run([*words, "--epochs", "2", "-q"]) == 0
-    return points.load(folder / "p.pt"), data
+    return predictor.load_encoders(folder / "p.pt"), data
 
 
 def test_points_have_unit_length_where_the_modality_is_there(trained):
