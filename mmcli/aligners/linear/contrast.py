@@ -41,6 +41,8 @@ class Contrast:
 
     def __post_init__(self) -> None:
         sides = self.x.frames, self.y.frames
+        self._x: NDArray[np.float32]
+        self._y: NDArray[np.float32]
         self._x, self._y = sides if self.as_they_are else _directions(*sides)
         self._usual = self._y @ self._x.mean(axis=0)
         rng = np.random.default_rng(0)
@@ -64,6 +66,12 @@ class Contrast:
         rows = np.flatnonzero((self.y.times >= q0) & (self.y.times <= q1))
         slope = (r1 - r0) / (q1 - q0) if q1 > q0 else 1.0
         return rows, self.at(rows, r0 + slope * (self.y.times[rows] - q0))
+
+    def speaks(self, segment: Segment) -> float:
+        """Nats of a segment at the gain that explains it best; 0 where that is below none."""
+        rows, values = self.of_line(segment)
+        total, power = float(values.sum()), float(self.power[rows].sum())
+        return total**2 / (2 * power * self.spread**2 * self.memory) if total > 0 and power > 0 else 0.0
 
     def at(self, rows: NDArray[np.int64], t_reference: Vector) -> Vector:
         """The contrast of some frames of the query at some times of the reference (as many)."""
@@ -177,7 +185,7 @@ def _thin_at(frames: NDArray[np.float32], rows: NDArray[np.int64], factor: int) 
     total = np.zeros((len(rows), frames.shape[1]), np.float32)
     for k in range(factor):
         total += frames[np.clip(rows - factor // 2 + k, 0, len(frames) - 1)]
-    return total / factor
+    return np.asarray(total / factor, dtype=np.float32)
 
 
 def _memory(wrong: NDArray[np.float64]) -> float:

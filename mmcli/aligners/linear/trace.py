@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from mmcli.aligners.core import limits
 from mmcli.aligners.linear.contrast import Contrast, Segment
-from mmcli.aligners.linear.fit import Material, refine
+from mmcli.aligners.linear.fit import Material
+from mmcli.aligners.linear.windows import refine
 
 Vector = NDArray[np.float64]
 
@@ -116,9 +117,9 @@ def _mended_once(
         rows, values = contrast.of_line(run.segment())
         value[rows] = contrast.nats(rows, values, gain)
     for first, last in _against(value):
-        run = _placed(contrast, runs, (first, last), value, gain, beyond_chance)
-        if run is not None and holds(run.start, run.end):
-            return _inserted(runs, run)
+        moved = _placed(contrast, runs, (first, last), value, gain, beyond_chance)
+        if moved is not None and holds(moved.start, moved.end):
+            return _inserted(runs, moved)
     return None
 
 
@@ -191,14 +192,20 @@ def _between(contrast: Contrast, runs: list[Run], rows: tuple[int, int], value: 
     low, high = float(contrast.x.times[0]), float(contrast.x.times[-1])
     before, after = value[:first][::-1], value[last + 1 :]
     if len(before) and before.max() > 0:
-        k = first - 1 - int(np.argmin(np.concatenate([[0.0], np.cumsum(before)[:-1]])))
+        k = first - 1 - _last_lowest(before)
         run = max((r for r in runs if r.start <= times[k] + contrast.hop_s), key=lambda r: r.start, default=None)
         low = low if run is None else run.lag + run.slope * min(float(times[k]), run.end)
     if len(after) and after.max() > 0:
-        k = last + 1 + int(np.argmin(np.concatenate([[0.0], np.cumsum(after)[:-1]])))
+        k = last + 1 + _last_lowest(after)
         run = min((r for r in runs if r.end >= times[k] - contrast.hop_s), key=lambda r: r.end, default=None)
         high = high if run is None else run.lag + run.slope * max(float(times[k]), run.start)
     return low - LOOK_S, high + LOOK_S
+
+
+def _last_lowest(value: Vector) -> int:
+    """Where what follows is all explained: behind the lowest sum so far, and behind what says nothing."""
+    sums = np.concatenate([[0.0], np.cumsum(value)[:-1]])
+    return len(sums) - 1 - int(np.argmin(sums[::-1]))
 
 
 def _lags(contrast: Contrast, rows: NDArray[np.int64], slope: float, low: float, high: float) -> Vector:
@@ -207,7 +214,7 @@ def _lags(contrast: Contrast, rows: NDArray[np.int64], slope: float, low: float,
     hop = contrast.x.hop_s
     low, high = max(low, float(contrast.x.times[0])), min(high, float(contrast.x.times[-1]))
     count = int((high - low - float(t[-1] - t[0])) / hop) + 1
-    return low - float(t[0]) + hop * np.arange(max(0, count))
+    return np.asarray(low - float(t[0]) + hop * np.arange(max(0, count)), dtype=np.float64)
 
 
 def _gains_of_lags(contrast: Contrast, rows: NDArray[np.int64], slope: float, lags: Vector) -> Vector:
@@ -257,11 +264,11 @@ def _heard(contrast: Contrast, runs: list[Run], new: Run) -> Run | None:
     x, y = contrast.x, contrast.y
     if x.samples is None or y.samples is None:
         return new
-    samples, middle = y.samples_at(new.slope), new.slope * (new.start + new.end) / 2
+    heard, samples, middle = x.samples, y.samples_at(new.slope), new.slope * (new.start + new.end) / 2
     window = new.slope * min(4.0, new.end - new.start)
 
     def listen(lag: float) -> tuple[float, float]:
-        return refine(x.samples, samples, x.rate_hz, middle, lag, window_s=window, search_s=0.05)
+        return refine(heard, samples, x.rate_hz, middle, lag, window_s=window, search_s=0.05)
 
     fine, z = listen(new.lag)
     old = next((r for r in runs if r.start <= (new.start + new.end) / 2 <= r.end), None)

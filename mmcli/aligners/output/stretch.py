@@ -49,7 +49,7 @@ def _pieced(samples: Samples, rate_hz: int, m: TimeMap, n: int) -> Samples:
         else:
             own = np.empty((last - first, *samples.shape[1:]), dtype=np.float32)
             for channel, target in zip(_channels(samples), _channels(own), strict=True):
-                target[:] = _interpolated(channel, lag + slope * np.arange(first, last))
+                target[:] = _interpolated(channel, np.asarray(lag + slope * np.arange(first, last), dtype=np.float64))
         fade = np.ones(last - first, dtype=np.float32)
         k = min(join, len(fade) // 2)
         if first > 0 and k:

@@ -12,7 +12,7 @@ but is often held on after it. Where the two disagree the starts decide.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,7 @@ def place(activity: Vector, cues: Vector, letters: NDArray[np.int64] | None = No
     runs = trace.mend(
         contrast, [whole], lambda a, b: int(((cues[:, 0] > a) & (cues[:, 0] < b)).sum()) >= CUES_OF_A_PIECE, MOVED
     )
+    standing = _restanding(standing, contrast, whole, runs)
     groups = _of_cues(cues, runs)
     free, name = _settled(cues, groups, rate, begins)
     pieces, errors, apart = [], [], []
@@ -98,6 +99,15 @@ def place(activity: Vector, cues: Vector, letters: NDArray[np.int64] | None = No
     )  # fmt: skip
 
 
+def _restanding(standing: Standing, contrast: Contrast, whole: Run, runs: list[Run]) -> Standing:
+    """The standing with what pieces explain beyond one line, less their price."""
+    if len(runs) == 1:
+        return standing
+    more = sum(contrast.speaks(run.segment()) for run in runs) - contrast.speaks(whole.segment())
+    price = (len(runs) - 1) * (MOVED + float(np.log(len(contrast.x.times))))
+    return replace(standing, nats=standing.nats + max(more - price, 0.0))
+
+
 def _cells(activity: Vector) -> Material:
     """The activity in cells, less its mean."""
     every = round(CELL_S / HOP_S)
@@ -105,13 +115,13 @@ def _cells(activity: Vector) -> Material:
     padded = np.pad(activity, (0, max(0, n * every - len(activity))), mode="edge")
     values = padded[: n * every].reshape(n, every).mean(axis=1)
     values = values - values.mean()
-    return Material(values[:, None].astype(np.float32), CELL_S * (np.arange(n) + 0.5), {})
+    return Material(values[:, None].astype(np.float32), np.asarray(CELL_S * (np.arange(n) + 0.5), dtype=np.float64), {})
 
 
 def _material(cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> Material:
     """The cues as a curve, every CELL_S of the reference's clock: what activity counts where."""
     shape, first = _curve(cues, letters, rate)
-    times = (first + CELL_S * (np.arange(len(shape)) + 0.5)) / rate
+    times = np.asarray((first + CELL_S * (np.arange(len(shape)) + 0.5)) / rate, dtype=np.float64)
     return Material(shape[:, None].astype(np.float32), times, {})
 
 
