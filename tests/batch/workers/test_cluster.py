@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 import pytest
 
-from mmcli.batch.workers import cluster
+from mmcli.batch.workers import executor
 from mmcli.errors import InputError
 
 pytestmark = [
@@ -129,7 +129,7 @@ def test_nothing_is_lost_when_a_node_is_killed(nodes: Cluster, tmp_path: Path, t
 
 
 def test_a_cluster_that_is_not_there_is_one_line() -> None:
-    with pytest.raises(InputError, match="no cluster answers"), cluster.ray(f"127.0.0.1:{free_port()}"):
+    with pytest.raises(InputError, match="no cluster answers"), executor.ray(f"127.0.0.1:{free_port()}"):
         pass
 
 
