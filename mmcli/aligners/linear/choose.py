@@ -46,9 +46,11 @@ class Choice:
         return {"side": self.repeats, "shift_s": round(shift * self.fit.lags.unit_s, 3), "share": round(share, 4)}
 
     @property
-    def runner_up(self) -> dict[str, object]:
+    def runner_up(self) -> dict[str, object] | None:
         """The best of the other models and its share."""
         others = {m: s for m, s in self.shares.items() if m != self.model}
+        if not others:
+            return None
         name = max(others, key=lambda m: others[m])
         return {"model": name, "share": round(others[name], 4)}
 

@@ -23,6 +23,7 @@ Segment = NDArray[np.float64]  # [(t_reference, t_query)] * 2
 NULLS = 8  # wrong places for every frame, that spread and memory are measured at
 LONGEST_MEMORY = 100  # frames
 LEAST_GAIN = 0.05  # of a correlation: below it a map is no better than its neighbourhood
+LEAST_INSIDE = 0.3  # of the power of the frames that a map moved elsewhere must leave inside
 ELSEWHERE_S = 0.25  # another place lies at least so far away
 MOST_PLACES = 8192  # of the reference, that a map is moved over
 NARROW = 4  # columns, below which frames have no direction worth comparing and their distance counts
@@ -81,9 +82,10 @@ class Contrast:
         outside = (t_reference < self.x.times[0] - half) | (t_reference > self.x.times[-1] + half)
         return np.asarray(np.where(outside, 0.0, value), dtype=np.float64)
 
-    def moved(self, segment: Segment, factor: int, reach: int) -> tuple[Vector, Vector]:
-        """The sum of the contrasts of a segment moved by -reach to reach places of ``factor`` frames of the reference,
-        and the power of the frames that lie inside of the reference then: float64 (2 reach + 1,) each."""
+    def moved(self, segment: Segment, factor: int, reach: int) -> tuple[Vector, Vector, Vector]:
+        """The sum of the contrasts of a segment moved by -reach to reach places of ``factor`` frames of the reference;
+        for the frames that lie inside of it then the same sum at their own place, and their power: float64
+        (2 reach + 1,) each."""
         from scipy.fft import irfft, next_fast_len, rfft
 
         (r0, q0), (r1, q1) = segment
@@ -101,10 +103,15 @@ class Contrast:
         first = round((r0 - float(self.x.times[0])) / hop)
         at = first + np.arange(-reach, reach + 1)
         low, high = np.clip(-at, 0, len(y)), np.clip(len(x) - at, 0, len(y))
-        sums, powers = (np.concatenate([[0.0], np.cumsum(v, dtype=np.float64)]) for v in (usual, power))
+        place = np.clip(first + np.arange(len(y)), 0, len(x) - 1)
+        own = np.einsum("ij,ij->i", y, x[place]) - usual
         met = (at > -len(y)) & (at < len(x)) & (high > low)
-        value = curve[at % size] - (sums[np.maximum(high, low)] - sums[low])
-        return np.where(met, value, 0.0), np.where(met, powers[np.maximum(high, low)] - powers[low], 0.0)
+
+        def inside(values: NDArray[np.float32]) -> Vector:
+            sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+            return np.asarray(np.where(met, sums[np.maximum(high, low)] - sums[low], 0.0))
+
+        return np.where(met, curve[at % size], 0.0) - inside(usual), inside(own), inside(power)
 
     def directions(
         self, rows: NDArray[np.int64], left: int, count: int
@@ -124,38 +131,40 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Evidence:
-    """``nats`` that the frames speak for a map, the mean ``gain`` in contrast of what it maps, and the ``rival``: the
-    nats of the best other place for the whole map, ``shift_s`` seconds away in the reference."""
+    """``nats`` that the frames speak for a map, and the mean ``gain`` in contrast of what it maps. ``ahead``: by how
+    many standard deviations its place is better than the best other one, ``shift_s`` seconds away in the reference, for
+    the frames that lie inside of the reference in both."""
 
     nats: float
     gain: float
-    rival: float
+    ahead: float
     shift_s: float
 
 
 def evidence(contrast: Contrast, segments: list[Segment]) -> Evidence:
-    """What the frames say for lines, and for the same lines elsewhere: repeated material fits there as well.
-
-    Each place is given the gain that explains it best: the nats are then the squared sum of its contrasts over twice
-    their number, spread and memory.
+    """What the frames say for lines, and how much more than for the same lines elsewhere: what repeats itself fits
+    there as well. Nats are those of the gain that explains the frames best: their squared sum over twice their power,
+    spread and memory. Another place counts where it leaves LEAST_INSIDE of the frames inside.
     """
     hop = contrast.x.hop_s
     factor = max(1, -(-len(contrast.x.times) // MOST_PLACES))
     reach = len(contrast.x.times) // factor
-    total, count = np.zeros(2 * reach + 1), np.zeros(2 * reach + 1)
+    total, here, power = (np.zeros(2 * reach + 1) for _ in range(3))
     for segment in segments:
-        sums, counts = contrast.moved(segment, factor, reach)
-        total += sums
-        count += counts
-    scale = factor / (2 * contrast.spread**2 * contrast.memory)
-    nats = np.where((total > 0) & (count > 0), total**2 / np.maximum(count, 1.0), 0.0) * scale
+        for sums, more in zip((total, here, power), contrast.moved(segment, factor, reach), strict=True):
+            sums += more
+    whole = float(power[reach])
+    if not whole > 0:
+        return Evidence(0.0, 0.0, 0.0, 0.0)
+    scale = contrast.spread * float(np.sqrt(2 * contrast.memory / factor))
     near = max(1, round(max(ELSEWHERE_S, contrast.memory * contrast.hop_s / 2) / (hop * factor)))
-    own = int(reach - near + np.argmax(nats[reach - near : reach + near + 1]))
-    far = nats.copy()
-    far[max(0, own - near) : own + near + 1] = 0.0
-    k = int(np.argmax(far))
-    gain = float(total[own] / count[own]) if count[own] else 0.0
-    return Evidence(float(nats[own]), gain, float(far[k]), float((k - own) * hop * factor))
+    far = power >= LEAST_INSIDE * whole
+    far[max(0, reach - near) : reach + near + 1] = False
+    better = np.where(far, (here - total) / np.maximum(power, 1e-12), np.inf) * float(np.sqrt(whole)) / scale
+    k = int(np.argmin(better))
+    value = float(total[reach])
+    ahead = float(better[k]) if far.any() else value / float(np.sqrt(whole)) / scale
+    return Evidence((max(value, 0.0) / scale) ** 2 / whole, value / whole, ahead, float((k - reach) * hop * factor))
 
 
 def _directions(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

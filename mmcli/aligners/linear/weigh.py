@@ -16,23 +16,27 @@ from mmcli.aligners.linear import breaks, trace
 from mmcli.aligners.linear.alignment import overlap
 from mmcli.aligners.linear.breaks import Piece
 from mmcli.aligners.linear.choose import Choice
-from mmcli.aligners.linear.contrast import Contrast, Segment, evidence
+from mmcli.aligners.linear.contrast import LEAST_INSIDE, Contrast, Segment, evidence
 from mmcli.aligners.linear.fit import Material
 from mmcli.errors import MismatchError
 
 PIECE_NATS = 12.0  # what each further piece costs: a place among thousands
-CLEAR_NATS = 60.0  # margin of the frames, from which the phase is not asked
+CLEAR = 8.0  # standard deviations that the frames are ahead of other places, from which the phase is not asked
 CHUNK_S, MOST_CHUNKS = 8.0, 8  # of the query, that the phase is asked about
 REACH_S = 30.0  # on either side of its place, that each is looked for in
 OWN_S, OTHER_S = 0.004, 0.02  # around the place of a line; from where on it is another
+# Logarithm of standard deviations, 54 of them: two talks over one click track or one loop came to 52.
+BY_CHANCE = 4.0
 LOWEST_HZ = 80.0
+BLOCK_S = 1.0
 
 
 @dataclass(frozen=True)
 class Weighed:
     """A choice of lines, mended, with its ``segments`` [(t_reference, t_query)] * 2 in seconds and the ``evidence``
-    that its odds are made of: ``margin`` in nats over the best other place, ``phase``: the same in standard
-    deviations, ``share`` of the windows that agree, ``covered`` share of the shorter side, ``pieces``, ``seconds``."""
+    that its odds are made of, on logarithmic scales: ``nats`` of the frames, by how many standard deviations they are
+    ``ahead`` of the best other place, and how far the phase of the sound is ``heard`` there beyond chance; ``share`` of
+    the windows that agree, ``covered`` share of the shorter side, ``pieces``, ``seconds`` mapped."""
 
     choice: Choice
     segments: list[Segment]
@@ -57,9 +61,8 @@ def weigh(x: Material, y: Material, choice: Choice) -> Weighed | None:
         fit = replace(choice.fit, model="piecewise", rate=rate)
         choice = replace(choice, model="piecewise", fit=fit, segments=segments)
     said = evidence(contrast, segments)
-    margin = said.nats - said.rival - PIECE_NATS * (len(segments) - 1)
     phase = 0.0
-    if x.samples is not None and margin < CLEAR_NATS:
+    if x.samples is not None and said.ahead < CLEAR:
         phase = phase_margin(x, y, segments)
     seconds = float(sum(s[1, 1] - s[0, 1] for s in segments))
     shorter = min(m.span[1] - m.span[0] for m in (x, y))
@@ -67,9 +70,10 @@ def weigh(x: Material, y: Material, choice: Choice) -> Weighed | None:
         choice,
         segments,
         {
-            "margin": float(np.log1p(max(margin, 0.0))),
-            "phase": float(np.log1p(max(phase, 0.0))),
-            "share": choice.share,
+            "nats": float(np.log1p(max(said.nats - PIECE_NATS * (len(segments) - 1), 0.0))),
+            "ahead": float(np.log1p(max(said.ahead, 0.0))),
+            "heard": max(float(np.log1p(max(phase, 0.0))) - BY_CHANCE, 0.0),
+            "share": _share(choice, contrast, segments, said.gain),
             "covered": min(1.0, seconds / max(shorter, 1e-9)),
             "pieces": float(len(segments)),
             "seconds": float(np.log1p(seconds)),
@@ -78,35 +82,56 @@ def weigh(x: Material, y: Material, choice: Choice) -> Weighed | None:
     )
 
 
+def _share(choice: Choice, contrast: Contrast, segments: list[Segment], gain: float) -> float:
+    """The share of the windows that agree; of frames alone no more than what they explain."""
+    return choice.share if choice.believed else min(choice.share, explained(contrast, segments, gain))
+
+
+def explained(contrast: Contrast, segments: list[Segment], gain: float) -> float:
+    """The share of stretches of BLOCK_S that speak for their place: a line that crosses a warp explains a part of it."""
+    if gain <= 0:
+        return 0.0
+    width = max(1, round(BLOCK_S / contrast.hop_s))
+    nats = []
+    for segment in segments:
+        rows, values = contrast.of_line(segment)
+        value = contrast.nats(rows, values, gain)
+        nats += [float(part.sum()) for part in np.array_split(value, max(1, len(value) // width)) if len(part)]
+    return float(np.mean(np.array(nats) > 0)) if nats else 0.0
+
+
 def phase_margin(x: Material, y: Material, segments: list[Segment]) -> float:
-    """How much higher the phase peak at the lines is than the best one elsewhere, in standard deviations: chunks of the
-    query are looked for about their places, and their curves added up."""
+    """How much higher the phase peaks at the lines are than the best ones elsewhere, in standard deviations: chunks of
+    the query are looked for about their places; those that fit in at another place are added up there and here."""
     assert x.samples is not None
-    half = round(REACH_S * x.rate_hz)
-    total, count = np.zeros(2 * half + 1), np.zeros(2 * half + 1)
+    half, own = round(REACH_S * x.rate_hz), round(OWN_S * x.rate_hz)
+    lead, count = np.zeros(2 * half + 1), np.zeros(2 * half + 1)
     for place, samples in _chunks(x, y, segments):
         first = max(0, place - half)
         curve = _phases(x.samples[first : place + half + len(samples)], samples, x.rate_hz)
-        at = first - place + half
-        curve = curve[: max(0, len(total) - at)]
-        total[at : at + len(curve)] += curve
+        at, middle = first - place + half, place - first
+        curve = curve[: max(0, len(lead) - at)]
+        here = float(curve[max(0, middle - own) : middle + own + 1].max(initial=0.0))
+        lead[at : at + len(curve)] += here - curve
         count[at : at + len(curve)] += 1
     if not count.any():
         return 0.0
-    score = np.where(count >= 0.5 * count.max(), total / np.sqrt(np.maximum(count, 1)), 0.0)
-    own, other = round(OWN_S * x.rate_hz), round(OTHER_S * x.rate_hz)
-    here = float(score[half - own : half + own + 1].max())
-    score[half - other : half + other + 1] = 0.0
-    return here - float(score.max())
+    other = round(OTHER_S * x.rate_hz)
+    far = count >= max(1.0, LEAST_INSIDE * float(count.max()))
+    far[half - other : half + other + 1] = False
+    if not far.any():
+        return 0.0
+    return float((lead[far] / count[far]).min()) * float(np.sqrt(count.max()))
 
 
 def _chunks(x: Material, y: Material, segments: list[Segment]) -> list[tuple[int, NDArray[np.float32]]]:
     """Stretches of the query, at the pace of the reference, and where in its samples each belongs."""
+    chunk_s = min(CHUNK_S, max(1.0, sum(float(s[1, 1] - s[0, 1]) for s in segments) / MOST_CHUNKS))
     places: list[tuple[float, float, float, float]] = []
     for (r0, q0), (r1, q1) in segments:
-        count = max(1, int((q1 - q0) / CHUNK_S))
+        count = max(1, int((q1 - q0) / chunk_s))
         rate = (r1 - r0) / (q1 - q0)
-        length = min(CHUNK_S, (q1 - q0) / count)
+        length = min(chunk_s, (q1 - q0) / count)
         places += [(r0 + rate * k * (q1 - q0) / count, q0 + k * (q1 - q0) / count, length, rate) for k in range(count)]
     chosen = np.unique(np.linspace(0, len(places) - 1, min(MOST_CHUNKS, len(places))).astype(int))
     out = []

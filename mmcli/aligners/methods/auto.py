@@ -9,26 +9,29 @@ together raises MismatchError with the evidence, unless ``force`` is set.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from mmcli.aligners.core import frames, inputs, limits, shuffle_test
-from mmcli.aligners.core.inputs import refusal
-from mmcli.aligners.linear import choose, fit
+from mmcli.aligners.core import frames, inputs, limits, odds, shuffle_test
+from mmcli.aligners.core.odds import ODDS, settled
+from mmcli.aligners.linear import choose, fit, weigh
 from mmcli.aligners.linear.alignment import broken, straight
+from mmcli.aligners.linear.strength import strengths
 from mmcli.aligners.warp import canonical, views
 from mmcli.aligners.warp.views import View, find, freely
 from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
 from mmcli.media.clips import AudioClip
 
 ACCEPTS = (("audio", "audio"), ("features", "features"))
 WIDTHS = "any"  # of features of two kinds: those are warped through what they share
 TEST_HOP_S = 0.05  # of the frames that the test for belonging together compares
+STEADY_AHEAD, STEADY_SHARE = 0.5, 0.7
 CONTEXT = 9  # of them, 0.45 s, stand together: what single frames share by chance, so long a stretch does not
-LINE_VERDICT = "match"
 
 
 @dataclass(frozen=True)
@@ -48,31 +51,109 @@ class Config:
 def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     """The map between ``x`` (the reference) and ``y``: arrays (frames, dims), Features or AudioClips.
 
-    Raises MismatchError with the statistic and its limit where the pair does not match, and as the methods do.
+    Raises MismatchError with the probability where the pair does not match or that cannot be told.
     """
+    candidate = best(x, y, config)
+    verdict = settled(
+        candidate.probability,
+        candidate.reason,
+        inputs.name_of(y) or None,
+        force=config.force,
+        decides=candidate.decides,
+    )
+    quality = {
+        "ratio": candidate.ratio,
+        "verdict": verdict,
+        "reason": candidate.reason,
+        "probability": candidate.probability,
+    }
+    return replace(candidate.make(), quality=quality)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A map that may be right: the ``decision`` whose odds say how likely, the ``evidence`` they are made of, a clause
+    with the ``reason``, and how it is made."""
+
+    decision: str
+    evidence: dict[str, float]
+    reason: str
+    make: Callable[[], Alignment]
+    ratio: float | None = None
+    decides: str = "a longer piece of either side would decide it"
+
+    @property
+    def probability(self) -> float:
+        """That it is right."""
+        return ODDS[self.decision].probability(self.evidence)
+
+
+def best(x: Any, y: Any, config: Config = Config()) -> Candidate:
+    """The likelier of the candidates: lines where they are sure, else what is likelier of lines and a warp."""
     if inputs.differ(x, y):
-        return _of_two_kinds(x, y, config)
+        return _likelier(_of_two_kinds(x, y, config), x, y, config)
     a, b = fit.materials(x, y)
-    runner_up = None
+    line, runner_up = None, None
     if config.kind != "rendition":
         choice = choose.choose(a, b, window_s=config.window_s, step_s=config.step_s)
-        if choice.believed:
-            return _line(a, b, choice, config)
+        line = _line(a, b, choice, config)
+        if line is not None and odds.verdict(line.probability) == "match":
+            return line
         runner_up = {"model": choice.model, "share": round(choice.share, 4)}
-    warped = _warped_sound(x, y, config) if isinstance(x, AudioClip) else _warped_frames(x, y, config)
-    return replace(warped, runner_up=runner_up)
+    steady = 0.0 if line is None else _steady(line.evidence)
+    warp = _warped_sound(x, y, steady, config) if isinstance(x, AudioClip) else _warped_frames(x, y, config)
+    if line is not None and line.probability > warp.probability:
+        return line if a.samples is not None else _likelier(line, x, y, config)
+    warp = _changed(warp, runner_up=runner_up)
+    return warp if a.samples is not None else _likelier(warp, x, y, config)
 
 
-def _line(a: fit.Material, b: fit.Material, choice: choose.Choice, config: Config) -> Alignment:
-    quality = {"ratio": None, "verdict": LINE_VERDICT, "reason": choice.evidence()}
-    if choice.model == "piecewise":
-        alignment = broken(a, b, choice.segments, choice.fit, name="auto", config=config)
-    else:
-        alignment = straight(a, b, replace(choice.fit, model=choice.model), name="auto", config=config)
-    return replace(alignment, quality=quality, runner_up=choice.runner_up, ambiguous=choice.ambiguous)
+def _changed(candidate: Candidate, **fields: Any) -> Candidate:
+    """The candidate with other fields of its map."""
+    return replace(candidate, make=lambda: replace(candidate.make(), **fields))
 
 
-def _warped_sound(x: Any, y: Any, config: Config) -> Alignment:
+def _likelier(candidate: Candidate, x: Any, y: Any, config: Config) -> Candidate:
+    """The candidate, or where it is no match a line by the strength of two movements that is likelier."""
+    if odds.verdict(candidate.probability) == "match" or not (isinstance(x, Features) and isinstance(y, Features)):
+        return candidate
+    for a, b in (fit.materials(*pair) for pair in strengths(x, y)):
+        choice = choose.choose(a, b, window_s=config.window_s, step_s=config.step_s)
+        line = _line(a, b, choice, config)
+        if line is not None and line.probability > candidate.probability:
+            reason = f"{line.reason}, by the strength of the movement"
+            about = {"reference": inputs.about(x), "query": inputs.about(y)}
+            candidate = replace(_changed(line, **about), reason=reason)
+    return candidate
+
+
+def _line(a: fit.Material, b: fit.Material, choice: choose.Choice, config: Config) -> Candidate | None:
+    weighed = weigh.weigh(a, b, choice)
+    if weighed is None:
+        return None
+    choice = weighed.choice
+
+    def make() -> Alignment:
+        if choice.model == "piecewise":
+            alignment = broken(a, b, weighed.segments, choice.fit, name="auto", config=config)
+        else:
+            alignment = straight(a, b, replace(choice.fit, model=choice.model), name="auto", config=config)
+        return replace(alignment, runner_up=choice.runner_up, ambiguous=choice.ambiguous)
+
+    decision = "line" if a.samples is not None else "line of frames"
+    decides = "the material repeats itself: a piece of it that comes once would decide it"
+    return Candidate(decision, weighed.evidence, choice.evidence(), make, decides=decides)
+
+
+def _steady(evidence: dict[str, float]) -> float:
+    """0 to 1: how far all windows agree on a line that is no better than elsewhere. Tones, hum and loops do; what
+    repeats itself so can be warped onto itself anywhere."""
+    if evidence["ahead"] > STEADY_AHEAD or evidence["heard"] > 0:
+        return 0.0
+    return max(0.0, evidence["share"] - STEADY_SHARE) / (1.0 - STEADY_SHARE)
+
+
+def _warped_sound(x: Any, y: Any, steady: float, config: Config) -> Candidate:
     seen = _spectra(x, y), _pitches(x, y)
     ends = {opened: [_tested(v, opened) for v in seen] for opened in seen[0].ends()}
     opened, (spectra, pitches) = min(ends.items(), key=lambda e: _both(*e[1]))
@@ -82,50 +163,66 @@ def _warped_sound(x: Any, y: Any, config: Config) -> Alignment:
         "same": "one recording twice (log-mel bands compared)",
         "rendition": "two renditions (pitch classes, spectra and onsets compared)",
     }[kind]
-    evidence = f"warped cost over shuffled cost {ratio:.2f}"
-    evidence += f" (spectra {spectra.ratio:.2f}, pitch classes {pitches.ratio:.2f})"
-    if ratio > limits.SOUND.value and config.kind != "same" and (heard := views.voices_test(x, y)) is not None:
-        evidence += f", what is said {heard[0].ratio:.2f} (limit {limits.VOICES.value:.2f})"
-        if heard[0].ratio <= limits.VOICES.value:
-            return _two_voices(x, y, heard, evidence, config)
-    verdict = _judged(ratio, limits.SOUND.value, evidence, config, inputs.name_of(y))
-    view = views.same_recording((x, y)) if kind == "same" else views.rendition((x, y))
-    warp = find(replace(view, opened=opened), kind=kind)
-    reason = f"{evidence}; limit {limits.SOUND.value:.2f}; taken for {said}"
-    return freely(x, y, view, warp, {"ratio": ratio, "verdict": verdict, "reason": reason}, "auto", config)
+    reason = f"warped cost over shuffled cost {ratio:.2f}"
+    reason += f" (spectra {spectra.ratio:.2f}, pitch classes {pitches.ratio:.2f})"
+    seconds = min(float(v.x_times[-1]) if len(v.x) <= len(v.y) else float(v.y_times[-1]) for v in seen[:1])
+    evidence = {
+        "spectra": spectra.ratio,
+        "pitches": pitches.ratio,
+        "seconds": float(np.log1p(seconds)),
+        "steady": steady,
+    }
+
+    def make() -> Alignment:
+        view = views.same_recording((x, y)) if kind == "same" else views.rendition((x, y))
+        warp = find(replace(view, opened=opened), kind=kind)
+        return freely(x, y, view, warp, dict(inputs.UNTESTED), "auto", config)
+
+    warped = Candidate("warp", evidence, f"{reason}; taken for {said}", make, ratio)
+    if config.kind == "same" or odds.verdict(warped.probability) == "match":
+        return warped
+    if (heard := views.voices_test(x, y)) is None:
+        return warped
+    voices = _two_voices(x, y, heard, reason, evidence, config)
+    return voices if voices.probability > warped.probability else warped
 
 
 def _two_voices(
-    x: Any, y: Any, heard: tuple[shuffle_test.Evidence, tuple[bool, bool]], evidence: str, config: Config
-) -> Alignment:
-    view = replace(views.voices(x, y), opened=heard[1])
-    warp = find(view, kind="voices")
-    quality = {
-        "ratio": heard[0].ratio,
-        "verdict": LINE_VERDICT,
-        "reason": f"{evidence}; taken for two voices (sounds of speech compared)",
-    }
-    return freely(x, y, view, warp, quality, "auto", config)
+    x: Any,
+    y: Any,
+    heard: tuple[shuffle_test.Evidence, tuple[bool, bool]],
+    reason: str,
+    evidence: dict[str, float],
+    config: Config,
+) -> Candidate:
+    def make() -> Alignment:
+        view = replace(views.voices(x, y), opened=heard[1])
+        return freely(x, y, view, find(view, kind="voices"), dict(inputs.UNTESTED), "auto", config)
+
+    reason = f"{reason}, what is said {heard[0].ratio:.2f}; taken for two voices (sounds of speech compared)"
+    return Candidate("voices", {**evidence, "said": heard[0].ratio}, reason, make, heard[0].ratio)
 
 
-def _warped_frames(x: Any, y: Any, config: Config) -> Alignment:
+def _warped_frames(x: Any, y: Any, config: Config) -> Candidate:
     (xv, xt), (yv, yt) = inputs.checked(x, y)
     view = View(xv, yv, xt, yt, "euclidean")
     factor = max(1, max(len(xv), len(yv)) // 4000)
     ratio, opened = _frames_tested(view, factor)
-    evidence = f"warped cost over shuffled cost {ratio:.2f}"
+    reason = f"warped cost over shuffled cost {ratio:.2f}"
+    evidence = {"ratio": ratio, "wide": 0.0}
     if ratio > limits.FRAMES.value and xv.shape[1] >= limits.WIDE.value:
         flat_x, flat_y = (frames.standard(v).astype(np.float32) for v in (xv, yv))
         view = View(flat_x, flat_y, xt, yt, "cosine")
         hop = max(inputs.hop_of(t) for t in (xt, yt))
         shapes, opened = _frames_tested(view, max(factor, round(TEST_HOP_S / hop)), CONTEXT)
-        evidence += f", that of the shape of its frames {shapes:.2f}"
+        reason += f", that of the shape of its frames {shapes:.2f}"
         ratio = min(ratio, shapes)
-    verdict = _judged(ratio, limits.FRAMES.value, evidence, config, inputs.name_of(y))
-    warp = find(replace(view, opened=opened), kind=None)
-    reason = f"{evidence}; limit {limits.FRAMES.value:.2f}"
-    quality = {"ratio": ratio, "verdict": verdict, "reason": reason}
-    return freely(x, y, view, warp, quality, "auto", config)
+        evidence = {"ratio": ratio, "wide": 1.0}
+
+    def make() -> Alignment:
+        return freely(x, y, view, find(replace(view, opened=opened), kind=None), dict(inputs.UNTESTED), "auto", config)
+
+    return Candidate("frames", evidence, reason, make, ratio)
 
 
 def _frames_tested(view: View, factor: int, context: int = 1) -> tuple[float, tuple[bool, bool]]:
@@ -138,23 +235,17 @@ def _frames_tested(view: View, factor: int, context: int = 1) -> tuple[float, tu
     return best.ratio, opened
 
 
-def _of_two_kinds(x: Any, y: Any, config: Config) -> Alignment:
+def _of_two_kinds(x: Any, y: Any, config: Config) -> Candidate:
     shared, ratio = canonical.shuffle_test(x, y)
-    evidence = f"warped cost over shuffled cost {ratio:.2f} in the space that both share"
-    verdict = _judged(ratio, limits.TWO_KINDS.value, evidence, config, inputs.name_of(y))
-    reason = f"{evidence}; limit {limits.TWO_KINDS.value:.2f}; taken for two kinds: canonical time warping"
-    quality = {"ratio": ratio, "verdict": verdict, "reason": reason}
-    return replace(inputs.warped(x, y, shared.path, shared.cost, name="auto", config=config), quality=quality)
-
-
-def _judged(ratio: float, limit: float, evidence: str, config: Config, name: str) -> str:
-    """The verdict; raises MismatchError where the pair does not match and is not forced."""
-    if ratio <= limit:
-        return LINE_VERDICT
-    if config.force:
-        return "no match (forced)"
-    reason = f"{evidence}, above the limit of {limit:.2f} (strangers lie near 1)"
-    raise refusal(reason, name, statistic="warped cost over shuffled cost", value=ratio, limit=limit)
+    reason = f"warped cost over shuffled cost {ratio:.2f} in the space that both share"
+    reason += "; taken for two kinds: canonical time warping"
+    return Candidate(
+        "two kinds",
+        {"ratio": ratio},
+        reason,
+        lambda: inputs.warped(x, y, shared.path, shared.cost, name="auto", config=config),
+        ratio,
+    )
 
 
 def _spectra(x: Any, y: Any) -> View:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners.core import inputs, limits
-from mmcli.aligners.core.odds import CUES, settled
+from mmcli.aligners.core.odds import ODDS, settled
 from mmcli.aligners.linear import rates
 from mmcli.aligners.subtitles import place
 from mmcli.aligners.subtitles.activity import of_cues, of_sound
@@ -80,7 +80,7 @@ def placed(
 
 def probability(placement: Placement) -> float:
     """That the cues lie where they were placed."""
-    return CUES.probability(evidence(placement))
+    return ODDS["cues"].probability(evidence(placement))
 
 
 def evidence(placement: Placement) -> dict[str, float]:

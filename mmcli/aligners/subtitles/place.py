@@ -29,7 +29,7 @@ CELL_S = 0.05
 SURE_S = 9.0  # of a longer cue only the beginning is taken for speech
 PAUSE_S, BEFORE, AFTER = 0.7, -0.7, -0.4  # of a pause beside a cue that counts, and how much: ends are held on
 HELD_WEIGHS = 0.5  # what of a cue counts that lasts longer than its text is read aloud
-SLOW_LETTERS_S = 11.0  # letters a second of a slow reader
+LEAST_SPOKEN_S, SLOW_LETTERS_S = 2.0, 11.0  # letters a second of a slow reader
 RATE_STEP, FINE_STEP = 0.001, 0.0001
 MOST_STRETCH = 0.06
 LEAST_OVERLAP_S = 20.0  # of cues and activity, or a quarter of the cues
@@ -134,7 +134,7 @@ def _curve(cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> tupl
     after = np.minimum(PAUSE_S, np.maximum(following - end, 0.0) / 2)
     spoken = np.minimum(end - start, SURE_S)
     if letters is not None:
-        spoken = np.minimum(spoken, np.maximum(1.0, letters / SLOW_LETTERS_S))
+        spoken = np.minimum(spoken, np.maximum(LEAST_SPOKEN_S, letters / SLOW_LETTERS_S))
     held = np.minimum(end, start + SURE_S)
     bounds = np.concatenate([
         np.column_stack([start, start + spoken]), np.column_stack([start + spoken, held]),
