@@ -46,8 +46,8 @@ ODDS = {
     "cues": Odds(-6.0, {"nats": 2.2, "margin": 0.5, "pieces": -0.2}, {"pieces": (1.0, 10.0)}),
     "line": Odds(-8.9, {"ahead": 4.32, "heard": 3.33, "share": 5.11}, {"ahead": (0.0, 3.0)}),
     "line of frames": Odds(-7.2, {"ahead": 4.0, "share": 5.0}, {"ahead": (0.0, 3.0)}),
-    "warp": Odds(15.0, {"spectra": -10.0, "pitches": -10.0, "steady": -12.0}),
-    "voices": Odds(60.0, {"said": -67.0, "steady": -12.0}),
+    "warp": Odds(17.0, {"spectra": -10.5, "pitches": -10.5, "steady": -25.0}),
+    "voices": Odds(60.0, {"said": -67.0, "steady": -25.0}),
     "frames": Odds(14.0, {"ratio": -32.0}),
     "two kinds": Odds(40.0, {"ratio": -210.0}),
 }
