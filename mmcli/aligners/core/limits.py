@@ -136,6 +136,11 @@ QUIET = Limit(0.25)  # of the way from floor to ceiling: what is softer at the e
 PAUSE_S = Limit(0.08)  # shorter quiet between two words is the closure of a stop
 WORD_S = Limit(0.03)  # less of a word is not left
 
+# A stream that is followed (live). The mean distance of six seconds over that of strangers.
+
+LIVE_STRANGE = Limit(0.54)
+LIVE_PROVEN = Limit(0.50)  # below it the stream is of this reference, and noise in it is a pause
+
 # A file on another clock (output/stretch).
 
 DRIFT = Limit(0.003)  # a rate nearer to 1 is the drift of a clock: resampling shifts pitch by 5 cents at most

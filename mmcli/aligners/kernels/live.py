@@ -66,6 +66,9 @@ class Place:
 class Filter:
     """The filter over a reference float32 (frames, dims); up to ``lag`` frames can be looked back.
 
+    ``loud`` (frames,): 1 where the reference is to be heard, 0 where it is quiet itself; a quiet frame of the stream is
+    held against that alone.
+
     >>> line = np.repeat(np.arange(40, dtype=np.float32)[:, None], 2, axis=1)
     >>> f = Filter(line, lag=2)
     >>> for frame in line[:12]:
@@ -75,32 +78,42 @@ class Filter:
     """
 
     def __init__(
-        self, reference: Float32, lag: int = 0, moves: Moves | None = None, start: str = "begin", name: str | None = None
+        self,
+        reference: Float32,
+        lag: int = 0,
+        moves: Moves | None = None,
+        start: str = "begin",
+        loud: Float32 | None = None,
+        name: str | None = None,
     ) -> None:
         self.kernel, self.moves, self.lag = kernel(name), moves or Moves(), lag
         self.states, dims = reference.shape
         width = -(-self.states // LANE) * LANE
         self.reference = np.zeros((dims, width), np.float32)
         self.reference[:, : self.states] = reference.T
+        self.loud = np.zeros((1, width), np.float32)
+        self.loud[0, : self.states] = 0.0 if loud is None else loud
         some = np.linspace(0, self.states - 1, min(self.states, SAMPLE)).astype(np.int64)
         self.sample = np.ascontiguousarray(reference[some])
         self.rows = lag + 2
-        self.playing, self.paused, self.emission = (
-            np.zeros((self.rows, LANE + width), np.float32) for _ in range(3)
-        )
-        self.facts: list[tuple[float, float, float]] = [(0.0, 0.0, 0.0)] * self.rows  # enter, leave, emission of a pause
-        self.costs = [0.0] * self.rows
+        self.playing, self.paused, self.emission = (np.zeros((self.rows, LANE + width), np.float32) for _ in range(3))
+        # Of each row what it was reached by: stay, step, skip, enter, leave, and the emission of a pause.
+        self.facts: list[tuple[float, ...]] = [(0.0,) * 6] * self.rows
         self.now = 0  # frames pushed; row `now % rows` holds what is known after them
         if start == "any":
             self.playing[0, LANE : LANE + self.states] = 1.0 / self.states
         else:
-            self.playing[0, LANE] = 0.5
-            self.paused[0, LANE] = 0.5
+            self.playing[0, LANE] = 0.9
+            self.paused[0, LANE] = 0.1
         self.best, self.share, self.least = 0, 0.0, 0.0
 
-    def push(self, frame: Float32, *, quiet: bool = False, ahead: int = 0) -> None:
-        """One more frame of the stream (dims,). In a ``quiet`` one nothing jumps, and a pause is as good as any state.
+    def push(
+        self, frame: Float32, *, quiet: bool = False, pace: float = 1.0, pause: float | None = None, ahead: int = 0
+    ) -> None:
+        """One more frame of the stream (dims,). In a ``quiet`` one nothing jumps, what plays goes on at ``pace`` (states
+        a frame), and a pause is as good as any state.
 
+        ``pause``: the distance at which this one is as well explained by a pause, in place of the usual.
         ``ahead`` frames were left out before it: all that plays is moved on by as many states.
         """
         m = self.moves
@@ -109,13 +122,17 @@ class Filter:
             row[LANE + ahead :] = row[LANE:-ahead].copy()
             row[LANE : LANE + ahead] = 0.0
             row[LANE + self.states :] = 0.0
-        yardstick = float(np.median(np.sqrt(((self.sample - frame) ** 2).sum(axis=1))))
-        scale = 1.0 / max(yardstick, 1e-6)
-        pause = -1.0 if quiet else float(np.exp(-m.sharpness * m.pause))
+        if quiet:
+            scale, against, frame = QUIET_LOUD, self.loud, np.zeros(1, np.float32)
+        else:
+            yardstick = float(np.median(np.sqrt(((self.sample - frame) ** 2).sum(axis=1))))
+            scale, against = 1.0 / max(yardstick, 1e-6), self.reference
+        held = -1.0 if quiet else float(np.exp(-m.sharpness * (m.pause if pause is None else pause)))
         enter, leave, jump = (QUIET_ENTER, QUIET_LEAVE, 0.0) if quiet else (m.enter, m.leave, m.jump)
+        steps = _steps(pace) if quiet else (m.stay, m.step, m.skip)
         old, new = self.now % self.rows, (self.now + 1) % self.rows
         held, self.least, self.share, self.best = self.kernel.advance(
-            self.reference,
+            against,
             np.ascontiguousarray(frame, np.float32),
             self.playing[old],
             self.paused[old],
@@ -125,15 +142,13 @@ class Filter:
             self.states,
             m.sharpness,
             scale,
-            pause,
-            m.stay,
-            m.step,
-            m.skip,
+            held,
+            *steps,
             enter,
             leave,
             jump,
         )
-        self.facts[new] = enter, leave, held
+        self.facts[new] = (*steps, enter, leave, held)
         self.now += 1
 
     def place(self, back: int) -> Place:
@@ -147,10 +162,10 @@ class Filter:
         after[:size] = 1.0
         for i in range(back):
             row = (self.now - i) % self.rows
-            enter, leave, pause = self.facts[row]
+            stay, step, skip, enter, leave, pause = self.facts[row]
             after[:size] *= self.emission[row, band]
             held *= pause
-            on = m.stay * after[:size] + m.step * after[1 : size + 1] + m.skip * after[2 : size + 2]
+            on = stay * after[:size] + step * after[1 : size + 1] + skip * after[2 : size + 2]
             playing = on * (1 - enter) + enter * held
             held = held * (1 - leave) + leave * after[:size]
             top = max(float(playing.max()), float(held.max()), 1e-300)
@@ -168,4 +183,18 @@ class Filter:
         return Place(mean, deviation, still / max(total + still, 1e-300), cost)
 
 
-QUIET_ENTER, QUIET_LEAVE = 0.05, 0.02  # of pausing and going on in a quiet frame
+# In a quiet frame there is nothing to go by: pausing and going on, and how much the steps differ from the pace.
+QUIET_ENTER, QUIET_LEAVE = 1e-3, 0.02
+QUIET_LOUD = 0.5  # distance of a place where the reference is to be heard
+QUIET_SPREAD = 0.1  # states squared a frame
+
+
+def _steps(pace: float) -> tuple[float, float, float]:
+    """Probabilities of 0, 1 and 2 states on whose mean is the pace, as far as three can.
+
+    >>> [round(p, 3) for p in _steps(1.0)]
+    [0.05, 0.9, 0.05]
+    """
+    off = min(max(pace, 0.2), 1.8) - 1.0
+    spread = max(QUIET_SPREAD, abs(off))
+    return (spread - off) / 2, 1 - spread, (spread + off) / 2
