@@ -31,7 +31,7 @@ INSIDE = {
     "mmcli.aligners": ["kernels", "core", "linear", "speech", "warp subtitles live", "output", "methods", "."],
     "mmcli.training": [".", "fit", "ensemble", "use"],
     "mmcli.evaluation": [".", "intervals", "metrics explain", "judge", "report"],
-    "mmcli.batch": ["workers", "state", "plan", "jobs", "."],
+    "mmcli.batch": ["workers", "state", "plan", "jobs", "live", "."],
     "mmcli.cli": [".", "align evaluate"],
 }
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

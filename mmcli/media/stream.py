@@ -17,7 +17,7 @@ from mmcli.media import containers, limits
 Float32 = NDArray[np.float32]
 Read = Callable[[int], bytes]  # at most so many bytes, as soon as there are any; none at the end
 
-KINDS = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
+KINDS: dict[str, np.dtype[Any]] = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
 AT_ONCE = 1 << 16  # bytes
 PIECES_S = 50  # pieces a second that are resampled: always the same, so that the samples are
 PROBE = 1 << 16  # bytes in which a container has to say what it is

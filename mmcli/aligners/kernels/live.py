@@ -1,4 +1,4 @@
-"""Where in a reference a live stream is: a forward filter over the whole of it, frame by frame, and fixed-lag smoothing.
+"""Where in a reference a live stream is: a forward filter over all of it, frame by frame, and fixed-lag smoothing.
 
 Every frame of the reference is a state that plays and a state that pauses; at each frame of the stream all of them are
 weighed, so that there is no window to fall out of: a jump costs its small probability and nothing else.
@@ -38,7 +38,7 @@ def kernel(name: str | None = None) -> Any:
 
 @dataclass(frozen=True)
 class Moves:
-    """From frame to frame. Probabilities; ``sharpness`` is nats a unit of distance, a unit being what strangers have."""
+    """Probabilities from frame to frame; ``sharpness``: nats a unit of distance, a unit being what strangers have."""
 
     sharpness: float = 8.0
     pause: float = 0.72  # distance at which a frame is as well explained by a pause
@@ -110,8 +110,8 @@ class Filter:
     def push(
         self, frame: Float32, *, quiet: bool = False, pace: float = 1.0, pause: float | None = None, ahead: int = 0
     ) -> None:
-        """One more frame of the stream (dims,). In a ``quiet`` one nothing jumps, what plays goes on at ``pace`` (states
-        a frame), and a pause is as good as any state.
+        """One more frame of the stream (dims,). In a ``quiet`` one nothing jumps, what plays goes on at ``pace``
+        (states a frame), and a pause is as good as any state.
 
         ``pause``: the distance at which this one is as well explained by a pause, in place of the usual.
         ``ahead`` frames were left out before it: all that plays is moved on by as many states.

@@ -32,7 +32,6 @@ LEVEL = 1500  # the same of the level that quiet is measured by,
 RELEASE = 500  # and in quiet: after a minute of sound that is 30 dB softer, that sound is what is usual
 SCALE = 250  # frames over which a feature is centred and scaled
 WARM = 50  # frames that are heard before the first is described: what is usual in them, and in the reference, begins it
-MIX = 1.0
 AT_ONCE = 256  # spectra of a reference that are taken together
 
 
@@ -92,6 +91,7 @@ class Timbre(Feature):
         self.heard = WARM if usual is not None else 0
 
     def fresh(self) -> Timbre:
+        """A new one."""
         return Timbre(self.usual)
 
     @cached_property
@@ -106,17 +106,19 @@ class Timbre(Feature):
         return np.asarray(np.sqrt(2 / 40) * np.cos(np.pi / 40 * (n[:, None] + 0.5) * k))
 
     def bands(self, power: Float64) -> Float64:
+        """As of :class:`Feature`."""
         return np.asarray(power @ self.mel)
 
     def begin(self, bands: Float64) -> None:
+        """As of :class:`Feature`."""
         if self.usual is None or not len(bands):
             return
         x = np.log(bands + MEL_FLOOR * bands.mean() + 1e-9) @ self.cosines
-        self.mean = MIX * x.mean(axis=0) + (1 - MIX) * self.usual[0]
-        self.variance = MIX * x.var(axis=0) + (1 - MIX) * self.usual[1]
+        self.mean, self.variance = x.mean(axis=0), x.var(axis=0)
 
     def describe(self, bands: Float64, hold: bool) -> Float64:
-        floor = self.level.of(float(bands.mean()), hold=hold)
+        """As of :class:`Feature`."""
+        floor = self.level.update(float(bands.mean()), hold=hold)
         x = np.log(bands + MEL_FLOOR * floor + 1e-9) @ self.cosines
         if not hold:
             self.heard += 1
@@ -136,6 +138,7 @@ class Notes(Feature):
         self.before: Float64 | None = None
 
     def fresh(self) -> Notes:
+        """A new one."""
         return Notes()
 
     @cached_property
@@ -147,16 +150,18 @@ class Notes(Feature):
         return np.hstack([chroma, mel, np.ones((len(mel), 1))])
 
     def bands(self, power: Float64) -> Float64:
+        """As of :class:`Feature`."""
         return np.asarray(power @ self.filters)
 
     def describe(self, bands: Float64, hold: bool) -> Float64:
+        """As of :class:`Feature`."""
         chroma, mel, total = bands[:12], bands[12:36], float(bands[36])
-        usual = self.tone.of(total, hold=hold)
+        usual = self.tone.update(total, hold=hold)
         tones = chroma / (np.linalg.norm(chroma) + 1e-3 * np.sqrt(usual) + 1e-9)
-        level = np.log(mel + 1e-2 * self.band.of(float(mel.mean()), hold=hold) + 1e-9)
+        level = np.log(mel + 1e-2 * self.band.update(float(mel.mean()), hold=hold) + 1e-9)
         rise = np.maximum(0.0, level - (level if self.before is None else self.before))
         self.before = level
-        begun = 1.5 * rise / (4 * self.rise.of(float(rise.sum()), hold=hold) + 1e-6)
+        begun = 1.5 * rise / (4 * self.rise.update(float(rise.sum()), hold=hold) + 1e-6)
         return np.concatenate([tones, begun])
 
 
@@ -167,7 +172,7 @@ class Running:
         self.length, self.warm, self.release = length, warm, release
         self.value, self.count = 0.0, 0
 
-    def of(self, x: float, *, hold: bool = False) -> float:
+    def update(self, x: float, *, hold: bool = False) -> float:
         """The mean with one more value. Held, it stays, or falls over ``release`` where that is given."""
         if hold and self.count:
             if self.release is not None:
@@ -233,7 +238,7 @@ class Ear:
     def _frame(self, bands: Float64, power: float) -> Frame:
         quiet = power < QUIET * self.level.value or power < 1e-12
         level = power / max(self.level.value, 1e-30)
-        self.level.of(power, hold=quiet or self.hold)
+        self.level.update(power, hold=quiet or self.hold)
         values = self.feature.describe(bands, quiet or self.hold).astype(np.float32)
         time = (self.count * HOP + self.feature.window / 2) / RATE
         self.count += 1
@@ -244,8 +249,8 @@ class Ear:
 class Heard:
     """A reference as it is followed: ``values`` float32 (frames, dims), ``times`` (frames,), every ``hop_s`` seconds.
 
-    ``loud`` (frames,): 1 where something is to be heard, 0 where not. ``feature`` is what a stream of sound is described by beside it, None where frames were given; ``sharpness`` that
-    of the filter.
+    ``loud`` (frames,): 1 where something is to be heard, 0 where not. ``feature`` is what a stream of sound is
+    described by beside it, None where frames were given; ``sharpness`` that of the filter.
     """
 
     values: Float32

@@ -21,11 +21,11 @@ FASTEST = 2.2  # times the pace of the reference
 SLOWEST = 0.5  # the same, of a place that is new: applause sounds like one attack that goes on and on
 PATIENT_S = 1.5  # after a hold the playing may be taken up as much later
 KEPT_S = 0.7  # for which another place is kept before it is shown
-# A pause explains a frame as well as a place whose distance is larger than usual by this much: applause fits most places
-# badly, but some of them not as badly as strangers do.
-# At the beginning, where nobody can know yet, it takes more: the piece begins with noise more often than with strangers.
-BEGIN_S, BEGIN_PAUSE = 8.0, 1.2
+# A pause explains a frame as well as a place whose distance is larger than usual by this much: applause fits most
+# places badly, but some of them not as badly as strangers do.
 WORSE = 0.35
+# At the beginning, where nobody can know yet, it takes more: a piece begins in noise more often than in applause.
+BEGIN_S, BEGIN_PAUSE = 8.0, 1.2
 USUAL_S = 10.0  # of playing, over which the usual distance is taken
 FAINT = 0.02  # the weight of a frame in which next to nothing is heard; the loud ones say more, most of all in noise
 SETTLED_S = 3.0  # of playing, before it is taken at all
@@ -198,7 +198,7 @@ class Follower:
         self.other.append((t, at, place.cost))
         if t - self.other[0][0] < KEPT_S:
             return False
-        strange = sum(c for _, _, c in self.other) / len(self.other) > limits.LIVE_STRANGE.value
+        strange = sum(c for _, _, c in self.other) / len(self.other) > limits.LIVE_PROVEN.value
         if strange or at - self.other[0][1] < SLOWEST * (t - self.other[0][0]):
             self.other.pop(0)
             return False

@@ -48,6 +48,7 @@ class Session:
     def __init__(self, reference: Path, options: Options, query: Path | None = None) -> None:
         self.side, self.options = Side(reference, "reference"), options
         self.frames: list[Frame] | None = None
+        self.heard: Heard
         if self.side.has_frames:
             if query is None or not (other := Side(query, "query")).has_frames:
                 raise UsageError(
@@ -58,7 +59,7 @@ class Session:
             self.heard, self.frames = ear.given(self.side.features, other.features)
         else:
             notes = self.side.modality == "score" if options.feature == "auto" else options.feature == "chroma"
-            self.heard: Heard = ear.reference(self.side.sound, notes)
+            self.heard = ear.reference(self.side.sound, notes)
         self.follower = Follower(self.heard, round(options.lag / self.heard.hop_s), options.start, options.jumps)
         self.skipped = self.left = 0
         self.heard_s = 0.0
