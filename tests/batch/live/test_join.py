@@ -1,4 +1,4 @@
-"""What a keyed join promises, whatever the order of the rows: one final an id, nothing silently dropped, bounded room."""
+"""What a keyed join promises, whatever the order of the rows: one final an id, nothing dropped unsaid, bounded room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mmcli predict MODEL - --stream` through real pipes: answers as rows arrive, finals equal to `predict` on the whole."""
+"""`mmcli predict MODEL - --stream` through real pipes: answers as rows arrive, finals equal to `predict`."""
 
 from __future__ import annotations
 
