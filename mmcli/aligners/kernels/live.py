@@ -23,6 +23,7 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 SAMPLE = 257  # states whose median distance is the yardstick of a frame
+PAUSED = 0.01  # how likely a stream that starts at the beginning does not play yet
 BEHIND, AHEAD = 60, 60  # states on both sides of the likeliest one that smoothing looks at
 
 
@@ -103,8 +104,8 @@ class Filter:
         if start == "any":
             self.playing[0, LANE : LANE + self.states] = 1.0 / self.states
         else:
-            self.playing[0, LANE] = 0.9
-            self.paused[0, LANE] = 0.1
+            self.playing[0, LANE] = 1 - PAUSED
+            self.paused[0, LANE] = PAUSED
         self.best, self.share, self.least = 0, 0.0, 0.0
 
     def push(

@@ -47,11 +47,16 @@ class Frame:
 
 
 class Feature:
-    """How a frame is described. ``window``: samples of one; ``sharpness``: that of the filter over them."""
+    """How a frame is described. ``window``: samples of one; ``sharpness``: that of the filter over them.
+    ``width`` and ``grain_s``: what the half-width of the 90 % interval is made of, times the deviation that the filter
+    gives, with seconds that frames leave open; chosen on s2 and timbl, of notes on s6.
+    """
 
     window: int
     sharpness: float
     dims: int
+    width: float
+    grain_s: float
 
     @cached_property
     def taper(self) -> Float64:
@@ -83,6 +88,7 @@ class Timbre(Feature):
     """The shape of the spectrum, cepstra 1 to 20 of 40 mel bands: two copies of one recording."""
 
     window, sharpness, dims = 1024, 8.0, 20
+    width, grain_s = 1.25, 0.006
 
     def __init__(self, usual: tuple[Float64, Float64] | None = None) -> None:
         self.level = Running(USUAL, 25)
@@ -132,6 +138,7 @@ class Notes(Feature):
     """Pitch classes and what begins in 24 bands: a score and its rendition, or two renditions."""
 
     window, sharpness, dims = 4096, 4.0, 36
+    width, grain_s = 2.5, 0.012
 
     def __init__(self) -> None:
         self.tone, self.band, self.rise = Running(USUAL, 25), Running(USUAL, 25), Running(USUAL, 25)
@@ -250,7 +257,8 @@ class Heard:
     """A reference as it is followed: ``values`` float32 (frames, dims), ``times`` (frames,), every ``hop_s`` seconds.
 
     ``loud`` (frames,): 1 where something is to be heard, 0 where not. ``feature`` is what a stream of sound is
-    described by beside it, None where frames were given; ``sharpness`` that of the filter.
+    described by beside it, None where frames were given; ``sharpness`` and ``width`` as of the
+    feature.
     """
 
     values: Float32
@@ -259,6 +267,7 @@ class Heard:
     sharpness: float
     loud: Float32
     feature: Feature | None = None
+    width: tuple[float, float] = (Timbre.width, Timbre.grain_s)
 
     def ear(self) -> Ear:
         """The ear for a stream of sound. Raises :class:`UsageError` where the reference holds no sound."""
@@ -278,7 +287,7 @@ def reference(sound: AudioClip, notes: bool) -> Heard:
         frames = list(Ear(feature).listen(sound.blocks(RATE, 30.0)))
     values, times = np.stack([f.values for f in frames]), np.array([f.time for f in frames])
     loud = np.array([f.level >= SOFT for f in frames], np.float32)
-    return Heard(values, times, HOP / RATE, feature.sharpness, loud, feature)
+    return Heard(values, times, HOP / RATE, feature.sharpness, loud, feature, (feature.width, feature.grain_s))
 
 
 def given(reference: Features, query: Features) -> tuple[Heard, list[Frame]]:

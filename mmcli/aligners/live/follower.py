@@ -35,7 +35,6 @@ PACE_S = 2.0  # over which the pace is taken
 SLOW_S = 6.0  # and that by which a pause is gone through
 WINDOW_S = 6.0  # of frames that are not quiet, by which a stream is judged; with less nothing is said
 END_S = 0.5  # of the reference, that count as its end
-WIDTH, GRAIN_S = 1.25, 0.006  # of the half-width: times the deviation, with what frames of 20 ms leave open
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,8 @@ class Follower:
         self.played += 1
         self.usual += (place.cost - self.usual) / min(self.played, USUAL_S * self.rate)
         self.position = min(max(at, self.first), self.last)
-        self.width = WIDTH * math.hypot(place.deviation * self.step, GRAIN_S)
+        times, grain_s = self.heard.width
+        self.width = times * math.hypot(place.deviation * self.step, grain_s)
         self.trail.append((t, self.position))
         self.track.append((t, self.position, self.width))
         while self.trail[0][0] < t - SLOW_S:

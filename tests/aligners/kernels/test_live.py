@@ -80,7 +80,7 @@ def test_the_filter_sums_over_all_paths():
         step = {0: m.stay, 1: m.step, 2: m.skip}.get(j - i, 0.0)
         return step * (1 - m.enter) * (1 - m.jump) + m.jump / 4
 
-    first = {(0, 0): 0.9, (0, 1): 0.1}
+    first = {(0, 0): 0.99, (0, 1): 0.01}
     total = {}
     for path in itertools.product(hidden, repeat=5):
         weight = sum(p * move(s, path[0]) for s, p in first.items()) * emission(0, path[0])
