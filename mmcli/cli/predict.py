@@ -149,6 +149,7 @@ def _events(
 ) -> None:
     """Rows as they arrive, joined and answered."""
     import contextlib
+    import json
     import os
     import select
     import sys
@@ -170,9 +171,11 @@ def _events(
         console.say("the fusion of this model looks across modalities: every answer is computed anew from all of them")
 
     def read(seconds: float) -> bytes | None:
+        sys.stdout.flush()  # once for all rows that came together
         there, _, _ = select.select([sys.stdin], [], [], seconds)
         return os.read(sys.stdin.fileno(), 1 << 16) if there else None
 
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
     with contextlib.ExitStack() as files:
         aside = None if late is None else files.enter_context(append.Journal(late))
 
@@ -180,7 +183,7 @@ def _events(
             if aside is not None and ("late" in line or "duplicate" in line):
                 aside.append(line)
             else:
-                console.emit(line)
+                sys.stdout.write(encode(line) + "\n")
 
         try:
             for line in rows_of(lines_of(read, min(1.0, max(options.idle, 0.05))), answers, time.monotonic):
@@ -190,10 +193,12 @@ def _events(
         except BaseException:
             for line in answers.end():
                 give(line)
+            sys.stdout.flush()
             _closing(answers, failed)
             raise
         for line in answers.end():
             give(line)
+        sys.stdout.flush()
     _closing(answers, failed)
     if failed.count:
         rows = "1 row was" if failed.count == 1 else f"{failed.count} rows were"

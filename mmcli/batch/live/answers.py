@@ -86,11 +86,8 @@ class Answers:
         if final or not self.final_only:
             logits = self.model.answer(item.codes)[None]
             probabilities, values = self.chosen.meaning(logits)
-            present = {name: np.array([name in item.codes]) for name in self.model.names}
-            answer = predictor.Predictions(
-                np.array([item.id]), self.chosen.task, self.chosen.classes, logits, probabilities, values, present
-            )
-            (line,) = predictor.lines(answer)
+            there = [name for name in self.model.names if name in item.codes]
+            line = predictor.line(item.id, self.chosen.task, self.chosen.classes, probabilities, values, there)
             if self.threshold is not None:
                 predictions.apply(self.threshold, line, self.chosen.task)
             line |= {"revision": item.revision, "final": final, "t": item.t}
