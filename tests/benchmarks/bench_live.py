@@ -41,7 +41,6 @@ BARS = {
 CHECK = {
     "reading": (ROOT / "sample_data/reading/reading.flac", 0, 40),
     "film": (DATA / "s8_video/a.mp4", 0, 30),
-    "mary": (DATA / "s4_hand_words/mary.wav", 0, 40),
     "timbl 3": (DATA / "s1_offset/timbl_3.mp3", 0, 40),
     "spanish": (DATA / "s5_subtitles/programme.ogg", 174, 214),
     "german": (DATA / "s5_subtitles/programme.ogg", 250, 290),

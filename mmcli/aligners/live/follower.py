@@ -212,7 +212,7 @@ class Follower:
     def _state(self, paused: bool, strange: bool) -> str:
         silent = self.silent >= QUIET_S * self.rate
         idle = paused or silent
-        if idle and self.known and self.position >= self.last - END_S:
+        if idle and self.known and (self.proven or not strange) and self.position >= self.last - END_S:
             return "ended"
         if silent:
             return "quiet"
