@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mmcli.aligners.live.follower import Shown
     from mmcli.aligners.live.session import Late, Session
 
+LOST_S = 10.0  # within which a stranger is known
 STATUS_S = 0.1  # between two looks of the line on a terminal
 
 
@@ -96,13 +97,12 @@ def command(
         if output is not None and session.follower.track:
             _write(session, output, query, live)
     follower = session.follower
-    throughout = follower.frames > 0 and follower.lost_frames == follower.frames
     _summary(session, printer, json)
     if not follower.frames:
         raise MismatchError("is too short to be followed", source=_name(query, live))
     if output is not None and not follower.track:
         raise MismatchError("was nowhere found in the reference, so there is no map", source=_name(query, live))
-    if strict and (throughout or printer.never_after):
+    if strict and printer.lost_throughout:
         raise MismatchError("was lost throughout", source=_name(query, live), hint="is it this piece?")
 
 
@@ -149,17 +149,19 @@ class _Printer:
         self.next = self.looked = 0.0
         self.counts: dict[str, int] = {}
         self.jumps = 0
+        self.last_found = 0.0  # when it was last not lost, seconds
         self.status = sys.stderr.isatty() and not (lines and sys.stdout.isatty()) and not console.settings.quiet
 
     @property
-    def never_after(self) -> bool:
-        """Whether it was lost in all frames but the first ten seconds, in which nothing is said yet."""
-        judged = [s for s in self.counts if s != "lost"]
-        return "lost" in self.counts and sum(self.counts[s] for s in judged) < 0.1 * self.counts["lost"]
+    def lost_throughout(self) -> bool:
+        """Whether it was lost from when that can be said: after at most ten seconds, until the end."""
+        return self.last_found <= LOST_S and self.counts.get("lost", 0) > 0
 
     def show(self, shown: Shown) -> None:
         self.counts[shown.state] = self.counts.get(shown.state, 0) + 1
         self.jumps += shown.jump
+        if shown.state != "lost":
+            self.last_found = shown.t
         if self.lines and (shown.t >= self.next or shown.jump):
             console.emit(shown.line())
             self.next = max(self.next, (shown.t // self.every + 1) * self.every) if self.every else 0.0
