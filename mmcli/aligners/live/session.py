@@ -13,7 +13,7 @@ from mmcli.aligners.live import ear, track
 from mmcli.aligners.live.ear import Frame, Heard
 from mmcli.aligners.live.follower import Follower, Shown
 from mmcli.artifacts.formats.alignment import Alignment
-from mmcli.errors import UsageError
+from mmcli.errors import MismatchError, UsageError
 from mmcli.media import stream
 
 FEATURES = ("auto", "mfcc", "chroma")
@@ -57,6 +57,12 @@ class Session:
                     hint="or name the recording itself as the reference",
                 )
             self.heard, self.frames = ear.given(self.side.features, other.features)
+        elif self.side.kinds[0] not in ("audio", "video"):
+            raise MismatchError(
+                f"a file of kind {self.side.modality} cannot be followed",
+                source=reference.name,
+                hint="a recording, a film with sound, a MIDI score or features can",
+            )
         else:
             notes = self.side.modality == "score" if options.feature == "auto" else options.feature == "chroma"
             self.heard = ear.reference(self.side.sound, notes)

@@ -182,6 +182,12 @@ def test_a_wav_that_ends_before_its_header_says_ends_with_4_and_the_byte(folder)
     assert "byte 200000" in said
 
 
+def test_a_reference_without_sound_is_refused_by_name(tmp_path, capsys):
+    (tmp_path / "words.txt").write_text("to be or not to be")
+    assert run(["follow", str(tmp_path / "words.txt"), "-", *RAW]) == 4
+    assert "words.txt: a file of kind text cannot be followed" in capsys.readouterr().err
+
+
 def test_wrong_options_are_usage(folder, capsys):
     for options in (["--raw", "s16le"], ["--rate", "8000"], ["--raw", "mp3", "--rate", "8000"], ["--lag", "9"]):
         assert run(["follow", str(folder / "ref.wav"), "-", *options]) == 2
