@@ -182,4 +182,6 @@ def at_rate(pieces: Iterable[Float32], rate: int, wanted: int) -> Iterator[Float
             yield some if stream is None else stream.resample_chunk(some, last=False)
             at += step
         held = held[at:]
-    yield held if stream is None else stream.resample_chunk(held, last=True)
+    rest = held if stream is None else stream.resample_chunk(held, last=True)
+    if len(rest):
+        yield rest
