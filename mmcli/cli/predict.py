@@ -78,6 +78,10 @@ def command(
         float | None,
         typer.Option(metavar="S", help="--stream: a lone stamp further ahead is refused. [default: 60]"),
     ] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="M=MAP.json", help="--stream: modality M keeps the query clock of this map."),
+    ] = None,
     final_only: Annotated[bool, typer.Option("--final-only", help="--stream: final answers only.")] = False,
     late: Annotated[
         Path | None, typer.Option("--late", metavar="FILE", help="--stream: late and double rows go there.")
@@ -107,9 +111,9 @@ def command(
             if given_:
                 raise UsageError(f"{name} is not for --stream")
         chosen_waiting = {name: value for name, value in waiting.items() if value is not None}
-        _events(model, device, threshold, chosen_waiting, final_only, late, ack)
+        _events(model, device, threshold, chosen_waiting, final_only, late, ack, map_ or [])
         return
-    for name, asked in {**waiting, "final-only": final_only, "late": late, "ack": ack}.items():
+    for name, asked in {**waiting, "final-only": final_only, "late": late, "ack": ack, "map": map_}.items():
         if asked:
             raise UsageError(f"--{name} is for --stream")
     if output is not None and batching.is_folder(output):
@@ -146,6 +150,7 @@ def _events(
     final_only: bool,
     late: Path | None,
     ack: bool,
+    maps: list[str],
 ) -> None:
     """Rows as they arrive, joined and answered."""
     import contextlib
@@ -166,7 +171,8 @@ def _events(
     chosen = predictor.load(model, device)
     predictions.refuse_threshold(chosen, threshold)
     failed = _Failed()
-    answers = Answers(chosen, options, failed.add, final_only=final_only, threshold=threshold, ack=ack)
+    clocks = dict(_clock(text) for text in maps)
+    answers = Answers(chosen, options, failed.add, final_only=final_only, threshold=threshold, ack=ack, maps=clocks)
     if answers.model.recomputes:
         console.say("the fusion of this model looks across modalities: every answer is computed anew from all of them")
 
@@ -203,6 +209,16 @@ def _events(
     if failed.count:
         rows = "1 row was" if failed.count == 1 else f"{failed.count} rows were"
         raise BatchFailedError(f"{rows} bad and left out")
+
+
+def _clock(text: str) -> tuple[str, Any]:
+    from mmcli.artifacts.formats import alignment
+    from mmcli.artifacts.formats.timemap import TimeMap
+
+    modality, equals, path = text.partition("=")
+    if not (modality and equals and path):
+        raise UsageError(f"--map {text!r}", hint="a modality and its map: --map audio=map.json")
+    return modality, TimeMap(alignment.load(path))
 
 
 def _closing(answers: Any, failed: _Failed) -> None:

@@ -1,15 +1,20 @@
-"""Rows ``id, modality, t`` and values, text or a path, as they arrive, to answers: what ``predict --stream`` prints."""
+"""Rows ``id, modality, t`` and values, text or a path, as they arrive, to answers: what ``predict --stream`` prints.
+
+``t`` is put on the reference clock where its modality has a map, and every line has it so.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmcli.artifacts.formats import manifest
+from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.batch.jobs import predictions
 from mmcli.batch.live.join import Event, Join, Options
 from mmcli.batch.plan import inputs, raw
@@ -33,11 +38,13 @@ class Answers:
         final_only: bool = False,
         threshold: float | None = None,
         ack: bool = False,
+        maps: Mapping[str, TimeMap] | None = None,
     ) -> None:
         self.chosen, self.refuse = chosen, refuse
         self.model = Incremental(chosen)
         self.join = Join(self.model.names, options)
         self.final_only, self.threshold, self.ack = final_only, threshold, ack
+        self.maps = {self._modality(name): clock for name, clock in (maps or {}).items()}
         self.number = 0
         self.extract: raw.Model | None = None
         self.item = inputs.reading_rows(Path())
@@ -49,7 +56,8 @@ class Answers:
         try:
             row = _parsed(line)
             token = row.get("ack", self.number)
-            identifier, modality, t = row["id"], self._modality(row["modality"]), float(row["t"])
+            identifier, modality = row["id"], self._modality(row["modality"])
+            t = self._on_reference(modality, float(row["t"]))
             self.join.admit(t)
             counts = not self.join.holds(identifier, modality) and not self.join.is_late(identifier, t)
             code = self._code(row, modality) if counts else None
@@ -95,6 +103,15 @@ class Answers:
         if final and self.ack:
             for token in item.rows:
                 yield {"ack": token}
+
+    def _on_reference(self, modality: str, t: float) -> float:
+        """The time on the reference clock. Raises :class:`InputError` where the modality's map has none."""
+        if modality not in self.maps or not math.isfinite(t):
+            return t
+        on = float(self.maps[modality].to_reference(t))
+        if math.isnan(on):
+            raise InputError(f"t is {t:g}, for which the map of {modality} has no time")
+        return on
 
     def _modality(self, name: str) -> str:
         known = self.chosen.modalities

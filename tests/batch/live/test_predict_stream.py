@@ -12,7 +12,8 @@ import time
 import numpy as np
 import pytest
 
-from mmcli.artifacts.formats import checkpoint, dataset
+from mmcli.artifacts.formats import alignment, checkpoint, dataset
+from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.cli.app import run
 from mmcli.training.fit import predictor
@@ -194,3 +195,22 @@ def test_options_of_the_stream_need_it(folder, capsys):
     assert run(["predict", str(folder / "concat.pt"), "-", "--lateness", "1"]) == 2
     assert "--lateness is for --stream" in capsys.readouterr().err
     assert run(["predict", str(folder / "concat.pt"), "x.wav", "--stream"]) == 2
+
+
+def test_a_map_puts_the_times_of_a_modality_on_the_other_clock(folder, tmp_path):
+    line = {
+        "model": "affine",
+        "offset_s": 100.0,
+        "rate": 1.0,
+        "ppm": 0.0,
+        "knots": np.array([[100.0, 0.0], [200.0, 100.0]]),
+    }
+    alignment.save(tmp_path / "map.json", Alignment(**line))
+    rows = [row for row in rows_of(dataset.load(folder / "data.npz")) if row["id"] != "i99"]
+    moved = [{**row, "t": row["t"] + 100} if row["modality"] == "image" else row for row in rows]
+    lines, said = streamed(folder / "concat.pt", moved, "--map", f"audio={tmp_path / 'map.json'}", "--final-only")
+    assert "0 late, 0 double" in said
+    assert [x["t"] for x in lines if x["id"] == "i00"] == [100.0]
+    straight, _ = streamed(folder / "concat.pt", rows, "--final-only")
+    assert [(x["id"], x["probabilities"]) for x in lines] == [(x["id"], x["probabilities"]) for x in straight]
+    assert run(["predict", str(folder / "concat.pt"), "-", "--stream", "--map", "audio"]) == 2
