@@ -66,6 +66,8 @@ class AudioClip(Clip):
     duration_s: float
     decode: Callable[[], Iterable[Float32]] = field(repr=False)
     segment: dict[str, float] | None = None
+    track: int | None = None  # the sound track taken, counted from 0; None where the file has one only
+    tracks: int = 1
 
     def samples(self, rate: int | None = None) -> Float32:
         """The whole clip, float32 ``(n,)``, at ``rate`` Hz (None: the native rate).

@@ -36,7 +36,7 @@ READERS: dict[str, str] = {
 class MediaOptions:
     """How to read a file. What does not concern a modality is ignored by it."""
 
-    track: int = 0  # which audio (or video) track of a container, counted from 0
+    track: int | None = None  # which audio (or video) track, counted from 0; None: the default one, else the first
     channel: int | None = None  # which audio channel, counted from 0; None mixes all down to mono
     start: float | None = None  # seconds; the clip begins here and its times count from here
     end: float | None = None  # seconds
@@ -51,7 +51,7 @@ class MediaOptions:
                 raise UsageError(f"{name} {value!r} is no time or rate")
         if self.start is not None and self.end is not None and not self.start < self.end:
             raise UsageError(f"segment ends at {self.end:g} s, not after its start at {self.start:g} s")
-        if self.track < 0 or (self.channel is not None and self.channel < 0):
+        if (self.track is not None and self.track < 0) or (self.channel is not None and self.channel < 0):
             raise UsageError("tracks and channels count from 0")
         if self.rate is not None and self.rate <= 0:
             raise UsageError(f"a rate of {self.rate:g} Hz gives no times")

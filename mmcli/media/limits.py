@@ -32,6 +32,13 @@ KEPT_BYTES = 64 * MIB
 # containers round): more is a truncated file, or padding to cut.
 DURATION_SLACK_S = 0.25
 
+
+def silence_s(size: int) -> float:
+    """Seconds of silence that gaps in the times of a file of ``size`` bytes may stand for: an hour, or a second a
+    kilobyte. A forged time would otherwise make days of it."""
+    return max(3600.0, size / 1000)
+
+
 # Pictures. 64 million pixels is an 8,000 x 8,000 scan, 768 MB as float32 RGB. Frames of video: 8K UHD is 33 million.
 MAX_IMAGE_PIXELS = 64_000_000
 MAX_FRAME_PIXELS = 40_000_000

@@ -37,7 +37,8 @@ def read(path: Path, options: MediaOptions) -> VideoClip:
         if _quarter_turns(frame) % 2:
             width, height = height, width
     if end is None:  # a live recording: only counting tells
-        end = max(time for time, _ in _all_frames(path, options.track, 0.0)) + (1 / rate if rate else 0.0)
+        with containers.opened(path) as container:
+            end = containers.counted(container, containers.track(container, "video", options.track, path))
     segment = None
     duration = end
     if options.start is not None or options.end is not None:
@@ -72,7 +73,7 @@ def _within(frames: Iterator[tuple[float, Any]], start: float, stop: float | Non
             yield max(0.0, time - start), frame
 
 
-def _all_frames(path: Path, track: int, start: float) -> Iterator[tuple[float, Any]]:
+def _all_frames(path: Path, track: int | None, start: float) -> Iterator[tuple[float, Any]]:
     """Decoded frames with their times on the clip's clock, from the key frame before ``start`` on."""
     with containers.opened(path) as container:
         stream = containers.track(container, "video", track, path)
@@ -83,11 +84,15 @@ def _all_frames(path: Path, track: int, start: float) -> Iterator[tuple[float, A
         if start > 0:
             container.seek(int((zero + start) / stream.time_base), stream=stream, backward=True)
         step = 1 / float(stream.average_rate or 25)
+        # An avi has no presentation times: libav makes wrong ones where frames are reordered, while the decoding time
+        # that comes with a decoded frame counts on in order (ffmpeg calls it the best effort).
+        in_order = "avi" in container.format.name.split(",")
         last = None
         for frame in container.decode(stream):
-            if frame.pts is not None and frame.time_base is not None:
+            stamp = frame.dts if in_order and frame.dts is not None else frame.pts
+            if stamp is not None and frame.time_base is not None:
                 base = frame.time_base
-                last = frame.pts * base.numerator / base.denominator - zero  # rounded once, without a Fraction a frame
+                last = stamp * base.numerator / base.denominator - zero  # rounded once, without a Fraction a frame
             else:
                 last = 0.0 if last is None else last + step
             if last > limits.MAX_DURATION_S:
