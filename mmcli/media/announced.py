@@ -290,6 +290,51 @@ def matroska_tells_its_length(path: Path) -> bool:
     return False
 
 
+def has_pictures(path: Path, kind: str) -> bool | None:
+    """Whether an mp4 or mkv file has a track of pictures, from its index alone; None where that cannot be told so."""
+    try:
+        with path.open("rb") as file:
+            if kind in ("mp4", "m4a"):
+                return _mp4_handlers(file, path.stat().st_size)
+            data = file.read(1 << 16) if kind == "mkv" else b""
+    except OSError as error:
+        raise MediaError(f"cannot be read: {error.strerror}", source=path) from error
+    at = data.find(b"\x16\x54\xae\x6b")  # Tracks
+    if at < 0:
+        return None
+    length, begin = _vint(data, at + 4)
+    if begin + length > len(data):
+        return None
+    return b"\x83\x81\x01" in data[begin : begin + length]  # TrackType 1
+
+
+def _mp4_handlers(file: IO[bytes], size: int) -> bool | None:
+    """Looks for a track whose handler is ``vide`` (ISO 14496-12, 8.4.3): moov, trak, mdia, hdlr."""
+    todo = [(0, size)]
+    seen = 0
+    while todo:
+        at, end = todo.pop()
+        while at + 8 <= end:
+            seen += 1
+            if seen > 10_000:
+                return None
+            file.seek(at)
+            head = file.read(24)
+            length, name = int.from_bytes(head[:4], "big"), head[4:8]
+            body = at + 8
+            if length == 1:
+                length, body = int.from_bytes(head[8:16], "big"), at + 16
+            length = length or end - at
+            if length < 8:
+                return None
+            if name == b"hdlr" and head[16:20] == b"vide":
+                return True
+            if name in (b"moov", b"trak", b"mdia"):
+                todo.append((body, min(at + length, end)))
+            at += length
+    return False
+
+
 def _vint(data: bytes, at: int) -> tuple[int, int]:
     """The number of variable width at a place, and the place after it (RFC 8794, 4)."""
     if at >= len(data) or not data[at]:

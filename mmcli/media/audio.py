@@ -294,22 +294,24 @@ def placed(frames: Iterator[Any], zero: float, path: Path) -> Iterator[tuple[int
             position = expected
         elif raw is None:
             position = 0
-        elif expected is not None and _strays(ahead, expected - shift, slack):
+        elif expected is not None and _strays(ahead, expected - shift, slack, containers.BACK_S * rate):
             position = expected
         else:
             if expected is not None and raw + shift < expected - containers.BACK_S * rate:
-                shift = expected - raw
+                # A clock that begins anew at zero may have a little before it: the priming of Opus, which is dropped.
+                shift = expected - (max(raw, 0.0) if raw > -containers.BACK_S * rate else raw)
             position = _settled(ahead, shift, slack)
         expected = position + now.samples
         yield position, now
         ahead.popleft()
 
 
-def _strays(ahead: Sequence[tuple[float | None, Any]], expected: float, slack: float) -> bool:
-    """Whether the next frame lies where it would without the jump of this one."""
-    if len(ahead) < 2 or ahead[1][0] is None:
+def _strays(ahead: Sequence[tuple[float | None, Any]], expected: float, slack: float, back: float) -> bool:
+    """Whether the next frame lies where it would without the jump of this one, or on a clock that begins anew."""
+    if len(ahead) < 2 or ahead[1][0] is None or ahead[0][0] is None:
         return False
-    return abs(ahead[1][0] - expected - ahead[0][1].samples) <= slack
+    after = ahead[1][0]
+    return abs(after - expected - ahead[0][1].samples) <= slack or after < ahead[0][0] - back
 
 
 def _settled(ahead: Sequence[tuple[float | None, Any]], shift: float, slack: float) -> int:

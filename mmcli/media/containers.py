@@ -93,7 +93,7 @@ def declared(container: Any, stream: Any) -> float | None:
             end -= origin(container)
         elif container.duration and announced.matroska_tells_its_length(path):
             end = container.duration / 1_000_000
-    elif stream.duration and stream.time_base is not None and _believed(names, path):
+    elif stream.duration and stream.time_base is not None and _believed(names, path, stream.start_time or 0):
         end = begin + float(stream.duration * stream.time_base) - origin(container)
         if "ogg" in names and stream.codec_context.name == "opus":  # counted from before the pre-skip (RFC 7845, 4.3)
             end -= int.from_bytes((stream.codec_context.extradata or b"")[10:12], "little") / 48_000
@@ -102,13 +102,13 @@ def declared(container: Any, stream: Any) -> float | None:
     return end
 
 
-def _believed(names: list[str], path: Path) -> bool:
+def _believed(names: list[str], path: Path, start: int) -> bool:
     if "mp3" in names:
         return announced.is_whole_mp3(path)
     if "flac" in names:
         return announced.is_plain_flac(path)
     if "ogg" in names:
-        return announced.is_one_ogg(path)
+        return start <= 0 and announced.is_one_ogg(path)  # cut out of a broadcast, it keeps the end of the whole
     return not {"mov", "wav", "w64", "aiff", "caf", "au", "wv", "ape", "tta"}.isdisjoint(names)
 
 
@@ -137,14 +137,22 @@ def counted(container: Any, stream: Any) -> float:
 def tracks(container: Any, kind: str) -> list[Any]:
     """The streams of a kind that can be decoded; cover pictures of music files are none."""
     streams = getattr(container.streams, kind)
-    if kind == "video":
-        streams = [s for s in streams if "attached_pic" not in str(getattr(s, "disposition", "")).lower()]
-    return list(streams)
+    return [s for s in streams if kind != "video" or not is_cover(s)]
+
+
+def is_cover(stream: Any) -> bool:
+    """Whether a track of pictures is the cover of a music file (AV_DISPOSITION_ATTACHED_PIC)."""
+    return bool(int(stream.disposition) & 0x400)
+
+
+def is_default(stream: Any) -> bool:
+    """Whether a track is flagged as the default (AV_DISPOSITION_DEFAULT)."""
+    return bool(int(stream.disposition) & 1)
 
 
 def default_of(streams: list[Any]) -> int:
     """The number of the track that is flagged as the default, as players choose; else the first."""
-    return next((k for k, stream in enumerate(streams) if "default" in str(stream.disposition).lower()), 0)
+    return next((k for k, stream in enumerate(streams) if is_default(stream)), 0)
 
 
 def track(container: Any, kind: str, number: int | None, name: object) -> Any:

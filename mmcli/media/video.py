@@ -89,7 +89,7 @@ def _all_frames(path: Path, track: int | None, start: float) -> Iterator[tuple[f
         in_order = "avi" in container.format.name.split(",")
         last = None
         for frame in container.decode(stream):
-            stamp = frame.dts if in_order and frame.dts is not None else frame.pts
+            stamp = frame.dts if in_order else frame.pts  # the last frames of an avi have none
             if stamp is not None and frame.time_base is not None:
                 base = frame.time_base
                 last = stamp * base.numerator / base.denominator - zero  # rounded once, without a Fraction a frame
