@@ -86,6 +86,9 @@ def _clip(path: Path, options: MediaOptions, rate: int, channels: int, duration:
         )
     if duration == 0:
         raise MediaError("holds no sound", source=path)
+    size = path.stat().st_size
+    if duration * rate * channels > limits.audio_values(size):
+        raise MediaError(f"unpacks to {duration:.0f} s of sound, far more than its {size:,} bytes: refused", source=path)
     start, end = options.start or 0.0, options.end
     first, stop, segment = round(start * rate), None, None
     if options.start is not None or end is not None:

@@ -140,6 +140,12 @@ def tracks(container: Any, kind: str) -> list[Any]:
     return [s for s in streams if kind != "video" or not is_cover(s)]
 
 
+def bound_frames(stream: Any, most: int) -> None:
+    """Lets the decoder refuse frames of more than ``most`` pixels before it makes room for them: what the container
+    declares and what the stream holds may disagree."""
+    stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(most)}
+
+
 def is_cover(stream: Any) -> bool:
     """Whether a track of pictures is the cover of a music file (AV_DISPOSITION_ATTACHED_PIC)."""
     return bool(int(stream.disposition) & 0x400)

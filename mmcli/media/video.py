@@ -26,6 +26,7 @@ def read(path: Path, options: MediaOptions) -> VideoClip:
     with containers.opened(path) as container:
         stream = containers.track(container, "video", options.track, path)
         _check_size(stream.codec_context.width, stream.codec_context.height, path)
+        containers.bound_frames(stream, limits.frame_pixels(path.stat().st_size))
         end = containers.declared(container, stream)
         has_audio = len(container.streams.audio) > 0
         rate = float(stream.average_rate or stream.base_rate or 0)
@@ -61,8 +62,9 @@ def read(path: Path, options: MediaOptions) -> VideoClip:
 
 def _decode(path: Path, options: MediaOptions, rate: float | None) -> Iterator[tuple[float, UInt8]]:
     start, stop = options.start or 0.0, options.end
+    most = limits.frame_pixels(path.stat().st_size)
     for time, frame in at_rate(_within(_all_frames(path, options.track, start), start, stop), rate):
-        yield time, _pixels(frame, path)
+        yield time, _pixels(frame, path, most)
 
 
 def _within(frames: Iterator[tuple[float, Any]], start: float, stop: float | None) -> Iterator[tuple[float, Any]]:
@@ -79,6 +81,7 @@ def _all_frames(path: Path, track: int | None, start: float) -> Iterator[tuple[f
         stream = containers.track(container, "video", track, path)
         end = containers.declared(container, stream)
         zero = containers.origin(container)
+        containers.bound_frames(stream, limits.frame_pixels(path.stat().st_size))
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = limits.DECODER_THREADS
         if start > 0:
@@ -102,10 +105,11 @@ def _all_frames(path: Path, track: int | None, start: float) -> Iterator[tuple[f
             raise MediaError(f"is truncated: declares {end:.2f} s of video, ends at {last or 0:.2f} s", source=path)
 
 
-def _check_size(width: int, height: int, path: Path) -> None:
-    if width * height > limits.MAX_FRAME_PIXELS:
+def _check_size(width: int, height: int, path: Path, most: int | None = None) -> None:
+    most = limits.frame_pixels(path.stat().st_size) if most is None else most
+    if width * height > most:
         raise MediaError(
-            f"has frames of {width} x {height}, more than the {limits.MAX_FRAME_PIXELS:,} pixels a frame may have",
+            f"has frames of {width} x {height}, more than the {most:,} pixels a frame of such a file may have",
             source=path,
         )
 
@@ -115,8 +119,8 @@ def _quarter_turns(frame: Any) -> int:
     return round(getattr(frame, "rotation", 0) / 90) % 4
 
 
-def _pixels(frame: Any, path: Path) -> UInt8:
-    _check_size(frame.width, frame.height, path)
+def _pixels(frame: Any, path: Path, most: int) -> UInt8:
+    _check_size(frame.width, frame.height, path, most)
     pixels: UInt8 = frame.to_ndarray(format="rgb24")
     turns = _quarter_turns(frame)
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels

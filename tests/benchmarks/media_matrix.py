@@ -97,7 +97,7 @@ def _plain_sound() -> Iterator[Cell]:
             yield Cell(f"{tag} {source}", suffix, f"{FF} -i $D/{source}.wav -c:a {codec} {more} $O")
         if codec in ("pcm_s16le", "pcm_s16be") and "bext" not in more:
             yield Cell(f"{tag} cut", suffix, f"{FF} -i $D/t.wav -c:a {codec} {more} $O{CUT}", cut=True)
-        if suffix in ("wav", "au", "caf", "aiff") and not more and codec in ("pcm_s16le", "pcm_s16be", "pcm_f32le"):
+        if suffix in ("wav", "au", "caf") and not more and codec in ("pcm_s16le", "pcm_s16be", "pcm_f32le"):
             form = suffix
             yield Cell(f"{tag} pipe", suffix, f"{IN} -c:a {codec} -f {form} - | cat > $O")
     for form, codec in itertools.product(("wav", "aiff", "au", "w64"), ("-b 16", "-b 24", "-e float -b 32")):
@@ -425,7 +425,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--light", action="store_true")
     parser.add_argument("--peers", action="store_true")
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="cells with this in their name")
+    parser.add_argument("--part", default="0/1", metavar="K/N", help="every N-th cell from K on: several run side by side")
     parser.add_argument("--keep", type=Path)
     asked = parser.parse_args()
     readers: dict[str, Callable[[Path, Cell], Any]] = {"mmcli": mmcli_reads, **(PEERS if asked.peers else {})}
@@ -435,7 +436,9 @@ def main() -> None:
         folder = asked.keep or Path(made)
         folder.mkdir(exist_ok=True)
         sources(folder)
-        for k, cell in enumerate(c for c in cells() if (c.light or not asked.light) and asked.only in c.name):
+        part, parts = map(int, asked.part.split("/"))
+        wanted_cells = [c for c in cells() if (c.light or not asked.light) and asked.only in c.name]
+        for k, cell in enumerate(wanted_cells[part::parts]):
             path = folder / f"cell{k}.{cell.suffix}"
             try:
                 run(cell.make, folder, path)
