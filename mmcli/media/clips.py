@@ -68,6 +68,7 @@ class AudioClip(Clip):
     segment: dict[str, float] | None = None
     track: int | None = None  # the sound track taken, counted from 0; None where the file has one only
     tracks: int = 1
+    remarks: list[str] = field(default_factory=list)  # what a listener would want to know; complete once it was decoded
 
     def samples(self, rate: int | None = None) -> Float32:
         """The whole clip, float32 ``(n,)``, at ``rate`` Hz (None: the native rate).

@@ -47,6 +47,10 @@ def describe(path: Path | str) -> dict[str, Any]:
         facts["duration_s"] = float(clip.times[-1] - clip.times[0]) if clip.timed else None
     elif isinstance(clip, SubtitleClip):
         facts |= {"cues": len(clip.cues), "duration_s": clip.cues[-1][1]}
+    if isinstance(clip, AudioClip):
+        next(iter(clip.blocks()), None)  # the first seconds say whether the channels cancel each other
+        if clip.remarks:
+            facts["remarks"] = clip.remarks
     if isinstance(clip, AudioClip | VideoClip) and clip.path is not None:
         listed = _tracks(clip.path)
         if len(listed) > 1 or modality == "video" or any(t["start_s"] or t["language"] for t in listed):

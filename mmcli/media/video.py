@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import MediaError
-from mmcli.media import containers, files, limits
+from mmcli.media import announced, containers, files, limits
 from mmcli.media.clips import VideoClip, at_rate
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ UInt8 = NDArray[np.uint8]
 
 def read(path: Path, options: MediaOptions) -> VideoClip:
     """The clip of a video file. Its first frame is decoded to learn how it is turned."""
-    files.refuse_foreign(path, "video", ("video", "audio"))
+    first = files.head(path)
+    files.refuse_foreign(path, "video", ("video", "audio"), first)
+    announced.refuse_truncated(path, files.container(first) or "")
     with containers.opened(path) as container:
         stream = containers.track(container, "video", options.track, path)
         _check_size(stream.codec_context.width, stream.codec_context.height, path)
@@ -71,7 +73,7 @@ def _within(frames: Iterator[tuple[float, Any]], start: float, stop: float | Non
     for time, frame in frames:
         if stop is not None and time >= stop:
             return
-        if time >= start - 1e-9:
+        if time >= start - 1e-9 or start == 0:  # a frame from before time zero is still shown at it
             yield max(0.0, time - start), frame
 
 
