@@ -250,10 +250,10 @@ def _from_npz(path: Path, row: int | None) -> tuple[list[str], Float64, Float64 
             raise MediaError(f"{name!r} has shape {part.shape}; a series has (frames,) or (frames, dims)", source=path)
         wide = part[:, None] if part.ndim == 1 else part
         columns += [name] if part.ndim == 1 else [f"{name}.{i}" for i in range(wide.shape[1])]
-        parts.append(wide.astype(np.float64))
+        parts.append(wide.astype(np.float64, copy=False))
     if len({len(part) for part in parts}) != 1:
         raise MediaError("its arrays differ in length", source=path)
-    return _split_time(columns, np.concatenate(parts, axis=1), path)
+    return _split_time(columns, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1), path)
 
 
 # Array files read as what they are, input from anywhere.

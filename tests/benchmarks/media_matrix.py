@@ -299,7 +299,12 @@ def reference(path: Path, cell: Cell) -> tuple[Any, bool]:
     entries = "frame=pts_time,best_effort_timestamp_time,nb_samples"
     frames = probed(path, "-select_streams", f"{kind}:{chosen}", "-show_entries", entries).get("frames", [])
     if kind == "v":
-        times = [float(f["best_effort_timestamp_time"]) - start for f in frames if "best_effort_timestamp_time" in f]
+        known = [float(f["best_effort_timestamp_time"]) for f in frames if "best_effort_timestamp_time" in f]
+        step = float(np.median(np.diff(known))) if len(known) > 1 else 0.0
+        times: list[float] = []
+        for f in frames:  # the last ones, which the decoder held back, may have no time
+            told = f.get("best_effort_timestamp_time")
+            times.append(float(told) - start if told is not None else (times[-1] if times else 0.0) + step)
         return times, erred
     rate, channels = int(streams[chosen]["sample_rate"]), int(streams[chosen]["channels"])
     tick = eval_fraction(streams[chosen]["time_base"])
@@ -315,6 +320,9 @@ def reference(path: Path, cell: Cell) -> tuple[Any, bool]:
     samples = np.frombuffer(raw[: len(raw) // 4 // channels * 4 * channels], np.float32).reshape(-1, channels).mean(axis=1)
     begin = float(facts["format"].get("start_time", 0.0))
     lead = round(max(0.0, -begin) * rate)
+    if streams[chosen]["codec_name"] == "opus" and begin > 0 and frames:
+        late = float(frames[0].get("pts_time", 0.0)) - begin
+        lead += round(late * rate) if 0 < late < 0.008 else 0  # ffmpeg 5 counts from the priming, later ones from the sound
     if streams[chosen]["codec_name"] == "vorbis" and "ogg" in facts["format"]["format_name"] and frames:
         lead += round((float(frames[0].get("pts_time", 0.0)) - start) * rate)
     stream = streams[chosen]
