@@ -4,7 +4,8 @@ Each line holds id, prediction, probabilities (absent for regression) and the mo
 through the extractors that the model was trained with, with what they learned then; any part of the modalities may be
 there. An item that cannot be read is named on standard error and has no line: exit 3. A manifest of features is what
 `mmcli extract` writes; its features are normalised as the model's training data were. Through a pipe (-) each row of
-raw files or text is answered before the next is read.
+raw files or text is answered before the next is read. A model is data; a program that it names (TorchScript) is run only
+with --allow-programs.
 
 With a folder as output every item is predicted on its own in worker processes, into FOLDER/predictions.jsonl; what
 cannot be read is named in FOLDER/failures.jsonl, and the same command again does what is new or changed.
@@ -57,6 +58,12 @@ def command(
         typer.Option(min=0.0, max=1.0, metavar="P", help="Predict labels from P on; null for a class below P."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
+    allow_programs: Annotated[
+        bool,
+        typer.Option(
+            "--allow-programs", help="Run a TorchScript file that MODEL names: it can do whatever you can. [default: refuse]"
+        ),
+    ] = False,
     jobs: Jobs = None,
     timeout: batching.Timeout = None,
     shard: batching.Shard = None,
@@ -65,6 +72,10 @@ def command(
     json: JsonFlag = False,
 ) -> None:
     """Translate the options, predict, print."""
+    if allow_programs:
+        from mmcli.extractors import weights
+
+        weights.allow_program("all")
     inputs = batching.named(sources, from_, nul=nul)
     if not inputs:
         raise UsageError("nothing to predict", hint="name files, a folder, a manifest or a data set")

@@ -305,7 +305,8 @@ def reference(path: Path, cell: Cell) -> tuple[Any, bool]:
         for f in frames:  # the last ones, which the decoder held back, may have no time
             told = f.get("best_effort_timestamp_time")
             times.append(float(told) - start if told is not None else (times[-1] if times else 0.0) + step)
-        return times, erred
+        # Before the beginning that an edit list sets: decoded for what follows, not shown; some decoders give them too.
+        return [t for t in times if t > -0.9 * step], erred
     rate, channels = int(streams[chosen]["sample_rate"]), int(streams[chosen]["channels"])
     tick = eval_fraction(streams[chosen]["time_base"])
     hard = max(0.0005, 1.3 * tick if tick < 0.005 else 0.1)
@@ -320,14 +321,18 @@ def reference(path: Path, cell: Cell) -> tuple[Any, bool]:
     samples = np.frombuffer(raw[: len(raw) // 4 // channels * 4 * channels], np.float32).reshape(-1, channels).mean(axis=1)
     begin = float(facts["format"].get("start_time", 0.0))
     lead = round(max(0.0, -begin) * rate)
-    if streams[chosen]["codec_name"] == "opus" and begin > 0 and frames:
+    if streams[chosen]["codec_name"] == "opus" and begin > 0 and frames and "matroska" in facts["format"]["format_name"]:
         late = float(frames[0].get("pts_time", 0.0)) - begin
         lead += round(late * rate) if 0 < late < 0.008 else 0  # ffmpeg 5 counts from the priming, later ones from the sound
     if streams[chosen]["codec_name"] == "vorbis" and "ogg" in facts["format"]["format_name"] and frames:
         lead += round((float(frames[0].get("pts_time", 0.0)) - start) * rate)
     stream = streams[chosen]
     ends = [float(s["duration"]) + max(0.0, float(s.get("start_time", 0.0))) - start for s in [stream] if "duration" in s]
-    return (samples[lead:], rate, ends), erred
+    samples = samples[lead:]
+    if facts["format"]["format_name"] in ("mpegts", "mpeg") and frames:
+        # Of these ffmpeg takes the start of the tracks asked for; the clock here is that of the file, for all tracks.
+        samples = np.concatenate([np.zeros(round((float(frames[0].get("pts_time", start)) - start) * rate)), samples])
+    return (samples, rate, ends), erred
 
 
 def eval_fraction(text: str) -> float:
