@@ -106,7 +106,9 @@ def command(
     track: Annotated[
         int | None,
         typer.Option(
-            min=0, metavar="N", help="Sound or video track, from 0. [default: the one flagged as default, else the first]"
+            min=0,
+            metavar="N",
+            help="Sound or video track, from 0. [default: the one flagged as default, else the first]",
         ),
     ] = None,
     channel: Annotated[

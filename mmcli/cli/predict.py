@@ -61,7 +61,8 @@ def command(
     allow_programs: Annotated[
         bool,
         typer.Option(
-            "--allow-programs", help="Run a TorchScript file that MODEL names: it can do whatever you can. [default: refuse]"
+            "--allow-programs",
+            help="Run a TorchScript file that MODEL names: it can do whatever you can. [default: refuse]",
         ),
     ] = False,
     jobs: Jobs = None,

@@ -94,7 +94,9 @@ def _clip(path: Path, options: MediaOptions, rate: int, channels: int, duration:
         raise MediaError("holds no sound", source=path)
     size = path.stat().st_size
     if duration * rate * channels > limits.audio_values(size):
-        raise MediaError(f"unpacks to {duration:.0f} s of sound, far more than its {size:,} bytes: refused", source=path)
+        raise MediaError(
+            f"unpacks to {duration:.0f} s of sound, far more than its {size:,} bytes: refused", source=path
+        )
     start, end = options.start or 0.0, options.end
     first, stop, segment = round(start * rate), None, None
     if options.start is not None or end is not None:
@@ -254,7 +256,9 @@ def _av_pieces(path: Path, first: int, stop: int | None, options: MediaOptions) 
                 gap = min(position, position if stop is None else stop) - at
                 silent += gap
                 if silent > limits.silence_s(size) * rate:
-                    raise MediaError(f"has {silent / rate:.0f} s without sound, more than a file of its size", path)
+                    raise MediaError(
+                        f"has {silent / rate:.0f} s without sound, more than a file of its size may have", source=path
+                    )
                 yield from _silence(gap)
                 at = position
             if position + len(data) > at:
@@ -326,9 +330,7 @@ def placed(frames: Iterator[Any], zero: float, path: Path) -> Iterator[tuple[int
         if frame is not None:
             if frame.sample_rate != rate or frame.time_base != base:
                 if rate and frame.sample_rate != rate:
-                    raise MediaError(
-                        f"changes its rate from {rate} to {frame.sample_rate} Hz on the way", source=path
-                    )
+                    raise MediaError(f"changes its rate from {rate} to {frame.sample_rate} Hz on the way", source=path)
                 rate, base = int(frame.sample_rate), frame.time_base
                 ticks = rate * base.numerator / base.denominator if base else 1.0  # samples a tick
                 slack = max(2.0, JITTER_TICKS * ticks)

@@ -69,6 +69,8 @@ def audio_values(size: int) -> int:
 def whole_samples(size: int | None) -> int:
     """Samples of a file of ``size`` bytes that may be held at once, 4 bytes each: 200 MB of a small file."""
     return MAX_WHOLE_SAMPLES if size is None else min(MAX_WHOLE_SAMPLES, max(50_000_000, 64 * size))
+
+
 # Decoder threads of one video: past two the gain is small, and batches use one process per core anyway.
 DECODER_THREADS = 2
 

@@ -172,7 +172,8 @@ def _refuse_manifest(names: list[str], separator: str, path: Path) -> None:
     if path.suffix.lower() != ".csv":
         wrong.append(f"it is named {path.suffix or 'without a suffix'}, not .csv")
     raise MediaError(
-        f"looks like a manifest (columns {', '.join(known[:6])}), but " + " and ".join(wrong or ["is used as a series"]),
+        f"looks like a manifest (columns {', '.join(known[:6])}), but "
+        + " and ".join(wrong or ["is used as a series"]),
         source=path,
     )
 

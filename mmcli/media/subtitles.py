@@ -38,7 +38,7 @@ def bounded(text: str, path: Path) -> str:
             length = 0
             continue
         length = len(line) if "-->" in line or ":" in line[:12] else length + len(line)
-        if len(line) > MAX_CUE and _DRAWING.search(line[: MAX_CUE]):
+        if len(line) > MAX_CUE and _DRAWING.search(line[:MAX_CUE]):
             continue
         if length > MAX_CUE:
             raise MediaError(f"line {number}: a cue of more than {MAX_CUE:,} characters", source=path)

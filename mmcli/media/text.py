@@ -23,7 +23,12 @@ def read(path: Path, options: MediaOptions) -> TextClip:
     return TextClip(name=path.name, path=path, text=text)
 
 
-MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+MARKS = (
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
 SAMPLE = 32_768  # bytes that an encoding is told from
 
 

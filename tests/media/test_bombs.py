@@ -98,8 +98,11 @@ def zipped(name: str, data: bytes) -> bytes:
 
 
 def wav(rate: int = 16000, channels: int = 1, declared: int = 1000, body: int = 1000) -> bytes:
-    head = b"RIFF" + struct.pack("<I", 36 + declared) + b"WAVEfmt " + struct.pack(
-        "<IHHIIHH", 16, 1, channels, rate, rate * channels * 2 & 0xFFFFFFFF, channels * 2 & 0xFFFF, 16
+    head = (
+        b"RIFF"
+        + struct.pack("<I", 36 + declared)
+        + b"WAVEfmt "
+        + struct.pack("<IHHIIHH", 16, 1, channels, rate, rate * channels * 2 & 0xFFFFFFFF, channels * 2 & 0xFFFF, 16)
     )
     return head + b"data" + struct.pack("<I", declared) + bytes(body)
 
@@ -190,7 +193,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes | str]]] = {
     "header.vtt": ("subtitle", lambda: "WEBVTT\n" + "a" * 900_000),
     "times.vtt": ("subtitle", lambda: "WEBVTT\n\n" + "00:00 --> " * 90_000),
     "digits.srt": ("subtitle", lambda: "1" * 900_000),
-    "drawing.ass": ("subtitle", lambda: "[Events]\nFormat: Start, End, Text\nDialogue: 0:00:00.00,0:00:01.00," + "{" * 900_000),
+    "drawing.ass": ("subtitle", lambda: "[Events]\nFormat: Start, End, Text\nDialogue: 0:00:00,0:00:01," + "{" * 900_000),
     "latin.srt": ("subtitle", lambda: SRT.format("\xe9") * 20_000),
     "quotes.TextGrid": ("intervals", lambda: GRID.format('1 0 1 "' + '""' * 450_000)),
     "count.TextGrid": ("intervals", lambda: GRID.format("999999999999 0 1")),
@@ -231,7 +234,7 @@ MAPS = {"day.json": 50_000.0, "ages.json": 1e12, "minutes.json": 600.0}
 
 @pytest.fixture(scope="module")
 def spent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, float, str]]:
-    """Of every file its peak memory in MB, CPU seconds, and what came of it, as one child met them one after another."""
+    """Of every file its peak memory in MB, CPU seconds, and what came of it, as one child met them in turn."""
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("peak memory is read from /proc, which this system lacks")
     folder = tmp_path_factory.mktemp("bombs")
@@ -250,8 +253,7 @@ def spent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, floa
     rows = [row.split("\t") for row in child.stdout.splitlines()]
     assert len(rows) == len(lines), child.stderr[-2000:]
     return {
-        name: (int(memory), float(cpu), said)
-        for name, (memory, cpu, said) in zip([*BOMBS, *MAPS], rows, strict=True)
+        name: (int(memory), float(cpu), said) for name, (memory, cpu, said) in zip([*BOMBS, *MAPS], rows, strict=True)
     }
 
 

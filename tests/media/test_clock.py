@@ -98,7 +98,7 @@ def test_files_that_announce_more_than_they_hold_are_truncated(tmp_path, noise, 
     heard(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 5])
 
-    with pytest.raises(MediaError, match="is truncated: .* bytes of what it announces are missing"):
+    with pytest.raises(MediaError, match=r"is truncated: .* bytes of what it announces are missing"):
         heard(path)
 
 
@@ -136,7 +136,22 @@ def test_frames_follow_their_times_and_no_single_stray_time():
 def test_the_track_flagged_as_default_is_taken_and_said(tmp_path, noise, suffix):
     path = tmp_path / f"two.{suffix}"
     flags = ["-disposition:a:0", 0, "-disposition:a:1", "default", "-metadata:s:a:1", "language=deu"]
-    ffmpeg("-f", "lavfi", "-i", "anullsrc=r=48000:d=2", "-i", noise, "-map", "0:a", "-map", "1:a", "-c:a", "aac", *flags, path)
+    ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        "anullsrc=r=48000:d=2",
+        "-i",
+        noise,
+        "-map",
+        "0:a",
+        "-map",
+        "1:a",
+        "-c:a",
+        "aac",
+        *flags,
+        path,
+    )
     clip = open_clip(path, "audio")
 
     assert np.abs(clip.samples()).max() > 0.1

@@ -90,7 +90,11 @@ POLISH = "Zażółć gęślą jaźń, rzekł król i poszedł w świat szukać s
 
 @pytest.mark.parametrize(
     ("encoding", "words"),
-    [("utf-16", "Zażółć gęślą jaźń"), ("cp1250", POLISH.strip()), ("cp1251", "Съешь же ещё этих мягких французских булок")],
+    [
+        ("utf-16", "Zażółć gęślą jaźń"),
+        ("cp1250", POLISH.strip()),
+        ("cp1251", "Съешь же ещё этих мягких французских булок"),
+    ],
 )
 def test_subtitles_in_older_encodings_are_told_apart(tmp_path, encoding, words):
     cues = "".join(f"{k}\n00:00:{k:02},000 --> 00:00:{k:02},900\n{words}\n\n" for k in range(1, 9))
@@ -99,7 +103,9 @@ def test_subtitles_in_older_encodings_are_told_apart(tmp_path, encoding, words):
     assert open_clip(tmp_path / "a.srt", "subtitle").cues[0] == (1.0, 1.9, words)
 
 
-@pytest.mark.parametrize("bomb", ["\n" * 200_000, "{" * 200_000, "<" * 200_000, "{\\" * 90_000, "a\n" * 90_000, "1\n\n" * 60_000])
+@pytest.mark.parametrize(
+    "bomb", ["\n" * 200_000, "{" * 200_000, "<" * 200_000, "{\\" * 90_000, "a\n" * 90_000, "1\n\n" * 60_000]
+)
 @pytest.mark.parametrize("suffix", ["srt", "vtt", "ass"])
 def test_a_cue_of_any_length_takes_time_in_proportion(tmp_path, suffix, bomb):
     """The patterns of the parser take the square of a cue: 40 kB took 28 s."""
