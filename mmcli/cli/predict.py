@@ -4,8 +4,8 @@ Each line holds id, prediction, probabilities (absent for regression) and the mo
 through the extractors that the model was trained with, with what they learned then; any part of the modalities may be
 there. An item that cannot be read is named on standard error and has no line: exit 3. A manifest of features is what
 `mmcli extract` writes; its features are normalised as the model's training data were. Through a pipe (-) each row of
-raw files or text is answered before the next is read. A model is data; a program that it names (TorchScript) is run only
-with --allow-programs.
+raw files or text is answered before the next is read. A model is data; a program that it names (TorchScript) is run
+only with --allow-programs.
 
 With a folder as output every item is predicted on its own in worker processes, into FOLDER/predictions.jsonl; what
 cannot be read is named in FOLDER/failures.jsonl, and the same command again does what is new or changed.

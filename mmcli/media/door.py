@@ -13,8 +13,8 @@ from mmcli.media import announced, files
 from mmcli.media.clips import Clip
 
 _AUDIO = (
-    ".wav .flac .mp3 .ogg .oga .opus .m4a .m4b .aac .aif .aiff .aifc .caf .w64 .rf64 .bwf .au .snd .wma .amr .ac3 .eac3 "
-    ".mp2 .mka .weba .wv .ape .tta .dts .voc"
+    ".wav .flac .mp3 .ogg .oga .opus .m4a .m4b .aac .aif .aiff .aifc .caf .w64 .rf64 .bwf .au .snd .wma .amr .ac3 "
+    ".eac3 .mp2 .mka .weba .wv .ape .tta .dts .voc"
 )
 _VIDEO = ".mp4 .m4v .mov .webm .mkv .avi .mts .m2ts .mpg .mpeg .vob .wmv .asf .flv .f4v .3gp .3g2 .ogv .mxf"
 # What a name says. A .ts is left to its content: most are programs.

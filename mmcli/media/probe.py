@@ -13,7 +13,7 @@ from mmcli.media.door import modality_of, open_clip
 def describe(path: Path | str) -> dict[str, Any]:
     """Modality, name, size, SHA-256 and the measures of a media file, JSON-able.
 
-    Of a container all tracks are listed, with codec, language, start and end in seconds as they are in the file, and which
+    Of a container all tracks are listed, with codec, language, start and end in seconds, and which
     one is taken where nothing else is asked for. Raises :class:`MediaError` or :class:`MissingError` as
     :func:`mmcli.media.open_clip` does.
     """

@@ -85,7 +85,18 @@ def cells() -> Iterator[Cell]:
 
 
 def _plain_sound() -> Iterator[Cell]:
-    wav = ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_mulaw", "pcm_alaw", "adpcm_ms", "adpcm_ima_wav"]
+    wav = [
+        "pcm_u8",
+        "pcm_s16le",
+        "pcm_s24le",
+        "pcm_s32le",
+        "pcm_f32le",
+        "pcm_f64le",
+        "pcm_mulaw",
+        "pcm_alaw",
+        "adpcm_ms",
+        "adpcm_ima_wav",
+    ]
     kinds = [("wav", c, "") for c in wav] + [("wav", c, "-rf64 always") for c in wav[1:5]]
     kinds += [("wav", c, "-write_bext 1 -metadata description=x") for c in wav[1:3]]
     kinds += [("w64", c, "") for c in ("pcm_s16le", "pcm_s24le", "pcm_f32le")]

@@ -193,7 +193,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes | str]]] = {
     "header.vtt": ("subtitle", lambda: "WEBVTT\n" + "a" * 900_000),
     "times.vtt": ("subtitle", lambda: "WEBVTT\n\n" + "00:00 --> " * 90_000),
     "digits.srt": ("subtitle", lambda: "1" * 900_000),
-    "drawing.ass": ("subtitle", lambda: "[Events]\nFormat: Start, End, Text\nDialogue: 0:00:00,0:00:01," + "{" * 900_000),
+    "drawing.ass": ("subtitle", lambda: "[Events]\nFormat: Start, End, Text\nDialogue: 0,1," + "{" * 800_000),
     "latin.srt": ("subtitle", lambda: SRT.format("\xe9") * 20_000),
     "quotes.TextGrid": ("intervals", lambda: GRID.format('1 0 1 "' + '""' * 450_000)),
     "count.TextGrid": ("intervals", lambda: GRID.format("999999999999 0 1")),

@@ -11,7 +11,7 @@ import pytest
 
 from mmcli.errors import MediaError
 from mmcli.media import MediaOptions, open_clip
-from mmcli.media.audio import placed
+from mmcli.media.clock import placed
 from mmcli.media.probe import describe
 
 from .conftest import numbered_frames, tone, write_sound, write_video
