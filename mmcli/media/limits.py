@@ -79,7 +79,7 @@ MAX_NPY_HEADER = 10_000
 MAX_NPZ_MEMBERS = 64
 # A member may unpack to this many times the file's size, or to the floor, whichever is larger.
 MAX_NPZ_RATIO = 32
-NPZ_FLOOR_BYTES = 64 * MIB
+NPZ_FLOOR_BYTES = 48 * MIB
 MAX_SERIES_COLUMNS = 65_536
 # One csv line: 65,536 columns of 20 characters.
 MAX_CSV_LINE = 2 * MIB
