@@ -437,7 +437,11 @@ def soundfile_reads(path: Path, cell: Cell) -> Any:
 
 
 def librosa_reads(path: Path, cell: Cell) -> Any:
+    import warnings
+
     import librosa
+
+    warnings.simplefilter("ignore")  # it says of every file that it tries another reader
 
     return librosa.load(path, sr=None, mono=True)
 
