@@ -41,6 +41,7 @@ class Cell:
     kind: str = "audio"
     cut: bool = False
     light: bool = False
+    fair: float = FAIR  # s
     also: tuple[float, ...] = ()  # a length that is fair too, where ffmpeg is known to be wrong
 
 
@@ -260,6 +261,9 @@ def _containers() -> Iterator[Cell]:
                     f"mkvmerge {suffix} {codec} delay",
                     suffix,
                     f"{first}; {FF} -i $D/p.nut -c:v libvpx $D/v.webm; mkvmerge -q -o $O $D/v.webm -y 0:730 $D/w.mkv",
+                    # mkvmerge laces packets of PCM and steps their times by whole milliseconds: up to 2 ms from the
+                    # truth, at which the clock of ffmpeg jumps. Here the sound lies 0.8 ms from where it belongs.
+                    fair=0.002 if codec == "pcm_s16le" else FAIR,
                 )
 
 
@@ -397,7 +401,7 @@ def differs(cell: Cell, wanted: Any, told: Any) -> str | None:
         return f"rate {own_rate} for {rate}"
     length, exact = len(ours) / rate, len(samples) / rate
     fair = [exact, *ends, *cell.also]
-    if min(abs(length - end) for end in fair) > FAIR + 1.0 / rate:
+    if min(abs(length - end) for end in fair) > cell.fair + 1.0 / rate:
         return f"{length:.4f} s for {' or '.join(f'{e:.4f}' for e in fair)}"
     width, reach = round(0.08 * rate), round(0.03 * rate)
     for begin in range(reach, min(len(samples), len(ours)) - width - reach, round(0.2 * rate)):
@@ -412,7 +416,7 @@ def differs(cell: Cell, wanted: Any, told: Any) -> str | None:
         lags = np.correlate(here, there, "valid")
         energy = np.sqrt(np.convolve(here**2, np.ones(width), "valid") * np.sum(there**2)) + 1e-12
         lag = (int(np.argmax(lags / energy)) - reach) / rate
-        if abs(lag) > FAIR + 1.0 / rate:
+        if abs(lag) > cell.fair + 1.0 / rate:
             return f"{lag * 1000:+.1f} ms at {begin / rate:.2f} s"
     return None
 
@@ -463,6 +467,7 @@ def pyav_reads(path: Path, cell: Cell) -> Any:
 
 
 PEERS = {"soundfile": soundfile_reads, "librosa": librosa_reads, "PyAV loop": pyav_reads}
+FOR_SOUND = ("soundfile", "librosa")  # which say nothing about pictures
 
 
 @dataclass(frozen=True)
@@ -512,6 +517,8 @@ def main() -> None:
                 continue
             wanted, erred = reference(path, cell)
             for name, reads in readers.items():
+                if cell.kind == "video" and name in FOR_SOUND:
+                    continue
                 outcome = judged(path, cell, wanted, erred, reads)
                 count[name][outcome.verdict] += 1
                 if name == "mmcli" and outcome.verdict != "right":
