@@ -4,7 +4,8 @@ Each line holds id, prediction, probabilities (absent for regression) and the mo
 through the extractors that the model was trained with, with what they learned then; any part of the modalities may be
 there. An item that cannot be read is named on standard error and has no line: exit 3. A manifest of features is what
 `mmcli extract` writes; its features are normalised as the model's training data were. Through a pipe (-) each row of
-raw files or text is answered before the next is read.
+raw files or text is answered before the next is read. A model is data; a program that it names (TorchScript) is run
+only with --allow-programs.
 
 With --stream the rows of standard input are events: id, modality, t (seconds) and values, text or a path, in any order.
 An answer comes as soon as one modality is there and again (revision) with each other one; one is final: when all are
@@ -92,6 +93,13 @@ def command(
             "--ack", help='--stream: {"ack": ...} for each row that is dealt with: its own ack, or its number.'
         ),
     ] = False,
+    allow_programs: Annotated[
+        bool,
+        typer.Option(
+            "--allow-programs",
+            help="Run a TorchScript file that MODEL names: it can do whatever you can. [default: refuse]",
+        ),
+    ] = False,
     jobs: Jobs = None,
     timeout: batching.Timeout = None,
     shard: batching.Shard = None,
@@ -100,6 +108,10 @@ def command(
     json: JsonFlag = False,
 ) -> None:
     """Translate the options, predict, print."""
+    if allow_programs:
+        from mmcli.extractors import weights
+
+        weights.allow_program("all")
     inputs = batching.named(sources, from_, nul=nul)
     if not inputs:
         raise UsageError("nothing to predict", hint="name files, a folder, a manifest or a data set")
