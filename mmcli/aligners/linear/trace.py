@@ -22,8 +22,6 @@ from mmcli.aligners.linear.windows import refine
 
 Vector = NDArray[np.float64]
 
-UNEXPLAINED = 6.0  # nats that a stretch speaks against its place before another is looked for
-BEYOND_CHANCE = 8.0  # nats above the logarithm of the number of places, from which a stretch is moved
 SHORTEST_S = 1.5  # of a piece; 3 cues of a subtitle
 MOST_STRETCHES = 40
 GAIN_S = 4.0
@@ -65,12 +63,13 @@ def mend(
     contrast: Contrast,
     runs: list[Run],
     holds: Callable[[float, float], bool] | None = None,
-    beyond_chance: float = BEYOND_CHANCE,
+    beyond_chance: float | None = None,
 ) -> list[Run]:
     """The runs with every stretch that speaks against its place moved to where it belongs, in order of time.
 
     What lies outside of all runs is looked for too. ``holds``: whether a piece from one query time to another is long
-    enough; SHORTEST_S where it is None. ``beyond_chance``: nats above the logarithm of the number of places.
+    enough; SHORTEST_S where it is None. ``beyond_chance``: nats
+    above the logarithm of the number of places; limits.BEYOND_CHANCE where it is None.
     """
     holds = holds or (lambda start, end: end - start >= SHORTEST_S)
     gain = _usual_gain(contrast, runs)
@@ -82,6 +81,12 @@ def mend(
             break
         runs = moved
     return runs
+
+
+def is_elsewhere(nats: float, places: float, beyond_chance: float | None = None) -> bool:
+    """Whether so many nats are more than the best of so many places comes to by chance."""
+    beyond = limits.BEYOND_CHANCE.value if beyond_chance is None else beyond_chance
+    return nats >= float(np.log(places + 1.0)) + beyond
 
 
 def mend_ends(x: Material, y: Material, runs: list[Run]) -> list[Run]:
@@ -109,7 +114,7 @@ def _usual_gain(contrast: Contrast, runs: list[Run]) -> float:
 
 
 def _mended_once(
-    contrast: Contrast, runs: list[Run], holds: Callable[[float, float], bool], gain: float, beyond_chance: float
+    contrast: Contrast, runs: list[Run], holds: Callable[[float, float], bool], gain: float, beyond_chance: float | None
 ) -> list[Run] | None:
     times = contrast.y.times
     value = contrast.nats(np.arange(len(times)), np.zeros(len(times)), gain)
@@ -140,13 +145,13 @@ def _against(value: Vector) -> list[tuple[int, int]]:
                 break
             piece = (stack[j][0], piece[1], stack[j][2], piece[3])
             del stack[j:]
-    strong = [p for p in stack if p[3] - p[2] >= UNEXPLAINED]
+    strong = [p for p in stack if p[3] - p[2] >= limits.UNEXPLAINED.value]
     strong.sort(key=lambda p: p[2] - p[3])
     return [(p[0], p[1] - 1) for p in strong[:MOST_STRETCHES]]
 
 
 def _placed(
-    contrast: Contrast, runs: list[Run], rows: tuple[int, int], value: Vector, gain: float, beyond_chance: float
+    contrast: Contrast, runs: list[Run], rows: tuple[int, int], value: Vector, gain: float, beyond_chance: float | None
 ) -> Run | None:
     """The stretch where it belongs instead; None where it belongs nowhere else."""
     times = contrast.y.times
@@ -165,10 +170,10 @@ def _placed(
         return None
     gains = _gains_of_lags(contrast, some, slope, lags)
     best = int(np.argmax(gains))
-    price = float(np.log(len(lags) / max(contrast.memory, 1.0) + 1.0)) + beyond_chance
+    places = len(lags) / max(contrast.memory, 1.0)
     power = float(contrast.power[some].sum())
     nats = float(gains[best]) ** 2 * power / (2 * contrast.spread**2 * contrast.memory)
-    if nats - max(float(value[some].sum()), 0.0) < price:
+    if not is_elsewhere(nats - max(float(value[some].sum()), 0.0), places, beyond_chance):
         return None
     gain = min(gain, float(gains[best]))
     lag = float(lags[best])
@@ -179,7 +184,7 @@ def _placed(
     better = contrast.nats(around, contrast.at(around, lag + slope * times[around]), gain) - value[around]
     a, b = _densest(better, middle - int(around[0]))
     start, end = float(times[around[a]]) - hop / 2, float(times[around[b]]) + hop / 2
-    if better[a : b + 1].sum() < price:
+    if not is_elsewhere(float(better[a : b + 1].sum()), places, beyond_chance):
         return None
     return _heard(contrast, runs, Run(lag, slope, start, end))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.core import limits
 from mmcli.aligners.linear import breaks, trace
 from mmcli.aligners.linear.alignment import overlap
 from mmcli.aligners.linear.breaks import Piece
@@ -25,8 +26,6 @@ CLEAR = 8.0  # standard deviations that the frames are ahead of other places, fr
 CHUNK_S, MOST_CHUNKS = 8.0, 8  # of the query, that the phase is asked about
 REACH_S = 30.0  # on either side of its place, that each is looked for in
 OWN_S, OTHER_S = 0.004, 0.02  # around the place of a line; from where on it is another
-# Logarithm of standard deviations, 54 of them: two talks over one click track or one loop came to 52.
-BY_CHANCE = 4.0
 LOWEST_HZ = 80.0
 BLOCK_S = 1.0
 
@@ -72,7 +71,7 @@ def weigh(x: Material, y: Material, choice: Choice) -> Weighed | None:
         {
             "nats": float(np.log1p(max(said.nats - PIECE_NATS * (len(segments) - 1), 0.0))),
             "ahead": float(np.log1p(max(said.ahead, 0.0))),
-            "heard": max(float(np.log1p(max(phase, 0.0))) - BY_CHANCE, 0.0),
+            "heard": heard(phase),
             "share": _share(choice, contrast, segments, said.gain),
             "covered": min(1.0, seconds / max(shorter, 1e-9)),
             "pieces": float(len(segments)),
@@ -85,6 +84,11 @@ def weigh(x: Material, y: Material, choice: Choice) -> Weighed | None:
 def _share(choice: Choice, contrast: Contrast, segments: list[Segment], gain: float) -> float:
     """The share of the windows that agree; of frames alone no more than what they explain."""
     return choice.share if choice.believed else min(choice.share, explained(contrast, segments, gain))
+
+
+def heard(phase: float) -> float:
+    """How far the phase of the sound, so many standard deviations ahead, is beyond chance; 0 where it is not."""
+    return max(float(np.log1p(max(phase, 0.0))) - limits.BY_CHANCE.value, 0.0)
 
 
 def explained(contrast: Contrast, segments: list[Segment], gain: float) -> float:

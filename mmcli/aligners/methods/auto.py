@@ -140,7 +140,7 @@ def _line(a: fit.Material, b: fit.Material, choice: choose.Choice, config: Confi
             alignment = straight(a, b, replace(choice.fit, model=choice.model), name="auto", config=config)
         return replace(alignment, runner_up=choice.runner_up, ambiguous=choice.ambiguous)
 
-    decision = "line" if a.samples is not None else "line of frames"
+    decision = "line" if a.samples is not None else "line of frames" if choice.believed else "line in doubt"
     decides = "the material repeats itself: a piece of it that comes once would decide it"
     return Candidate(decision, weighed.evidence, choice.evidence(), make, decides=decides)
 
@@ -210,7 +210,8 @@ def _warped_frames(x: Any, y: Any, config: Config) -> Candidate:
     ratio, opened = _frames_tested(view, factor)
     reason = f"warped cost over shuffled cost {ratio:.2f}"
     evidence = {"ratio": ratio, "wide": 0.0}
-    if ratio > limits.FRAMES.value and xv.shape[1] >= limits.WIDE.value:
+    sure = odds.verdict(ODDS["frames"].probability(evidence)) == "match"
+    if not sure and xv.shape[1] >= limits.WIDE.value:
         flat_x, flat_y = (frames.standard(v).astype(np.float32) for v in (xv, yv))
         view = View(flat_x, flat_y, xt, yt, "cosine")
         hop = max(inputs.hop_of(t) for t in (xt, yt))

@@ -1,311 +1,359 @@
 """Where the cues of a subtitle belong: offset, rate and breaks against a curve of speech activity.
 
-Cues are a curve themselves: speech inside them, none in the pauses before and after. Under an offset and a rate the two
-curves are multiplied; how far the product lies above that of all other offsets under the same rate, in standard
-deviations, is what the offset is worth, and half of its square are nats. So repeated material, a film that never falls
-silent, and cues that fit anywhere are measured by themselves. Stretches that speak against their place are looked for
-elsewhere, at a price (:mod:`mmcli.aligners.linear.trace`).
-
-Starts and ends of cues are then matched to where speech begins and ends, each for itself: a cue begins with its line,
-but is often held on after it. Where the two disagree the starts decide.
+Under an offset and a rate a cue is worth the activity inside it, less the activity in the pause that follows it. For
+every rate a dynamic programme over cues and offsets takes the best sequence of offsets, where a jump costs as much as
+eight seconds of perfect agreement and must not lead backwards in the reference, so that repeated material cannot draw
+cues to where others lie already. Cue edges are then matched to the edges of the activity, and a consensus over them
+(:mod:`.consensus`) gives the last tenths of a second.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.linear import consensus, rates, trace
-from mmcli.aligners.linear.contrast import Contrast
-from mmcli.aligners.linear.fit import Material
-from mmcli.aligners.linear.trace import Run
+from mmcli.aligners.core import limits
+from mmcli.aligners.linear import consensus, rates
 from mmcli.aligners.subtitles.activity import HOP_S, edges
 
 Vector = NDArray[np.float64]
 
-CELL_S = 0.05
-SURE_S = 9.0  # of a longer cue only the beginning is taken for speech
-PAUSE_S, BEFORE, AFTER = 0.7, -0.7, -0.4  # of a pause beside a cue that counts, and how much: ends are held on
-HELD_WEIGHS = 0.5  # what of a cue counts that lasts longer than its text is read aloud
-LEAST_SPOKEN_S, SLOW_LETTERS_S = 2.0, 11.0  # letters a second of a slow reader
-RATE_STEP, FINE_STEP = 0.001, 0.0001
+STEP_S = 0.1  # of the offsets that are tried
+PART_S = 4.0  # at either end of a long cue, that counts
+PAUSE_S = 4.0  # of a pause that counts
+NEAR_PAUSE_S = 0.7  # the same where a subtitle is told from a stranger: cues may be missing further away
+OUTSIDE = -0.5  # activity where the reference is over
+RATE_STEP = 0.001
 MOST_STRETCH = 0.06
-LEAST_OVERLAP_S = 20.0  # of cues and activity, or a quarter of the cues
-ELSEWHERE_S = 1.0
-CUES_OF_A_PIECE = 3
-ONE_LAG_S = 0.5
-MOVED = 3.0  # nats beyond chance, from which cues belong elsewhere: few have no partner at all
-NEAR_S = 0.7  # in which the edge of a cue looks for an edge of the activity
-APART_S = 0.1  # starts and ends whose lags differ by more say different things
-SAME_ERROR = 1.25  # of the usual error: no worse
-SIMPLER = 3.0  # nats, by which a rate that is neither 1 nor has a name must be better
+NEAR_S, LOOSE_S = 0.4, 0.7  # in which a cue's edge looks for an edge of the activity; loose for cues set by hand
+NULLS, STILL_NULLS = 16, 24  # subtitles with the same cues and pauses in another order; under one offset
+COARSE_RATE_STEP = 0.004
+
+
+@dataclass(frozen=True)
+class Placed:
+    """``rate``, the offset of every cue (cues,) in seconds, and the ``score`` in seconds of agreement."""
+
+    rate: float
+    offsets: Vector
+    score: float
 
 
 @dataclass(frozen=True)
 class Standing:
-    """``nats`` that the cues speak for their place, less the price of having looked everywhere; ``rival``: for the best
-    other place; ``z``: in standard deviations of all other offsets."""
+    """``z``: standard deviations above the same cues in other orders; a subtitle is right from the ``limit`` on."""
 
-    nats: float
-    rival: float
     z: float
+    limit: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether that is no chance."""
+        return self.z >= self.limit
 
 
 @dataclass(frozen=True)
 class Placement:
-    """The ``pieces`` (first cue, last cue + 1, offset) under one rate; the name of the rate; the usual error of the
-    edges in seconds, how many they are, and by how much starts and ends of the cues disagree."""
+    """The pieces ``(first cue, last cue + 1, offset)`` under one rate; the name of the rate; the usual error of the
+    edges in seconds; ``stands``: how far the score lies above that of subtitles in another order."""
 
     rate: float
     rate_name: str | None
     pieces: list[tuple[int, int, float]]
     error_s: float
     edges: int
-    disagree_s: float
-    standing: Standing
+    stands: Standing
 
 
-def place(activity: Vector, cues: Vector, letters: NDArray[np.int64] | None = None) -> Placement:
-    """Where cues (k, 2), seconds in order, belong on the clock of the activity curve (every 10 ms).
-
-    ``letters`` (k,): how long the text of each is, for cues that are held on.
-    """
-    x = _cells(activity)
-    rate, offset, standing = _best_line(x, cues, letters)
+def place(activity: Vector, cues: NDArray[np.float64]) -> Placement:
+    """Where cues (k, 2), seconds in order, belong on the clock of the activity curve (every 10 ms)."""
+    area = _area(activity)
+    best = max((best_offsets(area, cues, r) for r in _rates_tried(RATE_STEP)), key=lambda p: p.score)
+    plain = best_offsets(area, cues, 1.0)
+    if is_simple(plain, best):
+        best = plain
+    stands = standing(area, cues)
     begins, ends = edges(activity)
-    contrast = Contrast(x, _material(cues, letters, 1.0), as_they_are=True)
-    whole = Run(offset, rate, float(cues[0, 0]) - 1.0, float(cues[-1, 1]) + 1.0)
-    runs = trace.mend(
-        contrast, [whole], lambda a, b: int(((cues[:, 0] > a) & (cues[:, 0] < b)).sum()) >= CUES_OF_A_PIECE, MOVED
+    return _sharpened(cues, best, begins, ends, stands)
+
+
+def is_simple(plain: Placed, best: Placed) -> bool:
+    """Whether a rate of 1 is kept."""
+    return plain.score >= limits.SIMPLE_RATE.value * best.score
+
+
+def best_offsets(area: Vector, cues: NDArray[np.float64], rate: float, pause_s: float = PAUSE_S) -> Placed:
+    """The best offset of every cue under one rate. ``area``: see :func:`_area`; ``pause_s`` of the pause after a cue
+    count."""
+    score, low = _scores(area, cues, rate, pause_s)
+    total = score[0].copy()
+    came = np.zeros(score.shape, dtype=np.int64)
+    index = np.arange(score.shape[1])
+    for i in range(1, len(cues)):
+        before, last = cues[i - 1]
+        if last - before > limits.LONG_CUE_S.value:  # the break may lie inside it
+            last = before + PART_S
+        reach = int(rate * (cues[i, 0] - last) / STEP_S)  # as far back as the pause is long
+        top, at = _running_max(total)
+        source = np.clip(index + reach, 0, len(index) - 1)
+        jumped = np.where(index + reach >= 0, top[source] - limits.JUMP_S.value, -np.inf)
+        stay = total >= jumped
+        came[i] = np.where(stay, index, at[source])
+        total = np.where(stay, total, jumped) + score[i]
+    k = int(np.argmax(total))
+    value = float(total[k])
+    chosen = np.empty(len(cues), dtype=np.int64)
+    for i in range(len(cues) - 1, -1, -1):
+        chosen[i] = k
+        k = int(came[i, k])
+    return Placed(rate, np.asarray(low + chosen * STEP_S, dtype=np.float64), value)
+
+
+def standing(area: Vector, cues: NDArray[np.float64]) -> Standing:
+    """How far the best agreement of the cues stands above the best of the same cues in random orders: under one offset
+    and, where that is not clear, with jumps, which takes long."""
+    still = measure(np.diff(area) / STEP_S, OUTSIDE)
+    under_one = Standing(
+        _stands(cues, lambda c: still(c, _rates_tried(COARSE_RATE_STEP)), STILL_NULLS), limits.CUES_STILL.value
     )
-    standing = _restanding(standing, contrast, whole, runs)
-    groups = _of_cues(cues, runs)
-    free, name = _settled(cues, groups, rate, begins)
-    pieces, errors, apart = [], [], []
-    count = 0
-    for first, last, run in groups:
-        lag = run.lag + (rate - free) * float(cues[first:last, 0].mean())
-        sharpened = _sharpened(cues[first:last], Run(lag, free, run.start, run.end), begins, ends)
-        pieces.append((first, last, sharpened.lag))
-        errors.append(sharpened.error_s)
-        apart.append(sharpened.disagree_s)
-        count += sharpened.edges
-    sizes = [b - a for a, b, _ in pieces]
-    return Placement(
-        free, name, pieces, float(np.average(errors, weights=sizes)), count,
-        float(np.average(apart, weights=sizes)), standing,
-    )  # fmt: skip
+    if under_one.is_clear:
+        return under_one
+
+    def jumping(c: NDArray[np.float64]) -> float:
+        return max(best_offsets(area, c, r, NEAR_PAUSE_S).score for r in _rates_tried(COARSE_RATE_STEP))
+
+    return Standing(_stands(cues, jumping, NULLS), limits.CUES_JUMPING.value)
 
 
-def _restanding(standing: Standing, contrast: Contrast, whole: Run, runs: list[Run]) -> Standing:
-    """The standing with what pieces explain beyond one line, less their price."""
-    if len(runs) == 1:
-        return standing
-    more = sum(contrast.speaks(run.segment()) for run in runs) - contrast.speaks(whole.segment())
-    price = (len(runs) - 1) * (MOVED + float(np.log(len(contrast.x.times))))
-    return replace(standing, nats=standing.nats + max(more - price, 0.0))
+def _stands(cues: NDArray[np.float64], best: Callable[[NDArray[np.float64]], float], nulls: int) -> float:
+    """Standard deviations between the best of the cues and the bests of their other orders."""
+    null = np.array([best(reordered(cues, seed)) for seed in range(nulls)])
+    spread = max(float(null.std(ddof=1)), limits.LEAST_SPREAD.value * float(np.sum(cues[:, 1] - cues[:, 0])))
+    return (best(cues) - float(null.mean())) / spread
 
 
-def _cells(activity: Vector) -> Material:
-    """The activity in cells, less its mean."""
-    every = round(CELL_S / HOP_S)
-    n = max(2, len(activity) // every)
-    padded = np.pad(activity, (0, max(0, n * every - len(activity))), mode="edge")
-    values = padded[: n * every].reshape(n, every).mean(axis=1)
-    values = values - values.mean()
-    return Material(values[:, None].astype(np.float32), np.asarray(CELL_S * (np.arange(n) + 0.5), dtype=np.float64), {})
+def reordered(cues: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """The same cues and the same pauses, each in a random order of its own.
+
+    >>> reordered(np.array([[1.0, 2.0], [3.0, 5.0]]), 0)[-1, 1].item()
+    5.0
+    """
+    rng = np.random.default_rng(seed)
+    lengths = rng.permutation(np.maximum(cues[:, 1] - cues[:, 0], 0.0))
+    pauses = rng.permutation(np.maximum(cues[1:, 0] - cues[:-1, 1], 0.0))
+    starts = cues[0, 0] + np.concatenate([[0.0], np.cumsum(lengths[:-1] + pauses)])
+    return np.column_stack([starts, starts + lengths])
 
 
-def _material(cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> Material:
-    """The cues as a curve, every CELL_S of the reference's clock: what activity counts where."""
-    shape, first = _curve(cues, letters, rate)
-    times = np.asarray((first + CELL_S * (np.arange(len(shape)) + 0.5)) / rate, dtype=np.float64)
-    return Material(shape[:, None].astype(np.float32), times, {})
-
-
-def _curve(cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> tuple[Vector, float]:
-    """Means over cells of what activity counts in and beside the cues, and the time of the first cell, stretched."""
-    start, end = cues[:, 0] * rate, cues[:, 1] * rate
-    following = np.concatenate([start[1:], [np.inf]])
-    previous = np.concatenate([[-np.inf], end[:-1]])
-    before = np.minimum(PAUSE_S, np.maximum(start - previous, 0.0) / 2)
-    after = np.minimum(PAUSE_S, np.maximum(following - end, 0.0) / 2)
-    spoken = np.minimum(end - start, SURE_S)
-    if letters is not None:
-        spoken = np.minimum(spoken, np.maximum(LEAST_SPOKEN_S, letters / SLOW_LETTERS_S))
-    held = np.minimum(end, start + SURE_S)
-    bounds = np.concatenate([
-        np.column_stack([start, start + spoken]), np.column_stack([start + spoken, held]),
-        np.column_stack([start - before, start]), np.column_stack([end, end + after]),
-    ])  # fmt: skip
-    weights = np.repeat([1.0, HELD_WEIGHS, BEFORE, AFTER], len(cues))
-    good = bounds[:, 1] > bounds[:, 0]
-    bounds, weights = bounds[good], weights[good]
-    at = np.concatenate([bounds[:, 0], bounds[:, 1]])
-    order = np.argsort(at, kind="stable")
-    at, level = at[order], np.cumsum(np.concatenate([weights, -weights])[order])
-    total = np.concatenate([[0.0], np.cumsum(level[:-1] * np.diff(at))])
-    first = float(np.floor(at[0] / CELL_S) * CELL_S)
-    grid = first + CELL_S * np.arange(int((at[-1] - first) / CELL_S) + 2)
-    return np.diff(np.interp(grid, at, total)) / CELL_S, first
-
-
-def _best_line(x: Material, cues: Vector, letters: NDArray[np.int64] | None) -> tuple[float, float, Standing]:
-    """Rate and offset under which the cues fit best, and how that stands to other places."""
-    activity = x.frames[:, 0].astype(np.float64)
-    coarse = {rate: _standings(activity, cues, letters, rate) for rate in _rates_tried(RATE_STEP, 1.0, MOST_STRETCH)}
-    best = max(coarse, key=lambda r: float(coarse[r][0].max(initial=0.0)))
-    fine = {rate: _standings(activity, cues, letters, rate) for rate in _rates_tried(FINE_STEP, best, RATE_STEP)}
-    for rate in (best, 1.0, *rates.NAMED.values()):
-        if rate in coarse and abs(rate - best) <= RATE_STEP:
-            fine[rate] = coarse[rate]
-    top = {rate: float(z.max(initial=0.0)) for rate, (z, _) in fine.items()}
-    rate = max(top, key=lambda r: top[r])
-    simple = [r for r in (1.0, *rates.NAMED.values()) if r in top and top[r] ** 2 / 2 >= top[rate] ** 2 / 2 - SIMPLER]
-    if simple:
-        rate = max(simple, key=lambda r: (r == 1.0, top[r]))
-    z, low = fine[rate]
-    k = int(np.argmax(z))
-    places = sum(len(v) * CELL_S for v, _ in coarse.values()) / ELSEWHERE_S / 8.0  # neighbouring rates are alike
-    middle = float(cues.mean())
-    rival = 0.0
-    for other, (heights, first) in coarse.items():
-        at = first + CELL_S * np.arange(len(heights)) + other * middle
-        far = np.abs(at - (low + CELL_S * k + rate * middle)) > max(
-            ELSEWHERE_S, abs(other - rate) * float(np.ptp(cues))
-        )
-        rival = max(rival, float(heights[far].max(initial=0.0)))
-    standing = Standing(
-        float(z[k]) ** 2 / 2 - float(np.log(max(places, 1.0))),
-        rival**2 / 2 - float(np.log(max(places, 1.0))),
-        float(z[k]),
-    )
-    return rate, low + CELL_S * k, standing
-
-
-def _standings(activity: Vector, cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> tuple[Vector, float]:
-    """How far the product of both curves lies above that at other offsets, in standard deviations, for every offset
-    that leaves enough overlap, and the first offset in seconds."""
-    from scipy.fft import irfft, next_fast_len, rfft
-
-    shape, first = _curve(cues, letters, rate)
-    n, m = len(activity), len(shape)
-    size = int(next_fast_len(n + m, real=True))
-    own = np.conj(rfft(shape, size))
-    square = np.conj(rfft(shape * shape, size))
-    product, power = irfft(rfft(activity, size) * own, size), irfft(rfft(np.ones(n), size) * square, size)
-    at = np.arange(-m + 1, n)
-    product, power = product[at % size], np.maximum(power[at % size], 0.0)
-    least = max(min(LEAST_OVERLAP_S / CELL_S, 0.5 * float((shape * shape).sum())), 0.25 * float((shape * shape).sum()))
-    good = power >= least
-    if not good.any():
-        return np.zeros(0), 0.0
-    value = product[good] / np.sqrt(power[good])
-    lowest = int(at[good][0])
-    spread = float(np.sqrt(np.mean(value * value)))
-    deviation = 1.4826 * float(np.median(np.abs(value - np.median(value))))
-    return (value - np.median(value)) / max(min(spread, 2 * deviation), deviation, 1e-9), lowest * CELL_S - first
-
-
-def _rates_tried(step: float, around: float, reach: float) -> list[float]:
-    n = round(reach / step)
-    grid = around + step * np.arange(-n, n + 1)
-    named = [r for r in (1.0, *rates.NAMED.values()) if abs(r - around) <= reach]
+def _rates_tried(step: float) -> list[float]:
+    n = round(MOST_STRETCH / step)
+    grid = 1.0 + step * np.arange(-n, n + 1)
+    named = [r for r in rates.NAMED.values() if abs(r - 1) <= MOST_STRETCH]
     return sorted({*(round(float(r), 9) for r in grid), *named})
 
 
-def _settled(cues: Vector, groups: list[tuple[int, int, Run]], rate: float, begins: Vector) -> tuple[float, str | None]:
-    """The rate by the starts of the cues, each piece's own lag taken off: 1, a named ratio or the free one, the first
-    that leaves them as near to one another as the free one does."""
+def _area(activity: Vector) -> Vector:
+    """The activity summed up to every STEP_S, in seconds; between samples of it lies the agreement of an interval."""
+    every = round(STEP_S / HOP_S)
+    n = -(-len(activity) // every) * every
+    padded = np.concatenate([activity, np.full(n - len(activity), OUTSIDE)])
+    return np.concatenate([[0.0], np.cumsum(padded.reshape(-1, every).sum(axis=1) * HOP_S)])
+
+
+def _scores(area: Vector, cues: NDArray[np.float64], rate: float, pause_s: float) -> tuple[Vector, float]:
+    """What each cue is worth at each offset (cues, offsets), and the first offset in seconds."""
+    span = (len(area) - 1) * STEP_S
+    low = -rate * float(cues[-1, 1])
+    count = int((span - low) / STEP_S) + 1
+    margin = count + round(rate * float(cues[-1, 1]) / STEP_S) + round(pause_s / STEP_S) + 8
+    before = area[0] + OUTSIDE * STEP_S * np.arange(-margin, 0)
+    after = area[-1] + OUTSIDE * STEP_S * np.arange(1, margin + 1)
+    long = np.concatenate([before, area, after])
+    base = margin + round(low / STEP_S)
+    at = np.round(rate * cues / STEP_S).astype(np.int64) + base
+    pause, part = round(pause_s / STEP_S), round(PART_S / STEP_S)
+    out = np.empty((len(cues), count))
+    for i, (s, e) in enumerate(at.tolist()):
+        e = max(e, s + 1)
+        following = at[i + 1, 0] if i + 1 < len(at) else e + pause
+        rest = min(max(int(following), e), e + pause)
+        if e - s > round(limits.LONG_CUE_S.value / STEP_S):
+            inside = long[s + part : s + part + count] - long[s : s + count] + long[e : e + count]
+            inside -= long[e - part : e - part + count]
+        else:
+            inside = long[e : e + count] - long[s : s + count]
+        out[i] = inside - (long[rest : rest + count] - long[e : e + count])
+    return out, round(low / STEP_S) * STEP_S
+
+
+def _running_max(values: Vector) -> tuple[Vector, NDArray[np.int64]]:
+    """The largest value up to every index, and where it is."""
+    top = np.maximum.accumulate(values)
+    fresh = np.concatenate([[True], values[1:] > top[:-1]])
+    return top, np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))
+
+
+def _sharpened(cues: NDArray[np.float64], placed: Placed, begins: Vector, ends: Vector, stands: Standing) -> Placement:
+    """Rate and offsets fitted to the edges of the activity nearest to the cues' edges."""
+    bounds = [0, *(np.flatnonzero(np.abs(np.diff(placed.offsets)) > STEP_S / 2) + 1).tolist(), len(cues)]
+    groups = list(pairwise(bounds))
+    matched = [_matched(cues[a:b], placed.rate, float(placed.offsets[a]), begins, ends) for a, b in groups]
+    # Edges of all groups on one line: each group's own offset is taken off first.
+    t = np.concatenate([m[0] for m in matched])
+    lag = np.concatenate([m[1] - np.median(m[1]) if len(m[1]) else m[1] for m in matched])
+    rate, name = placed.rate, _name_of(placed.rate)
+    if len(t) >= 8:
+        weight = np.ones(len(t))
+        tolerance = max(0.06, 2 * float(np.median(np.abs(lag - np.median(lag)))))
+        line = consensus.line(t, lag, weight, tolerance, most_slope=0.004)
+        free = placed.rate + line.slope
+        rate, name = _settled(free, placed.rate, t, lag, float(np.ptp(t)))
+    pieces = []
+    errors = []
+    for a, b in groups:
+        offset = _offset_at(cues[a:b], placed, a, rate)
+        near = NEAR_S
+        for _ in range(6):
+            _, rest = _matched(cues[a:b], rate, offset, begins, ends, near)
+            if len(rest) == 0:
+                break
+            near = LOOSE_S if are_by_hand(rest) else NEAR_S
+            offset = _centre(rest) if near == NEAR_S else float(rest.mean())
+        if len(rest):
+            errors.append(np.abs(rest - offset))
+        pieces.append((a, b, offset))
+    joined = np.concatenate(errors) if errors else np.array([STEP_S])
+    return Placement(rate, name, pieces, float(np.median(joined)), len(t), stands)
+
+
+def are_by_hand(rest: Vector) -> bool:
+    """Whether edges of cues lie about those of the activity as hands set them."""
+    return float(np.median(np.abs(rest - np.median(rest)))) > limits.BY_HAND_S.value
+
+
+def _offset_at(cues: NDArray[np.float64], placed: Placed, first: int, rate: float) -> float:
+    """The offset under another rate that leaves the middle of the group where it was."""
+    middle = float(cues.mean())
+    return float(placed.offsets[first]) + (placed.rate - rate) * middle
+
+
+def _matched(
+    cues: NDArray[np.float64], rate: float, offset: float, begins: Vector, ends: Vector, within: float = NEAR_S
+) -> tuple[Vector, Vector]:
+    """Edges of cues that have an edge of the activity near: their query time, and ``t_reference - rate * t_query``."""
     t, lag = [], []
-    for first, last, run in groups:
-        at, own = _matched(cues[first:last, 0], rate, run.lag, begins)
-        if len(at) > 2:
-            t.append(at)
-            lag.append(own - _centre(own))
-    if sum(map(len, t)) < 8:
-        return rate, rates.named(rate, 1e-7)
-    at, rest = np.concatenate(t), np.concatenate(lag)
-    tolerance = max(0.06, 2 * float(np.median(np.abs(rest))))
-    line = consensus.line(at, rest, np.ones(len(at)), tolerance, most_slope=0.004)
-    free, span = rate + line.slope, max(float(np.ptp(at)), 1.0)
-    slack = max(0.1, 3 * line.error_s) / span  # a tenth of a second from end to end; more where cues are set by hand
-    for other, name in ((1.0, None), *((r, name) for name, r in rates.NAMED.items())):
-        left = (rest + (rate - other) * at)[line.agree]
-        usual = float(np.median(np.abs(left - np.median(left))))
-        if abs(free - other) <= slack and usual <= SAME_ERROR * line.error_s + 0.004:
-            return other, name
+    for column, at_hand in ((0, begins), (1, ends)):
+        if len(at_hand) == 0:
+            continue
+        at = offset + rate * cues[:, column]
+        near = at_hand[np.clip(np.searchsorted(at_hand, at), 0, len(at_hand) - 1)]
+        left = at_hand[np.clip(np.searchsorted(at_hand, at) - 1, 0, len(at_hand) - 1)]
+        near = np.where(np.abs(left - at) < np.abs(near - at), left, near)
+        good = np.abs(near - at) <= within
+        t.append(cues[good, column])
+        lag.append(near[good] - rate * cues[good, column])
+    return (np.concatenate(t), np.concatenate(lag)) if t else (np.empty(0), np.empty(0))
+
+
+def _settled(free: float, start: float, t: Vector, lag: Vector, span: float) -> tuple[float, str | None]:
+    """1, a named ratio, or the free rate: the first of them whose edges lie as well as those of the free rate."""
+
+    def residual(rate: float) -> float:
+        rest = lag + (start - rate) * t
+        return float(np.median(np.abs(rest - np.median(rest))))
+
+    usual = residual(free)
+    slack = max(limits.SETTLED_S.value, 3 * usual) / max(span, 1.0)  # more where cues are set by hand
+    most = limits.SETTLED_WORSE.value * usual + 0.004
+    if abs(free - 1.0) <= slack and residual(1.0) <= most:
+        return 1.0, None
+    name = rates.named(free, slack)
+    if name is not None and residual(rates.NAMED[name]) <= most:
+        return rates.NAMED[name], name
     return free, None
 
 
-def _of_cues(cues: Vector, runs: list[Run]) -> list[tuple[int, int, Run]]:
-    """The cues of each run, by where they begin: (first, last + 1, run); cues between runs go with the one before."""
-    owner = np.zeros(len(cues), dtype=np.int64)
-    for k, run in enumerate(runs):
-        owner[cues[:, 0] >= run.start] = k
-    for k in range(1, len(runs)):  # lags so near to one another are one, set by hand
-        here = float(cues[owner == k, 0].mean()) if (owner == k).any() else 0.0
-        if abs(runs[k].lag - runs[k - 1].lag + (runs[k].slope - runs[k - 1].slope) * here) < ONE_LAG_S:
-            owner[owner == k - 1] = k
-    bounds = np.flatnonzero(np.diff(owner)) + 1
-    groups = np.split(np.arange(len(cues)), bounds)
-    return [(int(g[0]), int(g[-1]) + 1, runs[int(owner[g[0]])]) for g in groups]
-
-
-@dataclass(frozen=True)
-class _Sharpened:
-    lag: float
-    error_s: float
-    edges: int
-    disagree_s: float
-
-
-def _sharpened(cues: Vector, run: Run, begins: Vector, ends: Vector) -> _Sharpened:
-    """The lag of a run by the edges of the activity nearest to those of its cues; starts and ends each for itself."""
-    lag = run.lag
-    starts = stops = np.empty(0)
-    for _ in range(6):
-        _, starts = _matched(cues[:, 0], run.slope, lag, begins)
-        if len(starts) == 0:
-            return _Sharpened(lag, CELL_S, 0, 0.0)
-        now = _centre(starts)
-        if abs(now - lag) < 1e-3:
-            break
-        lag = now
-    error = float(np.median(np.abs(starts - lag)))
-    _, stops = _matched(cues[:, 1], run.slope, lag, ends)
-    if len(stops) < 3:
-        return _Sharpened(lag, error, len(starts), 0.0)
-    behind = _centre(stops)
-    if abs(behind - lag) <= APART_S:  # both say the same: together they say it better
-        joined = np.concatenate([starts, stops])
-        lag = _centre(joined)
-        return _Sharpened(lag, float(np.median(np.abs(joined - lag))), len(joined), abs(behind - lag))
-    return _Sharpened(lag, error, len(starts), abs(behind - lag))
-
-
-def _matched(edge: Vector, rate: float, offset: float, known: Vector) -> tuple[Vector, Vector]:
-    """Edges of cues that have an edge of the activity near: their query time, and ``t_reference - rate * t_query``."""
-    if len(known) == 0:
-        return np.empty(0), np.empty(0)
-    at = offset + rate * edge
-    right = known[np.clip(np.searchsorted(known, at), 0, len(known) - 1)]
-    left = known[np.clip(np.searchsorted(known, at) - 1, 0, len(known) - 1)]
-    near = np.where(np.abs(left - at) < np.abs(right - at), left, right)
-    good = np.abs(near - at) <= NEAR_S
-    return edge[good], near[good] - rate * edge[good]
+def _name_of(rate: float) -> str | None:
+    return rates.named(rate, 1e-7)
 
 
 def _centre(lag: Vector) -> float:
-    """The middle of the densest part of the lags: the half of them that lie nearest together, and those near it."""
-    ordered = np.sort(lag)
-    half = max(1, len(ordered) // 2)
-    widths = ordered[half:] - ordered[: len(ordered) - half]
-    k = int(np.argmin(widths)) if len(widths) else 0
-    value = float(np.median(ordered[k : k + half + 1]))
+    """The middle of the densest part of the lags: the mean of those near the median, taken twice."""
+    value = float(np.median(lag))
     for width in (0.1, 0.05):
         near = lag[np.abs(lag - value) <= max(width, 1.5 * float(np.median(np.abs(lag - value))))]
         value = float(near.mean()) if len(near) else value
     return value
+
+
+# How well cues fit a curve of speech activity under one offset and one rate: a curve of their own, correlated.
+#
+# Without jumps, cues in a random order find little to fit to, and far less evidence tells a subtitle from a stranger:
+# few cues, cues joined, cues held on for reading. What has breaks needs :func:`best_offsets`.
+
+BIN_S = 0.1
+EDGE_S, EDGE_WEIGHS = 0.3, 0.5  # within a cue, at either edge: cues are set early and held on
+STILL_PAUSE_S, PAUSE_WEIGHS = 0.7, 0.7  # of the pauses before and after it
+FIRST_LAST_S = 9.0  # the pause before the first cue, after the last
+
+
+def measure(binned: Vector, outside: float) -> Callable[[Vector, list[float]], float]:
+    """A function of cues (k, 2) in seconds and of rates: the highest agreement with activity under any offset and any
+    of the rates. ``binned``: the activity, one value every BIN_S; ``outside``: before and after.
+
+    >>> activity = np.repeat([-1.0, 1.0, -1.0, 1.0, -1.0], [30, 10, 20, 30, 10])
+    >>> fits = measure(activity, -0.5)
+    >>> right, wrong = np.array([[1.0, 2.0], [4.0, 7.0]]), np.array([[1.0, 4.0], [6.0, 7.0]])
+    >>> fits(right, [1.0]) > fits(wrong, [1.0])
+    True
+    """
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    above = binned - outside  # so that nothing stands for what lies outside
+    spectra: dict[int, NDArray[np.complex128]] = {}
+
+    def best(cues: Vector, rates: list[float]) -> float:
+        bounds, weights = _weighted(cues)
+        values = []
+        for rate in rates:
+            shape = _binned(bounds * rate, weights)
+            size = int(next_fast_len(len(above) + len(shape), real=True))
+            if size not in spectra:
+                spectra[size] = rfft(above, size)
+            curve = irfft(spectra[size] * np.conj(rfft(shape, size)), size)
+            values.append(float(curve.max()) + outside * float(shape.sum()))
+        return max(values)
+
+    return best
+
+
+def _weighted(cues: Vector) -> tuple[Vector, Vector]:
+    """Intervals (n, 2) in seconds and what activity in each of them counts (n,)."""
+    start, end = cues[:, 0], cues[:, 1]
+    edge = np.minimum(EDGE_S, (end - start) / 2)
+    between = np.maximum(start[1:] - end[:-1], 0.0)
+    before = np.minimum(STILL_PAUSE_S, np.concatenate([[FIRST_LAST_S], between]) / 2)
+    after = np.minimum(STILL_PAUSE_S, np.concatenate([between, [FIRST_LAST_S]]) / 2)
+    parts = [
+        (start, start + edge, EDGE_WEIGHS),
+        (end - edge, end, EDGE_WEIGHS),
+        (start + edge, end - edge, 1.0),
+        (start - before, start, -PAUSE_WEIGHS),
+        (end, end + after, -PAUSE_WEIGHS),
+    ]
+    bounds = np.concatenate([np.column_stack(p[:2]) for p in parts])
+    return bounds, np.repeat([p[2] for p in parts], len(cues))
+
+
+def _binned(bounds: Vector, weights: Vector) -> Vector:
+    """The weighted intervals as one curve, summed within bins of BIN_S from its beginning, in seconds."""
+    at = np.concatenate([bounds[:, 0], bounds[:, 1]])
+    order = np.argsort(at, kind="stable")
+    at, level = at[order], np.cumsum(np.concatenate([weights, -weights])[order])
+    total = np.concatenate([[0.0], np.cumsum(level[:-1] * np.diff(at))])
+    grid = at[0] + BIN_S * np.arange(int((at[-1] - at[0]) / BIN_S) + 3)
+    return np.diff(np.interp(grid, at, total))

@@ -13,19 +13,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmcli.aligners.core import limits
+from mmcli.aligners.core import limits, odds
 from mmcli.aligners.core.limits import Limit
 from mmcli.aligners.core.shuffle_test import Evidence
 from mmcli.aligners.kernels import spoken
-from mmcli.aligners.linear import breaks, choose, fit, windows
+from mmcli.aligners.linear import breaks, choose, fit, trace, weigh, windows
 from mmcli.aligners.linear.breaks import Piece
 from mmcli.aligners.linear.choose import Choice
 from mmcli.aligners.linear.consensus import Line
 from mmcli.aligners.linear.fit import Fit, Lags, Material
+from mmcli.aligners.live import follower
 from mmcli.aligners.methods import auto, motion, subtitles
 from mmcli.aligners.output import stretch
 from mmcli.aligners.speech import edges, language, phones, transcript
 from mmcli.aligners.subtitles import activity, place
+from mmcli.aligners.subtitles import curve as curve_test
 from mmcli.aligners.warp import views
 from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.errors import InputError, MismatchError
@@ -88,7 +90,7 @@ def test_a_limit_lies_between_its_figures(name: str) -> None:
     assert closed == (name in THIN)
 
 
-HIGH_IS_RIGHT = {"SHORT_ENOUGH", "CUES_JUMPING", "CUES_STILL", "GAIN", "GAIN_FOREIGN"}
+HIGH_IS_RIGHT = {"BY_CHANCE", "SHORT_ENOUGH", "CUES_JUMPING", "CUES_STILL", "GAIN", "GAIN_FOREIGN"}
 
 
 def verdict(align: Callable[[], Any]) -> Any:
@@ -116,31 +118,27 @@ def at_another_pace(noise: float, dims: int = 3) -> tuple[np.ndarray, np.ndarray
 HISS = [AudioClip.from_array(np.random.default_rng(k).standard_normal(3 * RATE) / 9, RATE) for k in (0, 1)]
 
 
-def sounds(ratio: float, said: float | None = None) -> Any:
-    """What `auto` says of two sounds with these statistics: its reason, or "refused"."""
+def kind_taken(ratio: float) -> str:
+    """What `auto` takes two sounds with these statistics for."""
     with pytest.MonkeyPatch.context() as patch:
-        heard = None if said is None else (Evidence(said, 1.0, 1.0), (False, False))
         patch.setattr(auto, "_tested", lambda view, opened: Evidence(ratio, 1.0, 1.0))
-        patch.setattr(views, "voices_test", lambda x, y: heard)
-        found = verdict(lambda: auto._warped_sound(*HISS, auto.Config()))
-    return found if isinstance(found, str) else found.quality["reason"].partition("taken for ")[2].partition(" (")[0]
+        patch.setattr(views, "voices_test", lambda x, y: None)
+        reason = auto._warped_sound(*HISS, 0.0, auto.Config()).reason
+    return reason.partition("taken for ")[2].partition(" (")[0]
 
 
-near("SOUND", sounds, 0.70, 0.90, ("two renditions", "refused"))
-near("SAME", sounds, 0.50, 0.60, ("one recording twice", "two renditions"))
-near("VOICES", lambda said: sounds(0.9, said), 0.75, 0.95, ("two voices", "refused"))
+near("MATCH", lambda p: odds.verdict(p), 0.80, 0.90, ("unsure", "match"))
+near("NO", lambda p: odds.verdict(p), 0.13, 0.17, ("no match", "unsure"))
+near("SAME", kind_taken, 0.50, 0.60, ("one recording twice", "two renditions"))
 near("VOICES_SHORTEST_S", lambda t: views.may_be_heard([t, 30.0]), 7.0, 9.0)
 near("VOICES_LONGEST_S", lambda t: views.may_be_heard([30.0, t]), 270.0, 330.0, (True, False))
 
 
 def frames_verdict(pair: tuple[np.ndarray, np.ndarray]) -> str:
-    return verdict(lambda: auto._warped_frames(*pair, auto.Config()).quality["verdict"])
+    return odds.verdict(auto._warped_frames(*pair, auto.Config()).probability)
 
 
-near("FRAMES", frames_verdict, at_another_pace(1.7), at_another_pace(2.3), ("match", "refused"))
-
-
-@decides("WIDE", ["refused", "match"])
+@decides("WIDE", ["no match", "match"])
 def wide() -> list[str]:
     """Seven columns and eight of one walk, the first of them large and strange."""
     out = []
@@ -149,18 +147,6 @@ def wide() -> list[str]:
         x[:, 0], y[:, 0] = 30 * walk(240, 1, 5)[:, 0], 30 * walk(240, 1, 6)[:, 0]
         out.append(frames_verdict((x, y)))
     return out
-
-
-def two_kinds(noise: float) -> str:
-    """Four columns, and a mixture of them into three that slows down, in noise."""
-    rng, t = np.random.default_rng(1), np.linspace(0, 1, 120)
-    a = np.column_stack([np.sin(2 * np.pi * (rng.uniform(3, 7) * t + rng.uniform())) for _ in range(3)] + [t])
-    b = a[np.round(t**1.2 * 119).astype(int)] + noise * np.random.default_rng(3).standard_normal((120, 4))
-    mixed = b @ np.random.default_rng(5).standard_normal((4, 3))
-    return verdict(lambda: auto._of_two_kinds(a, mixed, auto.Config()).quality["verdict"])
-
-
-near("TWO_KINDS", two_kinds, 0.14, 0.155, ("match", "refused"))
 
 
 def ends(shorter: int) -> list[tuple[bool, bool]]:
@@ -174,6 +160,18 @@ near("PACE", ends, 25, 35, ([PART], [WHOLE, PART]))
 
 
 # Lines.
+
+
+def against(nats: float) -> int:
+    """How many stretches speak against their place, where one does by so much."""
+    return len(trace._against(np.array([1.0] * 5 + [-nats / 4] * 4 + [1.0] * 5)))
+
+
+near("UNEXPLAINED", against, 5.0, 7.0, (0, 1))
+near("BEYOND_CHANCE", lambda nats: trace.is_elsewhere(np.log(1001.0) + nats, 1000.0), 7.0, 9.0)
+near("LIVE_STRANGE", follower.is_strange, 0.55, 0.70)
+near("LIVE_PROVEN", follower.is_proven, 0.50, 0.60, (True, False))
+near("BY_CHANCE", lambda logarithm: weigh.heard(np.expm1(logarithm)) > 0.0, 3.5, 4.5)
 
 
 def lags(
@@ -462,6 +460,7 @@ def asked_of(z: float) -> list[Any]:
     return [len(asked), clear]
 
 
+near("CUES_CURVE", curve_test.is_clear, 18.0, 22.0)
 near("CUES_STILL", asked_of, 3.9, 4.9, ([2, True], [1, True]))
 near("CUES_JUMPING", asked_of, 2.7, 3.5, ([2, False], [2, True]))
 

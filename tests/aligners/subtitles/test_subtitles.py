@@ -102,7 +102,7 @@ def test_a_wrong_subtitle_is_refused(files: tuple[Path, Path, np.ndarray], other
     wrong = cues[-1, 1] + 1 - cues[::-1, ::-1] if other == "reversed" else programme(7)
     with pytest.raises(MismatchError) as refused:
         pair.align_files(media, srt(folder / f"{other}.srt", wrong))
-    assert "does not match" in refused.value.what
+    assert "the limit is 3.1" in refused.value.what
 
 
 def test_two_subtitles_and_a_subtitle_as_reference(files: tuple[Path, Path, np.ndarray]) -> None:

@@ -1,0 +1,345 @@
+"""Where the cues of a subtitle belong, as a curve of their own: where that is clear no other test is needed.
+
+Cues are a curve themselves: speech inside them, none in the pauses before and after. Under an offset and a rate the two
+curves are multiplied; how far the product lies above that of all other offsets under the same rate, in standard
+deviations, is what the offset is worth, and half of its square are nats. So repeated material, a film that never falls
+silent, and cues that fit anywhere are measured by themselves. Stretches that speak against their place are looked for
+elsewhere, at a price (:mod:`mmcli.aligners.linear.trace`).
+
+Starts and ends of cues are then matched to where speech begins and ends, each for itself: a cue begins with its line,
+but is often held on after it. Where the two disagree the starts decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.aligners.core import limits
+from mmcli.aligners.linear import consensus, rates, trace
+from mmcli.aligners.linear.contrast import Contrast
+from mmcli.aligners.linear.fit import Material
+from mmcli.aligners.linear.trace import Run
+from mmcli.aligners.subtitles.activity import HOP_S, edges
+
+Vector = NDArray[np.float64]
+Cues = list[tuple[float, float, str]]
+
+MOST_UNDER = 3  # cues that begin while one lasts, above which it is a sign over the picture
+CELL_S = 0.05
+SURE_S = 9.0  # of a longer cue only the beginning is taken for speech
+PAUSE_S, BEFORE, AFTER = 0.7, -0.7, -0.4  # of a pause beside a cue that counts, and how much: ends are held on
+HELD_WEIGHS = 0.5  # what of a cue counts that lasts longer than its text is read aloud
+LEAST_SPOKEN_S, SLOW_LETTERS_S = 2.0, 11.0  # letters a second of a slow reader
+RATE_STEP, FINE_STEP = 0.001, 0.0001
+MOST_STRETCH = 0.06
+LEAST_OVERLAP_S = 20.0  # of cues and activity, or a quarter of the cues
+ELSEWHERE_S = 1.0
+CUES_OF_A_PIECE = 3
+ONE_LAG_S = 0.5
+MOVED = 3.0  # nats beyond chance, from which cues belong elsewhere: few have no partner at all
+NEAR_S = 0.7  # in which the edge of a cue looks for an edge of the activity
+APART_S = 0.1  # starts and ends whose lags differ by more say different things
+SAME_ERROR = 1.25  # of the usual error: no worse
+SIMPLER = 3.0  # nats, by which a rate that is neither 1 nor has a name must be better
+
+
+@dataclass(frozen=True)
+class Standing:
+    """``nats`` that the cues speak for their place, less the price of having looked everywhere; ``rival``: for the best
+    other place; ``z``: in standard deviations of all other offsets."""
+
+    nats: float
+    rival: float
+    z: float
+
+
+@dataclass(frozen=True)
+class ByCurve:
+    """The ``pieces`` (first cue, last cue + 1, offset) under one rate; the name of the rate; the usual error of the
+    edges in seconds, how many they are, and by how much starts and ends of the cues disagree."""
+
+    rate: float
+    rate_name: str | None
+    pieces: list[tuple[int, int, float]]
+    error_s: float
+    edges: int
+    disagree_s: float
+    standing: Standing
+
+
+def place(activity: Vector, cues: Vector, letters: NDArray[np.int64] | None = None) -> ByCurve:
+    """Where cues (k, 2), seconds in order, belong on the clock of the activity curve (every 10 ms).
+
+    ``letters`` (k,): how long the text of each is, for cues that are held on.
+    """
+    x = _cells(activity)
+    rate, offset, standing = _best_line(x, cues, letters)
+    begins, ends = edges(activity)
+    contrast = Contrast(x, _material(cues, letters, 1.0), as_they_are=True)
+    whole = Run(offset, rate, float(cues[0, 0]) - 1.0, float(cues[-1, 1]) + 1.0)
+    runs = trace.mend(
+        contrast, [whole], lambda a, b: int(((cues[:, 0] > a) & (cues[:, 0] < b)).sum()) >= CUES_OF_A_PIECE, MOVED
+    )
+    standing = _restanding(standing, contrast, whole, runs)
+    groups = _of_cues(cues, runs)
+    free, name = _settled(cues, groups, rate, begins)
+    pieces, errors, apart = [], [], []
+    count = 0
+    for first, last, run in groups:
+        lag = run.lag + (rate - free) * float(cues[first:last, 0].mean())
+        sharpened = _sharpened(cues[first:last], Run(lag, free, run.start, run.end), begins, ends)
+        pieces.append((first, last, sharpened.lag))
+        errors.append(sharpened.error_s)
+        apart.append(sharpened.disagree_s)
+        count += sharpened.edges
+    sizes = [b - a for a, b, _ in pieces]
+    return ByCurve(
+        free, name, pieces, float(np.average(errors, weights=sizes)), count,
+        float(np.average(apart, weights=sizes)), standing,
+    )  # fmt: skip
+
+
+def is_clear(nats: float) -> bool:
+    """Whether so many nats leave no doubt."""
+    return nats >= limits.CUES_CURVE.value
+
+
+def _restanding(standing: Standing, contrast: Contrast, whole: Run, runs: list[Run]) -> Standing:
+    """The standing with what pieces explain beyond one line, less their price."""
+    if len(runs) == 1:
+        return standing
+    more = sum(contrast.speaks(run.segment()) for run in runs) - contrast.speaks(whole.segment())
+    price = (len(runs) - 1) * (MOVED + float(np.log(len(contrast.x.times))))
+    return replace(standing, nats=standing.nats + max(more - price, 0.0))
+
+
+def _cells(activity: Vector) -> Material:
+    """The activity in cells, less its mean."""
+    every = round(CELL_S / HOP_S)
+    n = max(2, len(activity) // every)
+    padded = np.pad(activity, (0, max(0, n * every - len(activity))), mode="edge")
+    values = padded[: n * every].reshape(n, every).mean(axis=1)
+    values = values - values.mean()
+    return Material(values[:, None].astype(np.float32), np.asarray(CELL_S * (np.arange(n) + 0.5), dtype=np.float64), {})
+
+
+def _material(cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> Material:
+    """The cues as a curve, every CELL_S of the reference's clock: what activity counts where."""
+    shape, first = _curve(cues, letters, rate)
+    times = np.asarray((first + CELL_S * (np.arange(len(shape)) + 0.5)) / rate, dtype=np.float64)
+    return Material(shape[:, None].astype(np.float32), times, {})
+
+
+def _curve(cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> tuple[Vector, float]:
+    """Means over cells of what activity counts in and beside the cues, and the time of the first cell, stretched."""
+    start, end = cues[:, 0] * rate, cues[:, 1] * rate
+    following = np.concatenate([start[1:], [np.inf]])
+    previous = np.concatenate([[-np.inf], end[:-1]])
+    before = np.minimum(PAUSE_S, np.maximum(start - previous, 0.0) / 2)
+    after = np.minimum(PAUSE_S, np.maximum(following - end, 0.0) / 2)
+    spoken = np.minimum(end - start, SURE_S)
+    if letters is not None:
+        spoken = np.minimum(spoken, np.maximum(LEAST_SPOKEN_S, letters / SLOW_LETTERS_S))
+    held = np.minimum(end, start + SURE_S)
+    bounds = np.concatenate([
+        np.column_stack([start, start + spoken]), np.column_stack([start + spoken, held]),
+        np.column_stack([start - before, start]), np.column_stack([end, end + after]),
+    ])  # fmt: skip
+    weights = np.repeat([1.0, HELD_WEIGHS, BEFORE, AFTER], len(cues))
+    good = bounds[:, 1] > bounds[:, 0]
+    bounds, weights = bounds[good], weights[good]
+    at = np.concatenate([bounds[:, 0], bounds[:, 1]])
+    order = np.argsort(at, kind="stable")
+    at, level = at[order], np.cumsum(np.concatenate([weights, -weights])[order])
+    total = np.concatenate([[0.0], np.cumsum(level[:-1] * np.diff(at))])
+    first = float(np.floor(at[0] / CELL_S) * CELL_S)
+    grid = first + CELL_S * np.arange(int((at[-1] - first) / CELL_S) + 2)
+    return np.diff(np.interp(grid, at, total)) / CELL_S, first
+
+
+def _best_line(x: Material, cues: Vector, letters: NDArray[np.int64] | None) -> tuple[float, float, Standing]:
+    """Rate and offset under which the cues fit best, and how that stands to other places."""
+    activity = x.frames[:, 0].astype(np.float64)
+    coarse = {rate: _standings(activity, cues, letters, rate) for rate in _rates_tried(RATE_STEP, 1.0, MOST_STRETCH)}
+    best = max(coarse, key=lambda r: float(coarse[r][0].max(initial=0.0)))
+    fine = {rate: _standings(activity, cues, letters, rate) for rate in _rates_tried(FINE_STEP, best, RATE_STEP)}
+    for rate in (best, 1.0, *rates.NAMED.values()):
+        if rate in coarse and abs(rate - best) <= RATE_STEP:
+            fine[rate] = coarse[rate]
+    top = {rate: float(z.max(initial=0.0)) for rate, (z, _) in fine.items()}
+    rate = max(top, key=lambda r: top[r])
+    simple = [r for r in (1.0, *rates.NAMED.values()) if r in top and top[r] ** 2 / 2 >= top[rate] ** 2 / 2 - SIMPLER]
+    if simple:
+        rate = max(simple, key=lambda r: (r == 1.0, top[r]))
+    z, low = fine[rate]
+    k = int(np.argmax(z))
+    places = sum(len(v) * CELL_S for v, _ in coarse.values()) / ELSEWHERE_S / 8.0  # neighbouring rates are alike
+    middle = float(cues.mean())
+    rival = 0.0
+    for other, (heights, first) in coarse.items():
+        at = first + CELL_S * np.arange(len(heights)) + other * middle
+        far = np.abs(at - (low + CELL_S * k + rate * middle)) > max(
+            ELSEWHERE_S, abs(other - rate) * float(np.ptp(cues))
+        )
+        rival = max(rival, float(heights[far].max(initial=0.0)))
+    standing = Standing(
+        float(z[k]) ** 2 / 2 - float(np.log(max(places, 1.0))),
+        rival**2 / 2 - float(np.log(max(places, 1.0))),
+        float(z[k]),
+    )
+    return rate, low + CELL_S * k, standing
+
+
+def _standings(activity: Vector, cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> tuple[Vector, float]:
+    """How far the product of both curves lies above that at other offsets, in standard deviations, for every offset
+    that leaves enough overlap, and the first offset in seconds."""
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    shape, first = _curve(cues, letters, rate)
+    n, m = len(activity), len(shape)
+    size = int(next_fast_len(n + m, real=True))
+    own = np.conj(rfft(shape, size))
+    square = np.conj(rfft(shape * shape, size))
+    product, power = irfft(rfft(activity, size) * own, size), irfft(rfft(np.ones(n), size) * square, size)
+    at = np.arange(-m + 1, n)
+    product, power = product[at % size], np.maximum(power[at % size], 0.0)
+    least = max(min(LEAST_OVERLAP_S / CELL_S, 0.5 * float((shape * shape).sum())), 0.25 * float((shape * shape).sum()))
+    good = power >= least
+    if not good.any():
+        return np.zeros(0), 0.0
+    value = product[good] / np.sqrt(power[good])
+    lowest = int(at[good][0])
+    spread = float(np.sqrt(np.mean(value * value)))
+    deviation = 1.4826 * float(np.median(np.abs(value - np.median(value))))
+    return (value - np.median(value)) / max(min(spread, 2 * deviation), deviation, 1e-9), lowest * CELL_S - first
+
+
+def _rates_tried(step: float, around: float, reach: float) -> list[float]:
+    n = round(reach / step)
+    grid = around + step * np.arange(-n, n + 1)
+    named = [r for r in (1.0, *rates.NAMED.values()) if abs(r - around) <= reach]
+    return sorted({*(round(float(r), 9) for r in grid), *named})
+
+
+def _settled(cues: Vector, groups: list[tuple[int, int, Run]], rate: float, begins: Vector) -> tuple[float, str | None]:
+    """The rate by the starts of the cues, each piece's own lag taken off: 1, a named ratio or the free one, the first
+    that leaves them as near to one another as the free one does."""
+    t, lag = [], []
+    for first, last, run in groups:
+        at, own = _matched(cues[first:last, 0], rate, run.lag, begins)
+        if len(at) > 2:
+            t.append(at)
+            lag.append(own - _centre(own))
+    if sum(map(len, t)) < 8:
+        return rate, rates.named(rate, 1e-7)
+    at, rest = np.concatenate(t), np.concatenate(lag)
+    tolerance = max(0.06, 2 * float(np.median(np.abs(rest))))
+    line = consensus.line(at, rest, np.ones(len(at)), tolerance, most_slope=0.004)
+    free, span = rate + line.slope, max(float(np.ptp(at)), 1.0)
+    slack = max(0.1, 3 * line.error_s) / span  # a tenth of a second from end to end; more where cues are set by hand
+    for other, name in ((1.0, None), *((r, name) for name, r in rates.NAMED.items())):
+        left = (rest + (rate - other) * at)[line.agree]
+        usual = float(np.median(np.abs(left - np.median(left))))
+        if abs(free - other) <= slack and usual <= SAME_ERROR * line.error_s + 0.004:
+            return other, name
+    return free, None
+
+
+def _of_cues(cues: Vector, runs: list[Run]) -> list[tuple[int, int, Run]]:
+    """The cues of each run, by where they begin: (first, last + 1, run); cues between runs go with the one before."""
+    owner = np.zeros(len(cues), dtype=np.int64)
+    for k, run in enumerate(runs):
+        owner[cues[:, 0] >= run.start] = k
+    for k in range(1, len(runs)):  # lags so near to one another are one, set by hand
+        here = float(cues[owner == k, 0].mean()) if (owner == k).any() else 0.0
+        if abs(runs[k].lag - runs[k - 1].lag + (runs[k].slope - runs[k - 1].slope) * here) < ONE_LAG_S:
+            owner[owner == k - 1] = k
+    bounds = np.flatnonzero(np.diff(owner)) + 1
+    groups = np.split(np.arange(len(cues)), bounds)
+    return [(int(g[0]), int(g[-1]) + 1, runs[int(owner[g[0]])]) for g in groups]
+
+
+@dataclass(frozen=True)
+class _Sharpened:
+    lag: float
+    error_s: float
+    edges: int
+    disagree_s: float
+
+
+def _sharpened(cues: Vector, run: Run, begins: Vector, ends: Vector) -> _Sharpened:
+    """The lag of a run by the edges of the activity nearest to those of its cues; starts and ends each for itself."""
+    lag = run.lag
+    starts = stops = np.empty(0)
+    for _ in range(6):
+        _, starts = _matched(cues[:, 0], run.slope, lag, begins)
+        if len(starts) == 0:
+            return _Sharpened(lag, CELL_S, 0, 0.0)
+        now = _centre(starts)
+        if abs(now - lag) < 1e-3:
+            break
+        lag = now
+    error = float(np.median(np.abs(starts - lag)))
+    _, stops = _matched(cues[:, 1], run.slope, lag, ends)
+    if len(stops) < 3:
+        return _Sharpened(lag, error, len(starts), 0.0)
+    behind = _centre(stops)
+    if abs(behind - lag) <= APART_S:  # both say the same: together they say it better
+        joined = np.concatenate([starts, stops])
+        lag = _centre(joined)
+        return _Sharpened(lag, float(np.median(np.abs(joined - lag))), len(joined), abs(behind - lag))
+    return _Sharpened(lag, error, len(starts), abs(behind - lag))
+
+
+def _matched(edge: Vector, rate: float, offset: float, known: Vector) -> tuple[Vector, Vector]:
+    """Edges of cues that have an edge of the activity near: their query time, and ``t_reference - rate * t_query``."""
+    if len(known) == 0:
+        return np.empty(0), np.empty(0)
+    at = offset + rate * edge
+    right = known[np.clip(np.searchsorted(known, at), 0, len(known) - 1)]
+    left = known[np.clip(np.searchsorted(known, at) - 1, 0, len(known) - 1)]
+    near = np.where(np.abs(left - at) < np.abs(right - at), left, right)
+    good = np.abs(near - at) <= NEAR_S
+    return edge[good], near[good] - rate * edge[good]
+
+
+def _centre(lag: Vector) -> float:
+    """The middle of the densest part of the lags: the half of them that lie nearest together, and those near it."""
+    ordered = np.sort(lag)
+    half = max(1, len(ordered) // 2)
+    widths = ordered[half:] - ordered[: len(ordered) - half]
+    k = int(np.argmin(widths)) if len(widths) else 0
+    value = float(np.median(ordered[k : k + half + 1]))
+    for width in (0.1, 0.05):
+        near = lag[np.abs(lag - value) <= max(width, 1.5 * float(np.median(np.abs(lag - value))))]
+        value = float(near.mean()) if len(near) else value
+    return value
+
+
+def spoken_spans(cues: Cues) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Start and end of the cues that are spoken, in order, float64 (k, 2), and how many letters each holds.
+
+    A cue that another begins in ends there: two that overlap are held on, or signs under speech. A cue that lasts over
+    many others is a sign, and is left out.
+
+    >>> spoken_spans([(0.0, 9.0, "a"), (2.0, 3.0, "bb"), (2.0, 3.0, "cc")])[0].tolist()
+    [[0.0, 2.0], [2.0, 3.0]]
+    """
+    ordered = sorted((s, e, text) for s, e, text in cues if e > s)
+    starts = np.array([s for s, _, _ in ordered])
+    spans: list[tuple[float, float]] = []
+    letters: list[int] = []
+    for k, (start, end, text) in enumerate(ordered):
+        under = int(np.searchsorted(starts, end)) - int(np.searchsorted(starts, start, side="right"))
+        if under > MOST_UNDER:
+            continue
+        following = next((s for s, _, _ in ordered[k + 1 :] if s > start), end)
+        if spans and start <= spans[-1][0] + 1e-3:  # two that begin together are one
+            letters[-1] += len(text)
+            continue
+        spans.append((start, min(end, following)))
+        letters.append(len(text))
+    return np.array(spans, dtype=np.float64).reshape(-1, 2), np.array(letters, dtype=np.int64)
