@@ -6,4 +6,4 @@ from pathlib import Path
 
 from mmcli.registry import Registry
 
-registry = Registry("ranking method", f"{__name__}.methods", [Path(__file__).parent / "methods"])
+registry = Registry("ranking method", f"{__name__}.methods", [str(Path(__file__).parent / "methods")])

@@ -119,7 +119,7 @@ def kernel(a: Array, b: Array) -> Array:
     product **= POWER
     product[~a.any(1)] = 0
     product[:, ~b.any(1)] = 0
-    return product
+    return np.asarray(product, np.float32)
 
 
 def joined(kernels: Mapping[str, Array], weights: Learned) -> Array:
@@ -127,19 +127,19 @@ def joined(kernels: Mapping[str, Array], weights: Learned) -> Array:
     return np.asarray(sum(np.float32(weights[name]) * kernels[name] for name in weights), np.float32)
 
 
-def ridge(known: Array, marks: Array, mu: float, marks_in_known: NDArray[np.int64]) -> Array:
+def ridge(known: Array, mu: float, marks: NDArray[np.int64]) -> Array:
     """``R`` of the regression, float32 ``(known, landmarks)``: a new item's coefficients are ``R k``.
 
-    ``known`` is the kernel ``(known, landmarks)``. With every known item a landmark this is ``(K + mu I)^-1``, else the
-    subset of regressors (Rasmussen and Williams 2006, 8.3.1).
+    ``known`` is the kernel ``(known, landmarks)``, ``marks`` which of its rows the landmarks are. With every known item
+    a landmark this is ``(K + mu I)^-1``, else the subset of regressors (Rasmussen and Williams 2006, 8.3.1).
     """
     from scipy.linalg import cho_factor, cho_solve
 
-    if len(marks_in_known) == len(known):
+    if len(marks) == len(known):
         system = known.astype(np.float64)
         system.flat[:: len(system) + 1] += mu
         return np.asarray(cho_solve(cho_factor(system, lower=True), np.eye(len(system))), np.float32)
-    own = known[marks_in_known].astype(np.float64)
+    own = known[marks].astype(np.float64)
     system = known.T.astype(np.float64) @ known + mu * own
     system.flat[:: len(system) + 1] += 1e-4 * mu
     return np.asarray(cho_solve(cho_factor(system, lower=True), known.T.astype(np.float64)).T, np.float32)
@@ -156,7 +156,7 @@ def landmarks(ids: Sequence[str]) -> NDArray[np.int64]:
 
 @dataclass(eq=False)
 class Choice:
-    """What was learned on items held out: ``weights`` of modalities, ``mu``, and ``alone``: what each modality reached."""
+    """What was learned on items held out: ``weights`` of modalities, ``mu``; ``alone``: what each modality reached."""
 
     weights: dict[str, float]
     mu: float

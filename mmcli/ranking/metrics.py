@@ -1,4 +1,4 @@
-"""Figures of ranked lists, exact over the whole catalogue: NDCG, recall, MRR, hit rate; coverage and popularity lift."""
+"""Figures of ranked lists, exact over the whole catalogue: NDCG, recall, MRR, hit rate; coverage, popularity lift."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def per_user(lists: Lists, ks: tuple[int, ...] = KS) -> dict[str, Array]:
     """
     places = np.arange(1, max(ks) + 1)
     discounts = 1 / np.log2(places + 1)
-    best = np.concatenate([[0], np.cumsum(discounts)])
-    result: dict[str, Array] = {}
+    best = np.asarray(np.concatenate([[0.0], np.cumsum(discounts)]), np.float64)
+    result: dict[str, Any] = {}
     for k in ks:
         hits = lists.hits[:, :k].astype(np.float64)
         n = hits.shape[1]
@@ -79,8 +79,8 @@ def per_user(lists: Lists, ks: tuple[int, ...] = KS) -> dict[str, Array]:
 
 
 def beyond(lists: Lists, popularity: NDArray[Any], among: NDArray[np.bool_], k: int = KS[0]) -> dict[str, float]:
-    """Of the first ``k`` of all lists: ``coverage`` (share of the items of ``among`` that are shown to anyone), ``gini``
-    of how often each is, ``novelty`` (mean bits of surprise of an item shown, by who met it in training),
+    """Of the first ``k`` of all lists: ``coverage`` (share of the items of ``among`` shown to anyone), ``gini`` of how
+    often each is, ``novelty`` (mean bits of surprise of an item shown, by who met it in training),
     ``popularity_lift`` (mean count of an item shown over that of an item met).
     """
     shown = lists.shown[:, :k]

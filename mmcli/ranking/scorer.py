@@ -63,30 +63,55 @@ class Scorer:
             self._gram = self.factors.T @ self.factors
         return self._gram
 
-    def shares(self, history: NDArray[np.int64], item: int) -> Array:
-        """How much of the score of ``item`` each item of the history is, float32 ``(history,)``; they sum to it."""
+    def shares(self, history: NDArray[np.int64], weights: Array) -> Array:
+        """How much of ``scores @ weights`` each item of the history is, float32 ``(history,)``; they sum to it.
+
+        ``weights`` float32 ``(items,)``: a one for an item known, its coefficients for a new one.
+        """
         if self.matrix is not None:
-            column = self.matrix[:, [item]]
-            dense = column.toarray() if sp.issparse(column) else column
-            return np.asarray(dense, np.float32).ravel()[history]
+            return np.asarray(self.matrix[history] @ weights, np.float32).ravel()
         if self.factors is None:
-            return np.full(len(history), self.popularity[item] / max(1, len(history)), np.float32)
+            return np.full(len(history), self.popularity @ weights / max(1, len(history)), np.float32)
+        target = self.factors.T @ weights
         if self.fold == "mean":
             assert self.inputs is not None
-            return np.asarray(self.inputs[history] @ self.factors[item] / max(1, len(history)), np.float32)
+            return np.asarray(self.inputs[history] @ target / max(1, len(history)), np.float32)
         own = self.factors[history]
-        system = self.gram() + self.alpha * own.T @ own + self.reg_of(len(history)) * np.eye(own.shape[1])
-        return np.asarray((1 + self.alpha) * own @ np.linalg.solve(system, self.factors[item]), np.float32)
+        system = self.gram() + self.alpha * own.T @ own
+        system.flat[:: len(system) + 1] += self.reg * (len(history) + 1)
+        return np.asarray((1 + self.alpha) * own @ np.linalg.solve(system, target), np.float32)
 
-    def reg_of(self, count: int) -> float:
-        """The regularisation of a row of ``count`` events, which grows with them (Rendle et al., RecSys 2022)."""
-        return self.reg * (count + 1)
 
-    def smoothed(self) -> tuple[Array, Array] | Array:
-        """The item matrix, dense, or its two factors ``(items, width)`` of which it is the product ``L @ R.T``."""
-        if self.matrix is not None:
-            return self.matrix.toarray() if sp.issparse(self.matrix) else np.asarray(self.matrix)
-        raise NotImplementedError
+@dataclass(eq=False)
+class Sum:
+    """Several scorers added with ``weights``: still linear in the history."""
+
+    scorers: list[Scorer]
+    weights: list[float]
+
+    @property
+    def popularity(self) -> Array:
+        """How many users met each item, float32 ``(items,)``."""
+        return self.scorers[0].popularity
+
+    def scores(self, histories: Any) -> Array:
+        """As :meth:`Scorer.scores`."""
+        total = np.float32(self.weights[0]) * self.scorers[0].scores(histories)
+        for scorer, weight in zip(self.scorers[1:], self.weights[1:], strict=True):
+            total += np.float32(weight) * scorer.scores(histories)
+        return total
+
+    def shares(self, history: NDArray[np.int64], weights: Array) -> Array:
+        """As :meth:`Scorer.shares`."""
+        pairs = zip(self.scorers, self.weights, strict=True)
+        return np.asarray(sum(np.float32(w) * s.shares(history, weights) for s, w in pairs), np.float32)
+
+
+def spread(scorer: Scorer, histories: Any, most: int = 2000) -> float:
+    """The standard deviation of the scores of some users: what different methods are brought to one scale by."""
+    rows = histories[np.linspace(0, histories.shape[0] - 1, min(most, histories.shape[0])).astype(np.int64)]
+    parts = [scorer.scores(rows[i : i + BLOCK]) for i in range(0, rows.shape[0], BLOCK)]
+    return max(1e-12, float(np.sqrt(np.mean([np.var(part) for part in parts]))))
 
 
 def fold_in(rows: Any, factors: Array, alpha: float, reg: float, gram: Array) -> Array:

@@ -21,7 +21,7 @@ from mmcli.errors import ArtifactError, UsageError
 from mmcli.registry import nearest
 
 Mask = NDArray[np.bool_]
-Matrix = sp.csr_matrix
+Matrix = Any  # csr: scipy says nothing of its types
 TEST_SHARE = 0.2
 VALIDATION_SHARE = 0.1
 NEW_SHARE = 0.2
@@ -69,18 +69,16 @@ def last_of_each(events: Events, keep: Mask, share: float, *, seed: int | None =
 
 
 def items_by_digest(items: Sequence[str], among: Mask, share: float = NEW_SHARE, salt: str = "") -> Mask:
-    """A share of the items of ``among``, bool ``(items,)``: those of the smallest digests, the same on every machine."""
-    number = np.flatnonzero(among)
+    """A share of the items of ``among``, bool ``(items,)``: those of the smallest digests, the same everywhere."""
+    number = np.flatnonzero(among).tolist()
     digests = [hashlib.sha256(f"{salt}\0{items[i]}".encode()).digest() for i in number]
     order = sorted(range(len(number)), key=digests.__getitem__)
     chosen = np.zeros(len(items), bool)
-    chosen[number[order[: int(share * len(number))]]] = True
+    chosen[[number[i] for i in order[: int(share * len(number))]]] = True
     return chosen
 
 
-def hold_out(
-    events: Events, liked: Mask, *, how: str | None = None, given: Path | None = None, seed: int = 0
-) -> Held:
+def hold_out(events: Events, liked: Mask, *, how: str | None = None, given: Path | None = None, seed: int = 0) -> Held:
     """What is held out for the test, of the liked events.
 
     A ``split`` column counts first, then ``given``, then ``how``: time (the default) or random. Events without times

@@ -204,8 +204,8 @@ class _Reader:
         if line is None or len(line) < 2:
             what = "line 1: no event follows" if line is None or not len(line) else "line 2: holds one event"
             raise InputError(what, source=self.name, hint="there is nothing to learn from and to hold out")
-        row = np.arange(len(line), dtype=np.int64)
-        events = Events(list(self.users), list(self.items), row=row, kind=self.kind, rows=len(line), **whole)  # type: ignore[arg-type]
+        arrays: dict[str, Any] = {**whole, "row": np.arange(len(line), dtype=np.int64)}
+        events = Events(list(self.users), list(self.items), kind=self.kind, rows=len(line), **arrays)
         events.notes = self.notes
         events = self._once(events, line)
         self._in_order(events, line, strict)
@@ -260,7 +260,7 @@ class _Reader:
         at = int(np.flatnonzero(lost)[0])
         what = f"{int(lost.sum()):,} of {len(events):,} events are on items that are not known ({int(strange.sum()):,})"
         people = ~np.isin(events.user, bots)  # a program that visits everything says nothing about the items
-        if people.any() and lost[people].mean() > 0.5 or lost.all():
+        if (people.any() and lost[people].mean() > 0.5) or lost.all():
             first = f"the first is {events.items[events.item[at]][:60]!r}; are these the events of these items?"
             self.refuse(int(line[events.row[at]]), what, first)
         events.notes.append(what + "; left out")

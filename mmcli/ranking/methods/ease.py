@@ -22,13 +22,18 @@ class Config:
     reg: float = 200.0
 
 
-GRID = (Config(), Config(50.0), Config(100.0), Config(400.0), Config(800.0))
+GRID = (Config(), Config(100.0), Config(400.0))
 
 
 def fit(histories: Any, config: Config, seed: int = 0) -> Scorer:
     """The matrix of csr ``(users, items)``, at most 400 numbers a column."""
-    popularity = np.asarray(histories.sum(0), np.float32).ravel()
-    return Scorer(popularity, matrix=cut(of_gram((histories.T @ histories).toarray(), config.reg)))
+    return from_gram((histories.T @ histories).tocsr(), config)
+
+
+def from_gram(gram: Any, config: Config) -> Scorer:
+    """The same of the csr Gram matrix ``X'X``, to which new users may have been added."""
+    popularity = np.asarray(gram.diagonal(), np.float32)
+    return Scorer(popularity, matrix=cut(of_gram(gram.toarray(), config.reg)))
 
 
 def of_gram(gram: Any, reg: float) -> Array:

@@ -23,12 +23,12 @@ class Config:
     """``factors`` of an item, ``reg`` and ``alpha`` (how much more an event weighs than none), passes over the data."""
 
     factors: int = 64
-    reg: float = 0.1
-    alpha: float = 10.0
-    passes: int = 10
+    reg: float = 1.0
+    alpha: float = 5.0
+    passes: int = 8
 
 
-GRID = (Config(), Config(32), Config(32, 0.3, 5.0), Config(64, 0.3, 5.0))
+GRID = (Config(32, 0.3, 2.0), Config(32, 1.0, 10.0), Config())
 _EXACT = 300_000  # events up to which each system is solved; beyond, three conjugate gradient steps from the last pass
 _STEPS = 3
 

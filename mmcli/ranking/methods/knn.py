@@ -22,15 +22,19 @@ class Config:
     shrink: float = 20.0
 
 
-GRID = (Config(), Config(50, 20.0), Config(200, 20.0), Config(100, 5.0))
+GRID = (Config(), Config(100, 5.0))
 _DENSE = 5000  # items
 
 
 def fit(histories: Any, config: Config, seed: int = 0) -> Scorer:
     """The matrix of neighbours, csr, of csr ``(users, items)``; row the item met, column the item scored."""
-    popularity = np.asarray(histories.sum(0), np.float32).ravel()
+    return from_gram((histories.T @ histories).tocsr(), config)
+
+
+def from_gram(gram: Any, config: Config) -> Scorer:
+    """The same of the csr Gram matrix ``X'X``, to which new users may have been added."""
+    popularity = np.asarray(gram.diagonal(), np.float32)
     root = np.sqrt(popularity)
-    gram = (histories.T @ histories).tocsr()
     n = gram.shape[0]
     parts = []
     for start in range(0, n, _DENSE):  # some columns at a time: the matrix of all pairs need not fit

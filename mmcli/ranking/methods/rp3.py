@@ -22,7 +22,7 @@ class Config:
     neighbours: int = 200
 
 
-GRID = (Config(), Config(0.3), Config(0.6), Config(0.8))
+GRID = (Config(), Config(0.6))
 _DENSE = 5000  # items
 
 
