@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmcli.cli import console, given
+from mmcli.errors import MismatchError, UsageError
 
 if TYPE_CHECKING:
     from mmcli.artifacts.formats.dataset import Dataset
@@ -94,11 +96,7 @@ def train(
     keep = liked if held is None else liked & ~held.test & ~held.new[table.item]
     if table.split is not None and held is None:
         keep = liked & (table.split != formats.SPLITS.index("test"))
-    inputs = [
-        provenance.source_of(p) if p.is_file() else given.source(p)
-        for p in (items, events)
-        if p is not None and str(p) != STDIN
-    ]
+    inputs = [given.source(path) for path in (items, events) if path is not None and str(path) != STDIN]
     if before is not None:
         model = fit.add(before, table, keep)
         console.say(f"{output}: {int(keep.sum()):,} events of {len(set(table.user[keep].tolist())):,} users added")
@@ -115,6 +113,7 @@ def train(
         "held_out": None if held is None else held.rule,
         "fingerprint": rules.fingerprint(table, keep),
         "config": provenance.config_dict(config),
+        "assigned": {name: provenance.config_dict(one) for name, one in assigned.items()},
     }
     model.config = {
         "modalities": {} if data is None else _metas(data, raw),
@@ -171,3 +170,148 @@ def _show_trained(output: Path, model: Recommender, recipe: Any, facts: Mapping[
     if json:
         kept = {"method": method, "weights": recipe.weights, "candidates": recipe.candidates, "notes": recipe.notes}
         console.emit({"schema": "mmcli/train@1", "output": str(output), "task": "rank", **facts, **kept})
+
+
+SHOWN = ("ndcg@10", "ndcg@20", "recall@20", "mrr@20", "hit_rate@20")
+
+
+def evaluate(
+    model: Path,
+    items: Path | None,
+    events: Path | None,
+    output: Path | None,
+    *,
+    positive: str | None,
+    splits: Path | None,
+    by: str | None,
+    html: Path | None,
+    media: Path | None,
+    against: Sequence[Path],
+    intervals: Any,
+    strict: bool,
+    json: bool,
+    words: Sequence[str],
+) -> None:
+    """Judge a recommender, write the report, print the main figures."""
+    if events is None or output is None:
+        raise UsageError("--events EVENTS and -o REPORT.json are needed", hint="a recommender is judged by events")
+    from mmcli.artifacts.formats import events as formats
+    from mmcli.artifacts.formats import report as reports
+    from mmcli.artifacts.io import atomic
+    from mmcli.ranking import content, fit, judge, page, recommender, registry, report
+    from mmcli.ranking import splits as rules
+
+    chosen = recommender.load(model)
+    ids, data = catalogue(items)
+    if data is None and chosen.bridge is not None and items is None:
+        console.warn("note: no ITEMS.npz, so that new items are not judged")
+    table = read(events, chosen.items, strict=strict)
+    if ids is not None and set(ids) != set(chosen.items):
+        raise MismatchError("does not hold the items that the model was trained with", source=items)
+    if data is not None:
+        place = {name: i for i, name in enumerate(data.id.tolist())}
+        data = chosen.on_scale(data.select([place[name] for name in chosen.items]))
+    facts = chosen.config["training"]
+    liked, rule = formats.positives(table, positive or (facts["positive"] if table.kind else None))
+    config = fit.Config(**facts["config"])
+    held = rules.hold_out(table, liked, how=by, given=splits, seed=config.seed)
+    assigned = {k: registry.load(k).Config(**v) for k, v in facts.get("assigned", {}).items()}
+    question = judge.Question(
+        table,
+        liked,
+        held,
+        {} if data is None else content.raw_of(data),
+        level=intervals.level,
+        seed=intervals.seed,
+        train=None if table.split is None else table.split != formats.SPLITS.index("test"),
+        assigned=assigned,
+    )
+    leaks = report.integrity(question)
+    if strict and not leaks["clean"]:
+        what = f"{leaks['test_before_train']:,} test events are older than a training event of their user"
+        if leaks["new_items_with_events"]:
+            what = f"{leaks['new_items_with_events']:,} items are held out as new and have training events"
+        raise MismatchError(what, source=events, hint="a model would know the future; without --strict it is said")
+    late = None
+    if held.flatters and table.time is not None:
+        timed = rules.hold_out(table, liked, how="time")
+        late = judge.judge(chosen, fit.read_recipe(chosen.config["model"]["recipe"]), _only(question, timed), config)
+    opponents = {}
+    for path in against:
+        other = recommender.load(path)
+        if other.items != chosen.items:
+            raise MismatchError("ranks other items than the model", source=path)
+        opponents[path.name] = (other, fit.read_recipe(other.config["model"]["recipe"]))
+    result = report.evaluate(
+        chosen,
+        fit.read_recipe(chosen.config["model"]["recipe"]),
+        question,
+        config,
+        opponents=opponents,
+        inputs=[given.source(p) for p in (model, items, events) if p is not None and str(p) != STDIN],
+        reproduce=shlex.join(["mmcli", "evaluate", *words]),
+        flattered=late,
+    )
+    reports.save(output, result)
+    if html is not None:
+        shown = reports.load(output) if str(output) != STDIN else result
+        pictures = {} if media is None else page.pictures(media, shown)
+        atomic.write_text(html, page.render(shown, pictures))
+    _show_judged(result, output, rule)
+    if json:
+        keep = {name: result[name] for name in ("metrics", "verdict")}
+        console.emit({"schema": "mmcli/evaluate@1", "output": str(output), **keep})
+
+
+def _only(question: Any, held: Any) -> Any:
+    """The same question of known items alone, under another split."""
+    import dataclasses
+
+    return dataclasses.replace(question, held=held, raw={}, draws=20)
+
+
+def _show_judged(result: Mapping[str, Any], output: Path, rule: str) -> None:
+    console.say(result["verdict"]["text"])
+    level = f"{100 * result['config']['level']:g} % interval"
+    titles = {"warm": "known items", "new": "new items, among themselves", "whole": "both in one list"}
+    for name, title in titles.items():
+        table = result.get(name)
+        if not table or not table["metrics"]:
+            continue
+        rows = []
+        for figure in SHOWN:
+            entry = table["metrics"][figure]
+            low, high = entry["interval"]
+            beside = [f"{other[figure]['value']:.3f}" for other in table["beside"].values()]
+            rows.append((figure, f"{entry['value']:.3f}", f"{low:.3f} to {high:.3f}", *beside))
+        console.table(f"{output}: {title}, {table['users']:,} users", ["", "value", level, *table["beside"]], rows)
+    modalities = (result.get("new") or {}).get("modalities")
+    if modalities:
+        rows = []
+        for name, entry in modalities.items():
+            adds = entry.get("adds")
+            gain = (
+                ""
+                if adds is None
+                else f"{adds['value']:+.3f} ({adds['interval'][0]:+.3f} to {adds['interval'][1]:+.3f})"
+            )
+            rows.append((name, f"{entry['weight']:.2f}", f"{entry['alone']['value']:.3f}", f"{entry['p']:.3f}", gain))
+        title = "what each modality does for new items (NDCG@20; p: contents exchanged)"
+        console.table(title, ["", "weight", "alone", "p", "adds to the others"], rows)
+    curve = (result.get("whole") or {}).get("curve")
+    if curve:
+        rows = [
+            (f"{p['scale']:g}", f"{100 * p['share_new']:.0f} %", *(_or_dash(p[k]) for k in ("all", "warm", "new")))
+            for p in curve
+        ]
+        title = "how much room new items get (--set rank.new at training), NDCG@20"
+        console.table(title, ["scale", "share of lists", "all", "known", "new"], rows)
+    rows = [(name, *(f"{v:.3f}" for v in part.values())) for name, part in result["beyond"].items()]
+    console.table("of the first ten", ["", "coverage", "gini", "novelty (bits)", "popularity lift"], rows)
+    console.say(f"positives: {rule}; held out: {result['split']}")
+    for note in result["notes"]:
+        console.warn(f"note: {note}")
+
+
+def _or_dash(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -228,7 +228,7 @@ class Tried:
 
 
 def preferred(tried: Sequence[Tried]) -> Tried:
-    """The first that is not beaten by more than one standard error of the paired difference.
+    """The first that is not beaten by more than two standard errors of the paired difference.
 
     A tenth of the events ranks candidates with an error of several thousandths; what stands first is what does well
     elsewhere: the sum of two methods before one, defaults before other settings.
@@ -236,7 +236,7 @@ def preferred(tried: Sequence[Tried]) -> Tried:
     top = max(tried, key=lambda one: float(one.each.mean()))
     for one in tried:
         behind = top.each - one.each
-        if behind.mean() <= behind.std() / max(1, len(behind)) ** 0.5:
+        if behind.mean() <= 2 * behind.std() / max(1, len(behind)) ** 0.5:
             return one
     return top
 

@@ -255,9 +255,9 @@ def _bridge(arrays: Mapping[str, Any], told: Mapping[str, Any], n: int) -> Bridg
     modalities: dict[str, Modality] = {}
     vectors: dict[str, Array] = {}
     for key, facts in told["modalities"].items():
-        own: list[Any] = [arrays[f"content/{key}/{part}"] for part in ("center", "scale")]
+        center, scale = (arrays[f"content/{key}/{part}"] for part in ("center", "scale"))
         axes = arrays.get(f"content/{key}/axes")
-        modalities[key] = Modality(*own, axes, facts["shape"], facts["kind"], facts["vocabulary"])
+        modalities[key] = Modality(center, scale, axes, facts["shape"], facts["kind"], facts["vocabulary"])
         vectors[key] = _shaped(arrays[f"content/{key}/vectors"], n)
     known, marks = (np.asarray(arrays[f"bridge/{part}"], np.int64) for part in ("known", "marks"))
     regression = _shaped(arrays["bridge/regression"], len(known))

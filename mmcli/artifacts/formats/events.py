@@ -77,7 +77,9 @@ class Events:
 
     def take(self, keep: NDArray[Any]) -> Events:
         """The events of a mask or of indices; users and items keep their numbers."""
-        parts = {name: None if (a := getattr(self, name)) is None else a[keep] for name in ("value", "time", "split")}
+        parts: dict[str, Any] = {}
+        for name in ("value", "time", "split"):
+            parts[name] = None if (column := getattr(self, name)) is None else column[keep]
         arrays = (self.user[keep], self.item[keep], self.row[keep])
         return Events(self.users, self.items, *arrays, **parts, kind=self.kind, rows=self.rows, notes=self.notes)
 

@@ -12,6 +12,11 @@ A map is scored next to TRUTH: another map (json), pairs of times (csv: t_refere
 the reference (TextGrid, srt, csv: start, label) where the map is of their text, or --query holds them in the query's
 time. Errors, shares within limits, correct segments, the perceptual metric, how honest the intervals are.
 
+A recommender (`train --task rank`) is judged by --events: exact lists over the whole catalogue, for known items, new
+ones and both, against most popular, item neighbours, predicted popularity and chance; what each modality does for new
+items. The last fifth of each user's events in time is held out, and a fifth of the items as new, unless the events
+have a split column or --splits names rows; the recipe is fitted again without them. Intervals resample users and items.
+
 \b
   mmcli evaluate model.pt digits.npz -o report.json --plot confusion.png
   mmcli evaluate fused.pt digits.npz --against image.pt --against text.pt -o report.json --html report.html
@@ -20,6 +25,7 @@ time. Errors, shares within limits, correct segments, the perceptual metric, how
   mmcli evaluate model.pt digits.npz --split val -o val.json --predictions val.csv
   mmcli evaluate shared.npz --retrieve image,text -o search.json --html search.html
   mmcli evaluate pairs.pt digits.npz --retrieve image,text -o search.json
+  mmcli evaluate rec.pt films.npz --events ratings.csv -o report.json --html report.html
   mmcli evaluate map.json truth.json -o report.json
   mmcli evaluate map.json correct.srt --query late.srt -o report.json
 """
@@ -32,7 +38,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import console, given
+from mmcli.cli import console, given, ranking
 from mmcli.cli import options as the_options
 from mmcli.cli.evaluate import search
 from mmcli.cli.evaluate.map import is_map, judge
@@ -95,6 +101,18 @@ def command(
     relevant: Annotated[
         str, typer.Option(metavar="pair|label", help="What a search looks for: the item itself, or any of its label.")
     ] = "pair",
+    events: Annotated[
+        Path | None, typer.Option(metavar="EVENTS", help="Of a recommender: who did what with which item.")
+    ] = None,
+    positive: Annotated[
+        str | None, typer.Option(metavar="RULE", help="Which events say yes. [default: as in training]")
+    ] = None,
+    splits: Annotated[
+        Path | None, typer.Option(metavar="FILE.npz[#NAME]", help="Of a recommender: hold out these rows of EVENTS.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="time|random", help="Of a recommender: how events are held out.")
+    ] = None,
     explain: Annotated[
         int, typer.Option(min=0, metavar="N", help="Explain the N most wrong items: seconds, regions, words.")
     ] = 10,
@@ -127,6 +145,26 @@ def command(
     if cv is not None:
         _gather(cv, model, output, _intervals(set_, seed).level, json)
         return
+    if ranking.is_model(model):
+        assert model is not None
+        nothing: dict[str, Any] = {"retrieve": retrieve, "plot": plot, "predictions": predictions, "query": query}
+        nothing |= {"robustness": robustness, "timings": timings, "split": split != "test"}
+        _refuse("events", nothing)
+        options: dict[str, Any] = {"positive": positive, "splits": splits, "by": by}
+        words = [word for name, value in options.items() if value for word in (f"--{name}", Path(value).name)]
+        words = [
+            model.name,
+            *([] if dataset is None else [dataset.name]),
+            "--events",
+            str(events and events.name),
+            *words,
+        ]
+        options |= {"html": html, "media": media, "against": against or [], "strict": strict, "json": json}
+        options |= {"intervals": _intervals(set_, seed), "words": [*words, "-o", output.name if output else "-"]}
+        ranking.evaluate(model, dataset, events, output, **options)
+        return
+    if events is not None or positive is not None or splits is not None or by is not None:
+        raise UsageError("--events, --positive, --splits and --by are for a recommender (`train --task rank`)")
     if retrieve is not None:
         settings = {"split": split, "seed": seed, "strict": strict, "device": device, "set": set_}
         settings["intervals"] = _intervals(set_, seed)

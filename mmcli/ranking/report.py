@@ -1,0 +1,82 @@
+"""The report of a recommender (``mmcli/report@1``), from what was judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmcli.ranking import judge
+from mmcli.ranking.fit import Config, Recipe
+from mmcli.ranking.judge import Judged, Question
+from mmcli.ranking.metrics import PRIMARY
+from mmcli.ranking.recommender import Recommender
+
+REFITTED = "the figures are of the same recipe, chosen and fitted again without the events that are asked for"
+
+
+def evaluate(
+    model: Recommender,
+    recipe: Recipe,
+    question: Question,
+    config: Config,
+    *,
+    opponents: Mapping[str, tuple[Recommender, Recipe]] | None = None,
+    inputs: Sequence[Mapping[str, Any]] = (),
+    reproduce: str = "",
+    flattered: Judged | None = None,
+) -> dict[str, Any]:
+    """The whole report; ``flattered`` is what a split by time gives, where one at random was asked for."""
+    judged = judge.judge(model, recipe, question, config)
+    method = "+".join(part.method for part in recipe.parts)
+    notes = [*question.events.notes, *judged.notes]
+    if judged.refitted:
+        notes.append(REFITTED)
+    text = judge.sentence(judged, method, list(question.raw))
+    if question.held.flatters:
+        notes.append("a random split lets a model see what came after the events it is asked for: it flatters")
+        if flattered is not None and flattered.warm and judged.warm:
+            late = flattered.warm["metrics"][PRIMARY]["value"]
+            text += f" The split is random and flatters: {late:.3f} by time."
+    verdict: dict[str, Any] = {"text": text}
+    if judged.new and judged.new["metrics"]:
+        verdict["carried_by"] = judged.new["carried_by"]
+    for name, (other, its_recipe) in (opponents or {}).items():
+        theirs = judge.judge(other, its_recipe, question, config)
+        for part in ("warm", "new"):
+            ours, own = getattr(judged, part), getattr(theirs, part)
+            if ours and own and ours["metrics"] and own["metrics"]:
+                ours["beside"][name] = own["metrics"]
+    tables = {name: table for name in ("warm", "new", "whole") if (table := getattr(judged, name)) is not None}
+    return {
+        "task": "rank",
+        "split": question.held.rule,
+        "metrics": judged.metrics,
+        "verdict": verdict,
+        **tables,
+        "beyond": judged.beyond,
+        "integrity": integrity(question),
+        "explanation": {"users": judged.sample},
+        "model": {"name": method, "items": len(model.items), "recipe": recipe.told(), "refitted": judged.refitted},
+        "inputs": list(inputs),
+        "config": {"level": question.level, "draws": question.draws, "new_scale": config.new},
+        "seed": question.seed,
+        "reproduce": reproduce,
+        "notes": notes,
+    }
+
+
+def integrity(question: Question) -> dict[str, Any]:
+    """Leaks: test events older than a training event of their user, and new items that have training events."""
+    import numpy as np
+
+    events, held = question.events, question.held
+    training = question.training
+    early = 0
+    if events.time is not None:
+        newest = np.full(len(events.users), -np.inf)
+        np.maximum.at(newest, events.user[training], events.time[training])
+        asked = held.test & ~held.new[events.item]
+        early = int((asked & (events.time < newest[events.user])).sum())
+    met = np.bincount(events.item[question.liked & ~held.test], minlength=len(held.new)) > 0
+    leaking = int((held.new & met).sum())
+    return {"test_before_train": early, "new_items_with_events": leaking, "clean": not early and not leaking}
