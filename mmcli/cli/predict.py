@@ -9,6 +9,11 @@ raw files or text is answered before the next is read.
 With a folder as output every item is predicted on its own in worker processes, into FOLDER/predictions.jsonl; what
 cannot be read is named in FOLDER/failures.jsonl, and the same command again does what is new or changed.
 
+A recommender (`train --task rank`) answers histories, a line each: NDJSON {"user": "u1", "history": ["a", "b"]}, or
+events. Items that nobody has met stand in the lists by their content; --new adds items outside the catalogue, whose
+place in each list is told; --explain gives the exact part of each score that every item of the history is, and for new
+items every modality.
+
 \b
   mmcli predict digits.pt clip.mp4
   mmcli predict digits.pt recordings/ --explain -o predictions.jsonl
@@ -16,6 +21,9 @@ cannot be read is named in FOLDER/failures.jsonl, and the same command again doe
   mmcli predict digits.pt features/manifest.jsonl
   mmcli predict digits.pt digits.npz --split test | head -3
   mmcli predict digits.pt shards/ -o predictions.jsonl
+  mmcli predict rec.pt histories.jsonl -k 20 --explain
+  mmcli predict rec.pt - --new poster.jpg < histories.jsonl
+  mmcli predict rec.pt --similar 42
 """
 
 from __future__ import annotations
@@ -26,7 +34,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmcli.cli import batching, console, given
+from mmcli.cli import batching, console, given, ranking, recommend
 from mmcli.cli.options import Jobs, JsonFlag
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
@@ -56,6 +64,17 @@ def command(
         float | None,
         typer.Option(min=0.0, max=1.0, metavar="P", help="Predict labels from P on; null for a class below P."),
     ] = None,
+    k: Annotated[int | None, typer.Option("-k", min=1, metavar="N", help="Items in a list. [default: 20]")] = None,
+    new: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NEW.npz|FILE", help="Items the recommender does not know. Repeatable."),
+    ] = None,
+    among: Annotated[
+        str | None, typer.Option(metavar="IDS", help="Only these items: A,B,C or a file with one a line.")
+    ] = None,
+    similar: Annotated[
+        str | None, typer.Option(metavar="ID|FILE", help="The items most like one, instead of lists for users.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     jobs: Jobs = None,
     timeout: batching.Timeout = None,
@@ -65,6 +84,14 @@ def command(
     json: JsonFlag = False,
 ) -> None:
     """Translate the options, predict, print."""
+    if ranking.is_model(model):
+        many = {"--split": split, "--threshold": threshold, "--jobs": jobs, "--timeout": timeout, "--shard": shard}
+        many |= {"--from": from_, "--retry-failed": retry_failed, "--max-failures": max_failures, "--json": json}
+        _refuse(many, "is not for a recommender")
+        files = {"new": new or [], "among": among, "similar": similar}
+        recommend.predict(model, sources or [], output, k=k or 20, explain=explain, **files)
+        return
+    _refuse({"-k": k, "--new": new, "--among": among, "--similar": similar}, "is for a recommender")
     inputs = batching.named(sources, from_, nul=nul)
     if not inputs:
         raise UsageError("nothing to predict", hint="name files, a folder, a manifest or a data set")
@@ -79,6 +106,12 @@ def command(
         if value:
             raise UsageError(f"{name} is for many raw files", hint="name a folder: -o PREDICTIONS/")
     _stream(inputs, model, output, split, explain, threshold, device)
+
+
+def _refuse(options: dict[str, Any], why: str) -> None:
+    for name, value in options.items():
+        if value:
+            raise UsageError(f"{name} {why}")
 
 
 def _many(inputs: list[str], model: Path, output: str, options: Any, how: dict[str, Any], json: bool) -> None:
