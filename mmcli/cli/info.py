@@ -43,7 +43,7 @@ def command(
     if to is not None and len(files or ()) != 1:
         raise UsageError("--to writes one file", source=to)
     if vectors is not None:
-        if len(files or ()) != 1 or not ranking.is_model((files or [None])[0]):
+        if len(files or ()) != 1 or not ranking.is_model(files[0] if files else None):
             raise UsageError("--vectors is of one recommender", hint="mmcli info REC.pt --vectors OUT.npz")
         recommend.vectors((files or [])[0], vectors)
         return

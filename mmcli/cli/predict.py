@@ -88,8 +88,16 @@ def command(
         many = {"--split": split, "--threshold": threshold, "--jobs": jobs, "--timeout": timeout, "--shard": shard}
         many |= {"--from": from_, "--retry-failed": retry_failed, "--max-failures": max_failures, "--json": json}
         _refuse(many, "is not for a recommender")
-        files = {"new": new or [], "among": among, "similar": similar}
-        recommend.predict(model, sources or [], output, k=k or 20, explain=explain, **files)
+        recommend.predict(
+            model,
+            sources or [],
+            output,
+            k=k or 20,
+            new=new or [],
+            among=among,
+            similar=similar,
+            explain=explain,
+        )
         return
     _refuse({"-k": k, "--new": new, "--among": among, "--similar": similar}, "is for a recommender")
     inputs = batching.named(sources, from_, nul=nul)

@@ -255,8 +255,8 @@ def evaluate(
     reports.save(output, result)
     if html is not None:
         shown = reports.load(output) if str(output) != STDIN else result
-        pictures = {} if media is None else page.pictures(media, shown)
-        atomic.write_text(html, page.render(shown, pictures))
+        told = {} if media is None else page.items_of(media, shown)
+        atomic.write_text(html, page.render(shown, told))
     _show_judged(result, output, rule)
     if json:
         keep = {name: result[name] for name in ("metrics", "verdict")}

@@ -47,12 +47,8 @@ def predict(
     failed = 0
     if similar is not None:
         name = similar if similar in chosen.place else None
-        put(
-            {
-                "item": similar if name else (newcomers.ids[0] if newcomers else similar),
-                "similar": lists.similar(name, k),
-            }
-        )
+        told = similar if name or newcomers is None else newcomers.ids[0]
+        put({"item": told, "similar": lists.similar(name, k)})
     else:
         if len(sources) != 1:
             raise UsageError(

@@ -157,7 +157,7 @@ def _gap(a: Figures, b: Figures, question: Question) -> dict[str, Any]:
 
 
 def _table(main: Figures, rivals: Mapping[str, Figures], question: Question, *, fresh: bool = False) -> dict[str, Any]:
-    table = {"metrics": _entries(main, question, fresh=fresh), "users": len(main.lists.users)}
+    table: dict[str, Any] = {"metrics": _entries(main, question, fresh=fresh), "users": len(main.lists.users)}
     table["beside"] = {}
     for name, own in rivals.items():
         table["beside"][name] = _entries(own, question, fresh=fresh) | {"behind": _gap(main, own, question)}

@@ -20,6 +20,10 @@ Array = NDArray[np.float64]
 DEPTH = 60  # of a list: an item may be drawn not at all, and 20 of those that are drawn are looked at
 DRAWS = 200
 _USERS = 3000
+# On 60 draws of 265 of 1,324 films as new, 90 % intervals of one held the figure of another in 81 % of all pairs; with
+# this factor in 89 % (in-sample; other draws: bench_ranking.py). Draws of few, unequally popular items vary by more
+# than a bootstrap of one of them shows, and what is left to learn from changes with them.
+FRESH = 1.3
 PERMUTATIONS = 999
 
 
@@ -83,7 +87,7 @@ def intervals(
     for name, value in values.items():
         variance = float(np.var(spread.both[name], ddof=1))
         if fresh:
-            variance += float(np.var(spread.items[name], ddof=1))
+            variance = FRESH**2 * (variance + float(np.var(spread.items[name], ddof=1)))
         half = z * variance**0.5
         result[name] = [max(0.0, value - half), min(1.0, value + half)] if inside else [value - half, value + half]
     return result
