@@ -133,16 +133,33 @@ def ridge(known: Array, mu: float, marks: NDArray[np.int64]) -> Array:
     ``known`` is the kernel ``(known, landmarks)``, ``marks`` which of its rows the landmarks are. With every known item
     a landmark this is ``(K + mu I)^-1``, else the subset of regressors (Rasmussen and Williams 2006, 8.3.1).
     """
-    from scipy.linalg import cho_factor, cho_solve
+    from scipy.linalg import cho_factor, cho_solve, lapack
 
     if len(marks) == len(known):
-        system = known.astype(np.float64)
+        system = np.asfortranarray(known, np.float64)
         system.flat[:: len(system) + 1] += mu
-        return np.asarray(cho_solve(cho_factor(system, lower=True), np.eye(len(system))), np.float32)
+        factor, problem = lapack.dpotrf(system, lower=1, overwrite_a=1)
+        inverse, again = lapack.dpotri(factor, lower=1, overwrite_c=1)
+        assert problem == 0
+        assert again == 0  # a positive kernel, and mu on its diagonal
+        return np.asarray(np.tril(inverse) + np.tril(inverse, -1).T, np.float32)
     own = known[marks].astype(np.float64)
     system = known.T.astype(np.float64) @ known + mu * own
     system.flat[:: len(system) + 1] += 1e-4 * mu
     return np.asarray(cho_solve(cho_factor(system, lower=True), known.T.astype(np.float64)).T, np.float32)
+
+
+def coefficients(known: Array, mu: float, marks: NDArray[np.int64], across: Array) -> Array:
+    """``ridge(known, mu, marks) @ across`` for kernels ``(landmarks, items asked for)``, in single precision and
+    without the inverse: quick, for comparing weights.
+    """
+    from scipy.linalg import cho_factor, cho_solve
+
+    if len(marks) < len(known):
+        return ridge(known, mu, marks) @ across
+    system = np.array(known, np.float32, order="F")
+    system.flat[:: len(system) + 1] += np.float32(mu)
+    return np.asarray(cho_solve(cho_factor(system, lower=True, overwrite_a=True), across), np.float32)
 
 
 def landmarks(ids: Sequence[str]) -> NDArray[np.int64]:

@@ -321,8 +321,8 @@ def _learn_bridge(
     def judge(weights: content.Learned, mu: float) -> float:
         reached = []
         for smooth, marks, inside, across, empty, test in draws:
-            regression = content.ridge(content.joined(inside, weights), mu, marks)
-            scores = smooth @ (regression @ content.joined(across, weights))
+            columns = content.coefficients(content.joined(inside, weights), mu, marks, content.joined(across, weights))
+            scores = smooth @ columns
             every = np.ones(scores.shape[1], bool)
             asked = np.flatnonzero(np.diff(test.indptr))
             place = iter(np.split(scores[asked], range(BLOCK, len(asked), BLOCK)))

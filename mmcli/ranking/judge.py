@@ -84,6 +84,27 @@ class Judged:
 
 
 Score = Callable[[Any], Any]
+_REMEMBERED = 64_000_000  # numbers, 256 MB
+
+
+class Remembered:
+    """Scores that are asked for again and again for the same histories: they are made once, as far as they fit."""
+
+    def __init__(self, score: Score) -> None:
+        self.score = score
+        self.kept: dict[tuple[bytes, bytes], Any] = {}
+        self.numbers = 0
+
+    def __call__(self, rows: Any) -> Any:
+        """The scores of these rows, the caller's to change."""
+        key = rows.indptr.tobytes(), rows.indices.tobytes()
+        if key not in self.kept:
+            scores = self.score(rows)
+            if self.numbers + scores.size > _REMEMBERED:
+                return scores
+            self.numbers += scores.size
+            self.kept[key] = scores
+        return self.kept[key].copy()
 
 
 def judge(model: Recommender, recipe: Recipe, question: Question, config: Config) -> Judged:
@@ -169,7 +190,8 @@ def _warm(model: Recommender, question: Question, histories: Any, old: Mask, res
     events = question.events
     test = splits.histories(events, old)
     everything = np.ones(len(events.items), bool)
-    main = _figures(model.scorer.scores, histories, test, everything, question)
+    known = Remembered(model.scorer.scores)
+    main = _figures(known, histories, test, everything, question)
     rivals = {}
     for name, method in ((POPULAR, "pop"), (NEIGHBOURS, "knn")):
         if method == "pop" or len(events.items) <= fit.Config.most_items:
@@ -182,7 +204,7 @@ def _warm(model: Recommender, question: Question, histories: Any, old: Mask, res
         kernel = np.asarray(sum(bridge.kernels(own).values()), np.float32)
 
         def with_content(rows: Any) -> Any:
-            scores = model.scorer.scores(rows)
+            scores = known(rows)
             scores[:, bridge.known] += scores[:, bridge.known] @ bridge.regression @ kernel
             return scores
 
@@ -230,9 +252,10 @@ def _new(
 
         return _figures(score, histories, test, judged, question)
 
-    main = _figures(model.scores, histories, test, judged, question)
-    popularity = np.log1p(model.scorer.popularity)
     weights = recipe.weights
+    smooth = Remembered(model.scorer.scores)
+    main = placed(weights, smooth)
+    popularity = np.log1p(model.scorer.popularity)
     rivals = {PREDICTED: placed(weights, lambda rows: np.tile(popularity, (rows.shape[0], 1)))}
     assert model.bridge is not None
     own = {name: vectors[judged] for name, vectors in model.bridge.vectors.items()}
@@ -258,13 +281,13 @@ def _new(
     usable = [name for name, (_, present, _) in raw.items() if (present & known).sum() >= 10]
     modalities = {}
     for name in usable:
-        alone = main if list(weights) == [name] else placed({name: 1.0}, model.scorer.scores)
+        alone = main if list(weights) == [name] else placed({name: 1.0}, smooth)
         _, p = resample.by_chance(alone.lists, test, number, question.seed)
         entry: dict[str, Any] = {"weight": weights.get(name, 0.0), "p": p, "alone": _entries(alone, question)[PRIMARY]}
         others = {k: v for k, v in weights.items() if k != name}
         if name in weights and others:
             total = sum(others.values())
-            entry["adds"] = _gap(main, placed({k: v / total for k, v in others.items()}, model.scorer.scores), question)
+            entry["adds"] = _gap(main, placed({k: v / total for k, v in others.items()}, smooth), question)
         modalities[name] = entry
     table["modalities"], table["carried_by"] = modalities, carriers(modalities)
     result.metrics |= {f"new/{name}": entry for name, entry in table["metrics"].items()}

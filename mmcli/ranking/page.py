@@ -114,13 +114,13 @@ def _curve(points: list[Mapping[str, Any]], scale: float) -> str:
     highest = max(0.01, *(p[k] for p in points for k in ("all", "warm", "new") if p[k] is not None)) * 1.05
 
     def at(share: float, value: float) -> tuple[float, float]:
-        x = _LEFT + (_WIDE - _LEFT - 12) * share / widest
+        x = _LEFT + (_WIDE - _LEFT - 26) * share / widest
         return round(x, 1), round(_TOP + (_HIGH - _TOP - 34) * (1 - value / highest), 1)
 
     parts = [f'<svg class="curve" viewBox="0 0 {_WIDE} {_HIGH}" role="img" aria-label="NDCG by share of new items">']
     for i in range(5):
         x, y = at(0, highest * i / 4)
-        parts.append(f'<line class="grid" x1="{x}" x2="{_WIDE - 12}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<line class="grid" x1="{x}" x2="{_WIDE - 26}" y1="{y}" y2="{y}"/>')
         parts.append(f'<text x="{x - 6}" y="{y + 4}" text-anchor="end">{highest * i / 4:.2f}</text>')
         x, y = at(widest * i / 4, 0)
         parts.append(f'<text x="{x}" y="{y + 20}" text-anchor="middle">{100 * widest * i / 4:.0f} %</text>')

@@ -18,7 +18,7 @@ from mmcli.ranking.metrics import KS, PRIMARY, Lists
 
 Array = NDArray[np.float64]
 DEPTH = 60  # of a list: an item may be drawn not at all, and 20 of those that are drawn are looked at
-DRAWS = 200
+DRAWS = 100
 _USERS = 3000
 # On 60 draws of 265 of 1,324 films as new, 90 % intervals of one held the figure of another in 81 % of all pairs; with
 # this factor in 89 % (in-sample; other draws: bench_ranking.py). Draws of few, unequally popular items vary by more

@@ -10,7 +10,7 @@ from mmcli.artifacts.formats.events import Events
 
 
 def world(seed: int, items: int = 120, users: int = 150, liked: int = 12, carrier: bool = True):
-    """Events of ``users``, and the data set of ``items``: stream ``text`` carries (or nothing does), ``image`` never."""
+    """Events of users, and the data set of the items: stream ``text`` carries (or nothing does), ``image`` never."""
     rng = np.random.default_rng(seed)
     place = rng.normal(size=(items, 3))
     user, item, time = [], [], []
