@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,22 +176,29 @@ def _show_trained(output: Path, model: Recommender, recipe: Any, facts: Mapping[
 SHOWN = ("ndcg@10", "ndcg@20", "recall@20", "mrr@20", "hit_rate@20")
 
 
+@dataclass(frozen=True)
+class Judging:
+    """The options of `evaluate` that mean something to a recommender."""
+
+    positive: str | None
+    splits: Path | None
+    by: str | None
+    html: Path | None
+    media: Path | None
+    against: tuple[Path, ...]
+    strict: bool
+    json: bool
+
+    def words(self) -> list[str]:
+        """As they stand on a command line, files without their folders."""
+        named = {"positive": self.positive, "splits": self.splits and self.splits.name, "by": self.by}
+        words = [word for name, value in named.items() if value for word in (f"--{name}", str(value))]
+        words += [word for path in self.against for word in ("--against", path.name)]
+        return words + (["--strict"] if self.strict else [])
+
+
 def evaluate(
-    model: Path,
-    items: Path | None,
-    events: Path | None,
-    output: Path | None,
-    *,
-    positive: str | None,
-    splits: Path | None,
-    by: str | None,
-    html: Path | None,
-    media: Path | None,
-    against: Sequence[Path],
-    intervals: Any,
-    strict: bool,
-    json: bool,
-    words: Sequence[str],
+    model: Path, items: Path | None, events: Path | None, output: Path | None, how: Judging, intervals: Any
 ) -> None:
     """Judge a recommender, write the report, print the main figures."""
     if events is None or output is None:
@@ -205,16 +213,16 @@ def evaluate(
     ids, data = catalogue(items)
     if data is None and chosen.bridge is not None and items is None:
         console.warn("note: no ITEMS.npz, so that new items are not judged")
-    table = read(events, chosen.items, strict=strict)
+    table = read(events, chosen.items, strict=how.strict)
     if ids is not None and set(ids) != set(chosen.items):
         raise MismatchError("does not hold the items that the model was trained with", source=items)
     if data is not None:
         place = {name: i for i, name in enumerate(data.id.tolist())}
         data = chosen.on_scale(data.select([place[name] for name in chosen.items]))
     facts = chosen.config["training"]
-    liked, rule = formats.positives(table, positive or (facts["positive"] if table.kind else None))
+    liked, rule = formats.positives(table, how.positive or (facts["positive"] if table.kind else None))
     config = fit.Config(**facts["config"])
-    held = rules.hold_out(table, liked, how=by, given=splits, seed=config.seed)
+    held = rules.hold_out(table, liked, how=how.by, given=how.splits, seed=config.seed)
     assigned = {k: registry.load(k).Config(**v) for k, v in facts.get("assigned", {}).items()}
     question = judge.Question(
         table,
@@ -227,7 +235,7 @@ def evaluate(
         assigned=assigned,
     )
     leaks = report.integrity(question)
-    if strict and not leaks["clean"]:
+    if how.strict and not leaks["clean"]:
         what = f"{leaks['test_before_train']:,} test events are older than a training event of their user"
         if leaks["new_items_with_events"]:
             what = f"{leaks['new_items_with_events']:,} items are held out as new and have training events"
@@ -237,7 +245,7 @@ def evaluate(
         timed = rules.hold_out(table, liked, how="time")
         late = judge.judge(chosen, fit.read_recipe(chosen.config["model"]["recipe"]), _only(question, timed), config)
     opponents = {}
-    for path in against:
+    for path in how.against:
         other = recommender.load(path)
         if other.items != chosen.items:
             raise MismatchError("ranks other items than the model", source=path)
@@ -249,18 +257,24 @@ def evaluate(
         config,
         opponents=opponents,
         inputs=[given.source(p) for p in (model, items, events) if p is not None and str(p) != STDIN],
-        reproduce=shlex.join(["mmcli", "evaluate", *words]),
+        reproduce=shlex.join([*_words(model, items, events), *how.words(), "-o", output.name or "-"]),
         flattered=late,
     )
     reports.save(output, result)
-    if html is not None:
+    if how.html is not None:
         shown = reports.load(output) if str(output) != STDIN else result
-        told = {} if media is None else page.items_of(media, shown)
-        atomic.write_text(html, page.render(shown, told))
+        told = {} if how.media is None else page.items_of(how.media, shown)
+        atomic.write_text(how.html, page.render(shown, told))
     _show_judged(result, output, rule)
-    if json:
+    if how.json:
         keep = {name: result[name] for name in ("metrics", "verdict")}
         console.emit({"schema": "mmcli/evaluate@1", "output": str(output), **keep})
+
+
+def _words(*files: Path | None) -> list[str]:
+    """The model, the items, and the events behind their option."""
+    *first, events = (file and file.name for file in files)
+    return ["mmcli", "evaluate", *filter(None, first), "--events", str(events)]
 
 
 def _only(question: Any, held: Any) -> Any:

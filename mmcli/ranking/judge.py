@@ -8,7 +8,7 @@ chance.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ from mmcli.ranking.splits import Held
 
 Mask = NDArray[np.bool_]
 SCALES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
-SURE = 0.01  # the share of exchanged contents that may reach what a modality does, over all modalities together
+SURE = 0.02  # the share of exchanged contents that may reach what a modality does, over all modalities together
 MOST_CHOSEN = 20_000_000  # events up to which the settings are chosen again
 POPULAR, NEIGHBOURS = "most popular", "item neighbours"
 PREDICTED, NEAREST = "predicted popularity", "nearest content"
@@ -358,46 +358,3 @@ def _sample(model: Recommender, histories: Any, test: Any, lists: Lists, count: 
         past = [model.items[i] for i in history[np.argsort(-model.scorer.popularity[history], kind="stable")]]
         sample.append({PRIMARY: float(value[at]), "events": len(past), "history": past[:8], "list": shown})
     return sample
-
-
-def sentence(judged: Judged, method: str, modalities: Sequence[str]) -> str:
-    """The verdict in words."""
-    said = []
-    if judged.new and judged.new["metrics"]:
-        said += _of_new(judged.new, modalities)
-    if judged.warm:
-        table = judged.warm
-        popular = table["beside"][POPULAR]
-        better = "beats" if popular["behind"]["interval"][0] > 0 else "does not surely beat"
-        figure = f"NDCG@20 {_with(table['metrics'][PRIMARY])}"
-        rival = f"most popular ({popular[PRIMARY]['value']:.3f})"
-        said.append(f"For known items {method} reaches {figure} and {better} {rival}.")
-        if gain := table.get("content_adds"):
-            low, high = gain["interval"]
-            word = "adds to that" if low > 0 else "takes from that" if high < 0 else "adds nothing there"
-            said.append(f"Content {word} ({gain['value']:+.3f}, {low:+.3f} to {high:+.3f}).")
-    return " ".join(said)
-
-
-def _of_new(table: Mapping[str, Any], modalities: Sequence[str]) -> list[str]:
-    beside, named = table["beside"], table["carried_by"]
-    others = ", ".join(f"{entry[PRIMARY]['value']:.3f} for {name}" for name, entry in beside.items())
-    scores = f"NDCG@20 {_with(table['metrics'][PRIMARY])} against {others}"
-    if not named:
-        return [f"No modality places new items better than chance ({table['chance']:.3f}): {scores}."]
-    verb = "places" if len(named) == 1 else "place"
-    said = [f"{_and(named)} {verb} new items: {scores}, {table['chance']:.3f} by chance."]
-    if beside[PREDICTED]["behind"]["interval"][0] <= 0:
-        said.append("That lists are personal is no sure gain over predicted popularity.")
-    if idle := [name for name in modalities if name not in named]:
-        said.append(f"{_and(idle)} {'adds' if len(idle) == 1 else 'add'} nothing that is sure.")
-    return said
-
-
-def _with(entry: Mapping[str, Any]) -> str:
-    low, high = entry["interval"]
-    return f"{entry['value']:.3f} ({low:.3f} to {high:.3f})"
-
-
-def _and(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmcli.ranking import judge
+from mmcli.ranking import judge, verdict
 from mmcli.ranking.fit import Config, Recipe
 from mmcli.ranking.judge import Judged, Question
 from mmcli.ranking.metrics import PRIMARY
@@ -31,15 +31,15 @@ def evaluate(
     notes = [*question.events.notes, *judged.notes]
     if judged.refitted:
         notes.append(REFITTED)
-    text = judge.sentence(judged, method, list(question.raw))
+    text = verdict.sentence(judged, method, list(question.raw))
     if question.held.flatters:
         notes.append("a random split lets a model see what came after the events it is asked for: it flatters")
         if flattered is not None and flattered.warm and judged.warm:
             late = flattered.warm["metrics"][PRIMARY]["value"]
             text += f" The split is random and flatters: {late:.3f} by time."
-    verdict: dict[str, Any] = {"text": text}
+    told: dict[str, Any] = {"text": text}
     if judged.new and judged.new["metrics"]:
-        verdict["carried_by"] = judged.new["carried_by"]
+        told["carried_by"] = judged.new["carried_by"]
     for name, (other, its_recipe) in (opponents or {}).items():
         theirs = judge.judge(other, its_recipe, question, config)
         for part in ("warm", "new"):
@@ -51,7 +51,7 @@ def evaluate(
         "task": "rank",
         "split": question.held.rule,
         "metrics": judged.metrics,
-        "verdict": verdict,
+        "verdict": told,
         **tables,
         "beyond": judged.beyond,
         "integrity": integrity(question),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.artifacts.formats import events
+from mmcli.artifacts.formats import event_lines, events
 from mmcli.errors import InputError, UsageError
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases" / "events"
@@ -97,7 +97,7 @@ def test_the_same_events_are_read_however_they_are_written(tmp_path):
 
 
 def test_lines_are_counted_across_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(events, "_BLOCK", 3)
+    monkeypatch.setattr(event_lines, "BLOCK", 3)
     text = "user,item,rating\n" + "".join(f"u{n},i{n},4\n" for n in range(10)) + "u,a,bad\n"
     assert "line 12: rating is 'bad'" in refusal(tmp_path, text)
 

@@ -41,7 +41,7 @@ def test_figures_are_those_of_the_exact_ranking(seed):
     rng = np.random.default_rng(seed)
     scores = rng.random((6, 30)).astype(np.float32)
     history, test = (sp.csr_matrix(rng.random((6, 30)) < 0.2, dtype=np.float32) for _ in range(2))
-    test = sp.csr_matrix(test.multiply(history == 0))
+    test = sp.csr_matrix(test.toarray() * (history.toarray() == 0))
     if not np.diff(test.indptr).all():
         return
     rows = iter([scores.copy()])
@@ -178,7 +178,7 @@ def test_a_model_comes_back_from_its_file_and_holds_no_user(trained, tmp_path):
 def test_adding_users_equals_training_on_all_of_them(planted):
     events, _ = planted
     first = events.user < 100
-    config = dict(assigned={"ease": ease.Config()})
+    config = {"assigned": {"ease": ease.Config()}}
     part, recipe = fit.train(events, first, {}, CONFIG, **config)
     part.config = {"model": {"recipe": recipe.told()}}
     grown = fit.add(part, events, ~first)

@@ -8,47 +8,29 @@ into 24 bytes an event. Of a pair that is there more than once the last in time 
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
-import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.artifacts.io import jsonfile, provenance
+from mmcli.artifacts.formats.event_lines import SCHEMA, Block, blocks, columns_of
+from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, UsageError
 
-SCHEMA = "mmcli/events@1"
+__all__ = ["SCHEMA", "SPLITS", "Events", "columns_of", "load", "positives"]
+
 SPLITS = ("", "train", "val", "test")  # the code of a split is its place here
-_BLOCK = 1 << 16
 _LONGEST_ID = 1000
-_ALIASES = {
-    "user": ("user", "userid", "user_id"),
-    "item": ("item", "itemid", "item_id", "movieid", "movie_id"),
-    "rating": ("rating",),
-    "weight": ("weight",),
-    "time": ("time", "timestamp"),
-    "split": ("split",),
-}
 # Seconds reach 1e11 in the year 5138; milliseconds passed it in 1973, and microseconds 1e14.
 _MILLI, _MICRO = 1e11, 1e14
 BOT = 1000  # events: a user of more, and of ten times the median, is named
 BOT_RATIO = 10
 
 Int = NDArray[np.int64]
-
-
-class Block(NamedTuple):
-    """Some lines: the number of the first, and each column's cells (None: the file has no such column)."""
-
-    line: int
-    columns: dict[str, Sequence[Any] | None]
 
 
 @dataclass(eq=False)
@@ -104,7 +86,7 @@ def load(path: Path | str, known: Collection[str] | None = None, *, strict: bool
     name = provenance.named(path)
     with provenance.opened(path) as (stream, _):
         read = _Reader(name)
-        for block in _blocks(stream, name):
+        for block in blocks(stream, name):
             read.add(block)
     return read.finished(known, strict)
 
@@ -266,126 +248,6 @@ class _Reader:
             first = f"the first is {events.items[events.item[at]][:60]!r}; are these the events of these items?"
             self.refuse(int(line[events.row[at]]), what, first)
         events.notes.append(what + "; left out")
-
-
-def _blocks(stream: BinaryIO, name: str) -> Iterator[Block]:
-    start = stream.read(4)
-    encoding = "utf-8-sig"
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
-    whole = io.BufferedReader(_Joined(start, stream), 1 << 20)
-    text = io.TextIOWrapper(whole, encoding=encoding, newline="")
-    try:
-        first = text.readline()
-        yield from _ndjson(first, text, name) if first.lstrip().startswith("{") else _csv(first, text, name)
-    except UnicodeDecodeError as problem:
-        raise InputError(f"is not {encoding.removesuffix('-sig').upper()} text", source=name) from problem
-
-
-def _csv(header: str, text: io.TextIOWrapper, name: str) -> Iterator[Block]:
-    delimiter = max(",;\t", key=header.count)
-    titles = next(csv.reader([header], delimiter=delimiter), [])
-    place = columns_of(titles)
-    for key in ("user", "item"):
-        if key not in place:
-            found = ", ".join(titles)[:100] or "nothing"
-            raise InputError(f"line 1: no column {key!r}; found {found}", source=name, hint="user,item[,rating][,time]")
-    if "rating" in place and "weight" in place:
-        raise InputError("line 1: has ratings and weights; one of them is wanted", source=name)
-    extra = [title for i, title in enumerate(titles) if i not in place.values() and title]
-    reader = csv.reader(text, delimiter=delimiter)
-    line, rows, started = 2, [], True
-    try:
-        for row in reader:
-            if len(row) != len(titles):
-                if not row:
-                    continue
-                what = f"line {reader.line_num + 1}: {len(row)} cells; {len(titles)} are wanted"
-                raise InputError(what, source=name)
-            rows.append(row)
-            if len(rows) == _BLOCK:
-                yield _columns(rows, place, line, extra if started else [])
-                line, rows, started = reader.line_num + 2, [], False
-    except csv.Error as problem:
-        raise InputError(f"line {reader.line_num + 1}: {problem}", source=name) from problem
-    if rows:
-        yield _columns(rows, place, line, extra if started else [])
-
-
-def columns_of(titles: Sequence[str]) -> dict[str, int]:
-    """Where each known column stands.
-
-    >>> columns_of(["userId", "movieId", "rating", "timestamp"])
-    {'user': 0, 'item': 1, 'rating': 2, 'time': 3}
-    """
-    plain = [title.strip().lower() for title in titles]
-    return {key: plain.index(n) for key, names in _ALIASES.items() for n in names[::-1] if n in plain}
-
-
-def _columns(rows: list[list[str]], place: dict[str, int], line: int, extra: list[str]) -> Block:
-    columns = list(zip(*rows, strict=True))
-    return Block(line, {key: columns[i] for key, i in place.items()} | ({"_extra": extra} if extra else {}))
-
-
-def _ndjson(first: str, text: io.TextIOWrapper, name: str) -> Iterator[Block]:
-    keys: list[str] | None = None
-    cells: dict[str, list[Any]] = {}
-    line, number = 1, 0
-    for number, source in enumerate(_chain(first, text), 1):
-        if not source.strip():
-            continue
-        try:
-            event = json.loads(source, parse_constant=float)
-        except ValueError as problem:
-            raise InputError(f"line {number}: is not JSON ({problem})", source=name) from problem
-        if number == 1 and isinstance(event, dict) and "schema" in event and "user" not in event:
-            jsonfile.check(event, {"schema": jsonfile.exactly(SCHEMA)}, {}, what="line 1", source=name)
-            line = 2
-            continue
-        if not isinstance(event, dict) or "user" not in event or "item" not in event:
-            raise InputError(f"line {number}: has no user and item", source=name)
-        if keys is None:
-            keys = sorted(event)
-            cells = {key: [] for key in keys}
-        if sorted(event) != keys:
-            raise InputError(f"line {number}: has other keys than the lines before", source=name)
-        for key in keys:
-            value = event[key]
-            if key in ("user", "item") and isinstance(value, int) and not isinstance(value, bool):
-                value = str(value)
-            cells[key].append(value)
-        if len(cells["user"]) == _BLOCK:
-            yield _block_of(cells, line)
-            line, cells = number + 1, {key: [] for key in keys}
-    if keys and cells["user"]:
-        yield _block_of(cells, line)
-
-
-def _block_of(cells: dict[str, list[Any]], line: int) -> Block:
-    extra = [key for key in cells if key not in _ALIASES]
-    return Block(line, {**{k: v for k, v in cells.items() if k in _ALIASES}, **({"_extra": extra} if extra else {})})
-
-
-def _chain(first: str, rest: io.TextIOWrapper) -> Iterator[str]:
-    yield first
-    yield from rest
-
-
-class _Joined(io.RawIOBase):
-    """Bytes that were looked at, then the rest of a stream that cannot be set back."""
-
-    def __init__(self, start: bytes, rest: BinaryIO) -> None:
-        self._start, self._rest = start, rest
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        block = self._start or self._rest.read(len(buffer))
-        taken = block[: len(buffer)]
-        self._start = block[len(buffer) :]
-        buffer[: len(taken)] = taken
-        return len(taken)
 
 
 def positives(events: Events, rule: str | None) -> tuple[NDArray[np.bool_], str]:

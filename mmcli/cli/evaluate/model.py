@@ -148,20 +148,9 @@ def command(
     if ranking.is_model(model):
         assert model is not None
         nothing: dict[str, Any] = {"retrieve": retrieve, "plot": plot, "predictions": predictions, "query": query}
-        nothing |= {"robustness": robustness, "timings": timings, "split": split != "test"}
-        _refuse("events", nothing)
-        options: dict[str, Any] = {"positive": positive, "splits": splits, "by": by}
-        words = [word for name, value in options.items() if value for word in (f"--{name}", Path(value).name)]
-        words = [
-            model.name,
-            *([] if dataset is None else [dataset.name]),
-            "--events",
-            str(events and events.name),
-            *words,
-        ]
-        options |= {"html": html, "media": media, "against": against or [], "strict": strict, "json": json}
-        options |= {"intervals": _intervals(set_, seed), "words": [*words, "-o", output.name if output else "-"]}
-        ranking.evaluate(model, dataset, events, output, **options)
+        _refuse("events", nothing | {"robustness": robustness, "timings": timings, "split": split != "test"})
+        how = ranking.Judging(positive, splits, by, html, media, tuple(against or ()), strict, json)
+        ranking.evaluate(model, dataset, events, output, how, _intervals(set_, seed))
         return
     if events is not None or positive is not None or splits is not None or by is not None:
         raise UsageError("--events, --positive, --splits and --by are for a recommender (`train --task rank`)")

@@ -39,8 +39,8 @@ def from_gram(gram: Any, config: Config) -> Scorer:
 def of_gram(gram: Any, reg: float) -> Array:
     """The item matrix, float32 ``(items, items)`` with a zero diagonal, of a Gram matrix of the same shape.
 
-    >>> of_gram(np.array([[2.0, 1.0], [1.0, 2.0]]), 1.0).round(3).tolist()
-    [[0.0, 0.333], [0.333, 0.0]]
+    >>> of_gram(np.array([[2.0, 1.0], [1.0, 2.0]]), 2.0).round(3).tolist()
+    [[0.0, 0.25], [0.25, 0.0]]
     """
     from scipy.linalg import lapack
 
