@@ -273,8 +273,8 @@ def evaluate(
 
 def _words(*files: Path | None) -> list[str]:
     """The model, the items, and the events behind their option."""
-    *first, events = (file and file.name for file in files)
-    return ["mmcli", "evaluate", *filter(None, first), "--events", str(events)]
+    *first, events = [None if file is None else file.name for file in files]
+    return ["mmcli", "evaluate", *(name for name in first if name), "--events", str(events)]
 
 
 def _only(question: Any, held: Any) -> Any:
