@@ -81,7 +81,8 @@ def descend(
     made.
     """
     width = other.shape[1]
-    x, r, p, q = (np.zeros(width, np.float32) for _ in range(4))
+    x, r = np.zeros(width, np.float32), np.zeros(width, np.float32)
+    p, q = np.zeros(width, np.float32), np.zeros(width, np.float32)
     for row in range(start, end):
         first, last = indptr[row], indptr[row + 1]
         damp = reg * np.float32(last - first + 1)
