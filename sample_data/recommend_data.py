@@ -113,9 +113,9 @@ def numbers(out: Path, names: list[str]) -> np.ndarray:
 
 
 def shrunk(path: Path) -> Image.Image:
-    """On white, at most 48 pixels high or wide, 32 colours."""
+    """On pale grey, at most 48 pixels high or wide, 32 colours."""
     picture = Image.open(path).convert("RGBA")
-    page = Image.new("RGBA", picture.size, "white")
+    page = Image.new("RGBA", picture.size, "#dddddd")  # some stamps are white
     page.alpha_composite(picture)
     page.thumbnail((SIDE, SIDE))
     return page.convert("RGB").quantize(32)

@@ -119,7 +119,7 @@ def command(
         typer.Option(metavar="RULE", help="Which events say yes, as 'rating>=4'. [default: from 4/5 of the best on]"),
     ] = None,
     method: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of rank: auto, pop, knn, rp3, ease, ials, two-tower.")
+        str | None, typer.Option(metavar="NAME", help="Of rank: auto, pop, knn, rp3, ease, ials.")
     ] = None,
     splits: Annotated[
         Path | None,
@@ -198,7 +198,7 @@ def _rank(values: dict[str, Any]) -> None:
     config = dataclasses.replace(
         configure(Config, assigned.pop("rank", None), "rank"),
         seed=values["seed"],
-        **({} if values["method"] is None else {"method": values["method"].replace("-", "_")}),
+        **({} if values["method"] is None else {"method": values["method"]}),
     )
     settings = {name: configure(family.registry.load(name).Config, fields, name) for name, fields in assigned.items()}
     ranking.train(
