@@ -19,7 +19,7 @@ def histories():
     return sp.csr_matrix((rng.random((60, 25)) < 0.2).astype(np.float32))
 
 
-CLOSED = [name for name in registry.names()]
+CLOSED = list(registry.names())
 
 
 @pytest.mark.parametrize("name", CLOSED)
