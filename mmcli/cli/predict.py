@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmcli.cli import batching, console, given, ranking, recommend
+from mmcli.cli import batching, console, given, ranking
 from mmcli.cli.options import Jobs, JsonFlag
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
@@ -88,7 +88,7 @@ def command(
         many = {"--split": split, "--threshold": threshold, "--jobs": jobs, "--timeout": timeout, "--shard": shard}
         many |= {"--from": from_, "--retry-failed": retry_failed, "--max-failures": max_failures, "--json": json}
         _refuse(many, "is not for a recommender")
-        recommend.predict(
+        ranking.predict(
             model,
             sources or [],
             output,
@@ -217,8 +217,8 @@ def _parts(sources: list[str], chosen: Any, failed: _Failed, split: str | None) 
     if len(sources) != 1:
         raise UsageError("several sources have to be raw files or folders", hint="name one manifest of features")
     whole = manifest.load(sources[0]) if rows is None else rows.whole()
-    found = assemble.assemble(whole, assemble.Plan(normalise="none"))
-    for item, reason in found.failed:
+    assembled = assemble.assemble(whole, assemble.Plan(normalise="none"))
+    for item, reason in assembled.failed:
         console.warn(f"{item}: left out: {reason}")
-    failed.count += int(found.dataset.meta.get("errors", 0))
-    yield found.dataset
+    failed.count += int(assembled.dataset.meta.get("errors", 0))
+    yield assembled.dataset

@@ -1,22 +1,21 @@
-"""Ranking behind `train --task rank`, `evaluate`, `predict` and `info`: translate, call, print."""
+"""Recommenders behind `mmcli train --task rank`, `predict` and `info --vectors`, and what their commands read."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json as json_
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmcli.cli import console, given
-from mmcli.errors import MismatchError, UsageError
+from mmcli.errors import BatchFailedError, InputError, MismatchError, UsageError
 
 if TYPE_CHECKING:
     from mmcli.artifacts.formats.dataset import Dataset
     from mmcli.artifacts.formats.events import Events
     from mmcli.ranking.recommender import Recommender
-
-STDIN = "-"
 
 
 def is_model(path: Path | None) -> bool:
@@ -55,10 +54,10 @@ def read(events: Path, items: list[str] | None, *, strict: bool = False) -> Even
     """The events, numbered by the catalogue, which is what they name where none is given; what was counted is said."""
     from mmcli.artifacts.formats import events as formats
 
-    found = formats.load(events, items, strict=strict)
-    for note in found.notes:
+    table = formats.load(events, items, strict=strict)
+    for note in table.notes:
         console.warn(f"{events}: {note}")
-    return found.numbered(items if items is not None else sorted(found.items, key=_natural))
+    return table.numbered(items if items is not None else sorted(table.items, key=_natural))
 
 
 def _natural(name: str) -> tuple[int, int, str]:
@@ -97,7 +96,7 @@ def train(
     keep = liked if held is None else liked & ~held.test & ~held.new[table.item]
     if table.split is not None and held is None:
         keep = liked & (table.split != formats.SPLITS.index("test"))
-    inputs = [given.source(path) for path in (items, events) if path is not None and str(path) != STDIN]
+    inputs = [given.source(path) for path in (items, events) if path is not None and str(path) != console.STDOUT]
     if before is not None:
         model = fit.add(before, table, keep)
         console.say(f"{output}: {int(keep.sum()):,} events of {len(set(table.user[keep].tolist())):,} users added")
@@ -173,159 +172,177 @@ def _show_trained(output: Path, model: Recommender, recipe: Any, facts: Mapping[
         console.emit({"schema": "mmcli/train@1", "output": str(output), "task": "rank", **facts, **kept})
 
 
-SHOWN = ("ndcg@10", "ndcg@20", "recall@20", "mrr@20", "hit_rate@20")
-
-
-@dataclass(frozen=True)
-class Judging:
-    """The options of `evaluate` that mean something to a recommender."""
-
-    positive: str | None
-    splits: Path | None
-    by: str | None
-    html: Path | None
-    media: Path | None
-    against: tuple[Path, ...]
-    strict: bool
-    json: bool
-
-    def words(self) -> list[str]:
-        """As they stand on a command line, files without their folders."""
-        named = {"positive": self.positive, "splits": self.splits and self.splits.name, "by": self.by}
-        words = [word for name, value in named.items() if value for word in (f"--{name}", str(value))]
-        words += [word for path in self.against for word in ("--against", path.name)]
-        return words + (["--strict"] if self.strict else [])
-
-
-def evaluate(
-    model: Path, items: Path | None, events: Path | None, output: Path | None, how: Judging, intervals: Any
+def predict(
+    model: Path,
+    sources: Sequence[str],
+    output: str | None,
+    *,
+    k: int,
+    new: Sequence[str],
+    among: str | None,
+    similar: str | None,
+    explain: bool,
 ) -> None:
-    """Judge a recommender, write the report, print the main figures."""
-    if events is None or output is None:
-        raise UsageError("--events EVENTS and -o REPORT.json are needed", hint="a recommender is judged by events")
-    from mmcli.artifacts.formats import events as formats
-    from mmcli.artifacts.formats import report as reports
-    from mmcli.artifacts.io import atomic
-    from mmcli.ranking import content, fit, judge, page, recommender, registry, report
-    from mmcli.ranking import splits as rules
+    """A line a user, as it is known."""
+    from mmcli.artifacts.io import atomic, jsonfile
+    from mmcli.ranking import answers, recommender
 
     chosen = recommender.load(model)
-    ids, data = catalogue(items)
-    if data is None and chosen.bridge is not None and items is None:
-        console.warn("note: no ITEMS.npz, so that new items are not judged")
-    table = read(events, chosen.items, strict=how.strict)
-    if ids is not None and set(ids) != set(chosen.items):
-        raise MismatchError("does not hold the items that the model was trained with", source=items)
-    if data is not None:
-        place = {name: i for i, name in enumerate(data.id.tolist())}
-        data = chosen.on_scale(data.select([place[name] for name in chosen.items]))
-    facts = chosen.config["training"]
-    liked, rule = formats.positives(table, how.positive or (facts["positive"] if table.kind else None))
-    config = fit.Config(**facts["config"])
-    held = rules.hold_out(table, liked, how=how.by, given=how.splits, seed=config.seed)
-    assigned = {k: registry.load(k).Config(**v) for k, v in facts.get("assigned", {}).items()}
-    question = judge.Question(
-        table,
-        liked,
-        held,
-        {} if data is None else content.raw_of(data),
-        level=intervals.level,
-        seed=intervals.seed,
-        train=None if table.split is None else table.split != formats.SPLITS.index("test"),
-        assigned=assigned,
-    )
-    leaks = report.integrity(question)
-    if how.strict and not leaks["clean"]:
-        what = f"{leaks['test_before_train']:,} test events are older than a training event of their user"
-        if leaks["new_items_with_events"]:
-            what = f"{leaks['new_items_with_events']:,} items are held out as new and have training events"
-        raise MismatchError(what, source=events, hint="a model would know the future; without --strict it is said")
-    late = None
-    if held.flatters and table.time is not None:
-        timed = rules.hold_out(table, liked, how="time")
-        late = judge.judge(chosen, fit.read_recipe(chosen.config["model"]["recipe"]), _only(question, timed), config)
-    opponents = {}
-    for path in how.against:
-        other = recommender.load(path)
-        if other.items != chosen.items:
-            raise MismatchError("ranks other items than the model", source=path)
-        opponents[path.name] = (other, fit.read_recipe(other.config["model"]["recipe"]))
-    result = report.evaluate(
-        chosen,
-        fit.read_recipe(chosen.config["model"]["recipe"]),
-        question,
-        config,
-        opponents=opponents,
-        inputs=[given.source(p) for p in (model, items, events) if p is not None and str(p) != STDIN],
-        reproduce=shlex.join([*_words(model, items, events), *how.words(), "-o", output.name or "-"]),
-        flattered=late,
-    )
-    reports.save(output, result)
-    if how.html is not None:
-        shown = reports.load(output) if str(output) != STDIN else result
-        told = {} if how.media is None else page.items_of(how.media, shown)
-        atomic.write_text(how.html, page.render(shown, told))
-    _show_judged(result, output, rule)
-    if how.json:
-        keep = {name: result[name] for name in ("metrics", "verdict")}
-        console.emit({"schema": "mmcli/evaluate@1", "output": str(output), **keep})
+    extra = list(new)
+    if similar is not None and similar not in chosen.place:
+        if not Path(similar.partition("#")[0]).exists():
+            raise UsageError(f"--similar {similar!r} is neither an item of the model nor a file")
+        extra = [similar]
+    newcomers = _newcomers(chosen, extra, model) if extra else None
+    lists = answers.Lists(chosen, k, among=_ids(among), newcomers=newcomers, explain=explain)
+    kept: list[str] = []
 
+    def put(line: dict[str, Any]) -> None:
+        if output is None or output == "-":
+            console.emit(line)
+        else:
+            kept.append(jsonfile.one_line(line))
 
-def _words(*files: Path | None) -> list[str]:
-    """The model, the items, and the events behind their option."""
-    *first, events = [None if file is None else file.name for file in files]
-    return ["mmcli", "evaluate", *(name for name in first if name), "--events", str(events)]
-
-
-def _only(question: Any, held: Any) -> Any:
-    """The same question of known items alone, under another split."""
-    import dataclasses
-
-    return dataclasses.replace(question, held=held, raw={}, draws=20)
-
-
-def _show_judged(result: Mapping[str, Any], output: Path, rule: str) -> None:
-    console.say(result["verdict"]["text"])
-    level = f"{100 * result['config']['level']:g} % interval"
-    titles = {"warm": "known items", "new": "new items, among themselves", "whole": "both in one list"}
-    for name, title in titles.items():
-        table = result.get(name)
-        if not table or not table["metrics"]:
-            continue
-        rows = []
-        for figure in SHOWN:
-            entry = table["metrics"][figure]
-            low, high = entry["interval"]
-            beside = [f"{other[figure]['value']:.3f}" for other in table["beside"].values()]
-            rows.append((figure, f"{entry['value']:.3f}", f"{low:.3f} to {high:.3f}", *beside))
-        console.table(f"{output}: {title}, {table['users']:,} users", ["", "value", level, *table["beside"]], rows)
-    modalities = (result.get("new") or {}).get("modalities")
-    if modalities:
-        rows = []
-        for name, entry in modalities.items():
-            adds = entry.get("adds")
-            gain = (
-                ""
-                if adds is None
-                else f"{adds['value']:+.3f} ({adds['interval'][0]:+.3f} to {adds['interval'][1]:+.3f})"
+    failed = 0
+    if similar is not None:
+        name = similar if similar in chosen.place else None
+        told = similar if name or newcomers is None else newcomers.ids[0]
+        put({"item": told, "similar": lists.similar(name, k)})
+    else:
+        if len(sources) != 1:
+            raise UsageError(
+                "one file of histories is wanted", hint='NDJSON {"user": ..., "history": [...]}, or events'
             )
-            rows.append((name, f"{entry['weight']:.2f}", f"{entry['alone']['value']:.3f}", f"{entry['p']:.3f}", gain))
-        title = "what each modality does for new items (NDCG@20; p: contents exchanged)"
-        console.table(title, ["", "weight", "alone", "p", "adds to the others"], rows)
-    curve = (result.get("whole") or {}).get("curve")
-    if curve:
-        rows = [
-            (f"{p['scale']:g}", f"{100 * p['share_new']:.0f} %", *(_or_dash(p[k]) for k in ("all", "warm", "new")))
-            for p in curve
-        ]
-        title = "how much room new items get (--set rank.new at training), NDCG@20"
-        console.table(title, ["scale", "share of lists", "all", "known", "new"], rows)
-    rows = [(name, *(f"{v:.3f}" for v in part.values())) for name, part in result["beyond"].items()]
-    console.table("of the first ten", ["", "coverage", "gini", "novelty (bits)", "popularity lift"], rows)
-    console.say(f"positives: {rule}; held out: {result['split']}")
-    for note in result["notes"]:
-        console.warn(f"note: {note}")
+        for block, bad in _histories(sources[0], chosen):
+            failed += bad
+            for line in lists.lines(block):
+                put(line)
+    if output is not None and output != "-":
+        atomic.write_text(output, "".join(kept))
+        console.say(f"{output}: {len(kept):,} lists")
+    if failed:
+        raise BatchFailedError(f"{failed:,} histories could not be used and have no line")
 
 
-def _or_dash(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _newcomers(chosen: Any, sources: Sequence[str], model: Path) -> Any:
+    """Items that the catalogue does not have, from a data set, a manifest of features, or raw files."""
+    import numpy as np
+
+    from mmcli.batch.plan import raw
+    from mmcli.ranking.answers import Newcomers
+
+    parts, ids = [], []
+    if len(sources) == 1 and (sources[0].lower().endswith(".npz") or not raw.is_raw(sources)):
+        _, data = catalogue(Path(sources[0]))
+        if data is None:
+            raise MismatchError("holds ids and no content", source=sources[0])
+        fresh = np.flatnonzero([name not in chosen.place for name in data.id.tolist()])
+        if not len(fresh):
+            raise MismatchError("holds no item that the model does not know", source=sources[0])
+        chunks = [data.select(fresh)]
+    else:
+        chunks = []
+        for chunk in raw.chunks(list(sources), chosen.config["modalities"], str(model)):
+            for item, reason in chunk.failed:
+                raise InputError(f"cannot be used: {reason}", source=item)
+            if chunk.dataset is not None:
+                chunks.append(chunk.dataset)
+    for data in chunks:
+        parts.append(chosen.vectors_of(data))
+        ids += data.id.tolist()
+    return Newcomers(ids, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+
+def _ids(among: str | None) -> list[str] | None:
+    """Ids with commas between them, or a file with one a line."""
+    if among is None:
+        return None
+    if Path(among).is_file():
+        lines = Path(among).read_text(encoding="utf-8").splitlines()
+        return [line.strip() for line in lines if line.strip()]
+    return [name.strip() for name in among.split(",") if name.strip()]
+
+
+def _histories(source: str, chosen: Any) -> Iterator[tuple[list[Any], int]]:
+    """Some histories at a time and how many of them could not be used; of a pipe what is there."""
+    from mmcli.ranking import answers
+
+    if source != console.STDOUT and _is_events(Path(source)):
+        yield _by_user(Path(source), chosen), 0
+        return
+    number = 0
+    for lines in _lines(source):
+        block, bad = [], 0
+        for text in lines:
+            number += 1
+            if not text.strip():
+                continue
+            try:
+                block.append(answers.read(json_.loads(text), number))
+            except ValueError:
+                bad += 1
+                console.warn(f"line {number}: left out: is not JSON")
+            except InputError as problem:
+                bad += 1
+                console.warn(f"left out: {problem.what}")
+        yield block, bad
+
+
+def _is_events(path: Path) -> bool:
+    """Events and not histories: a table, or objects that name an item."""
+    from mmcli.artifacts.io import provenance
+
+    with provenance.opened(path) as (stream, _):
+        first = stream.readline(1 << 16).lstrip(b"\xef\xbb\xbf")
+    return not first.lstrip().startswith(b"{") or (b'"item"' in first and b'"history"' not in first)
+
+
+def _by_user(path: Path, chosen: Any) -> list[Any]:
+    from mmcli.artifacts.formats import events as formats
+    from mmcli.ranking.answers import History
+
+    table = formats.load(path, chosen.items)
+    for note in table.notes:
+        console.warn(f"{path}: {note}")
+    rule = chosen.config["training"]["positive"]
+    liked, _ = formats.positives(table, rule if table.kind and rule != "every event" else None)
+    met: dict[int, list[str]] = {}
+    poor: dict[int, set[str]] = {}
+    for user, item, yes in zip(table.user.tolist(), table.item.tolist(), liked.tolist(), strict=True):
+        met.setdefault(user, []).append(table.items[item])
+        if not yes:
+            poor.setdefault(user, set()).add(table.items[item])
+    return [History(table.users[u], tuple(items), frozenset(poor.get(u, ()))) for u, items in met.items()]
+
+
+def _lines(source: str) -> Iterator[list[bytes]]:
+    from mmcli.artifacts.io import provenance
+
+    if source != console.STDOUT:
+        with provenance.opened(Path(source)) as (stream, _):
+            while lines := stream.readlines(1 << 18):
+                yield lines
+        return
+    rest = b""
+    while block := os.read(sys.stdin.fileno(), 1 << 18):
+        *lines, rest = (rest + block).split(b"\n")
+        if lines:
+            yield lines
+    if rest:
+        yield [rest]
+
+
+def vectors(path: Path, target: Path) -> None:
+    """Write the factors of a recommender as npz, for an index or a vector store: ``id``, ``vectors`` float32, and
+    ``known`` bool; scores are dot products with a user's vector.
+    """
+    import numpy as np
+
+    from mmcli.artifacts.io import atomic, npz
+    from mmcli.ranking import recommender
+
+    chosen = recommender.load(path)
+    points = recommender.vectors(chosen)
+    arrays = {"id": np.array(chosen.items), "vectors": points, "known": np.asarray(chosen.known)}
+    atomic.write_with(target, lambda stream: npz.write(stream, arrays))
+    console.say(f"{target}: {len(points):,} vectors of {points.shape[1]} numbers, for inner products")

@@ -34,10 +34,13 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import console, given
+from mmcli.cli import console, given, ranking
 from mmcli.cli.options import JsonFlag, Seed, Set, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
+from mmcli.models import blocks
+from mmcli.ranking import registry as methods
+from mmcli.registry import listed, nearest
 
 
 def configs(values: dict[str, Any]) -> dict[str, Any]:
@@ -62,8 +65,8 @@ def command(
         str,
         typer.Option(
             metavar="NAME",
-            help="How modalities are joined: concat, mean, weighted, gated, attention, lowrank, crossmodal, "
-            "bottleneck, evidential, late; auto: a pool of candidates, compared on folds.",
+            help=f"How modalities are joined: {listed(blocks.registry.names(), 'concat')}; auto: an ensemble of "
+            "candidates, compared on folds.",
         ),
     ] = "concat",
     modalities: Annotated[
@@ -119,7 +122,7 @@ def command(
         typer.Option(metavar="RULE", help="Which events say yes, as 'rating>=4'. [default: from 4/5 of the best on]"),
     ] = None,
     method: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of rank: auto, pop, knn, rp3, ease, ials.")
+        str | None, typer.Option(metavar="NAME", help=f"Of rank: {listed(['auto', *methods.names()], 'auto')}.")
     ] = None,
     splits: Annotated[
         Path | None,
@@ -174,15 +177,13 @@ def command(
             figures = [f"{k} {row[k]:.4g}" for k in row if k.startswith(("train_", "val_", "fold_"))]
             progress.advance(1, ", ".join([*filter(None, [row.get("candidate")]), *figures]))
 
-        found = run.train(data, config, output, inputs=inputs, again=resume, report=report, initial=start)
+        model = run.train(data, config, output, inputs=inputs, again=resume, report=report, initial=start)
     if int(os.environ.get("RANK", "0")) == 0:  # of several processes one speaks
-        _show(found.config["training"], found.config, output, json)
+        _show(model.config["training"], model.config, output, json)
 
 
 def _rank(values: dict[str, Any]) -> None:
     """A recommender: its options, and a refusal of those that mean nothing to it."""
-    from mmcli import ranking as family
-    from mmcli.cli import ranking
     from mmcli.ranking.fit import Config
 
     if values["events"] is None:
@@ -193,14 +194,13 @@ def _rank(values: dict[str, Any]) -> None:
     if useless:
         raise UsageError(f"{useless[0]} is not for --task rank")
     assigned = split(values["set_"])
-    methods = family.registry.names()
-    refuse_unused(assigned, ["rank", *methods])
+    refuse_unused(assigned, ["rank", *methods.names()])
     config = dataclasses.replace(
         configure(Config, assigned.pop("rank", None), "rank"),
         seed=values["seed"],
         **({} if values["method"] is None else {"method": values["method"]}),
     )
-    settings = {name: configure(family.registry.load(name).Config, fields, name) for name, fields in assigned.items()}
+    settings = {name: configure(methods.load(name).Config, fields, name) for name, fields in assigned.items()}
     ranking.train(
         values["dataset"],
         values["events"],
@@ -217,8 +217,6 @@ def _rank(values: dict[str, Any]) -> None:
 
 
 def _config(values: dict[str, Any]) -> Any:
-    from mmcli.models import blocks
-    from mmcli.registry import nearest
     from mmcli.training.config import TrainConfig
 
     if values["fusion"] not in (known := ["auto", *blocks.registry.names()]):
@@ -244,14 +242,14 @@ def _several(
         def report(row: dict[str, Any]) -> None:
             progress.advance(1, ", ".join(f"{k} {row[k]:.4g}" for k in row if k.startswith("test_")))
 
-        found = run.train_series(data, configs, output, cv=cv, inputs=inputs, initial=start, report=report)
-    rows = [(row["file"], *(row[name] for name in found["scores"])) for row in found["runs"]]
-    console.table(f"{output}: {len(rows)} runs", ["model", *found["scores"]], rows)
-    for name, value in found["scores"].items():
+        summary = run.train_series(data, configs, output, cv=cv, inputs=inputs, initial=start, report=report)
+    rows = [(row["file"], *(row[name] for name in summary["scores"])) for row in summary["runs"]]
+    console.table(f"{output}: {len(rows)} runs", ["model", *summary["scores"]], rows)
+    for name, value in summary["scores"].items():
         spread = "" if value["sd"] is None else f", standard deviation {value['sd']:.4g}"
         console.say(f"{name}: mean {value['mean']:.4g}{spread}, {value['n']} runs")
     if json:
-        console.emit(found | {"output": str(output)})
+        console.emit(summary | {"output": str(output)})
 
 
 def _show(facts: dict[str, Any], config: dict[str, Any], output: Path, json: bool) -> None:

@@ -62,7 +62,7 @@ def raw_of(data: Dataset) -> dict[str, tuple[Array, Mask, dict[str, Any]]]:
     """
     import torch
 
-    from mmcli.models import statistics
+    from mmcli.models.nets.kernel import describe
     from mmcli.training import data as tensors
 
     result = {}
@@ -74,7 +74,7 @@ def raw_of(data: Dataset) -> dict[str, tuple[Array, Mask, dict[str, Any]]]:
         rows = []
         for start in range(0, data.items, _BATCH):
             one = packed.batch(np.arange(start, min(start + _BATCH, data.items), dtype=np.int64))[name]
-            rows.append(statistics.describe(one.values, one.mask, shape).float().numpy())
+            rows.append(describe(one.values, one.mask, shape).float().numpy())
         facts = {"kind": shape.kind, "shape": list(shape.shape), "vocabulary": shape.vocabulary_size}
         result[name] = np.concatenate(rows), stream.present & (np.diff(stream.offsets) > 0), facts
     return result

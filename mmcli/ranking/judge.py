@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 
 from mmcli.artifacts.formats.events import Events
 from mmcli.errors import InputError
-from mmcli.ranking import content, fit, metrics, registry, resample, splits
+from mmcli.ranking import content, fit, metrics, registry, splits
 from mmcli.ranking.fit import Config, Part, Raw, Recipe
-from mmcli.ranking.metrics import PRIMARY, Lists
+from mmcli.ranking.metrics import PRIMARY, Lists, Spread
 from mmcli.ranking.recommender import Recommender
-from mmcli.ranking.resample import Spread
 from mmcli.ranking.splits import Held
 
 Mask = NDArray[np.bool_]
@@ -44,7 +43,7 @@ class Question:
     level: float = 0.95
     seed: int = 0
     jobs: int = 1
-    draws: int = resample.DRAWS
+    draws: int = metrics.DRAWS
     train: Mask | None = None
     assigned: Mapping[str, Any] = field(default_factory=dict)
 
@@ -160,21 +159,21 @@ def _again(
 
 
 def _figures(score: Score, histories: Any, test: Any, among: Mask, question: Question) -> Figures:
-    lists = metrics.rank(score, histories, test, among, resample.DEPTH)
-    spread = resample.resampled(lists, test, among, question.seed, question.draws)
+    lists = metrics.rank(score, histories, test, among, metrics.DEPTH)
+    spread = metrics.resampled(lists, test, among, question.seed, question.draws)
     return Figures(lists, metrics.per_user(lists), spread)
 
 
 def _entries(figures: Figures, question: Question, *, fresh: bool = False) -> dict[str, Any]:
     values = {name: float(each.mean()) for name, each in figures.each.items()}
-    bounds = resample.intervals(values, figures.spread, question.level, fresh=fresh)
+    bounds = metrics.intervals(values, figures.spread, question.level, fresh=fresh)
     n = len(figures.lists.users)
     return {name: {"value": value, "interval": bounds[name], "n": n} for name, value in values.items()}
 
 
 def _gap(a: Figures, b: Figures, question: Question) -> dict[str, Any]:
     gap = a.value - b.value
-    return {"value": gap, "interval": resample.difference(a.spread, b.spread, gap, question.level)}
+    return {"value": gap, "interval": metrics.difference(a.spread, b.spread, gap, question.level)}
 
 
 def _table(main: Figures, rivals: Mapping[str, Figures], question: Question, *, fresh: bool = False) -> dict[str, Any]:
@@ -275,14 +274,14 @@ def _new(
     rivals[NEAREST] = _figures(nearest, histories, test, judged, question)
     table = _table(main, rivals, question, fresh=True)
     number = np.flatnonzero(judged).astype(np.int64)
-    chance, p = resample.by_chance(main.lists, test, number, question.seed)
+    chance, p = metrics.by_chance(main.lists, test, number, question.seed)
     table |= {"chance": chance, "p": p, "items": len(number)}
     known = np.asarray(model.known)
     usable = [name for name, (_, present, _) in raw.items() if (present & known).sum() >= 10]
     modalities = {}
     for name in usable:
         alone = main if list(weights) == [name] else placed({name: 1.0}, smooth)
-        _, p = resample.by_chance(alone.lists, test, number, question.seed)
+        _, p = metrics.by_chance(alone.lists, test, number, question.seed)
         entry: dict[str, Any] = {"weight": weights.get(name, 0.0), "p": p, "alone": _entries(alone, question)[PRIMARY]}
         others = {k: v for k, v in weights.items() if k != name}
         if name in weights and others:
@@ -299,7 +298,7 @@ def carriers(modalities: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The modalities that place new items: the best alone, if exchanged contents do not reach it, and those whose loss
     costs something for sure, best first.
     """
-    most = max(SURE / max(1, len(modalities)), 1 / (1 + resample.PERMUTATIONS))
+    most = max(SURE / max(1, len(modalities)), 1 / (1 + metrics.PERMUTATIONS))
     sure = [name for name, entry in modalities.items() if entry["p"] <= most]
     sure.sort(key=lambda name: -modalities[name]["alone"]["value"])
     return sure[:1] + [name for name in sure[1:] if modalities[name].get("adds", NOTHING)["interval"][0] > 0]

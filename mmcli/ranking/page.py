@@ -26,11 +26,11 @@ def items_of(path: Path, report: Mapping[str, Any]) -> dict[str, dict[str, str]]
         wanted |= {*user["history"], *(shown["id"] for shown in user["list"])}
         wanted |= {name for shown in user["list"] for name in shown["because"]}
     rows = manifest.load(path)
-    found: dict[str, dict[str, str]] = {}
+    shown: dict[str, dict[str, str]] = {}
     for row in rows.rows:
         if row.id not in wanted:
             continue
-        entry = found[row.id] = {}
+        entry = shown[row.id] = {}
         cells = {**row.extra, **row.cells}
         for name in _NAMES:
             if cells.get(name):
@@ -41,7 +41,7 @@ def items_of(path: Path, report: Mapping[str, Any]) -> dict[str, dict[str, str]]
                     entry.setdefault("picture", embed.data_uri(rows.resolve(cell)[0], "image"))
                 except (MediaError, MissingError):
                     continue  # the page shows the title instead
-    return found
+    return shown
 
 
 def render(report: Mapping[str, Any], items: Mapping[str, Mapping[str, str]]) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mmcli.artifacts.formats import checkpoint
 from mmcli.artifacts.formats.dataset import Dataset
-from mmcli.errors import ArtifactError, InputError
+from mmcli.errors import ArtifactError, InputError, UsageError
 from mmcli.ranking import content
 from mmcli.ranking.content import Array, Modality
 from mmcli.ranking.scorer import Scorer, Sum
@@ -238,9 +238,9 @@ def opened(kept: checkpoint.Checkpoint, name: str) -> Recommender:
         n = len(items)
         scorers = []
         for i, part in enumerate(told["scorers"]):
-            found = {key: _kept(arrays, f"{i}/{key}", n) for key in ("matrix", "factors", "inputs")}
+            parts = {key: _kept(arrays, f"{i}/{key}", n) for key in ("matrix", "factors", "inputs")}
             settings = {key: part[key] for key in ("fold", "alpha", "reg")}
-            scorers.append(Scorer(_shaped(arrays["popularity"], n), **found, **settings))
+            scorers.append(Scorer(_shaped(arrays["popularity"], n), **parts, **settings))
         weights = [float(part["weight"]) for part in told["scorers"]]
         scorer = scorers[0] if len(scorers) == 1 else Sum(scorers, weights)
         half = _kept(arrays, "gram", n)
@@ -292,3 +292,37 @@ def _shaped(array: Any, rows: int) -> Any:
     if array.shape[:1] != (rows,):
         raise ValueError(f"a tensor of {array.shape} for {rows} items")
     return array
+
+
+WIDTH = 128
+
+
+def vectors(model: Recommender, width: int = WIDTH) -> Array:
+    """Vectors of items for other programs (faiss, usearch, Gorse, a vector store), float32 ``(items, width)``.
+
+    Factors as they are; of a matrix its principal right factors, so that inner products with ``mean`` histories are
+    close to its scores. New items get theirs through the content bridge.
+    """
+    scorers = model.scorer.scorers if isinstance(model.scorer, Sum) else [model.scorer]
+    weights = model.scorer.weights if isinstance(model.scorer, Sum) else [1.0]
+    points = np.hstack([np.float32(w) * _points(s, width) for s, w in zip(scorers, weights, strict=True)])
+    if len(model.new):
+        bridge = model.bridge
+        assert bridge is not None
+        own = {name: v[model.new] for name, v in bridge.vectors.items()}
+        kernel = np.asarray(sum(bridge.kernels(own).values()), np.float32)
+        points[model.new] = (bridge.regression @ kernel).T @ points[bridge.known]
+    return np.ascontiguousarray(points, np.float32)
+
+
+def _points(scorer: Scorer, width: int) -> Array:
+    if scorer.factors is not None:
+        return scorer.factors
+    if scorer.matrix is None:
+        raise UsageError("most popular items have no vectors", hint="train with another --method")
+    from scipy.sparse.linalg import svds
+
+    matrix = sp.csr_matrix(scorer.matrix)
+    k = min(width, min(matrix.shape) - 1)
+    _, size, right = svds(matrix, k=k, random_state=0)
+    return np.asarray((right * size[:, None]).T, np.float32)

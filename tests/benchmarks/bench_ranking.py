@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT / "sample_data"))
 
 from mmcli.artifacts.formats import events as formats  # noqa: E402
 from mmcli.artifacts.formats.dataset import Dataset, Stream  # noqa: E402
-from mmcli.ranking import content, fit, judge, metrics, resample, splits  # noqa: E402
+from mmcli.ranking import content, fit, judge, metrics, splits  # noqa: E402
 from mmcli.ranking.methods import ease, ials  # noqa: E402
 
 PRIMARY = metrics.PRIMARY
@@ -197,15 +197,15 @@ def bench_stamps(seeds: int = 20) -> None:
         return judge._new(model, recipe, question, keep, pool, judge.Judged())["carried_by"]
 
     for carrier in numbers:
-        found = [named(numbers[carrier], seed) for seed in range(seeds)]
-        first = sum(names[:1] == [carrier] for names in found)
-        alone = sum(names == [carrier] for names in found)
+        carriers = [named(numbers[carrier], seed) for seed in range(seeds)]
+        first = sum(names[:1] == [carrier] for names in carriers)
+        alone = sum(names == [carrier] for names in carriers)
         row(f"stamps: taste planted on {carrier}, named first; alone", f"{first}; {alone} of {seeds}", "20 of 20")
     rng = np.random.default_rng(1)
-    found = [named(rng.normal(size=(len(ids), 8)), seed) for seed in range(seeds)]
+    carriers = [named(rng.normal(size=(len(ids), 8)), seed) for seed in range(seeds)]
     row(
         "stamps: events that no modality carries, none named",
-        f"{sum(not names for names in found)} of {seeds}",
+        f"{sum(not names for names in carriers)} of {seeds}",
         "19 of 20",
     )
 
@@ -222,12 +222,12 @@ def bench_intervals(draws: int = 40) -> None:
         histories, test = fit.masked(whole, ~new), fit.masked(whole, new)
         recipe = fit.Recipe([fit.Part("ease", ease.Config())], weights, 0.3)
         model = fit.refit(recipe, table.items, histories, raw, fit.Config())
-        lists = metrics.rank(model.scores, histories, test, new, resample.DEPTH)
+        lists = metrics.rank(model.scores, histories, test, new, metrics.DEPTH)
         each = metrics.per_user(lists)[PRIMARY]
-        spread = resample.resampled(lists, test, new, draw, 100)
+        spread = metrics.resampled(lists, test, new, draw, 100)
         value = float(each.mean())
         reached.append(value)
-        bounds.append(resample.intervals({PRIMARY: value}, spread, 0.9, fresh=True)[PRIMARY])
+        bounds.append(metrics.intervals({PRIMARY: value}, spread, 0.9, fresh=True)[PRIMARY])
         half = 1.645 * each.std() / len(each) ** 0.5
         users_only.append([value - half, value + half])
     pairs = [(i, j) for i in range(draws) for j in range(draws) if i != j]

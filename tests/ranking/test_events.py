@@ -57,16 +57,16 @@ def test_more_than_half_of_the_events_on_unknown_items_is_refused(tmp_path):
 
 
 def test_of_a_pair_the_last_in_time_is_kept_and_counted(tmp_path):
-    found = events.load(write(tmp_path, "user,item,rating,time\nu,a,3,30\nu,a,5,20\nu,b,4,10\n"))
-    assert found.value.tolist() == [3.0, 4.0]
-    assert found.notes == ["1 repeats of a pair of user and item; the last of each is kept"]
+    table = events.load(write(tmp_path, "user,item,rating,time\nu,a,3,30\nu,a,5,20\nu,b,4,10\n"))
+    assert table.value.tolist() == [3.0, 4.0]
+    assert table.notes == ["1 repeats of a pair of user and item; the last of each is kept"]
 
 
 def test_a_program_among_the_users_is_kept_and_named(tmp_path):
     lines = [f"bot,i{n}" for n in range(2000)] + [f"u{n},i{n}" for n in range(20)]
-    found = events.load(write(tmp_path, "user,item\n" + "\n".join(lines) + "\n"))
-    assert len(found) == 2020
-    assert found.notes == ["user 'bot' has 2,000 events, as a program would; kept"]
+    table = events.load(write(tmp_path, "user,item\n" + "\n".join(lines) + "\n"))
+    assert len(table) == 2020
+    assert table.notes == ["user 'bot' has 2,000 events, as a program would; kept"]
 
 
 def test_a_test_event_before_training_events_is_said_and_refused_when_strict(tmp_path):
@@ -90,10 +90,10 @@ def test_the_same_events_are_read_however_they_are_written(tmp_path):
         b'{"user":"u","item":"a","rating":5,"time":1000000000}\n{"user":"v","item":"b","rating":2,"time":2000000000}\n',
     ]
     for number, form in enumerate(forms):
-        found = events.load(write(tmp_path, form, f"e{number}"))
-        assert (found.users, found.items) == (["u", "v"], ["a", "b"]), number
-        assert found.value.tolist() == [5, 2]
-        assert found.time.tolist() == [1e9, 2e9]
+        table = events.load(write(tmp_path, form, f"e{number}"))
+        assert (table.users, table.items) == (["u", "v"], ["a", "b"]), number
+        assert table.value.tolist() == [5, 2]
+        assert table.time.tolist() == [1e9, 2e9]
 
 
 def test_lines_are_counted_across_blocks(tmp_path, monkeypatch):
@@ -103,14 +103,14 @@ def test_lines_are_counted_across_blocks(tmp_path, monkeypatch):
 
 
 def test_positive_rules():
-    found = events.Events(
+    table = events.Events(
         ["u"], ["a", "b"], np.array([0, 0]), np.array([0, 1]), np.arange(2), value=np.array([5, 3], "f4"), kind="rating"
     )
-    assert events.positives(found, "rating>3")[0].tolist() == [True, False]
-    assert events.positives(found, "rating<=3")[0].tolist() == [False, True]
+    assert events.positives(table, "rating>3")[0].tolist() == [True, False]
+    assert events.positives(table, "rating<=3")[0].tolist() == [False, True]
     for rule in ("weight>1", "rating", "rating>=much"):
         with pytest.raises(UsageError):
-            events.positives(found, rule)
+            events.positives(table, rule)
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases/events is not here")

@@ -19,9 +19,9 @@ def test_a_set_is_small_and_its_events_are_of_its_items(name):
     files = [path for path in (ROOT / name).rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 1_500_000
     rows = manifest.load(ROOT / name / "items.csv").rows
-    found = events.load(ROOT / name / "events.csv", [row.id for row in rows])
-    assert not found.notes
-    assert set(found.items) == {row.id for row in rows}
+    table = events.load(ROOT / name / "events.csv", [row.id for row in rows])
+    assert not table.notes
+    assert set(table.items) == {row.id for row in rows}
     assert f"{name}/" in (ROOT / "LICENSE-DATA").read_text()
 
 

@@ -52,8 +52,8 @@ def _csv(header: str, text: io.TextIOWrapper, name: str) -> Iterator[Block]:
     place = columns_of(titles)
     for key in ("user", "item"):
         if key not in place:
-            found = ", ".join(titles)[:100] or "nothing"
-            raise InputError(f"line 1: no column {key!r}; found {found}", source=name, hint="user,item[,rating][,time]")
+            there = ", ".join(titles)[:100] or "nothing"
+            raise InputError(f"line 1: no column {key!r}; found {there}", source=name, hint="user,item[,rating][,time]")
     if "rating" in place and "weight" in place:
         raise InputError("line 1: has ratings and weights; one of them is wanted", source=name)
     extra = [title for i, title in enumerate(titles) if i not in place.values() and title]

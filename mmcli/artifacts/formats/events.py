@@ -270,8 +270,8 @@ def positives(events: Events, rule: str | None) -> tuple[NDArray[np.bool_], str]
     for sign, compare in (
         (">=", np.greater_equal), ("<=", np.less_equal), ("==", np.equal), (">", np.greater), ("<", np.less),
     ):  # fmt: skip
-        kind, found, number = rule.partition(sign)
-        if found:
+        kind, there, number = rule.partition(sign)
+        if there:
             try:
                 bound = float(number)
             except ValueError:
