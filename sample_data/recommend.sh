@@ -73,8 +73,8 @@ mmcli evaluate "$stamps/rec.pt" "$stamps/items.npz" --events sample_data/stamps/
 mmcli fuse sample_data/movies/items.csv -o "$out/movies.npz"
 mmcli train "$out/movies.npz" --task rank --events sample_data/movies/events.csv --positive 'rating>=4' -o "$out/rec.pt"
 
-# A user is a history. Here is one: Toy Story, The Matrix, Inception, and three films for it, with the reasons.
-printf '{"user": "you", "history": ["1", "2571", "79132"]}\n' >"$out/you.jsonl"
+# A user is a history. Here is one: Toy Story, Star Wars, Pulp Fiction, and three films for it, with the reasons.
+printf '{"user": "you", "history": ["1", "260", "296"]}\n' >"$out/you.jsonl"
 mmcli predict "$out/rec.pt" "$out/you.jsonl" -k 3 --explain
 
 mmcli evaluate "$out/rec.pt" "$out/movies.npz" --events sample_data/movies/events.csv -o "$out/report.json" \
