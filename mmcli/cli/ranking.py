@@ -77,6 +77,7 @@ def train(
     by: str | None,
     init: Path | None,
     jobs: int,
+    strict: bool,
     json: bool,
 ) -> None:
     """Fit a recommender and write it."""
@@ -90,9 +91,13 @@ def train(
     ids, data = catalogue(items)
     if before is not None:
         ids, data = before.items, None
-    table = read(events, ids)
+    table = read(events, ids, strict=strict)
     liked, rule = formats.positives(table, positive)
     held = _held(table, liked, splits, by, config.seed)
+    if strict and held is not None:
+        from mmcli.ranking import judge, report
+
+        report.refuse_leaks(judge.Question(table, liked, held, {}), events)
     keep = liked if held is None else liked & ~held.test & ~held.new[table.item]
     if table.split is not None and held is None:
         keep = liked & (table.split != formats.SPLITS.index("test"))
@@ -141,7 +146,7 @@ def _metas(data: Dataset, raw: Mapping[str, Any]) -> dict[str, Any]:
     result = {}
     for name, (_, _, facts) in raw.items():
         meta = {k: v for k, v in data.streams[name].meta.items() if k not in ("schema", "mmcli", "inputs")}
-        result[name] = meta | {"kind": facts["kind"], "shape": list(facts["shape"])}
+        result[name] = meta | {"kind": facts.kind, "shape": list(facts.shape)}
     return result
 
 

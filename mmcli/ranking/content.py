@@ -10,6 +10,7 @@ the bridge says nothing.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.artifacts.formats.dataset import FUSED, Dataset
-from mmcli.errors import MismatchError
+from mmcli.errors import ArtifactError, MismatchError
+from mmcli.fusion.fitting import kind_of
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -26,7 +28,6 @@ POWER = 3  # of the kernel ((1 + cosine) / 2): near items count more
 LANDMARKS = 2000
 MOST_NUMBERS = 32_000_000  # of the matrix known items x landmarks, 128 MB
 WIDEST = 256  # of a modality after reduction
-_BATCH = 256
 
 Learned = Mapping[str, float]
 
@@ -54,39 +55,98 @@ class Modality:
         return rows.astype(np.float32)
 
 
-def raw_of(data: Dataset) -> dict[str, tuple[Array, Mask, dict[str, Any]]]:
-    """Of each modality one vector an item: ``(items, numbers)``, who has it, and its shape facts.
+@dataclass(frozen=True)
+class Facts:
+    """What a stream holds: its kind, the shape of a frame, and how many words there are."""
+
+    kind: str
+    shape: tuple[int, ...]
+    vocabulary: int = 0
+
+    @property
+    def width(self) -> int:
+        """Numbers in one frame."""
+        return math.prod(self.shape)
+
+    @classmethod
+    def told(cls, meta: Mapping[str, Any]) -> Facts:
+        """Those that a checkpoint keeps of a stream. Raises :class:`ArtifactError`."""
+        kind, shape = meta.get("kind"), meta.get("shape")
+        if not isinstance(kind, str) or not isinstance(shape, list) or not all(type(n) is int and n > 0 for n in shape):
+            raise ArtifactError("does not say what its modalities hold", source="the model")
+        return cls(kind, tuple(shape), int(meta.get("vocabulary_size") or 0))
+
+
+def raw_of(data: Dataset) -> dict[str, tuple[Array, Mask, Facts]]:
+    """Of each modality one vector an item: ``(items, numbers)``, who has it, and what the stream holds.
 
     Vectors are taken as they are, pictures as local means, sequences as means of eight parts and deviations, tokens as
-    the words that occur.
+    the words that occur: what :func:`mmcli.models.nets.kernel.describe` makes of them, without torch, whose import
+    takes longer than the place of a new item in a list.
     """
-    import torch
-
-    from mmcli.models.nets.kernel import describe
-    from mmcli.training import data as tensors
-
     result = {}
     for name, stream in data.streams.items():
         if name == FUSED or not stream.present.any():
             continue
-        shape = tensors.shape_of(name, stream)
-        packed = tensors.Data(data, [shape], torch.device("cpu"))
-        rows = []
-        for start in range(0, data.items, _BATCH):
-            one = packed.batch(np.arange(start, min(start + _BATCH, data.items), dtype=np.int64))[name]
-            rows.append(describe(one.values, one.mask, shape).float().numpy())
-        facts = {"kind": shape.kind, "shape": list(shape.shape), "vocabulary": shape.vocabulary_size}
-        result[name] = np.concatenate(rows), stream.present & (np.diff(stream.offsets) > 0), facts
+        kind = kind_of(stream)
+        shape = tuple(int(n) for n in stream.values.shape[1:]) or (1,)
+        facts = Facts(kind, shape, int(stream.meta["vocabulary_size"]) if kind == "tokens" else 0)
+        there = stream.present & (np.diff(stream.offsets) > 0)
+        rows: Array | None = None
+        for item in np.flatnonzero(there).tolist():
+            own = np.asarray(stream.values[int(stream.offsets[item]) : int(stream.offsets[item + 1])], np.float32)
+            vector = _vector(own, facts)
+            if rows is None:
+                rows = np.zeros((data.items, len(vector)), np.float32)
+            rows[item] = vector
+        if rows is not None:
+            result[name] = rows, there, facts
     return result
 
 
-def fit_modality(raw: Array, present: Mask, facts: Mapping[str, Any]) -> Modality:
+SEGMENTS, SIDE, FRAME_SIDE = 8, 16, 8
+
+
+def _vector(own: Array, facts: Facts) -> Array:
+    """The frames of one item, ``(steps, ...)``, as one vector."""
+    if facts.kind == "vector":
+        return np.asarray(own[0]).ravel()
+    if facts.kind == "image":
+        return _shrunk(own[:1], SIDE).ravel()
+    if facts.kind == "tokens":
+        bag = np.zeros(facts.vocabulary, np.float32)
+        bag[np.clip(np.rint(own.reshape(len(own), -1)[:, 0]), 0, facts.vocabulary - 1).astype(np.int64)] = 1
+        bag[0] = 0  # padding
+        return np.asarray(bag / max(float(np.linalg.norm(bag)), 1e-12), np.float32)
+    if facts.kind == "frames":
+        own = _shrunk(own, FRAME_SIDE)
+    own = own.reshape(len(own), -1)
+    first = np.arange(SEGMENTS) * len(own) // SEGMENTS
+    last = np.maximum(np.arange(1, SEGMENTS + 1) * len(own) // SEGMENTS, first + 1)
+    means = [own[start:end].mean(0) for start, end in zip(first, last, strict=True)]
+    return np.concatenate([*means, own.std(0)]).astype(np.float32)
+
+
+def _shrunk(pictures: Array, most: int) -> Array:
+    """Local means ``(n, high, wide, channels)`` of at most ``most`` pixels in each direction."""
+    down, across = (_means(n, min(most, n)) for n in pictures.shape[1:3])
+    return np.asarray(np.einsum("hy,nyxc,wx->nhwc", down, pictures, across, optimize=True), np.float32)
+
+
+def _means(n: int, m: int) -> Array:
+    """``(m, n)``: the mean of each of ``m`` parts, which overlap where ``n`` is no multiple."""
+    first, last = np.arange(m) * n // m, -(-np.arange(1, m + 1) * n // m)
+    inside = (np.arange(n) >= first[:, None]) & (np.arange(n) < last[:, None])
+    return np.asarray(inside / inside.sum(1, keepdims=True), np.float32)
+
+
+def fit_modality(raw: Array, present: Mask, facts: Facts) -> Modality:
     """Mean and deviation of the rows in ``present``, wide ones reduced to their principal axes.
 
     Words weigh by how few items have them (idf) and are not centred; constant columns fall out.
     """
     known = raw[present].astype(np.float64)
-    if facts["kind"] == "tokens":
+    if facts.kind == "tokens":
         count = (known > 0).sum(0)
         weight = np.where(count > 1, np.log((1 + len(known)) / (1 + count)), 0)
         center = np.zeros(raw.shape[1])
@@ -105,7 +165,7 @@ def fit_modality(raw: Array, present: Mask, facts: Mapping[str, Any]) -> Modalit
         good = values > 1e-9 * values[-1]
         axes = (rows.T @ left[:, good] / np.sqrt(values[good])).astype(np.float32)
     arrays = (center.astype(np.float32), weight.astype(np.float32), axes)
-    return Modality(*arrays, list(facts["shape"]), str(facts["kind"]), int(facts["vocabulary"]))
+    return Modality(*arrays, list(facts.shape), facts.kind, facts.vocabulary)
 
 
 def kernel(a: Array, b: Array) -> Array:

@@ -80,7 +80,12 @@ def read_recipe(told: Mapping[str, Any]) -> Recipe:
     return Recipe(parts, dict(told["weights"]), float(told["mu"]), dict(told["alone"]))
 
 
-Raw = Mapping[str, tuple[content.Array, content.Mask, Mapping[str, Any]]]
+def read_assigned(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The configurations that were set at training, by method, from what a checkpoint says of it."""
+    return {name: registry.load(name).Config(**told) for name, told in training.get("assigned", {}).items()}
+
+
+Raw = Mapping[str, tuple[content.Array, content.Mask, content.Facts]]
 
 
 def train(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mmcli.artifacts.formats import checkpoint
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import ArtifactError, InputError, UsageError
+from mmcli.fusion.fitting import fitting, matching
 from mmcli.ranking import content
 from mmcli.ranking.content import Array, Modality
 from mmcli.ranking.scorer import Scorer, Sum
@@ -149,14 +150,11 @@ class Recommender:
 
     def on_scale(self, data: Dataset) -> Dataset:
         """The model's streams of a data set, under the model's names and on the scale it was trained on."""
-        from mmcli.training.fit import predictor
-
         streams = {}
         for name, meta in self.config["modalities"].items():
-            there = predictor.matching(data, name, meta)
+            there = matching(data, name, meta)
             if there is not None:
-                shape = predictor.shape_in(name, self.config["modalities"], "the model")
-                streams[name] = predictor.fitting(data, there, shape, meta, "the model")
+                streams[name] = fitting(data, there, content.Facts.told(meta), meta, "the model")
         return Dataset(streams, data.id, data.split, data.group)
 
     def because(
@@ -224,15 +222,10 @@ def save(path: Path | str, model: Recommender) -> str:
 
 def load(path: Path | str) -> Recommender:
     """Read a model, checked. Raises :class:`ArtifactError`."""
-    return opened(checkpoint.load(path), str(path))
-
-
-def opened(kept: checkpoint.Checkpoint, name: str) -> Recommender:
-    """The model of a checkpoint; ``name`` is for messages."""
-    told = kept.config["model"]
-    if kept.config["task"] != TASK:
-        raise ArtifactError(f"is a model of task {kept.config['task']}, not of rank", source=name)
-    arrays = {key: tensor.numpy() for key, tensor in kept.tensors.items()}
+    arrays, config = checkpoint.load_arrays(path)
+    name, told = str(path), config["model"]
+    if config["task"] != TASK:
+        raise ArtifactError(f"is a model of task {config['task']}, not of rank", source=name)
     try:
         items = [str(item) for item in told["items"]]
         n = len(items)
@@ -246,7 +239,7 @@ def opened(kept: checkpoint.Checkpoint, name: str) -> Recommender:
         half = _kept(arrays, "gram", n)
         gram = None if half is None else sp.csr_matrix(half + sp.triu(half, 1).T)
         bridge = None if told["bridge"] is None else _bridge(arrays, told["bridge"], n)
-        return Recommender(items, scorer, bridge, float(told["new_scale"]), gram, kept.config)
+        return Recommender(items, scorer, bridge, float(told["new_scale"]), gram, config)
     except (KeyError, TypeError, ValueError, IndexError) as problem:
         raise ArtifactError(f"is no whole ranking model ({problem})", source=name) from problem
 
