@@ -131,6 +131,9 @@ def command(
     by: Annotated[
         str | None, typer.Option(metavar="time|random", help="Of rank: leave out the last, or a random, fifth.")
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Of rank: refuse events of which a test row is older than a training row.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the network that fits the data and stop.")] = False,
     json: JsonFlag = False,
     set_: Set = None,
@@ -139,8 +142,10 @@ def command(
     if task == "rank" or (events is not None and task == "auto"):
         _rank(locals())
         return
-    if events is not None or positive is not None or method is not None or splits is not None or by is not None:
-        raise UsageError("--events, --positive, --method, --splits and --by are for --task rank")
+    ranks = {"events": events, "positive": positive, "method": method, "splits": splits, "by": by, "strict": strict}
+    for name, value in ranks.items():
+        if value:
+            raise UsageError(f"--{name} is for --task rank")
     if dataset is None:
         raise UsageError("DATASET is missing", hint="what `mmcli fuse` wrote; only --task rank goes without")
     config = _config(locals())
@@ -212,6 +217,7 @@ def _rank(values: dict[str, Any]) -> None:
         by=values["by"],
         init=values["init"],
         jobs=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        strict=values["strict"],
         json=values["json"],
     )
 

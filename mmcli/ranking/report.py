@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmcli.errors import MismatchError
 from mmcli.ranking import judge
 from mmcli.ranking.fit import Config, Recipe
 from mmcli.ranking.judge import POPULAR, PREDICTED, Judged, Question
@@ -66,6 +67,17 @@ def evaluate(
         "reproduce": reproduce,
         "notes": notes,
     }
+
+
+def refuse_leaks(question: Question, source: Any) -> None:
+    """Raise :class:`MismatchError` where a model of the training events would know the future."""
+    leaks = integrity(question)
+    if leaks["clean"]:
+        return
+    what = f"{leaks['test_before_train']:,} test events are older than a training event of their user"
+    if leaks["new_items_with_events"]:
+        what = f"{leaks['new_items_with_events']:,} items are held out as new and have training events"
+    raise MismatchError(what, source=source, hint="a model would know the future; without --strict it is said")
 
 
 def integrity(question: Question) -> dict[str, Any]:

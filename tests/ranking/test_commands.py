@@ -127,3 +127,17 @@ def test_a_handful_of_events_still_gives_a_model(tmp_path, capsys):
     command = ["train", f"{tmp_path}/items.csv", "--task", "rank", "--events", f"{tmp_path}/e.csv"]
     assert run([*command, "-o", f"{tmp_path}/r.pt"]) == 0
     assert "too few; pop" in capsys.readouterr().err
+
+
+def test_a_split_that_knows_the_future_is_trained_on_unless_strict(tmp_path, capsys):
+    lines = [
+        f"u{user},i{(user * 3 + n) % 7},{1000 + n},{'test' if n == 0 else 'train'}"
+        for user in range(9)
+        for n in range(5)
+    ]
+    (tmp_path / "e.csv").write_text("user,item,time,split\n" + "\n".join(lines) + "\n")
+    command = ["train", "--task", "rank", "--events", f"{tmp_path}/e.csv", "-o", f"{tmp_path}/r.pt"]
+    assert run(command) == 0
+    assert run([*command, "--strict"]) == 4
+    assert "older than a training event" in capsys.readouterr().err
+    assert run(["train", "x.npz", "-o", "x.pt", "--strict"]) == 2

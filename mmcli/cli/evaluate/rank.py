@@ -47,7 +47,7 @@ def run(
     from mmcli.artifacts.formats import events as formats
     from mmcli.artifacts.formats import report as reports
     from mmcli.artifacts.io import atomic
-    from mmcli.ranking import content, fit, judge, page, recommender, registry, report
+    from mmcli.ranking import content, fit, judge, page, recommender, report
     from mmcli.ranking import splits as rules
 
     chosen = recommender.load(model)
@@ -64,7 +64,6 @@ def run(
     liked, rule = formats.positives(table, asked.positive or (facts["positive"] if table.kind else None))
     config = fit.Config(**facts["config"])
     held = rules.hold_out(table, liked, how=asked.by, given=asked.splits, seed=config.seed)
-    assigned = {k: registry.load(k).Config(**v) for k, v in facts.get("assigned", {}).items()}
     question = judge.Question(
         table,
         liked,
@@ -73,14 +72,10 @@ def run(
         level=intervals.level,
         seed=intervals.seed,
         train=None if table.split is None else table.split != formats.SPLITS.index("test"),
-        assigned=assigned,
+        assigned=fit.read_assigned(facts),
     )
-    leaks = report.integrity(question)
-    if asked.strict and not leaks["clean"]:
-        what = f"{leaks['test_before_train']:,} test events are older than a training event of their user"
-        if leaks["new_items_with_events"]:
-            what = f"{leaks['new_items_with_events']:,} items are held out as new and have training events"
-        raise MismatchError(what, source=events, hint="a model would know the future; without --strict it is said")
+    if asked.strict:
+        report.refuse_leaks(question, events)
     late = None
     if held.flatters and table.time is not None:
         timed = rules.hold_out(table, liked, how="time")
