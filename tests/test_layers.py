@@ -17,6 +17,7 @@ LAYERS = [
     ["mmcli.models", "mmcli.media", "mmcli.artifacts"],
     ["mmcli.extractors", "mmcli.fusion"],
     ["mmcli.aligners", "mmcli.training", "mmcli.evaluation"],
+    ["mmcli.ranking"],
     ["mmcli.batch"],
     ["mmcli.cli"],
     ["mmcli.__main__"],
@@ -31,6 +32,7 @@ INSIDE = {
     "mmcli.aligners": ["kernels", "core", "linear", "speech", "warp subtitles live", "output", "methods", "."],
     "mmcli.training": [".", "fit", "ensemble", "use"],
     "mmcli.evaluation": [".", "intervals", "metrics explain", "judge", "report"],
+    "mmcli.ranking": [".", "methods"],
     "mmcli.batch": ["workers", "state", "plan", "jobs", "live", "."],
     "mmcli.cli": [".", "align evaluate"],
 }

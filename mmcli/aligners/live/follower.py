@@ -37,6 +37,16 @@ WINDOW_S = 6.0  # of frames that are not quiet, by which a stream is judged; wit
 END_S = 0.5  # of the reference, that count as its end
 
 
+def is_strange(cost: float) -> bool:
+    """Whether so high a mean cost, over that of a stranger's, is that of another piece."""
+    return cost > limits.LIVE_STRANGE.value
+
+
+def is_proven(cost: float) -> bool:
+    """Whether so low a mean cost proves that the stream is of this reference."""
+    return cost <= limits.LIVE_PROVEN.value
+
+
 @dataclass(frozen=True)
 class Shown:
     """One moment: ``t`` of the stream and ``position`` in the reference, seconds; ``halfwidth`` of the 90 % interval.
@@ -130,7 +140,7 @@ class Follower:
         self.silent = self.silent + 1 if frame.quiet else 0
         if not frame.quiet:
             self._judge(self.filter.moves.pause if paused else min(place.cost, 1.0), min(frame.level, 1.0) + FAINT)
-        strange = self.cost is not None and self.cost > limits.LIVE_STRANGE.value
+        strange = self.cost is not None and is_strange(self.cost)
         jump = False
         if paused:
             self.other.clear()
@@ -162,7 +172,7 @@ class Follower:
         self.weight += weight
         self.summed += cost * weight
         self.judged += weight
-        self.proven = self.proven or (self.cost is not None and self.cost < limits.LIVE_PROVEN.value)
+        self.proven = self.proven or (self.cost is not None and is_proven(self.cost))
 
     def _same(self, at: float) -> bool:
         """Whether a place is where the playing that is shown may have come to."""
@@ -198,7 +208,7 @@ class Follower:
         self.other.append((t, at, place.cost))
         if t - self.other[0][0] < KEPT_S:
             return False
-        strange = sum(c for _, _, c in self.other) / len(self.other) > limits.LIVE_PROVEN.value
+        strange = not is_proven(sum(c for _, _, c in self.other) / len(self.other))
         if strange or at - self.other[0][1] < SLOWEST * (t - self.other[0][0]):
             self.other.pop(0)
             return False

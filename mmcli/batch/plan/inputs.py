@@ -205,7 +205,7 @@ def _folder(folder: Path, modality: str, leave_out: Path | None, ignored: list[s
                 try:
                     kind = modality_of(path)
                 except (MediaError, MissingError):
-                    kind = None
+                    pass  # damaged: what its name says, so that it is counted and named
             if kind is None or kind == "features" or not _welcome(kind, modality):
                 ignored.append(path)
                 continue

@@ -22,6 +22,7 @@ from mmcli.aligners.linear.breaks import Piece
 from mmcli.aligners.linear.choose import Choice
 from mmcli.aligners.linear.consensus import Line
 from mmcli.aligners.linear.fit import Fit, Lags, Material
+from mmcli.aligners.live import follower
 from mmcli.aligners.methods import auto, motion, subtitles
 from mmcli.aligners.output import stretch
 from mmcli.aligners.speech import edges, language, phones, transcript
@@ -171,6 +172,12 @@ def ends(shorter: int) -> list[tuple[bool, bool]]:
 WHOLE, PART = (False, False), (True, False)
 near("PART", ends, 65, 80, ([WHOLE, PART], [WHOLE]))
 near("PACE", ends, 25, 35, ([PART], [WHOLE, PART]))
+
+
+# Following.
+
+near("LIVE_STRANGE", follower.is_strange, 0.55, 0.70)
+near("LIVE_PROVEN", follower.is_proven, 0.50, 0.60, (True, False))
 
 
 # Lines.
