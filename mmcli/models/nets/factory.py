@@ -14,6 +14,7 @@ from torch.nn import functional
 from mmcli.errors import ArtifactError
 from mmcli.models.nets.contrastive import Contrastive
 from mmcli.models.nets.kernel import Kernel
+from mmcli.models.nets.linear import LinearSum
 from mmcli.models.nets.network import Batch, Network
 from mmcli.models.parts import zeroed
 
@@ -40,6 +41,8 @@ def _build(config: Any, *, nested: bool) -> nn.Module:
         return Network(config)
     if name == "kernel":
         return Kernel(config)
+    if name == "linear":
+        return LinearSum(config)
     if name == "contrastive" and not nested:
         return Contrastive(config)
     if name == "stack" and not nested:
