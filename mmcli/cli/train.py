@@ -10,11 +10,16 @@ same as of one file.
 With --objective contrastive MODEL holds encoders and no classifier: each modality learns to find its partner among
 other items (InfoNCE), labels are not needed. --init trains on from them, or from any model's encoders.
 
+With --private MODEL may be given away: what it tells of any one item of DATASET is bounded by epsilon and delta. What
+leaks beside the gradients is refused with the way out, MODEL holds no history and no count of these rows, and a ledger
+beside DATASET adds up what was released. Its default fusion is linear, a sum of one linear map for each modality.
+
 \b
   mmcli train digits.npz -o digits.pt
   mmcli train digits.npz -o pair.pt --modalities audio,text --fusion attention --seed 3
   mmcli train unlabelled.npz --objective contrastive -o pre.pt
   mmcli train few.npz --init pre.pt -o model.pt
+  mmcli train raw.npz -o open.pt --private epsilon=3,delta=1e-5 --budget epsilon=8
 """
 
 from __future__ import annotations
@@ -27,6 +32,7 @@ from typing import Annotated, Any
 import typer
 
 from mmcli.cli import console, given
+from mmcli.cli import private as privately
 from mmcli.cli.options import JsonFlag, Seed, Set, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
@@ -43,13 +49,14 @@ def command(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL.pt", help="The model.")],
     task: Annotated[str, typer.Option(help="auto, classify, regress, multilabel. auto: by the labels.")] = "auto",
     fusion: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME",
             help="How modalities are joined: concat, mean, weighted, gated, attention, lowrank, crossmodal, "
-            "bottleneck, evidential, late; auto: a pool of candidates, compared on folds.",
+            "bottleneck, evidential, late; auto: a pool of candidates, compared on folds; linear: with --private. "
+            "[default: concat; linear with --private]",
         ),
-    ] = "concat",
+    ] = None,
     modalities: Annotated[
         str | None, typer.Option(metavar="A,B", help="Streams to use. [default: all but `fused`]")
     ] = None,
@@ -95,6 +102,12 @@ def command(
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="N seeds from --seed on, into a folder.")] = 1,
+    private: privately.Private = None,
+    public: privately.PublicFiles = None,
+    items: privately.Items = None,
+    budget: privately.Budget = None,
+    audit: privately.Audit = False,
+    clients: privately.Clients = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the network that fits the data and stop.")] = False,
     json: JsonFlag = False,
     set_: Set = None,
@@ -103,6 +116,28 @@ def command(
     config = _config(locals())
     if not dry_run and str(output) == "-":
         raise UsageError("a model with its history cannot go to standard output", hint="give -o a file name")
+    if private is not None:
+        from mmcli.training.private import leaks
+
+        if config.fusion == "linear" and config.encoders:
+            raise UsageError("--fusion linear has no encoders", hint="name a fusion, --fusion concat, or no --encoder")
+        leaks.refuse_options(config, resume=resume, cv=cv is not None, seeds=seeds)
+        privately.train(
+            dataset,
+            output,
+            config,
+            private,
+            public=public,
+            items=items,
+            budget=budget,
+            clients=clients,
+            init=init,
+            audit=audit,
+            dry_run=dry_run,
+            json=json,
+        )
+        return
+    privately.refuse_alone(public=public, items=items, budget=budget, audit=audit, clients=clients)
     from mmcli.training import plan
     from mmcli.training.ensemble import auto
     from mmcli.training.fit import initial
@@ -126,7 +161,7 @@ def command(
         _several(data, several, output, cv or 0, inputs, start, json)
         return
     steps, unit = plan.epochs(len(data.rows("train")), config), "epochs"
-    if fusion == "auto":
+    if config.fusion == "auto":
         steps, unit = auto.rounds(data, config), "candidates"
     with console.progress("train", steps, unit) as progress:
 
@@ -144,7 +179,9 @@ def _config(values: dict[str, Any]) -> Any:
     from mmcli.registry import nearest
     from mmcli.training.config import TrainConfig
 
-    if values["fusion"] not in (known := ["auto", *blocks.registry.names()]):
+    private = values.get("private") is not None
+    values = values | {"fusion": values["fusion"] or ("linear" if private else "concat")}
+    if values["fusion"] not in (known := ["auto", *blocks.registry.names(), *(["linear"] if private else [])]):
         hint = nearest(values["fusion"], known)
         raise UsageError(f"unknown fusion block {values['fusion']!r}", hint=hint)
     assigned = split(values["set_"])

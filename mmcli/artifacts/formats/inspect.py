@@ -163,6 +163,7 @@ def _checkpoint(path: Path | str) -> dict[str, Any]:
         **({"init": trained["init"]} if "init" in trained else {}),
         "classes": found.config["classes"],
         "modalities": sorted(found.config["modalities"]),
+        **({"privacy": found.config["privacy"]} if "privacy" in found.config else {}),
         "tensors": len(found.tensors),
         "parameters": sum(tensor.numel() for tensor in found.tensors.values()),
         "model": found.config["model"],
@@ -191,6 +192,7 @@ def _report(path: Path | str) -> dict[str, Any]:
         "metrics": found["metrics"],
         "verdict": None if verdict is None else verdict["text"],
         "items": len(found.get("items", [])),
+        **({"privacy": found["privacy"]} if "privacy" in found else {}),
     }
 
 

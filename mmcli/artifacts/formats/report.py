@@ -42,6 +42,7 @@ _OPTIONAL = {
     "config_sha256": jsonfile.SHA256,
     "seed": jsonfile.nullable(jsonfile.INTEGER),
     "notes": jsonfile.TEXTS,
+    "privacy": jsonfile.OBJECT,
 }
 _METRIC_REQUIRED = {"value": jsonfile.nullable(jsonfile.NUMBER)}
 _METRIC_OPTIONAL = {

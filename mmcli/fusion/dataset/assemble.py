@@ -149,7 +149,7 @@ def _normalise(data: Dataset, method: str, seen: Survey) -> None:
             fitted = seen.moments[stream_name].normaliser()
         else:
             fitted = normalise.fit_items((stream.item(i).values for i in own), method)
-        stream.values = lazy.changed(stream.values, lambda values, to=fitted: normalise.apply(values, to))  # type: ignore[misc]
+        stream.values = normalise.apply_items(stream.values, stream.offsets, fitted)
         stream.meta["normaliser"] = fitted
 
 

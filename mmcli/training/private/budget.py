@@ -16,6 +16,7 @@ from typing import Any
 from mmcli.errors import MissingError, UsageError
 
 UNITS = ("item", "group")
+SCALES = "scales "  # and a name of their own: the release of `fuse --private`
 RELATION = "add or remove one unit"
 FULL_BATCH = 20_000  # units; above, a step samples so many on average
 INTERVAL = 1e-4  # of the privacy loss: with 1e-3 the sum of 36,000 sampled steps is 1.2 % too high, with this 0.3 %
@@ -137,44 +138,42 @@ def _epsilon(mu2: float, sampled: tuple[tuple[float, float, int], ...], delta: f
     return float(accountant.get_epsilon(delta)) if mu2 > 0 or sampled else 0.0
 
 
-def solve(target: float, delta: float, rate: float, steps: int, beside: Sequence[Release], counted: bool) -> float:
+def solve(target: float, delta: float, rate: float, steps: int, beside: Sequence[Release] = ()) -> float:
     """The least noise with which ``steps`` at ``rate`` and the releases ``beside`` cost no more than ``target``.
 
-    ``counted``: a count of the units is released too, see :func:`planned`. Raises :class:`UsageError` where the
-    releases beside leave nothing, or where the noise would be beyond use.
+    Raises :class:`UsageError` where the releases beside leave nothing, or where no noise would do.
     """
-    spent = epsilon(beside, delta)
-    if spent >= target:
+    if beside and (spent := epsilon(beside, delta)) >= target:
         what = ", ".join(sorted({release.what for release in beside}))
         raise UsageError(f"epsilon {target:g} is spent already: {what} cost {spent:.4g}", hint="a larger epsilon")
 
     def cost(noise: float, interval: float) -> float:
-        releases = [*beside, *planned(noise, rate, steps, counted)]
-        if rate >= 1:
-            return exact(sum(r.steps / r.noise**2 for r in releases) ** 0.5, delta) if interval > INTERVAL else epsilon(
-                releases, delta
-            )
-        mu2 = sum(r.steps / r.noise**2 for r in releases if r.rate >= 1)
-        return _epsilon(mu2, ((noise, rate, steps),), delta, interval)
+        mu2 = sum(r.steps / r.noise**2 for r in beside)
+        if rate < 1:
+            return _epsilon(mu2, ((noise, rate, steps),), delta, interval)
+        mu2 += steps / noise**2
+        return exact(mu2**0.5, delta) if interval > INTERVAL else _epsilon(mu2, (), delta, interval)
 
     low, high = 0.05, 1.0
     while cost(high, 1e-2) > target:
         low, high = high, high * 2
         if high > 1e7:
-            raise UsageError(f"no noise makes epsilon {target:g} of these steps")
-    coarse = 1e-3
+            raise UsageError(f"no noise makes epsilon {target:g} of {steps} steps")
     while high / low > 1.0005:
         middle = (low * high) ** 0.5
-        low, high = (middle, high) if cost(middle, coarse) > target else (low, middle)
+        low, high = (middle, high) if cost(middle, 1e-3) > target else (low, middle)
     while cost(high, INTERVAL) > target:
         high *= 1.0005
     return high
 
 
-def planned(noise: float, rate: float, steps: int, counted: bool) -> list[Release]:
-    """The releases of one training; a count of the units first where their number is not public."""
-    training = Release("training", noise, rate, steps)
-    return [Release("number of units", COUNT_SHARE * noise / steps**0.5), training] if counted else [training]
+def counting(target: float, delta: float) -> Release:
+    """The count of the units, where their number is not public: a small part of what ``target`` allows."""
+    low, high = 1e-6, 1e3
+    while high / low > 1.001:
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if exact(middle, delta) > target else (middle, high)
+    return Release("number of units", COUNT_SHARE / low)
 
 
 def version() -> str:

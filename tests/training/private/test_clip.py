@@ -147,5 +147,5 @@ def test_every_module_with_parameters_has_a_rule():
 
 
 def test_a_layer_without_a_rule_is_refused_by_name():
-    with pytest.raises(UsageError, match=r"0 \(GRU\).*linear"):
+    with pytest.raises(UsageError, match=r"0 \(GRU\)"):
         Ghost(nn.Sequential(nn.GRU(2, 3)))
