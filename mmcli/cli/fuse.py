@@ -268,6 +268,7 @@ def _fuse_manifest(
         epsilon, delta = ledger.parse(private)
         released = scales.scaled(data, scales.bounds_of(bounds or []), epsilon, delta)
         data = released.dataset
+        ledger.enter(ledger.beside(Path(output)), f"fuse {Path(output).name}", "item", [released.release], None, delta)
         told = {"privacy": {"epsilon": epsilon, "delta": delta, "unit": "item", "counts": released.counts}}
         console.say(f"scales released at epsilon {epsilon:g}, delta {delta:g} for each item; `train --private` counts it")
         if released.counts:

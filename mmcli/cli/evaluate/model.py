@@ -38,6 +38,7 @@ from mmcli.cli.evaluate import search
 from mmcli.cli.evaluate.map import is_map, judge
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
+from mmcli.cli.private import summary
 from mmcli.errors import UsageError
 
 
@@ -184,6 +185,8 @@ def command(
         reproduce=_reproduce(model, dataset, output, options),
     )
     result = report.evaluate(judged, data, request, opponents=rivals)
+    if "privacy" in found.config:
+        _say_privacy(result, found, data)
     reports.save(output, result)
     if predictions is not None:
         table.write_csv(predictions, *report.predictions_table(result))
@@ -194,6 +197,17 @@ def command(
     for path in drawn:
         console.note(f"drawn: {path}")
     _emit(result, output, split, json)
+
+
+def _say_privacy(result: dict[str, Any], found: Any, data: Any) -> None:
+    """What the model promises, what an attack on it finds, and that the report is a release of its own."""
+    from mmcli.training.private import audit
+
+    result["privacy"] = found.config["privacy"] | {"membership": audit.exposure(found, data)}
+    result["notes"].append(
+        "the model may be given away, this report may not: its figures and items come from these rows without noise, so "
+        "that on private rows it is a release which no ledger counts"
+    )
 
 
 def _emit(result: dict[str, Any], output: Path | None, split: str, json: bool) -> None:
@@ -331,6 +345,11 @@ def _show(result: dict[str, Any], output: Path) -> None:
         figure = "accuracy" if "accuracy" in entry else "mae"
         console.say(f"without looking ({name.replace('_', ' ')}): {figure} {entry[figure]:.3f}")
     _show_robustness(result.get("robustness") or {}, level)
+    if privacy := result.get("privacy"):
+        console.say(f"private: {summary(privacy)}")
+        if attack := privacy["membership"]:
+            plain = f", {attack['plain']:.3f} without privacy" if "plain" in attack else ""
+            console.say(f"an attack tells training items from test items {attack['private']:.3f} of the time{plain}")
     facts = result["model"]
     if facts.get("file_bytes"):
         console.say(f"{facts['name']}: {facts['parameters']:,} parameters, {facts['file_bytes']:,} bytes on disk")

@@ -8,7 +8,6 @@ of the training but can only prove gross faults: with ``GUESSES`` guesses, all r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +21,9 @@ from mmcli.models.nets.linear import LinearSum
 from mmcli.models.parts import StreamShape
 from mmcli.training import plan
 from mmcli.training.config import TrainConfig
-from mmcli.training.data import task_of
+from mmcli.training.data import losses, task_of
+from mmcli.training.fit.objective import logits_of
+from mmcli.training.fit.predictor import Predictor
 from mmcli.training.private import noise, steps
 from mmcli.training.private.budget import PrivateConfig
 from mmcli.training.private.steps import Lesson, Schedule
@@ -32,6 +33,7 @@ ITEMS, LONGEST, WIDE = 48, 40, 256
 DRAWS = 200
 LEAST = 60_000  # numbers of noise: 0.9 times the noise then lies 33 standard deviations off
 CANARIES, GUESSES = 400, 200
+MOST_TWIN = 20_000
 FAULT = 1e-7  # a test that holds fails so often
 BEYOND = 0.05  # probability that the one-run bound is above the truth, at most; in 100 audits it never was
 
@@ -249,8 +251,42 @@ def membership(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> flo
     return float(above / (len(inside) * len(outside)))
 
 
-def losses(net: torch.nn.Module, what: Lesson, rows: Sequence[int]) -> NDArray[np.float64]:
-    """The losses of a network for items of a lesson, by their place among its rows."""
-    with torch.no_grad():
-        chunks = [what.losses_of(np.asarray(rows[i : i + 512], np.int64)) for i in range(0, len(rows), 512)]
-    return torch.cat(chunks).double().cpu().numpy()
+def exposure(model: Predictor, data: Dataset) -> dict[str, Any]:
+    """How well an attacker tells training items from test items by the model's loss, and by that of its plain twin.
+
+    The twin has the same steps without noise and without a clip; there is none where the data set stands on other
+    scales than the model was trained on, or has more than ``MOST_TWIN`` training items. Empty without both splits.
+    """
+    config, facts = model.config["training"]["config"], model.config["privacy"]
+    rows = {split: data.rows(split) for split in ("train", "test")}
+    wanted = TrainConfig(
+        **{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()} | {"modalities": tuple(model.modalities)}
+    )
+    private = PrivateConfig(epsilon=facts["epsilon"], delta=facts["delta"])
+    if model.task == "regress":
+        center, scale = (float(model.config["training"]["target"][k]) for k in ("center", "scale"))
+        private = replace(private, low=center - scale, high=center + scale)
+    target = steps.target_of(data, wanted, private, rows["train"], torch.device("cpu"))
+    rows = {split: own[target.known[own]] for split, own in rows.items()}
+    if min(map(len, rows.values())) < 10 or target.classes != model.classes:
+        return {}
+
+    def told(net_rows: NDArray[np.int64], logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        values = target.values[torch.from_numpy(net_rows)]
+        return losses(model.task, torch.from_numpy(logits), values.double() if values.is_floating_point() else values,
+                      0.0).numpy()
+
+    inside, outside = (told(own, model.predict(data, own).logits) for own in (rows["train"], rows["test"]))
+    found: dict[str, Any] = {"private": membership(inside, outside), "items": [len(inside), len(outside)]}
+    same = all(
+        (data.streams[n].meta.get("normaliser") or {}) == (meta.get("normaliser") or {})
+        for n, meta in model.modalities.items()
+        if n in data.streams
+    )
+    if same and set(model.modalities) <= data.streams.keys() and len(inside) <= MOST_TWIN:
+        simple = wanted.fusion == steps.LINEAR
+        twin = Schedule(len(inside), facts["steps"], 1.0, 0.0, 1e9, steps.LEARNING[simple], 0.9, facts["steps"] // 2)
+        what, _, _ = steps.fit(data, wanted, private, schedule=twin)
+        logits = (logits_of(what.net, what.data, own).double().numpy() for own in (rows["train"], rows["test"]))
+        found["plain"] = membership(*(told(own, row) for own, row in zip(rows.values(), logits, strict=True)))
+    return found

@@ -11,7 +11,7 @@ from mmcli.artifacts.formats import checkpoint
 from mmcli.artifacts.formats.checkpoint import Checkpoint
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.formats.dataset_rules import STREAM_META
-from mmcli.errors import InputError
+from mmcli.errors import InputError, MismatchError
 from mmcli.training import folds, plan
 from mmcli.training.config import TrainConfig
 from mmcli.training.data import kind_of
@@ -47,6 +47,10 @@ def train(
     for other in ("val", "test"):
         folds.refuse_leak(dataset.group, dataset.rows("train"), dataset.rows(other))
     dataset, told, beside = leaks.cleared(dataset, config, public)
+    if beside and private.unit != "item":
+        raise MismatchError(
+            "its scales were released for each item, not for each group", hint="fuse with --normalise item, or unit=item"
+        )
     if initial is not None:
         dataset, config = initial.rescaled(dataset, config.modalities), initial.sized(config)
         told.append(f"the encoders of {initial.name} (--init, --public)")
