@@ -185,7 +185,7 @@ def _plan_or_audit(
     rows = [(check["name"], check["found"], check["wanted"], "ok" if check["ok"] else "FAILS") for check in found["checks"]]
     console.table("audit of this training on made items", ["check", "found", "wanted", ""], rows)
     for line in found["limits"]:
-        console.note(line)
+        console.say(line)
     if json:
         console.emit({"schema": "mmcli/audit@1", **found})
     failed = [check["name"] for check in found["checks"] if not check["ok"]]

@@ -163,7 +163,7 @@ def _sampling(what: Lesson, schedule: Schedule) -> list[Check]:
 
 
 def _clipping(what: Lesson, schedule: Schedule) -> Check:
-    """The clipped sum beside that of gradients taken item by item; the clip is their median, so that half are cut."""
+    """The clipped sum beside that of gradients taken item by item; the clip is half their median, so that most are cut."""
     parameters = [p for p in what.net.parameters() if p.requires_grad]
     each = []
     for row in range(len(what.rows)):
@@ -171,7 +171,7 @@ def _clipping(what: Lesson, schedule: Schedule) -> Check:
         own = torch.autograd.grad(loss, parameters, allow_unused=True)
         each.append([torch.zeros_like(p) if g is None else g for g, p in zip(own, parameters, strict=True)])
     norms = [float(torch.stack([g.double().square().sum() for g in own]).sum().sqrt()) for own in each]
-    clip = float(np.median(norms))
+    clip = float(np.median(norms)) / 2  # where weights are zero, all norms are about the same
     wanted = [torch.zeros_like(p, dtype=torch.float64) for p in parameters]
     for own in each:
         for total, g in zip(wanted, steps.cut([g.double() for g in own], clip), strict=True):

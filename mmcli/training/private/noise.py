@@ -6,8 +6,8 @@ numbers of cells (Google's differential privacy team, "Secure noise generation",
 of a sum to the grid moves it by at most half a cell a coordinate, which is counted as part of what one unit can change;
 rounding the noise then only blurs what the exact Gaussian would have shown.
 
-Noise is drawn in double precision from 64 random bits a coordinate (Box and Muller 1958): below 9.4 standard deviations
-no whole number of cells is out of reach. What is beyond has probability 1e-20 a coordinate.
+Noise is drawn in double precision (Box and Muller 1958), the radius from 64 random bits and the angle from 32, whose
+gaps lie below a cell. What is beyond 9.4 standard deviations is never drawn; it has probability 1e-20 a coordinate.
 """
 
 from __future__ import annotations
@@ -44,10 +44,20 @@ def sensitivity(clip: float) -> float:
 def normal(count: int, read: Read = os.urandom) -> NDArray[np.float64]:
     """Independent standard normal numbers ``(count,)``."""
     pairs = (count + 1) // 2
-    bits = np.frombuffer(read(16 * pairs), np.uint64).astype(np.float64)
-    radius = np.sqrt(-2.0 * np.log((bits[:pairs] + 0.5) * 2.0**-64))
-    angle = bits[pairs:] * (2.0 * math.pi * 2.0**-64)
-    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+    bits = read(12 * pairs)
+    drawn = np.empty((2, pairs))
+    radius = np.frombuffer(bits, np.uint64, pairs).astype(np.float64)
+    radius += 0.5
+    radius *= 2.0**-64
+    np.log(radius, out=radius)
+    radius *= -2.0
+    np.sqrt(radius, out=radius)
+    angle = torch.from_numpy(np.frombuffer(bits, np.uint32, pairs, 8 * pairs).astype(np.float64))
+    angle.mul_(2.0 * math.pi * 2.0**-32)
+    torch.cos(angle, out=torch.from_numpy(drawn[0]))  # twice as fast as numpy's
+    torch.sin(angle, out=torch.from_numpy(drawn[1]))
+    drawn *= radius
+    return drawn.reshape(-1)[:count]
 
 
 def add(sums: Sequence[Tensor], clip: float, noise: float, read: Read = os.urandom) -> list[Tensor]:
@@ -57,10 +67,11 @@ def add(sums: Sequence[Tensor], clip: float, noise: float, read: Read = os.urand
     """
     if noise == 0:
         return [s.double() for s in sums]
-    flat = torch.cat([s.detach().reshape(-1).double() for s in sums]).cpu().numpy()
+    flat = torch.cat([s.detach().reshape(-1) for s in sums]).cpu().double()
     side = cell(clip, len(flat))
-    drawn = np.rint(normal(len(flat), read) * (noise * sensitivity(clip) / side))
-    total = torch.from_numpy((np.rint(flat / side) + drawn) * side).to(sums[0].device)
+    drawn = torch.from_numpy(normal(len(flat), read))
+    drawn.mul_(noise * sensitivity(clip) / side).round_()
+    total = flat.div_(side).round_().add_(drawn).mul_(side).to(sums[0].device)
     return [part.view_as(s) for part, s in zip(total.split([s.numel() for s in sums]), sums, strict=True)]
 
 

@@ -109,6 +109,8 @@ class Engine:
 
     def clipped(self, units: NDArray[np.int64]) -> list[Tensor]:
         """The sum over units of their gradients, each of norm ``clip`` at most."""
+        if self.ghost is not None and 0 < len(units) <= self.at_once:
+            return self._of_items(units)
         totals = [torch.zeros_like(p, dtype=torch.float64) for p in self.parameters]
         if self.ghost is None:
             parts = (self._of_group(unit) for unit in units.tolist())
@@ -128,7 +130,7 @@ class Engine:
     def step(self) -> None:
         """Draw, clip, add noise, move; the weights of the last steps go into :attr:`mean`."""
         gradients = self.noised(self.clipped(self.draw()))
-        if not all(bool(torch.isfinite(g).all()) for g in gradients):
+        if not bool(torch.isfinite(torch.stack([g.sum() for g in gradients])).all()):
             raise InputError("the gradient is not finite", hint="normalise the features, or lower private.learning")
         with torch.no_grad():
             for p, v, g in zip(self.parameters, self.velocity, gradients, strict=True):
