@@ -270,7 +270,9 @@ def _fuse_manifest(
         data = released.dataset
         ledger.enter(ledger.beside(Path(output)), f"fuse {Path(output).name}", "item", [released.release], None, delta)
         told = {"privacy": {"epsilon": epsilon, "delta": delta, "unit": "item", "counts": released.counts}}
-        console.say(f"scales released at epsilon {epsilon:g}, delta {delta:g} for each item; `train --private` counts it")
+        console.say(
+            f"scales released at epsilon {epsilon:g}, delta {delta:g} for each item; `train --private` counts it"
+        )
         if released.counts:
             console.say("about " + ", ".join(f"{name} {n}" for name, n in released.counts.items()) + " training items")
     if shard_bytes is None:

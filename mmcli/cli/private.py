@@ -30,8 +30,10 @@ PublicFiles = Annotated[
 Items = Annotated[
     int | None,
     typer.Option(
-        "--items", metavar="N", min=1, help="With --private: about how many items (groups) there are is public, N. "
-        "[default: counted, with noise]"
+        "--items",
+        metavar="N",
+        min=1,
+        help="With --private: about how many items (groups) there are is public, N. [default: counted, with noise]",
     ),
 ]
 Budget = Annotated[
@@ -39,7 +41,7 @@ Budget = Annotated[
     typer.Option(
         "--budget",
         metavar="epsilon=E[,delta=D]",
-        help="With --private: what all releases of DATASET may cost together; held from now on, in the ledger beside it.",
+        help="With --private: what all releases of DATASET may cost together; its ledger holds them to it.",
     ),
 ]
 Audit = Annotated[
@@ -136,7 +138,9 @@ def settings(text: str, clients: str | None) -> Any:
         values[name.strip()] = value.strip()
     if clients is not None:
         if clients != "group":
-            raise UsageError(f"--clients {clients!r}: the data set knows one such column, group", hint="--clients group")
+            raise UsageError(
+                f"--clients {clients!r}: the data set knows one such column, group", hint="--clients group"
+            )
         if values.setdefault("unit", "group") != "group":
             raise UsageError("a client is a group, and what is protected is the client", hint="leave out unit=item")
     private = configure(PrivateConfig, values, "private")
@@ -182,7 +186,9 @@ def _plan_or_audit(
     from mmcli.training.private import audit as auditing
 
     found = auditing.audit(data, config, private, schedule)
-    rows = [(check["name"], check["found"], check["wanted"], "ok" if check["ok"] else "FAILS") for check in found["checks"]]
+    rows = [
+        (check["name"], check["found"], check["wanted"], "ok" if check["ok"] else "FAILS") for check in found["checks"]
+    ]
     console.table("audit of this training on made items", ["check", "found", "wanted", ""], rows)
     for line in found["limits"]:
         console.say(line)

@@ -21,8 +21,8 @@ def fit(values: np.ndarray, method: str) -> dict[str, Any]:
     """The normaliser of ``values`` float ``(rows, ..., columns)`` as a JSON-able dict ``{method, center, scale}``.
 
     ``zscore``: mean and standard deviation. ``robust``: median and interquartile range over 1.349, which is the
-    standard deviation where the values are normal. ``l2``, ``item`` and ``none`` need no statistics. A constant column keeps
-    scale 1.
+    standard deviation where the values are normal. ``l2``, ``item`` and ``none`` need no statistics. A constant
+    column keeps scale 1.
 
     >>> fit(np.array([[0.0, 5.0], [2.0, 5.0]]), "zscore")
     {'method': 'zscore', 'center': [1.0, 5.0], 'scale': [1.0, 1.0]}

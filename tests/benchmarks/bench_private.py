@@ -213,12 +213,14 @@ def cost(_: Any) -> None:
 
             return step
 
-        def ours(x: Any = x, y: Any = y, build: Any = build) -> Callable[[], None]:
+        def ours(secure: bool, x: Any = x, y: Any = y, build: Any = build) -> Callable[[], None]:
             net = build()
             schedule = steps.Schedule(len(y), 10**9, 1.0, 1.0, 1.0, 0.1, 0.0, 1)
             engine = steps.Engine(
                 net, schedule, lambda r: nn.functional.cross_entropy(net(x), y, reduction="none"), len(y)
             )
+            if not secure:  # as the peer draws it: a seeded generator's floats, which betray their last bits
+                engine.noised = lambda sums: [s + torch.randn_like(s) for s in sums]  # type: ignore[method-assign]
             return engine.step
 
         def peer(mode: str, x: Any = x, y: Any = y, build: Any = build) -> Callable[[], None]:
@@ -229,7 +231,9 @@ def cost(_: Any) -> None:
             given |= {"noise_multiplier": 1.0, "max_grad_norm": 1.0, "poisson_sampling": False}
             loss: Any = nn.CrossEntropyLoss()
             if mode == "ghost":
-                net, optimizer, loss, _ = PrivacyEngine().make_private(**given, criterion=loss, grad_sample_mode="ghost")
+                net, optimizer, loss, _ = PrivacyEngine().make_private(
+                    **given, criterion=loss, grad_sample_mode="ghost"
+                )
             else:
                 net, optimizer, _ = PrivacyEngine().make_private(**given)
 
@@ -240,7 +244,13 @@ def cost(_: Any) -> None:
 
             return step
 
-        runs = {"plain": plain(), "own": ours(), "opacus ghost": peer("ghost"), "opacus hooks": peer("hooks")}
+        runs = {
+            "plain": plain(),
+            "own": ours(True),
+            "own with torch's noise": ours(False),
+            "opacus ghost": peer("ghost"),
+            "opacus hooks": peer("hooks"),
+        }
         spent: dict[str, list[float]] = {key: [] for key in runs}
         for turn in range(12):
             for key, run in runs.items():
@@ -272,7 +282,9 @@ def record(_: Any) -> None:
             module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
         )
         told.append((round(loader.sample_rate, 5), optimizer.expected_batch_size))
-    text = f"own: {'nothing' if own[0] == own[1] else 'something'} changes; opacus (rate, divisor): {told[0]} to {told[1]}"
+    text = (
+        f"own: {'nothing' if own[0] == own[1] else 'something'} changes; opacus (rate, divisor): {told[0]} to {told[1]}"
+    )
     say("one more record", text, "nothing changes", own[0] == own[1])
     ghost = Ghost(net := nn.Linear(30, 5))
     with ghost.watching(64):
@@ -284,11 +296,14 @@ def record(_: Any) -> None:
     say("clipped sums, float32", f"{apart:.1e} from item by item (tests hold every layer)", "1e-6", apart <= 1e-6)
     start = time.process_time()
     noise.normal(10**6)
-    print(f"     noise: {1e3 * (time.process_time() - start):.0f} ns CPU a number from the operating system", flush=True)
+    print(
+        f"     noise: {1e3 * (time.process_time() - start):.0f} ns CPU a number from the operating system", flush=True
+    )
 
 
 ROWS: dict[str, Callable[[Any], None]] = {
-    "epsilon": epsilon, "clean": learned("clean"), "noisy": learned("noisy"), "same": same, "cost": cost, "record": record
+    "epsilon": epsilon, "clean": learned("clean"), "noisy": learned("noisy"), "same": same, "cost": cost,
+    "record": record,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -205,8 +205,8 @@ def _say_privacy(result: dict[str, Any], found: Any, data: Any) -> None:
 
     result["privacy"] = found.config["privacy"] | {"membership": audit.exposure(found, data)}
     result["notes"].append(
-        "the model may be given away, this report may not: its figures and items come from these rows without noise, so "
-        "that on private rows it is a release which no ledger counts"
+        "the model may be given away, this report may not: its figures and items come from these rows without noise, "
+        "so that on private rows it is a release which no ledger counts"
     )
 
 

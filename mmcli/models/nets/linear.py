@@ -24,7 +24,6 @@ from mmcli.models import statistics
 from mmcli.models.nets.network import Batch, Outputs, objects
 from mmcli.models.parts import KINDS, StreamShape, from_json, zeroed
 
-
 MEAN_COUNTS = 0.5
 
 
@@ -52,7 +51,7 @@ class LinearSum(nn.Module):
         self.bias = nn.Parameter(torch.zeros(sizes.outputs))
 
     def described(self, batch: Batch) -> list[Tensor]:
-        """Of each modality the items' vectors ``(n, width)``, of length ``gain`` (sequences: 1.12 of it), zero where it is absent."""
+        """Of each modality the items' vectors ``(n, width)``, of length ``gain`` (sequences 1.12 of it) or zero."""
         points = []
         for stream in self.streams:
             values, mask, present = batch[stream.name]

@@ -1,8 +1,8 @@
 """Does a training keep what it says? Tests of its own steps on made items, and attacks on a finished model.
 
 Four tests, because none sees everything. The noise in directions that no item uses tells its size to a percent. Batch
-sizes tell sampling by coins from shuffling. Gradients of items one by one tell whether the sum is cut. The one-run bound
-(T. Steinke, M. Nasr and M. Jagielski, "Privacy auditing with one (1) training run", NeurIPS 2023) needs to know nothing
+sizes tell sampling by coins from shuffling. Gradients of items one by one tell whether the sum is cut. The one-run
+bound (T. Steinke, M. Nasr and M. Jagielski, "Privacy auditing with one (1) training run", NeurIPS 2023) needs to know nothing
 of the training but can only prove gross faults: with ``GUESSES`` guesses, all right, no more than epsilon 4.2.
 """
 
@@ -150,7 +150,7 @@ def _sampling(what: Lesson, schedule: Schedule) -> list[Check]:
     low, high = stats.chi2.ppf([FAULT / 2, 1 - FAULT / 2], DRAWS)
     shared = float(sum((a & b).sum() for a, b in zip(batches[::2], batches[1::2], strict=True)))
     pairs = stats.binom(units * (DRAWS // 2), rate**2)
-    alike = bool(FAULT / 2 <= pairs.cdf(shared) and pairs.sf(shared - 1) >= FAULT / 2)
+    alike = bool(pairs.cdf(shared) >= FAULT / 2 and pairs.sf(shared - 1) >= FAULT / 2)
     checks.append(
         {
             "name": "sampling",
@@ -163,7 +163,7 @@ def _sampling(what: Lesson, schedule: Schedule) -> list[Check]:
 
 
 def _clipping(what: Lesson, schedule: Schedule) -> Check:
-    """The clipped sum beside that of gradients taken item by item; the clip is half their median, so that most are cut."""
+    """The clipped sum beside that of gradients taken item by item; at half their median most are cut."""
     parameters = [p for p in what.net.parameters() if p.requires_grad]
     each = []
     for row in range(len(what.rows)):
@@ -260,7 +260,8 @@ def exposure(model: Predictor, data: Dataset) -> dict[str, Any]:
     config, facts = model.config["training"]["config"], model.config["privacy"]
     rows = {split: data.rows(split) for split in ("train", "test")}
     wanted = TrainConfig(
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()} | {"modalities": tuple(model.modalities)}
+        **{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+        | {"modalities": tuple(model.modalities)}
     )
     private = PrivateConfig(epsilon=facts["epsilon"], delta=facts["delta"])
     if model.task == "regress":
@@ -273,8 +274,9 @@ def exposure(model: Predictor, data: Dataset) -> dict[str, Any]:
 
     def told(net_rows: NDArray[np.int64], logits: NDArray[np.float64]) -> NDArray[np.float64]:
         values = target.values[torch.from_numpy(net_rows)]
-        return losses(model.task, torch.from_numpy(logits), values.double() if values.is_floating_point() else values,
-                      0.0).numpy()
+        return losses(
+            model.task, torch.from_numpy(logits), values.double() if values.is_floating_point() else values, 0.0
+        ).numpy()
 
     inside, outside = (told(own, model.predict(data, own).logits) for own in (rows["train"], rows["test"]))
     found: dict[str, Any] = {"private": membership(inside, outside), "items": [len(inside), len(outside)]}

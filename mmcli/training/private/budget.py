@@ -1,8 +1,8 @@
 """What a release may cost and what it costs: settings, and the sum of releases as a privacy loss distribution.
 
 Every release here is a Gaussian mechanism, sampled by Poisson or over everything. Two data sets are neighbours where
-one holds one unit (an item, or a group) more. The sum is that of privacy loss distributions (S. Meiser and E. Mohammadi,
-CCS 2018; Y. Koskela et al., AISTATS 2020) through dp_accounting, rounded against us.
+one holds one unit (an item, or a group) more. The sum is that of privacy loss distributions (S. Meiser and E.
+Mohammadi, CCS 2018; Y. Koskela et al., AISTATS 2020) through dp_accounting, rounded against us.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ SCALES = "scales "  # and a name of their own: the release of `fuse --private`
 RELATION = "add or remove one unit"
 FULL_BATCH = 20_000  # units; above, a step samples so many on average
 INTERVAL = 1e-4  # of the privacy loss: with 1e-3 the sum of 36,000 sampled steps is 1.2 % too high, with this 0.3 %
-COUNT_SHARE = 7.0  # the count of units gets 1/49 of a run's squared privacy loss: 1 % of epsilon, 3 to 30 units of error
+COUNT_SHARE = (
+    7.0  # the count of units gets 1/49 of a run's squared privacy loss: 1 % of epsilon, 3 to 30 units of error
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,13 @@ class PrivateConfig:
             raise UsageError(f"delta is a probability between 0 and 1, not {self.delta:g}")
         if self.unit not in UNITS:
             raise UsageError(f"unit is {' or '.join(UNITS)}, not {self.unit!r}")
-        ranges = {"steps": (0, 10**6), "rate": (0, 1), "clip": (1e-6, 1e6), "learning": (0, 1e3), "momentum": (0, 0.999)}
+        ranges = {
+            "steps": (0, 10**6),
+            "rate": (0, 1),
+            "clip": (1e-6, 1e6),
+            "learning": (0, 1e3),
+            "momentum": (0, 0.999),
+        }
         ranges |= {"kept": (0, 1), "local": (1, 1000), "step": (1e-6, 1e3)}
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
@@ -116,7 +124,8 @@ def epsilon(releases: Sequence[Release], delta: float) -> float:
 
     Raises :class:`MissingError` where dp_accounting is not installed.
     """
-    mu2, sampled = 0.0, {}
+    mu2 = 0.0
+    sampled: dict[tuple[float, float], int] = {}
     for release in releases:
         if release.rate >= 1:
             mu2 += release.steps / release.noise**2  # Gaussians over everything add up to one

@@ -60,7 +60,7 @@ def fit(
     initial: Initial | None = None,
     report: Callable[[int], None] | None = None,
 ) -> Lesson:
-    """Rounds as ``schedule`` says, its units the clients; ``private.local`` steps of ``private.step`` at each client."""
+    """Rounds as ``schedule`` says, its units the clients; ``private.local`` steps of ``private.step`` at each."""
     what = steps.lesson(dataset, config, private, schedule.units, initial)
     with deterministic(config.threads, pick(config.device)):
         server = Server(what.net, schedule, what.losses_of, len(what.rows), what.groups, at_once=what.at_once)

@@ -50,9 +50,7 @@ class Public:
         return found if found and "center" in found else None
 
 
-def refuse_options(
-    config: TrainConfig, *, resume: bool = False, cv: bool = False, seeds: int = 1
-) -> None:
+def refuse_options(config: TrainConfig, *, resume: bool = False, cv: bool = False, seeds: int = 1) -> None:
     """Raises :class:`UsageError` for an option that would leak, or spend what is not counted."""
     one = "split the budget by hand: one run each, with --budget to hold them"
     reasons = {
@@ -156,5 +154,5 @@ def _cleared(name: str, stream: Stream, public: Public) -> tuple[Stream, list[st
     raise MismatchError(
         f"stream {name!r} is on a scale ({now['method']}) that was fitted on these rows: one record can be read out of "
         "two such scales",
-        hint="fuse with --normalise item, l2 or none, with --private, or name the file the scale is from: --public FILE",
+        hint="fuse with --normalise item, l2 or none, with --private, or name where it is from: --public FILE",
     )

@@ -49,7 +49,8 @@ def train(
     dataset, told, beside = leaks.cleared(dataset, config, public)
     if beside and private.unit != "item":
         raise MismatchError(
-            "its scales were released for each item, not for each group", hint="fuse with --normalise item, or unit=item"
+            "its scales were released for each item, not for each group",
+            hint="fuse with --normalise item, or unit=item",
         )
     if initial is not None:
         dataset, config = initial.rescaled(dataset, config.modalities), initial.sized(config)
@@ -92,7 +93,9 @@ def train(
     checkpoint.save(output, result)
     said = warnings(private, schedule)
     if count > 1:
-        said.append(f"{count} releases of {source.name} cost epsilon {total:.4g} together ({ledger.beside(source).name})")
+        said.append(
+            f"{count} releases of {source.name} cost epsilon {total:.4g} together ({ledger.beside(source).name})"
+        )
     return result, said
 
 
@@ -121,7 +124,7 @@ def warnings(private: PrivateConfig, schedule: steps.Schedule) -> list[str]:
     said = []
     if private.delta > 1.0 / schedule.units:
         said.append(
-            f"delta {private.delta:g} is above 1/{schedule.units:,}: it would allow giving one whole {private.unit} away"
+            f"delta {private.delta:g} is above 1/{schedule.units:,}: it allows giving one whole {private.unit} away"
         )
     if private.epsilon > 10:
         said.append(f"epsilon {private.epsilon:g} promises little: above 10 an attack may be right nearly always")

@@ -48,8 +48,16 @@ def test_what_is_spent_already_cannot_be_spent_again():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{}, {"epsilon": -1.0}, {"epsilon": 1.0, "delta": 0.0}, {"epsilon": 1.0, "unit": "user"},
-              {"epsilon": 1.0, "clip": 0.0}, {"epsilon": float("nan")}, {"epsilon": 1.0, "low": 3.0, "high": 1.0}]
+    "wrong",
+    [
+        {},
+        {"epsilon": -1.0},
+        {"epsilon": 1.0, "delta": 0.0},
+        {"epsilon": 1.0, "unit": "user"},
+        {"epsilon": 1.0, "clip": 0.0},
+        {"epsilon": float("nan")},
+        {"epsilon": 1.0, "low": 3.0, "high": 1.0},
+    ],
 )
 def test_settings_that_promise_nothing_are_refused(wrong):
     with pytest.raises(UsageError):
@@ -60,11 +68,13 @@ def test_a_ledger_adds_up_and_refuses_what_would_pass_its_budget(tmp_path):
     path, one = tmp_path / "d.privacy.ndjson", [Release("training", 10.0, 1.0, 50)]
     first, _ = ledger.enter(path, "train a.pt", "item", one, (5.0, 1e-5), 1e-5)
     second, count = ledger.enter(path, "train b.pt", "item", one, None, 1e-5)
-    assert count == 2 and first < second < 2 * first
+    assert count == 2
+    assert first < second < 2 * first
     before = path.read_text()
     with pytest.raises(InputError, match="the budget is epsilon 5") as refused:
         ledger.enter(path, "train c.pt", "item", one, None, 1e-5)
-    assert refused.value.exit_code == 4 and path.read_text() == before
+    assert refused.value.exit_code == 4
+    assert path.read_text() == before
     ledger.enter(path, "train c.pt", "item", one, (9.0, 1e-5), 1e-5)  # said aloud, a budget may grow
     with pytest.raises(InputError, match="do not add up"):
         ledger.enter(path, "train d.pt", "group", one, None, 1e-5)

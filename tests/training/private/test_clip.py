@@ -124,7 +124,10 @@ def test_the_clipped_sum_of_the_linear_model_is_that_of_its_items(items: int, se
 
 @settings(max_examples=25)
 @given(
-    items=st.integers(1, 6), steps=st.integers(1, 9), inputs=st.integers(1, 7), outputs=st.integers(1, 7),
+    items=st.integers(1, 6),
+    steps=st.integers(1, 9),
+    inputs=st.integers(1, 7),
+    outputs=st.integers(1, 7),
     seed=st.integers(0, 2**20),
 )
 def test_both_ways_to_a_norm_over_steps_agree_with_the_items(items, steps, inputs, outputs, seed):

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmcli.training.config import TrainConfig
 from mmcli.cli import private as privately
+from mmcli.training.config import TrainConfig
 from mmcli.training.private import clients, steps
 from mmcli.training.private.budget import PrivateConfig
 from mmcli.training.private.steps import Engine, Schedule
@@ -61,7 +61,9 @@ def test_one_record_more_changes_nothing_but_the_gradients():
     for fusion in ("linear", "concat"):
         runs = []
         for data in (less, more):
-            schedule, releases = steps.scheduled(PRIVATE, steps.counted(data, TrainConfig(), PRIVATE), 180, fusion == "linear")
+            schedule, releases = steps.scheduled(
+                PRIVATE, steps.counted(data, TrainConfig(), PRIVATE), 180, fusion == "linear"
+            )
             what = steps.lesson(data, TrainConfig(fusion=fusion), PRIVATE, schedule.units)
             runs.append((schedule, releases, what.model, [p.detach() for p in what.net.parameters()]))
         assert runs[0][:3] == runs[1][:3]
@@ -94,7 +96,8 @@ def test_a_whole_group_moves_a_sum_by_no_more_than_the_clip(kind):
 def test_the_count_of_units_is_noisy_unless_it_is_declared():
     pytest.importorskip("dp_accounting", reason="needs the extra private")
     drawn = {steps.scheduled(PRIVATE, 10_000, None, True)[0].units for _ in range(6)}
-    assert len(drawn) > 1 and all(abs(n - 10_000) < 100 for n in drawn)
+    assert len(drawn) > 1
+    assert all(abs(n - 10_000) < 100 for n in drawn)
     assert [r.what for r in steps.scheduled(PRIVATE, 500, 400, True)[1]] == ["training"]
 
 
@@ -114,6 +117,8 @@ def test_an_empty_draw_is_a_step_of_noise_alone():
 
 def test_two_runs_of_one_seed_differ_and_the_documentation_says_so():
     data, schedule = made.data(60), dataclasses.replace(PLAIN, noise=1.0)
-    nets = [steps.fit(copy.copy(data), TrainConfig(fusion="linear"), PRIVATE, schedule=schedule)[0].net for _ in range(2)]
+    nets = [
+        steps.fit(copy.copy(data), TrainConfig(fusion="linear"), PRIVATE, schedule=schedule)[0].net for _ in range(2)
+    ]
     assert not torch.equal(nets[0].bias, nets[1].bias)
     assert "no two runs give the same bytes" in " ".join(Path(privately.__file__).read_text().replace('"', "").split())
