@@ -2,8 +2,8 @@
 
 Four tests, because none sees everything. The noise in directions that no item uses tells its size to a percent. Batch
 sizes tell sampling by coins from shuffling. Gradients of items one by one tell whether the sum is cut. The one-run
-bound (T. Steinke, M. Nasr and M. Jagielski, "Privacy auditing with one (1) training run", NeurIPS 2023) needs to know nothing
-of the training but can only prove gross faults: with ``GUESSES`` guesses, all right, no more than epsilon 4.2.
+bound (T. Steinke, M. Nasr and M. Jagielski, "Privacy auditing with one (1) training run", NeurIPS 2023) needs to know
+nothing of the training but can only prove gross faults: with ``GUESSES`` guesses, all right, no more than epsilon 4.2.
 """
 
 from __future__ import annotations
