@@ -46,8 +46,8 @@ class LinearSum(nn.Module):
         self.gain = sizes.gain
         self.maps = nn.ModuleList(nn.Linear(statistics.width(s), sizes.outputs, bias=False) for s in self.streams)
         for linear in self.maps:
-            if not linear.weight.is_meta:
-                nn.init.zeros_(linear.weight)
+            for weight in linear.parameters():
+                nn.init.zeros_(weight)
         self.bias = nn.Parameter(torch.zeros(sizes.outputs))
 
     def described(self, batch: Batch) -> list[Tensor]:

@@ -194,7 +194,7 @@ def _rescaled(stream: Stream, from_: Any, to: Any, name: str, source: str) -> St
         )
 
     def raw(values: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(values, np.float64) * np.asarray(now["scale"]) + np.asarray(now["center"])
+        return np.asarray(np.asarray(values, np.float64) * np.asarray(now["scale"]) + np.asarray(now["center"]))
 
     values = lazy.changed(stream.values, raw) if "center" in now else stream.values
     values = normalise.apply_items(values, stream.offsets, wanted)

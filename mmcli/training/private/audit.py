@@ -168,8 +168,8 @@ def _clipping(what: Lesson, schedule: Schedule) -> Check:
     each = []
     for row in range(len(what.rows)):
         loss = what.losses_of(np.array([row], np.int64)).sum()
-        own = torch.autograd.grad(loss, parameters, allow_unused=True)
-        each.append([torch.zeros_like(p) if g is None else g for g, p in zip(own, parameters, strict=True)])
+        told = torch.autograd.grad(loss, parameters, allow_unused=True)
+        each.append([torch.zeros_like(p) if g is None else g for g, p in zip(told, parameters, strict=True)])
     norms = [float(torch.stack([g.double().square().sum() for g in own]).sum().sqrt()) for own in each]
     clip = float(np.median(norms)) / 2  # where weights are zero, all norms are about the same
     wanted = [torch.zeros_like(p, dtype=torch.float64) for p in parameters]
@@ -259,10 +259,8 @@ def exposure(model: Predictor, data: Dataset) -> dict[str, Any]:
     """
     config, facts = model.config["training"]["config"], model.config["privacy"]
     rows = {split: data.rows(split) for split in ("train", "test")}
-    wanted = TrainConfig(
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
-        | {"modalities": tuple(model.modalities)}
-    )
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+    wanted = TrainConfig(**(given | {"modalities": tuple(model.modalities)}))
     private = PrivateConfig(epsilon=facts["epsilon"], delta=facts["delta"])
     if model.task == "regress":
         center, scale = (float(model.config["training"]["target"][k]) for k in ("center", "scale"))

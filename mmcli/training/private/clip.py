@@ -68,7 +68,7 @@ class Ghost:
         try:
             for module, rule in self.watched:
                 if rule is recurrent:
-                    module.forward = twin(module, self)  # type: ignore[arg-type,method-assign]
+                    module.forward = twin(module, self)  # type: ignore[arg-type]
                 else:
                     handles += rule(module, self)
             yield

@@ -72,7 +72,7 @@ def add(sums: Sequence[Tensor], clip: float, noise: float, read: Read = os.urand
     drawn = torch.from_numpy(normal(len(flat), read))
     drawn.mul_(noise * sensitivity(clip) / side).round_()
     total = flat.div_(side).round_().add_(drawn).mul_(side).to(sums[0].device)
-    return [part.view_as(s) for part, s in zip(total.split([s.numel() for s in sums]), sums, strict=True)]
+    return [part.view_as(s) for part, s in zip(torch.split(total, [s.numel() for s in sums]), sums, strict=True)]
 
 
 def count(units: int, noise: float, read: Read = os.urandom) -> int:

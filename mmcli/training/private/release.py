@@ -20,8 +20,10 @@ from mmcli.training.private import leaks, ledger, steps
 from mmcli.training.private.budget import RELATION, PrivateConfig, Release, as_json, epsilon, version
 from mmcli.training.private.leaks import Public
 
-KEPT = ("modality", "extractor", "kind", "config", "config_sha256", "fitted_sha256", "fitted", "vocabulary_size")
-KEPT += ("rate_hz", "hop_s", "sample_rate_hz", "columns", "normaliser", "spans")
+KEPT = (
+    *("modality", "extractor", "kind", "config", "config_sha256", "fitted_sha256", "fitted", "vocabulary_size"),
+    *("rate_hz", "hop_s", "sample_rate_hz", "columns", "normaliser", "spans"),
+)
 
 
 def train(

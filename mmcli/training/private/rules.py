@@ -17,7 +17,6 @@ from mmcli.models.blocks import attention, bottleneck, concat, crossmodal, late,
 from mmcli.models.nets.linear import LinearSum
 from mmcli.training.private.parts import Each, Outer, Rows
 
-
 Part = Outer | Each | Rows
 Parts = Callable[[list[Tensor]], list[Part]]
 

@@ -7,6 +7,7 @@ or counted with noise. One record more changes the clipped sum and nothing else.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -97,7 +98,7 @@ class Engine:
         self.parameters = [p for p in net.parameters() if p.requires_grad]
         self.groups = groups
         self.units = items if groups is None else int(groups.max(initial=-1)) + 1
-        self.read = read or noise.os.urandom
+        self.read = read or os.urandom
         self.ghost = Ghost(net) if groups is None else None
         self.velocity = [torch.zeros_like(p, dtype=torch.float64) for p in self.parameters]
         self.mean: list[Tensor] = []
@@ -230,11 +231,9 @@ def lesson(
     if isinstance(net, LinearSum):
         with torch.no_grad():  # the statistics of an item never change: once is enough
             chunks = [net.described(data.batch(rows[i : i + AT_ONCE])) for i in range(0, len(rows), AT_ONCE)]
-        widths = [m.in_features for m in net.maps]  # type: ignore[union-attr]
-        points = [
-            torch.cat([c[m] for c in chunks]) if chunks else torch.zeros(0, w, device=device)  # type: ignore[arg-type]
-            for m, w in enumerate(widths)
-        ]
+        widths = [int(next(m.parameters()).shape[1]) for m in net.maps]
+        empty = [torch.zeros(0, width, device=device) for width in widths]
+        points = [torch.cat([*(c[m] for c in chunks), empty[m]]) for m in range(len(widths))]
 
         def of_points(chosen: NDArray[np.int64]) -> Tensor:
             every = len(chosen) == len(rows)
