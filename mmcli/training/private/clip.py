@@ -31,8 +31,8 @@ class Ghost:
     >>> with ghost.watching(3):
     ...     out = net(torch.eye(3, 2))
     >>> sums, norms = ghost.clipped(out.sum(1), 1.0)
-    >>> norms.round(decimals=4).tolist(), sums[1].round(decimals=4).tolist()
-    ([1.4142, 1.4142, 1.0], [2.4142])
+    >>> [round(float(norm), 4) for norm in norms], round(float(sums[1]), 4)
+    ([1.4142, 1.4142, 1.0], 2.4142)
     """
 
     def __init__(self, net: nn.Module) -> None:
