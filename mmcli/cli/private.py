@@ -18,7 +18,7 @@ Private = Annotated[
         "--private",
         metavar="epsilon=E,delta=D[,...]",
         help="Differential privacy (DP-SGD); unit=group protects whole groups; also steps, rate, clip, learning, low, "
-        "high. Full batches up to 20,000 items. Noise is the operating system's: no two runs give the same bytes.",
+        "high. Full batches up to 20,000 items. The operating system seeds the noise: no two runs give the same bytes.",
     ),
 ]
 PublicFiles = Annotated[

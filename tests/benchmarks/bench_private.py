@@ -296,9 +296,7 @@ def record(_: Any) -> None:
     say("clipped sums, float32", f"{apart:.1e} from item by item (tests hold every layer)", "1e-6", apart <= 1e-6)
     start = time.process_time()
     noise.normal(10**6)
-    print(
-        f"     noise: {1e3 * (time.process_time() - start):.0f} ns CPU a number from the operating system", flush=True
-    )
+    print(f"     noise: {1e3 * (time.process_time() - start):.0f} ns CPU a number", flush=True)
 
 
 ROWS: dict[str, Callable[[Any], None]] = {

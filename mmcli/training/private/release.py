@@ -43,7 +43,7 @@ def train(
     """Train, enter the release into the ledger beside ``source``, write ``output``; the checkpoint and its warnings.
 
     ``declared`` units are public, else they are counted with noise, from the same epsilon. The files differ from run
-    to run, whatever the seed: the noise is the operating system's.
+    to run, whatever the seed: the operating system seeds the noise.
     """
     public = public or Public([])
     for other in ("val", "test"):

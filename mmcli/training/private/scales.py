@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ssl import RAND_bytes
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def scaled(
     bounds: Mapping[str, tuple[float, float]],
     epsilon: float,
     delta: float,
-    read: noise.Read = os.urandom,
+    read: noise.Read = RAND_bytes,
 ) -> Scales:
     """The data set, whose streams stand on no scale, on scales released at ``epsilon`` and ``delta`` for each item.
 

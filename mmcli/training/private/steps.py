@@ -7,9 +7,9 @@ or counted with noise. One record more changes the clipped sum and nothing else.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from ssl import RAND_bytes
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,7 @@ class Engine:
         self.parameters = [p for p in net.parameters() if p.requires_grad]
         self.groups = groups
         self.units = items if groups is None else int(groups.max(initial=-1)) + 1
-        self.read = read or os.urandom
+        self.read = read or RAND_bytes
         self.ghost = Ghost(net) if groups is None else None
         self.velocity = [torch.zeros_like(p, dtype=torch.float64) for p in self.parameters]
         self.mean: list[Tensor] = []
