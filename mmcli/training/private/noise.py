@@ -7,8 +7,8 @@ of a sum to the grid moves it by at most half a cell a coordinate, which is coun
 rounding the noise then only blurs what the exact Gaussian would have shown.
 
 Noise is drawn in double precision (Box and Muller 1958), the radius from 64 random bits and the angle from 32, whose
-gaps lie below a cell. The bits are those of OpenSSL's generator (NIST SP 800-90A), which the operating system seeds, and
-again after a fork: 16 times as fast as asking the system for each. What is beyond 9.4 standard deviations is never
+gaps lie below a cell. The bits are those of OpenSSL's generator (NIST SP 800-90A), which the operating system seeds,
+and again after a fork: 16 times as fast as asking the system for each. What is beyond 9.4 standard deviations is never
 drawn; it has probability 1e-20 a coordinate.
 """
 
