@@ -47,7 +47,7 @@ def first_line(error: BaseException, most: int = 200) -> str:
 class MmcliError(Exception):
     """Base of every error that a user can cause or mend.
 
-    ``what`` says what was found, ``source`` names the input or output it was found in, ``hint`` says what to do.
+    ``what`` says what is wrong, ``source`` names the input or output it is wrong with, ``hint`` says what to do.
     """
 
     exit_code = EXIT_BUG
@@ -64,8 +64,9 @@ class MmcliError(Exception):
         return printable(line) if self.hint is None else f"{printable(line)}\n{printable(self.hint)}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Errors travel from worker processes to the batch runner."""
-        return _rebuild, (type(self), self.what, self.source, self.hint)
+        """Errors travel between processes, with everything that was noted on them (``evidence``, ``stage``)."""
+        noted = {name: value for name, value in vars(self).items() if name not in ("what", "source", "hint")}
+        return _rebuild, (type(self), self.what, self.source, self.hint), noted
 
 
 def _rebuild(kind: type[MmcliError], what: str, source: str | None, hint: str | None) -> MmcliError:

@@ -68,11 +68,11 @@ class Registry:
 
     def _own(self) -> dict[str, str]:
         """The members of the package, and the module of each."""
-        found = {} if self._shared is None else self._shared._own()
+        members = {} if self._shared is None else self._shared._own()
         for module in pkgutil.iter_modules(self._path):
             if not module.ispkg and not module.name.startswith("_"):
-                found[module.name] = f"{self.package}.{module.name}"
-        return found
+                members[module.name] = f"{self.package}.{module.name}"
+        return members
 
     def _added(self) -> dict[str, str]:
         return {e.name: e.value for e in _installed(entry_points, tuple(sys.path)).select(group=self.group)}
@@ -82,6 +82,15 @@ class Registry:
 def _installed(find: Callable[[], EntryPoints], path: tuple[str, ...]) -> EntryPoints:
     """All entry points of what is installed along a path. Looking takes 10 ms, and a command asks a dozen times."""
     return find()
+
+
+def listed(names: Iterable[str], first: str = "") -> str:
+    """Names as a help text lists them: the default first.
+
+    >>> listed(["audio", "concat", "mean"], "concat")
+    'concat, audio, mean'
+    """
+    return ", ".join(sorted(names, key=lambda name: (name != first, name)))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -98,27 +107,40 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds modules under a path that they are also known by."""
+    """Finds modules under a path that they are also known by; asked after all others, so that a file at a path wins."""
 
     def __init__(self) -> None:
-        self.places: dict[str, str] = {}
+        self.places: dict[str, str | Registry] = {}
+        self._own: dict[str, ModuleSpec | None] = {}
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self) if fullname in self.places else None
+        return None if self._place(fullname) is None else ModuleSpec(fullname, self)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = importlib.import_module(self.places[spec.name])
-        self._own = module.__spec__
+        module = importlib.import_module(self._place(spec.name) or spec.name)
+        self._own[spec.name] = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self._own
+        if module.__spec__ is not None:  # that of the other path: the module stays what it was
+            module.__spec__ = self._own.pop(module.__spec__.name)
+
+    def _place(self, path: str) -> str | None:
+        place = self.places.get(path)
+        if isinstance(place, str):
+            return place
+        package, _, name = path.rpartition(".")
+        family = self.places.get(package)
+        return family._own().get(name) if isinstance(family, Registry) else None
 
 
 _moved = _Moved()
 sys.meta_path.append(_moved)
 
 
-def also_known_as(path: str, place: str) -> None:
-    """Let the module at ``place`` be imported as ``path`` too: one module, two names, loaded on first use."""
+def also_known_as(path: str, place: str | Registry) -> None:
+    """Let the module at ``place`` be imported as ``path`` too: one module, two names, loaded on first use.
+
+    Where ``place`` is a registry, its members are imported as ``PATH.NAME``.
+    """
     _moved.places[path] = place

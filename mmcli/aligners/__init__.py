@@ -14,6 +14,7 @@ from mmcli.errors import UsageError
 from mmcli.registry import Registry, also_known_as
 
 registry = Registry("alignment method", f"{__name__}.methods", [str(Path(__file__).parent / "methods")], group=__name__)
+also_known_as("mmcli.aligners", registry)
 also_known_as("mmcli.aligners.timemap", "mmcli.artifacts.formats.timemap")
 
 

@@ -1,27 +1,27 @@
-"""Two files in, one map out: opens both, takes what can be compared of them, runs a method, says whose map it is."""
+"""Two files in, one map out: opens both, gives the method what it accepts of them, says whose map it is."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from mmcli import aligners
+from mmcli.aligners import registry
 from mmcli.aligners.core.frames import comparable
+from mmcli.aligners.core.inputs import Input, incomparable, kind_of, method_entry
 from mmcli.aligners.core.sides import Side
 from mmcli.aligners.output.plot import Costs, between
-from mmcli.aligners.subtitles import align
-from mmcli.aligners.subtitles.activity import of_sound
-from mmcli.artifacts.formats import timemap
 from mmcli.artifacts.formats.alignment import Alignment
-from mmcli.artifacts.formats.features import Features
-from mmcli.artifacts.io import provenance
 from mmcli.errors import MismatchError, UsageError
+from mmcli.media.clips import AudioClip
 
 SOUND_METRIC = "cosine"  # between frames of `comparable`
+FRAMES = ("features", "features")  # what sounds and pictures are given as to a method that takes nothing else
+WORDS = ("audio", "text")
+SAID = {"audio": "sound", "video": "pictures", "text": "a text", "subtitle": "a subtitle", "features": "frames"}
 
 
 def align_files(
@@ -53,134 +53,148 @@ def align_files(
     a, b = Side(Path(reference), "reference", rate, missing), Side(Path(query), "query", rate, missing)
     if language is not None and b.modality != "text":
         raise UsageError(f"--language is for a text, {b.path.name} is none")
+    pair = matched(a, b, method, feature)
+    settings = pair.configured(method, config, metric, language)
+    if "score" in (a.modality, b.modality) and getattr(settings, "kind", None) == "auto":
+        settings = dataclasses.replace(settings, kind="rendition")  # plain tones are no copy of a recording
     try:
-        found, compared = _aligned(a, b, method, feature, metric, config, language)
+        alignment: Alignment = pair.module.align(pair.x, pair.y, settings)
     except MismatchError as error:
         if error.source is None and error.evidence is not None:
             error.source = b.path.name  # frames do not know what file they were made from
         raise
-    if plot is not None and compared is None:
+    if pair.member != method:  # the map names the method that was asked for
+        module = registry.load(method)
+        alignment = dataclasses.replace(alignment, method=method_entry(method, config or module.Config()))
+    alignment = dataclasses.replace(alignment, reference=a.about(), query=b.about())
+    if plot is not None and not pair.has_frames:
         raise UsageError("--plot draws frames that were compared, and here were none", hint="--page shows this pair")
-    costs = compared.costs() if compared is not None and (plot or page) else None
+    costs = pair.costs(settings) if pair.has_frames and (plot or page) else None
     if plot is not None and costs is not None:
         from mmcli.aligners.output.plot import draw
 
-        draw(plot, found, costs)
+        draw(plot, alignment, costs)
     if page is not None:
         from mmcli.aligners.output.page import write
 
-        write(page, found, a, b, costs=costs)
-    return found
+        write(page, alignment, a, b, costs=costs)
+    return alignment
 
 
-class _Compared(NamedTuple):
-    """What the method was given of the reference ``x`` and of the query ``y``, and its ``metric``."""
+class Matched(NamedTuple):
+    """A pair as a method takes it: the ``member`` of the registry, what it is given of the reference ``x`` and of the
+    query ``y``, and the ``metric`` that suits those (None: the method's own default)."""
 
-    x: Any
-    y: Any
-    metric: str
+    member: str
+    x: Input
+    y: Input
+    metric: str | None = None
 
-    def costs(self) -> Costs:
-        """Between their frames, where they are sounds."""
-        x, y = (comparable(s) if hasattr(s, "samples") else s for s in (self.x, self.y))
-        return between(x, y, self.metric)
+    @property
+    def module(self) -> ModuleType:
+        """The method."""
+        return registry.load(self.member)
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether frames are compared: of two sounds, or of what was given as frames."""
+        return (kind_of(self.x), kind_of(self.y)) in (("audio", "audio"), FRAMES)
+
+    def configured(self, method: str, config: Any, metric: str | None, language: str | None) -> Any:
+        """The configuration of the member: ``config`` is that of the ``method`` asked for, the metric set to what was
+        asked for or suits the frames, the language to that of the text."""
+        own = self.module.Config
+        fields = {f.name for f in dataclasses.fields(own)}
+        if self.member != method:  # what both of them have a field for
+            given = {} if config is None else {n: getattr(config, n) for n in fields if hasattr(config, n)}
+            config = own(**given)
+        settings = own() if config is None else config
+        if language is not None and "language" in fields:
+            settings = dataclasses.replace(settings, language=language)
+        if not self.has_frames or (metric is None and self.metric is None):
+            return settings
+        if "metric" not in fields:
+            if metric is not None:
+                raise UsageError(f"--metric has no meaning for the method {method}")
+            return settings
+        if metric is not None or settings.metric == own().metric:
+            return dataclasses.replace(settings, metric=metric or self.metric)
+        return settings
+
+    def costs(self, settings: Any) -> Costs:
+        """Between the frames of both sides, by the metric that the method went by."""
+        x, y = (comparable(side) if isinstance(side, AudioClip) else side for side in (self.x, self.y))
+        usual = SOUND_METRIC if isinstance(self.x, AudioClip) else "euclidean"
+        return between(x, y, getattr(settings, "metric", None) or self.metric or usual)
 
 
-def _aligned(
-    a: Side, b: Side, method: str, feature: str | None, metric: str | None, config: Any, language: str | None
-) -> tuple[Alignment, _Compared | None]:
-    module = aligners.registry.load(method)
-    if "subtitle" in (a.modality, b.modality):
-        return _with_subtitle(a, b, method, module.Config() if config is None else config), None
-    if b.modality == "text" and a.has_sound:
-        return _with_text(a, b, method, module.Config() if config is None else config, language), None
-    if feature is None and any(p.is_silent and q.has_sound and q.modality != "video" for p, q in ((a, b), (b, a))):
-        return _with_motion(a, b, method, module.Config() if config is None else config), None
-    x, y, chosen = inputs(a, b, module, feature)
-    settings = configured(module, method, config, metric or chosen, asked=metric is not None)
-    if "score" in (a.modality, b.modality) and getattr(settings, "kind", None) == "auto":
-        settings = dataclasses.replace(settings, kind="rendition")  # plain tones are no copy of a recording
-    found: Alignment = module.align(x, y, settings)
-    found = dataclasses.replace(found, reference=a.about(), query=b.about())
-    return found, _Compared(x, y, getattr(settings, "metric", None) or chosen or _usual(x))
+def matched(a: Side, b: Side, method: str, feature: str | None = None) -> Matched:
+    """Which member aligns two sides, and what it is given of them: the one place that decides.
+
+    For ``auto`` it is the first member, ``auto`` itself before all others, that accepts what there is. ``feature`` is
+    extracted of both, where it is not for words that they are compared. Raises MismatchError where nothing takes such
+    a pair, UsageError where another method does.
+    """
+    registry.load(method)
+    kinds = [k for k in itertools.product(a.kinds, b.kinds) if feature is None or "subtitle" in k or k == WORDS]
+    if feature is not None and not kinds:
+        return Matched(method, a.extract(feature), b.extract(feature))
+    kinds.sort(key=lambda k: k[0] != k[1])
+    for pair in kinds:
+        for member in _members() if method == "auto" else (method,):
+            module = registry.load(member)
+            if pair in module.ACCEPTS:
+                if pair == FRAMES and getattr(module, "WIDTHS", "same") != "any":
+                    _same_extractor(a, b)
+                return Matched(member, a.input(pair[0]), b.input(pair[1]))
+            if FRAMES in module.ACCEPTS and pair == ("audio", "audio"):
+                return Matched(member, comparable(a.sound), comparable(b.sound), SOUND_METRIC)
+            if FRAMES in module.ACCEPTS and pair == ("video", "video"):
+                return Matched(member, a.pictures, b.pictures)
+    raise _refused(a, b, method)
 
 
-def _usual(x: Any) -> str:
-    """The metric of a method that names none."""
-    return SOUND_METRIC if hasattr(x, "samples") else "euclidean"
+def _members() -> Iterator[str]:
+    """What ``auto`` chooses among: itself, then the others."""
+    yield "auto"
+    yield from (name for name in registry.names() if name != "auto")
 
 
-def _with_subtitle(a: Side, b: Side, method: str, config: Any) -> Alignment:
-    """Cues against speech activity, whichever side they are on."""
+def _refused(a: Side, b: Side, method: str) -> MismatchError | UsageError:
+    """The error to raise where the method does not take the pair: with what else takes it, or what is to be done."""
     if method != "auto":
-        raise UsageError(f"--method {method} cannot compare a subtitle", hint="use --method auto")
-    if b.modality != "subtitle":  # the subtitle is the reference: found the other way round, and turned
-        found = _with_subtitle(Side(b.path, "reference"), Side(a.path, "query"), method, config)
-        turned = timemap.TimeMap(found).invert()
-        reason = re.sub(r"rate (\S+)/(\S+)$", r"rate \2/\1", found.quality["reason"])
-        return dataclasses.replace(
-            found,
-            knots=turned.knots,
-            breaks=turned.breaks,
-            offset_s=turned.offset_s,
-            rate=turned.rate,
-            ppm=None if turned.rate is None else (turned.rate - 1.0) * 1e6,
-            quality={**found.quality, "reason": reason},
-            reference=found.query,
-            query=found.reference,
-        )
-    if a.modality == "subtitle":
-        activity = align.activity_of_cues(a.cues)
-    elif a.has_sound:
-        activity = of_sound(a.sound)
-    else:
+        try:
+            other = matched(a, b, "auto")
+        except MismatchError as error:
+            return error
+        y, x = SAID[kind_of(other.y)], SAID[kind_of(other.x)]
+        return UsageError(f"--method {method} cannot compare {y} and {x}", hint="use --method auto")
+    hint = None
+    if a.has_frames or b.has_frames:
+        media, frames = (b, a) if a.has_frames else (a, b)
+        name = frames.features.meta.get("extractor")
+        if frames.modality == "series" and media.modality in ("audio", "video"):
+            return MismatchError(
+                f"{frames.path.name} is a series, {media.path.name} a recording",
+                hint=f"extract features of {media.path.name} first; two kinds are compared by what they share",
+            )
+        if isinstance(name, str) and media.modality in ("audio", "video"):
+            return MismatchError(
+                f"{frames.path.name} holds features, {media.path.name} does not",
+                hint=f"extract {name} from {media.path.name} first, or give both media files",
+            )
+    if a.modality == "text" and b.has_sound:
+        hint = "the recording comes first: it is the REFERENCE, the text the QUERY"
+    return incomparable((a.modality, b.modality), (a.path.name, b.path.name), hint=hint)
+
+
+def _same_extractor(a: Side, b: Side) -> None:
+    names = [side.features.meta.get("extractor") for side in (a, b)]
+    if None not in names and names[0] != names[1]:
         raise MismatchError(
-            f"a file of kind {a.modality} ({a.path.name}) and a subtitle ({b.path.name}) cannot be compared"
+            f"{a.path.name} holds {names[0]}, {b.path.name} holds {names[1]}",
+            hint="extract both with one extractor, or --method ctw",
         )
-    return align.against(
-        activity, b.cues, reference=a.about(), query=b.about(), force=getattr(config, "force", False), config=config
-    )
-
-
-def _with_text(a: Side, b: Side, method: str, config: Any, language: str | None) -> Alignment:
-    """The lines and words of a text in a recording of it."""
-    from mmcli.aligners.speech import transcript
-    from mmcli.aligners.speech.language import named
-
-    if method != "auto":
-        raise UsageError(f"--method {method} cannot compare a text", hint="use --method auto")
-    force = bool(getattr(config, "force", False))
-    found = transcript.align(a.sound, b.text, b.path.name, language=language, force=force)
-    segments = transcript.segments_of(found)
-    lines = [s for s in segments if s["kind"] == "line"]
-    unspoken = sum(not s["spoken"] for s in lines)
-    reason = f"{len(lines) - unspoken} of {len(lines)} lines are spoken"
-    reason += f"; in order they fit {found.gain:.2f} nats a frame better than backwards"
-    if found.language != "en":
-        reason += f"; {named(found.language)}, its sounds from espeak-ng"
-    if found.guessed:
-        reason += ", sounded out by their letters: " + " ".join(found.guessed[:8])
-    return Alignment(
-        model="warp",
-        knots=np.empty((0, 2)),
-        quality={"ratio": None, "verdict": found.verdict, "reason": reason},
-        method={"name": "auto", "config": provenance.config_dict(config)},
-        reference=a.about(),
-        query=b.about(),
-        segments=segments,
-    )
-
-
-def _with_motion(a: Side, b: Side, method: str, config: Any) -> Alignment:
-    """A film without sound against a sound."""
-    from mmcli.aligners.linear import motion
-
-    if method != "auto":
-        raise UsageError(f"--method {method} cannot compare pictures and sound", hint="use --method auto")
-    film = "reference" if a.is_silent else "query"
-    x, y = (side.clip if side.is_silent else side.sound for side in (a, b))
-    found = motion.align(x, y, film=film, name=method, config=config)
-    return dataclasses.replace(found, reference=a.about(), query=b.about())
 
 
 def plan_files(
@@ -195,64 +209,5 @@ def plan_files(
 ) -> Any:
     """What :func:`align_files` with the method ``dtw`` would take, see :func:`mmcli.aligners.methods.dtw.plan`."""
     a, b = Side(Path(reference), "reference", rate, missing), Side(Path(query), "query", rate, missing)
-    module = aligners.registry.load("dtw")
-    x, y, chosen = inputs(a, b, module, feature)
-    return module.plan(x, y, configured(module, "dtw", config, metric or chosen, asked=metric is not None))
-
-
-def inputs(a: Side, b: Side, module: Any, feature: str | None) -> tuple[Any, Any, str | None]:
-    """What the method is given of both sides, and the metric that suits it (None: the method's own default)."""
-    if feature is not None:
-        return a.extract(feature), b.extract(feature), None
-    if a.has_frames and b.has_frames:
-        x, y = a.features, b.features
-        if getattr(module, "WIDTHS", "same") != "any":
-            _same_extractor(a, b, x, y)
-        return x, y, None
-    if a.has_sound and b.has_sound:
-        if "audio" in module.INPUTS:
-            return a.sound, b.sound, None
-        return comparable(a.sound), comparable(b.sound), SOUND_METRIC
-    if a.modality == b.modality == "video":
-        return a.pictures, b.pictures, None
-    if a.has_frames or b.has_frames:
-        media, frames = (b, a) if a.has_frames else (a, b)
-        name = frames.features.meta.get("extractor")
-        if frames.modality == "series" and media.modality in ("audio", "video"):
-            raise MismatchError(
-                f"{frames.path.name} is a series, {media.path.name} a recording",
-                hint=f"extract features of {media.path.name} first; two kinds are compared by what they share",
-            )
-        if isinstance(name, str) and media.modality in ("audio", "video"):
-            raise MismatchError(
-                f"{frames.path.name} holds features, {media.path.name} does not",
-                hint=f"extract {name} from {media.path.name} first, or give both media files",
-            )
-    turned = a.modality == "text" and b.has_sound
-    raise MismatchError(
-        f"a file of kind {a.modality} ({a.path.name}) and one of kind {b.modality} ({b.path.name}) cannot be compared",
-        hint="the recording comes first: it is the REFERENCE, the text the QUERY" if turned else None,
-    )
-
-
-def configured(module: Any, method: str, config: Any, metric: str | None, *, asked: bool) -> Any:
-    """The method's configuration with the metric that was asked for, or that suits the features unless one is set."""
-    settings = module.Config() if config is None else config
-    if metric is None:
-        return settings
-    if not any(f.name == "metric" for f in dataclasses.fields(settings)):
-        if asked:
-            raise UsageError(f"--metric has no meaning for the method {method}")
-        return settings
-    if asked or settings.metric == module.Config().metric:
-        return dataclasses.replace(settings, metric=metric)
-    return settings
-
-
-def _same_extractor(a: Side, b: Side, x: Features, y: Features) -> None:
-    names = x.meta.get("extractor"), y.meta.get("extractor")
-    if None not in names and names[0] != names[1]:
-        raise MismatchError(
-            f"{a.path.name} holds {names[0]}, {b.path.name} holds {names[1]}",
-            hint="extract both with one extractor, or --method ctw",
-        )
+    pair = matched(a, b, "dtw", feature)
+    return pair.module.plan(pair.x, pair.y, pair.configured("dtw", config, metric, None))

@@ -32,7 +32,7 @@ COMMANDS = {
     "info": "Show what a file holds, and check it.",
 }
 
-ROOMS = {"align": "align.one", "evaluate": "evaluate.model"}  # commands that are a room, and the file they begin in
+ROOMS = {"align": "align.one", "evaluate": "evaluate.command"}  # commands that are a room, and the file they begin in
 
 # The exception classes of the command-line parser, reached through typer because newer releases carry a copy of click.
 _ParserUsageError: Any = typer.BadParameter.__bases__[0]

@@ -36,6 +36,8 @@ MaxFailures = Annotated[
     str | None, typer.Option(metavar="N|P%", help="Stop beyond. [default: when the first 50 all fail]")
 ]
 
+LONGEST_S, TERM = 3600.0, 2000  # seconds an input may take, inputs until a worker is replaced
+
 
 def named(inputs: Sequence[str] | None, listed: str | None, *, nul: bool) -> list[str]:
     """The inputs of the command line and those of ``--from``."""
@@ -67,20 +69,30 @@ def folder(output: str) -> Iterator[tuple[Path, str | None]]:
 
 
 def options(
-    jobs: int | None, timeout: float | None, shard: str | None, retry_failed: bool, max_failures: str | None
+    jobs: int | None,
+    timeout: float | None,
+    shard: str | None,
+    retry_failed: bool,
+    max_failures: str | None,
+    *,
+    memory: float | None = None,
+    recycle: int = TERM,
 ) -> each.Options:
-    """How a batch runs, from the options of the command line."""
+    """How a batch runs, from the options of the command line: ``timeout`` in seconds, ``memory`` in MB."""
     from mmcli.batch.plan import each
     from mmcli.batch.state import ledger
     from mmcli.batch.workers import run
-    from mmcli.batch.workers import shard as shards
 
     if max_failures is not None:
         ledger.most_failures(max_failures, 1)
     return each.Options(
         jobs=jobs,
-        limits=run.Limits(3600.0 if timeout is None else timeout or None),
-        shard=None if shard is None else shards.parse(shard),
+        limits=run.Limits(
+            LONGEST_S if timeout is None else timeout or None,
+            None if memory is None else int(memory * 1e6),
+            recycle or None,
+        ),
+        shard=None if shard is None else ledger.shard_of(shard),
         retry_failed=retry_failed,
         max_failures=max_failures,
     )

@@ -24,59 +24,66 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmcli import extractors
 from mmcli.cli import batching, console
 from mmcli.cli.options import Jobs, JsonFlag, Missing, Set, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
+from mmcli.registry import listed
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from mmcli.batch.plan.streams import Stream
-
-Names = Annotated[str | None, typer.Option(metavar="NAME,...", help="Extractors, separated by commas.")]
+    from mmcli.batch.plan.plan import Stream
 
 
-def _named(values: dict[str, Any]) -> dict[str, list[str]]:
-    kinds = ("audio", "image", "video", "text", "series")
-    return {kind: [n.strip() for n in values[kind].split(",") if n.strip()] for kind in kinds if values.get(kind)}
+def _names(modality: str) -> Any:
+    """The option that chooses the extractors of a modality."""
+    known = listed(extractors.registry(modality).names(), extractors.DEFAULTS[modality])
+    return typer.Option(metavar="NAME,...", help=f"Extractors, separated by commas: {known}.")
 
 
-def _streams(values: dict[str, Any]) -> dict[str, list[Stream]]:
+MODALITIES = ("audio", "image", "video", "text", "series")  # each an option that names its extractors
+
+
+def _streams(
+    named: Mapping[str, str | None], modality: str, set_: list[str] | None, rate: float | None
+) -> dict[str, list[Stream]]:
     """The extractors in use, configured by --set NAME.FIELD=VALUE; where two share a name, MODALITY.NAME.FIELD."""
-    from mmcli import extractors
-    from mmcli.batch.plan import streams
+    from mmcli.batch.plan import plan
 
-    assigned = split(values["set_"])
-    if values.get("rate") is not None:
-        assigned.setdefault("series.raw", {}).setdefault("rate", str(values["rate"]))
-    found: dict[str, list[Stream]] = {}
+    assigned = split(set_)
+    wanted = {kind: [n.strip() for n in names.split(",") if n.strip()] for kind, names in named.items() if names}
+    streams: dict[str, list[Stream]] = {}
     known: set[str] = set()
-    for modality, names in streams.chosen(_named(values), values["modality"]).items():
-        found[modality] = []
-        for name, file in map(streams.parted, names):
-            kind = extractors.registry(modality).load(name).Config
-            fields = {**file, **assigned.get(f"{modality}.{name}", {})}
-            if modality != "table" or name != "raw":  # `raw.rate` is the series' one
+    for kind, names in plan.chosen(wanted, modality).items():
+        streams[kind] = []
+        for name, file in map(plan.parted, names):
+            own = assigned.get(f"{kind}.{name}", {})
+            fields = {**file, **own}
+            if kind != "table" or name != "raw":  # `raw.rate` is the series' one
                 fields = {**assigned.get(name, {}), **fields}
-            found[modality].append(streams.stream(modality, name, configure(kind, fields, name)))
-            known |= {name, f"{modality}.{name}"}
+            config = configure(extractors.registry(kind).load(name).Config, fields, name)
+            if rate is not None and (kind, name) == ("series", "raw") and "rate" not in own:
+                config = dataclasses.replace(config, rate=rate)
+            streams[kind].append(plan.stream(kind, name, config))
+            known |= {name, f"{kind}.{name}"}
+    if rate is not None and "series.raw" not in known:
+        raise UsageError("--rate is for series, as the extractor raw reads them; it is not in use here")
     refuse_unused(assigned, known)
-    return found
+    return streams
 
 
 def configs(values: dict[str, Any]) -> dict[str, Any]:
     """The configurations of the extractors in force."""
-    return {(s.key if s.name == "raw" else s.name): s.config for ones in _streams(values).values() for s in ones}
-
-
-LONGEST_S, TERM = 3600.0, 2000  # seconds an input may take, inputs until a worker is replaced
+    streams = _streams({kind: values[kind] for kind in MODALITIES}, values["modality"], values["set_"], values["rate"])
+    return {(s.key if s.name == "raw" else s.name): s.config for ones in streams.values() for s in ones}
 
 
 @mm_command(configs)
@@ -94,11 +101,11 @@ def command(
     modality: Annotated[
         str, typer.Option(metavar="NAME", help="auto, audio, image, video, text, series, table.")
     ] = "auto",
-    audio: Names = None,
-    image: Names = None,
-    video: Names = None,
-    text: Names = None,
-    series: Names = None,
+    audio: Annotated[str | None, _names("audio")] = None,
+    image: Annotated[str | None, _names("image")] = None,
+    video: Annotated[str | None, _names("video")] = None,
+    text: Annotated[str | None, _names("text")] = None,
+    series: Annotated[str | None, _names("series")] = None,
     set_: Set = None,
     fitted: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="What an extractor learned earlier. Repeatable.")
@@ -115,13 +122,13 @@ def command(
     jobs: Jobs = None,
     timeout: Annotated[
         float, typer.Option(min=0.0, metavar="S", help="Seconds an input may take; 0: any.")
-    ] = LONGEST_S,
+    ] = batching.LONGEST_S,
     memory: Annotated[
         float | None, typer.Option(min=1.0, metavar="MB", help="Memory an input may take. [default: its share]")
     ] = None,
     recycle: Annotated[
         int, typer.Option(min=0, metavar="N", help="Inputs until a worker is replaced; 0: never.")
-    ] = TERM,
+    ] = batching.TERM,
     engine: Annotated[
         str,
         typer.Option(
@@ -152,12 +159,9 @@ def command(
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # as in the workers: the same bytes whoever computes
     from mmcli.batch.jobs import extract
-    from mmcli.batch.state import ledger
-    from mmcli.batch.workers import run
-    from mmcli.batch.workers import shard as shards
 
     named = {"audio": audio, "image": image, "video": video, "text": text, "series": series}
-    streams = _streams({**named, "modality": modality, "set_": set_, "rate": rate})
+    streams = _streams(named, modality, set_, rate)
     if device not in ("auto", "cpu", "cuda"):
         raise UsageError(f"--device {device!r}", hint="auto, cpu or cuda")
     if progress not in ("auto", "json"):
@@ -166,29 +170,23 @@ def command(
     if not inputs:
         raise UsageError("nothing to extract from", hint="name files, folders or a manifest")
     options = extract.Options(
+        **vars(batching.options(jobs, timeout, shard, retry_failed, max_failures, memory=memory, recycle=recycle)),
         modality=modality,
         media={"track": track, "channel": channel, "missing": missing},
         fitted=tuple(fitted or ()),
         sound_only=modality == "audio" or (audio is not None and video is None),
-        jobs=jobs,
-        limits=run.Limits(timeout or None, None if memory is None else int(memory * 1e6), recycle or None),
-        shard=None if shard is None else shards.parse(shard),
         force=force,
-        retry_failed=retry_failed,
         verify_source=verify_source,
         allow_missing=allow_missing,
-        max_failures=max_failures,
         segments=segments,
         device=device,
     )
     if engine not in ("local", "ray"):
         raise UsageError(f"--engine {engine!r}", hint="local or ray")
-    if engine == "ray" and (timeout != LONGEST_S or memory is not None or recycle != TERM):
+    if engine == "ray" and (timeout != batching.LONGEST_S or memory is not None or recycle != batching.TERM):
         raise UsageError("--timeout, --memory and --recycle are for our own workers", hint="set limits on the cluster")
     if address is not None and engine != "ray":
         raise UsageError("--address belongs to --engine ray")
-    if max_failures is not None:
-        ledger.most_failures(max_failures, 1)
     if output == "-" or output.endswith(".npz"):
         _one(inputs, output, streams, options)
         return
@@ -206,10 +204,10 @@ def _engine(name: str, address: str | None) -> Iterator[Executor | None]:
     if name == "local":
         yield None
         return
-    from mmcli.batch.workers import cluster
+    from mmcli.batch.workers import executor
 
-    with cluster.ray(address) as executor:
-        yield executor
+    with executor.ray(address) as cluster:
+        yield cluster
 
 
 def _one(inputs: list[str], output: str, streams: dict[str, list[Stream]], options: Any) -> None:
@@ -221,10 +219,10 @@ def _one(inputs: list[str], output: str, streams: dict[str, list[Stream]], optio
         raise UsageError("a store takes folders", source=output, hint="name a folder: s3://BUCKET/FEATURES")
     if len(inputs) != 1:
         raise UsageError(f"{len(inputs)} inputs do not go into one file", source=output, hint="name a folder with -o")
-    found = extract.extract_one(inputs[0], output, streams, options, console.say)
-    features.save(output, found)
-    shape = " x ".join(map(str, found.values.shape))
-    console.say(f"{output}: {found.meta['modality']}.{found.meta['extractor']}, {shape}")
+    item = extract.extract_one(inputs[0], output, streams, options, console.say)
+    features.save(output, item)
+    shape = " x ".join(map(str, item.values.shape))
+    console.say(f"{output}: {item.meta['modality']}.{item.meta['extractor']}, {shape}")
 
 
 def _dry(plan: Any, json: bool) -> None:

@@ -35,6 +35,8 @@ from mmcli.cli import batching, console, options
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
+from mmcli.fusion import registry as strategies
+from mmcli.registry import listed
 
 
 def configs(values: dict[str, Any]) -> dict[str, Any]:
@@ -56,8 +58,7 @@ def command(
     strategy: Annotated[
         str | None,
         typer.Option(
-            help="none, concat, block, mean, max, weighted, cca, attention. [default: none for a manifest, concat for "
-            "features]"
+            help=f"none, {listed(strategies.names(), 'concat')}. [default: none for a manifest, concat for features]"
         ),
     ] = None,
     weight: Annotated[
@@ -177,7 +178,9 @@ def command(
         plan = Plan(strategy, config, normalise or "zscore", reference, label_type, balance, match, seed, words=words)
         if also:
             plan = dataclasses.replace(plan, augmenting=also["augment"])
-        shard_bytes = options.parse(shard_size or "256MB", "--shard-size") if _is_folder(output) else None
+        shard_bytes = None
+        if _is_folder(output):
+            shard_bytes = int(options.size(shard_size or "256MB", "--shard-size", least=1))
         summary = _fuse_manifest(inputs[0], output, plan, shard_bytes, private, bounds)
     if json:
         console.emit(summary)
@@ -199,9 +202,7 @@ def _augmenting(balance: str, set_: list[str] | None) -> dict[str, Any]:
 
 
 def _config(strategy: str, weight: list[str] | None, set_: list[str] | None, also: Iterable[str] = ()) -> Any:
-    from mmcli.fusion import registry
-
-    module = registry.load(strategy)
+    module = strategies.load(strategy)
     assigned = options.split(set_)
     options.refuse_unused(assigned, [strategy, *also])
     if not weight:
@@ -224,11 +225,11 @@ def _fuse_single(inputs: list[str], output: Path, maps: list[Path], plan: Any) -
     from mmcli.artifacts.formats import features
     from mmcli.fusion.dataset import single
 
-    found, notes = single.fuse(single.open_inputs([Path(name) for name in inputs]), single.load_maps(maps), plan)
+    fused, notes = single.fuse(single.open_inputs([Path(name) for name in inputs]), single.load_maps(maps), plan)
     for note in notes:
         console.say(note)
-    features.save(output, found)
-    frames, width = found.values.shape
+    features.save(output, fused)
+    frames, width = fused.values.shape
     console.say(f"{output}: {frames} frames of width {width}, {plan.strategy} of {len(inputs)} streams")
     return {"schema": "mmcli/fuse@1", "output": str(output), "frames": frames, "width": width}
 
@@ -255,11 +256,11 @@ def _fuse_manifest(
 
     rows = manifest.load(source)
     with console.progress("fuse", len(rows.rows)) as progress:
-        found = assemble.assemble(rows, plan, progress, lazily=shard_bytes is not None)
-    data = found.dataset
-    for item, reason in found.failed:
+        assembled = assemble.assemble(rows, plan, progress, lazily=shard_bytes is not None)
+    data = assembled.dataset
+    for item, reason in assembled.failed:
         console.warn(f"{item}: left out: {reason}")
-    for note in found.notes:
+    for note in assembled.notes:
         console.say(note)
     told: dict[str, Any] = {}
     if private is not None:
@@ -293,6 +294,6 @@ def _fuse_manifest(
         "items": data.items,
         "splits": splits,
         "streams": streams,
-        "failed": len(found.failed),
+        "failed": len(assembled.failed),
         **told,
     }

@@ -44,27 +44,27 @@ def source(path: Path) -> dict[str, Any]:
 BATCH = 64
 
 
-def as_judged(found: Any) -> Any:
+def as_judged(predictor: Any) -> Any:
     """The :class:`mmcli.evaluation.model.Model` of a :class:`mmcli.training.fit.predictor.Predictor`."""
     from mmcli.evaluation.model import Access, Model
 
     def batches(data: Any, rows: Any) -> Iterator[Any]:
         import numpy as np
 
-        packed = found.packed(data.select(rows))
+        packed = predictor.packed(data.select(rows))
         for start in range(0, len(rows), BATCH):
             yield packed.batch(np.arange(start, min(start + BATCH, len(rows)), dtype=np.int64))
 
-    model = found.config["model"]
+    model = predictor.config["model"]
     return Model(
-        predict=lambda data, rows: found.predict(data.select(rows)),
-        task=found.task,
-        classes=found.classes,
-        name=Path(found.name).name,
-        modalities=tuple(found.modalities),
+        predict=lambda data, rows: predictor.predict(data.select(rows)),
+        task=predictor.task,
+        classes=predictor.classes,
+        name=Path(predictor.name).name,
+        modalities=tuple(predictor.modalities),
         fusion=(model.get("fusion") or model)["name"],
-        access=Access(found.net, batches, found.meaning),
-        facts={"parameters": _parameters(found.net)} | _pool(found.config),
+        access=Access(predictor.net, batches, predictor.meaning),
+        facts={"parameters": _parameters(predictor.net)} | _pool(predictor.config),
     )
 
 

@@ -77,10 +77,10 @@ def describe(path: Path, *, validate: bool = False) -> dict[str, Any]:
     except InputError:
         schema = None  # not one of ours
     if schema is not None:
-        found = inspect.validate(path)
-        summary = dict(found["summary"])
+        checked = inspect.validate(path)
+        summary = dict(checked["summary"])
         checks = ["valid"] + (["without content_sha256"] if summary.get("sealed") is False else [])
-        return {"schema": found["schema"], **summary, **({"check": ", ".join(checks)} if validate else {})}
+        return {"schema": checked["schema"], **summary, **({"check": ", ".join(checks)} if validate else {})}
     from mmcli.media import probe
 
     facts = probe.describe(path)
@@ -104,32 +104,32 @@ def _decoded(path: Path, modality: str) -> str:
 def _table(path: Path, target: Path) -> None:
     """A features file as csv: a column for the time, one for each value of a frame."""
     from mmcli.artifacts.formats import features
-    from mmcli.artifacts.io import table
+    from mmcli.artifacts.io import atomic
 
-    found = features.load(path)
-    names = found.meta.get("columns") or [f"v{i}" for i in range(found.width)]
-    flat = found.flat()
-    rows = ([repr(float(t)), *map(str, row)] for t, row in zip(found.times, flat, strict=True))
-    table.write_csv(target, ["time", *names], rows)
-    console.say(f"{target}: {found.frames} rows, {found.width + 1} columns")
+    item = features.load(path)
+    names = item.meta.get("columns") or [f"v{i}" for i in range(item.width)]
+    flat = item.flat()
+    rows = ([repr(float(t)), *map(str, row)] for t, row in zip(item.times, flat, strict=True))
+    atomic.write_csv(target, ["time", *names], rows)
+    console.say(f"{target}: {item.frames} rows, {item.width + 1} columns")
 
 
 def _lines(value: Any, indent: str = "") -> list[str]:
     """Plain JSON as indented ``name: value`` lines for people."""
-    found: list[str] = []
+    lines: list[str] = []
     items = value.items() if isinstance(value, dict) else ((None, v) for v in value)
     for name, inner in items:
         start = f"{indent}{name}:" if name is not None else f"{indent}-"
         if isinstance(inner, dict) and inner:
-            found += [start, *_lines(inner, indent + "  ")]
+            lines += [start, *_lines(inner, indent + "  ")]
         elif isinstance(inner, list) and inner and all(isinstance(i, dict) for i in inner):
             if name != "files":
-                found.append(start)
+                lines.append(start)
             for one in inner:
-                found += [*_lines(one, indent + ("  " if name != "files" else "")), ""]
+                lines += [*_lines(one, indent + ("  " if name != "files" else "")), ""]
         else:
-            found.append(f"{start} {_short(inner)}")
-    return found
+            lines.append(f"{start} {_short(inner)}")
+    return lines
 
 
 def _short(value: Any) -> str:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import math
 import re
+import tomllib
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from mmcli.cli import console, tomlconfig
-from mmcli.errors import UsageError
+from mmcli.cli import console
+from mmcli.errors import InputError, MissingError, UsageError
 from mmcli.registry import nearest
 
 Jobs = Annotated[
@@ -43,6 +45,88 @@ def gaps(value: str) -> str:
 
 Missing = Annotated[str, typer.Option(metavar="HOW", callback=gaps, help="Gaps in series: refuse or interpolate.")]
 
+# ``--config FILE.toml`` and ``--print-config``.
+#
+# A file has one table per command, its keys the long options; the table ``set`` below it holds the fields of methods::
+#
+#     [extract]
+#     audio = "logmel,mfcc"
+#     jobs = 2
+#     [extract.set.logmel]
+#     hop_s = 0.01
+#
+# Flags on the command line win. An unknown key is an error that names the nearest one.
+
+
+def from_file(context: typer.Context, path: Path | None) -> Path | None:
+    """The callback of ``--config``: what the file says becomes the defaults of the other options."""
+    if path is None or context.resilient_parsing:
+        return path
+    name = str(context.info_name)
+    section = _file(path).get(name, {})
+    known = {(p.name or "").rstrip("_"): p for p in context.command.params if p.name not in ("config", "print_config")}
+    defaults: dict[str, Any] = {}
+    for key, value in section.items():
+        option = key.replace("-", "_")
+        if option == "set" and "set" in known:
+            defaults["set_"] = list(_assignments(value))
+        elif option in known:
+            many = known[option].multiple if hasattr(known[option], "multiple") else False
+            defaults[str(known[option].name)] = [str(v) for v in value] if many and isinstance(value, list) else value
+        else:
+            offers = [k.replace("_", "-") for k in known]
+            raise UsageError(f"unknown key {key!r} in table [{name}]", source=path, hint=nearest(key, offers))
+    context.default_map = {**(context.default_map or {}), **defaults}
+    return path
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise MissingError("no such file", source=path) from None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", source=path) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"is not TOML: {error}", source=path) from error
+
+
+def as_toml(command: str, values: dict[str, Any], configs: dict[str, Any]) -> str:
+    """The options in force as TOML that ``--config`` reads back; ``configs`` are dataclasses by method name."""
+    import tomli_w
+
+    names = {parameter: parameter.rstrip("_").replace("_", "-") for parameter in values}
+    table: dict[str, Any] = {names[k]: _toml(v) for k, v in values.items() if names[k] != "set" and v not in (None, [])}
+    methods = {method: dataclasses.asdict(config) for method, config in configs.items()}
+    if methods:
+        table["set"] = {m: {k: _toml(v) for k, v in fields.items() if v is not None} for m, fields in methods.items()}
+    return tomli_w.dumps({command: table}).rstrip("\n")
+
+
+def _toml(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_toml(item) for item in value]
+    return value if isinstance(value, bool | int | float) else str(value)
+
+
+def _assignments(table: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """``METHOD.FIELD=VALUE`` of a table of methods; ``[set.series.raw]`` and ``[set."series.raw"]`` are the same."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _assignments(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}={_plain(value)}"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(_plain(v) for v in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
 _COMMON: dict[str, tuple[Any, Any]] = {
     "quiet": (
         Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but warnings and errors.")],
@@ -57,7 +141,7 @@ _COMMON: dict[str, tuple[Any, Any]] = {
                 metavar="FILE.toml",
                 help="Read options from the table named like the command. Flags win.",
                 is_eager=True,
-                callback=tomlconfig.apply,
+                callback=from_file,
             ),
         ],
         None,
@@ -95,8 +179,8 @@ def command(configs: Configs | None = None) -> Callable[[Callable[..., None]], C
             console.settings.verbose = int(common["verbose"])
             console.settings.debug = common["debug"]
             if common["print_config"]:
-                found = configs(values) if configs else {}
-                console.data(tomlconfig.render(function.__module__.split(".")[2], values, found))
+                in_force = configs(values) if configs else {}
+                console.data(as_toml(function.__module__.split(".")[2], values, in_force))
                 return
             function(**values)
 
@@ -119,13 +203,13 @@ def split(assignments: Iterable[str] | None) -> dict[str, dict[str, str]]:
     >>> split(["logmel.hop_s=0.01", "logmel.bands=40"])
     {'logmel': {'hop_s': '0.01', 'bands': '40'}}
     """
-    found: dict[str, dict[str, str]] = {}
+    assigned: dict[str, dict[str, str]] = {}
     for text in assignments or ():
         name, dot, rest = text.partition("=")[0].rpartition(".")
         if "=" not in text or not dot or not name or not rest:
             raise UsageError(f"--set {text!r} is not NAME.FIELD=VALUE", hint="for example --set logmel.hop_s=0.01")
-        found.setdefault(name, {})[rest] = text.partition("=")[2]
-    return found
+        assigned.setdefault(name, {})[rest] = text.partition("=")[2]
+    return assigned
 
 
 def configure(kind: type[C], fields: dict[str, str] | None, name: str) -> C:
@@ -193,18 +277,29 @@ def _read(text: str, hint: Any, where: str) -> Any:
 
 # Numbers of bytes as people write them.
 
-UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
-_WRITTEN = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([kMG]i?)?B?")
+_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmg]i?)(b)?|(b)?)", re.IGNORECASE)
 
 
-def parse(text: str, option: str) -> int:
-    """The bytes that a text means; of decimal units (MB) or binary ones (MiB).
+def size(text: str, option: str, unit: int = 1, least: float = 0) -> float:
+    """What a text such as ``256MB`` means, in units of ``unit`` bytes; a number alone counts these units.
 
-    >>> parse("256MB", "--shard-size"), parse("1.5 GiB", "--shard-size")
-    (256000000, 1610612736)
+    Units are decimal (kB, MB, GB) or binary (KiB, MiB, GiB), in any case, and their B may be left out. Raises
+    :class:`UsageError`, naming the option, for anything else and for less than ``least``.
+
+    >>> size("256MB", "--shard-size"), size("1.5 GiB", "--shard-size"), size("300", "--shard-size")
+    (256000000.0, 1610612736.0, 300.0)
+    >>> size("1GB", "--memory", unit=10**6), size("512", "--memory", unit=10**6)
+    (1000.0, 512.0)
     """
-    match = _WRITTEN.fullmatch(text.strip().replace("K", "k"))
-    size = int(float(match[1]) * UNITS[match[2] or ""]) if match else 0
-    if size < 1:
-        raise UsageError(f"{option} is {text!r}; a number of bytes is wanted", hint=f"for example {option} 256MB")
-    return size
+    match = _SIZE.fullmatch(text.strip())
+    written = (match[2] or "").lower() if match else ""
+    value = math.nan
+    if match is not None:
+        value = float(match[1]) * (_FACTORS[written] / unit if written or match[3] or match[4] else 1)
+    if not least <= value < math.inf:
+        alone = {1: "bytes", 10**6: "MB"}[unit]
+        raise UsageError(
+            f"{option} {text!r} is no size", hint=f"for example {option} 256MB; a number alone means {alone}"
+        )
+    return value

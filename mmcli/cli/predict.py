@@ -176,8 +176,8 @@ def _parts(sources: list[str], chosen: Any, failed: _Failed, split: str | None) 
     if len(sources) != 1:
         raise UsageError("several sources have to be raw files or folders", hint="name one manifest of features")
     whole = manifest.load(sources[0]) if rows is None else rows.whole()
-    found = assemble.assemble(whole, assemble.Plan(normalise="none"))
-    for item, reason in found.failed:
+    assembled = assemble.assemble(whole, assemble.Plan(normalise="none"))
+    for item, reason in assembled.failed:
         console.warn(f"{item}: left out: {reason}")
-    failed.count += int(found.dataset.meta.get("errors", 0))
-    yield found.dataset
+    failed.count += int(assembled.dataset.meta.get("errors", 0))
+    yield assembled.dataset

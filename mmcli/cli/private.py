@@ -102,7 +102,7 @@ def train(
         return
     start = None if init is None else initial.load(init)
     with console.progress("train", None, "steps") as progress:
-        found, warnings = release.train(
+        trained, warnings = release.train(
             data,
             config,
             private,
@@ -115,15 +115,17 @@ def train(
             federated=clients is not None,
             report=lambda step: progress.advance(1),
         )
-    facts = found.config["privacy"]
+    facts = trained.config["privacy"]
     console.say(
-        f"{output}: {found.config['task']}, {', '.join(found.config['modalities'])}; "
-        f"{found.config['training']['parameters']:,} parameters; {summary(facts)}"
+        f"{output}: {trained.config['task']}, {', '.join(trained.config['modalities'])}; "
+        f"{trained.config['training']['parameters']:,} parameters; {summary(facts)}"
     )
     for line in warnings:
         console.warn(line)
     if json:
-        console.emit({"schema": "mmcli/train@1", "output": str(output), "task": found.config["task"], "privacy": facts})
+        console.emit(
+            {"schema": "mmcli/train@1", "output": str(output), "task": trained.config["task"], "privacy": facts}
+        )
 
 
 def settings(text: str, clients: str | None) -> Any:
@@ -185,16 +187,17 @@ def _plan_or_audit(
         raise UsageError("--audit tests the steps of one training, not of clients", hint="leave --clients out")
     from mmcli.training.private import audit as auditing
 
-    found = auditing.audit(data, config, private, schedule)
+    outcome = auditing.audit(data, config, private, schedule)
     rows = [
-        (check["name"], check["found"], check["wanted"], "ok" if check["ok"] else "FAILS") for check in found["checks"]
+        (check["name"], check["found"], check["wanted"], "ok" if check["ok"] else "FAILS")
+        for check in outcome["checks"]
     ]
     console.table("audit of this training on made items", ["check", "found", "wanted", ""], rows)
-    for line in found["limits"]:
+    for line in outcome["limits"]:
         console.say(line)
     if json:
-        console.emit({"schema": "mmcli/audit@1", **found})
-    failed = [check["name"] for check in found["checks"] if not check["ok"]]
+        console.emit({"schema": "mmcli/audit@1", **outcome})
+    failed = [check["name"] for check in outcome["checks"] if not check["ok"]]
     if failed:
         raise MmcliError(
             f"the training does not keep what it says: {', '.join(failed)}", hint="give no model of this version away"

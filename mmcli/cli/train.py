@@ -36,6 +36,8 @@ from mmcli.cli import private as privately
 from mmcli.cli.options import JsonFlag, Seed, Set, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
+from mmcli.models import blocks
+from mmcli.registry import listed, nearest
 
 
 def configs(values: dict[str, Any]) -> dict[str, Any]:
@@ -52,9 +54,8 @@ def command(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="How modalities are joined: concat, mean, weighted, gated, attention, lowrank, crossmodal, "
-            "bottleneck, evidential, late; auto: a pool of candidates, compared on folds; linear: with --private. "
-            "[default: concat; linear with --private]",
+            help=f"How modalities are joined: {listed(blocks.registry.names(), 'concat')}; auto: an ensemble of "
+            "candidates, compared on folds; linear: with --private. [default: concat; linear with --private]",
         ),
     ] = None,
     modalities: Annotated[
@@ -169,14 +170,12 @@ def command(
             figures = [f"{k} {row[k]:.4g}" for k in row if k.startswith(("train_", "val_", "fold_"))]
             progress.advance(1, ", ".join([*filter(None, [row.get("candidate")]), *figures]))
 
-        found = run.train(data, config, output, inputs=inputs, again=resume, report=report, initial=start)
+        model = run.train(data, config, output, inputs=inputs, again=resume, report=report, initial=start)
     if int(os.environ.get("RANK", "0")) == 0:  # of several processes one speaks
-        _show(found.config["training"], found.config, output, json)
+        _show(model.config["training"], model.config, output, json)
 
 
 def _config(values: dict[str, Any]) -> Any:
-    from mmcli.models import blocks
-    from mmcli.registry import nearest
     from mmcli.training.config import TrainConfig
 
     private = values.get("private") is not None
@@ -204,14 +203,14 @@ def _several(
         def report(row: dict[str, Any]) -> None:
             progress.advance(1, ", ".join(f"{k} {row[k]:.4g}" for k in row if k.startswith("test_")))
 
-        found = run.train_series(data, configs, output, cv=cv, inputs=inputs, initial=start, report=report)
-    rows = [(row["file"], *(row[name] for name in found["scores"])) for row in found["runs"]]
-    console.table(f"{output}: {len(rows)} runs", ["model", *found["scores"]], rows)
-    for name, value in found["scores"].items():
+        summary = run.train_series(data, configs, output, cv=cv, inputs=inputs, initial=start, report=report)
+    rows = [(row["file"], *(row[name] for name in summary["scores"])) for row in summary["runs"]]
+    console.table(f"{output}: {len(rows)} runs", ["model", *summary["scores"]], rows)
+    for name, value in summary["scores"].items():
         spread = "" if value["sd"] is None else f", standard deviation {value['sd']:.4g}"
         console.say(f"{name}: mean {value['mean']:.4g}{spread}, {value['n']} runs")
     if json:
-        console.emit(found | {"output": str(output)})
+        console.emit(summary | {"output": str(output)})
 
 
 def _show(facts: dict[str, Any], config: dict[str, Any], output: Path, json: bool) -> None:

@@ -84,6 +84,6 @@ def _one(file: Path, map_: Path, output: Path, inverse: bool, json: bool) -> Non
     if clock.guessed:
         console.warn(f"{clock.guessed} of {clock.told} times lie where the map says nothing; they keep their distance")
     if json:
-        found = {"times": clock.told, "guessed": clock.guessed, "remark": clock.remark or None}
-        console.emit({"schema": "mmcli/warped@1", "out": str(output), **found})
+        facts = {"times": clock.told, "guessed": clock.guessed, "remark": clock.remark or None}
+        console.emit({"schema": "mmcli/warped@1", "out": str(output), **facts})
     console.say(f"{output}: {file.name} on the clock of the {side}{remark}")

@@ -62,12 +62,12 @@ def modality_of(name: str) -> tuple[str, str]:
     modality, dot, own = name.partition(".")
     if dot and modality in DEFAULTS:
         return modality, own
-    found = [m for m in MODALITIES if name in registry(m).names()]
-    if len(found) == 1:
-        return found[0], name
+    owners = [m for m in MODALITIES if name in registry(m).names()]
+    if len(owners) == 1:
+        return owners[0], name
     known = [f"{m}.{n}" for m in MODALITIES for n in registry(m).names()]
-    if found:
-        raise UsageError(f"{name!r} is an extractor of {' and '.join(found)}", hint=f"say {found[0]}.{name}")
+    if owners:
+        raise UsageError(f"{name!r} is an extractor of {' and '.join(owners)}", hint=f"say {owners[0]}.{name}")
     raise UsageError(f"unknown extractor {name!r}", hint=nearest(name, [*known, *(k.partition(".")[2] for k in known)]))
 
 

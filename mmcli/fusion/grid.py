@@ -59,10 +59,10 @@ def resample(
     cell = step(own[np.isfinite(own)]) if np.isfinite(own).any() else 0.0
     flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     if pool == "linear" or (pool == "auto" and cell < 1.5 * hop):
-        found = _interpolate(flat, times, own, inside)
+        resampled = _interpolate(flat, times, own, inside)
     else:
-        found = _pool(flat, times, own, inside, cell, "mean" if pool == "auto" else pool)
-    return found.reshape(len(target), *values.shape[1:]), inside
+        resampled = _pool(flat, times, own, inside, cell, "mean" if pool == "auto" else pool)
+    return resampled.reshape(len(target), *values.shape[1:]), inside
 
 
 def _interpolate(flat: np.ndarray, times: np.ndarray, own: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -70,9 +70,9 @@ def _interpolate(flat: np.ndarray, times: np.ndarray, own: np.ndarray, inside: n
     right = np.clip(np.searchsorted(times, at, side="right"), 1, len(times) - 1)
     left = right - 1
     share = np.clip((at - times[left]) / (times[right] - times[left]), 0.0, 1.0)[:, None]
-    found = (1.0 - share) * flat[left] + share * flat[right]
-    found[~inside] = 0.0
-    return np.asarray(found)
+    between = (1.0 - share) * flat[left] + share * flat[right]
+    between[~inside] = 0.0
+    return np.asarray(between)
 
 
 def _pool(
@@ -85,11 +85,11 @@ def _pool(
     nearest = np.clip(np.searchsorted(times, at), 0, len(times) - 1)
     low, high = np.where(empty, nearest, low), np.where(empty, nearest + 1, high)
     if how == "last":
-        found = flat[high - 1]
+        pooled = flat[high - 1]
     elif how == "max":
-        found = np.stack([flat[a:b].max(axis=0) for a, b in zip(low, high, strict=True)])
+        pooled = np.stack([flat[a:b].max(axis=0) for a, b in zip(low, high, strict=True)])
     else:
         total = np.concatenate([np.zeros((1, flat.shape[1])), np.cumsum(flat, axis=0)])
-        found = (total[high] - total[low]) / (high - low)[:, None]
-    found[~inside] = 0.0
-    return found
+        pooled = (total[high] - total[low]) / (high - low)[:, None]
+    pooled[~inside] = 0.0
+    return pooled

@@ -42,8 +42,8 @@ def read(labels: Sequence[str | None], kind: str = "auto") -> tuple[np.ndarray |
     if kind == "classes":
         return np.array(given), "classify", ordered(given)
     sets = [{part for part in (text or "").split(SEPARATOR) if part} for text in labels]
-    classes = ordered([name for found in sets for name in found])
-    return np.array([[name in found for name in classes] for found in sets], dtype=bool), "multilabel", classes
+    classes = ordered([name for present in sets for name in present])
+    return np.array([[name in present for name in classes] for present in sets], dtype=bool), "multilabel", classes
 
 
 def ordered(names: Sequence[str]) -> list[str]:
@@ -83,9 +83,9 @@ def assign(ids: Sequence[str], splits: Sequence[str | None], groups: Sequence[st
     """
     given = [split for split in splits if split is not None]
     if not given:
-        found = [digest_split(group or name) for name, group in zip(ids, groups, strict=True)]
+        digested = [digest_split(group or name) for name, group in zip(ids, groups, strict=True)]
         by = "group" if any(groups) else "id"
-        return found, f"60/20/20 by a digest of the {by}"
+        return digested, f"60/20/20 by a digest of the {by}"
     if len(given) < len(splits):
         raise InputError(f"{len(splits) - len(given)} of {len(splits)} rows have no split", hint="name all or none")
     for name, split in zip(ids, given, strict=True):

@@ -122,9 +122,11 @@ def apply(values: np.ndarray, normaliser: dict[str, Any]) -> np.ndarray:
     return np.asarray((wide - center) / scale, dtype=np.float32)
 
 
-def apply_items(values: np.ndarray, offsets: np.ndarray, normaliser: dict[str, Any]) -> np.ndarray:
+def apply_items(
+    values: lazy.Array | lazy.Rows, offsets: np.ndarray, normaliser: dict[str, Any]
+) -> lazy.Array | lazy.Rows:
     """:func:`apply` to the rows of every item, which stand between ``offsets`` int64 ``(items + 1,)``; lazily too."""
-    if normaliser["method"] != "item" or lazy.rows_of(values) is not None:
+    if normaliser["method"] != "item" or isinstance(values, lazy.Rows):
         return lazy.changed(values, lambda rows: apply(rows, normaliser))
     scaled = np.empty(values.shape, np.float32)
     for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):

@@ -95,7 +95,7 @@ class AudioClip(Clip):
         """The same samples in blocks of ``seconds``, the last one shorter; joined they equal :meth:`samples`."""
         wanted = self.rate if rate is None else rate
         size = max(1, round(seconds * wanted))
-        yield from _cut(self._resampled(wanted), size)
+        return _cut(self._resampled(wanted), size)
 
     def _resampled(self, rate: int) -> Iterator[Float32]:
         """Pieces at ``rate``; the pieces given to the resampler never depend on the block size asked for."""

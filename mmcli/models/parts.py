@@ -269,6 +269,19 @@ class Block(nn.Module):
         raise NotImplementedError
 
 
+class Maps(nn.Module):
+    """One linear map for each modality, ``(n, modalities, width)`` to the same shape, absent ones zero again."""
+
+    def __init__(self, modalities: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(width).repeat(modalities, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(modalities, width))
+
+    def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
+        """Starts as the identity."""
+        return zeroed(torch.einsum("nmw,mwv->nmv", vectors, self.weight) + self.bias, present)
+
+
 # Configurations of network parts: frozen dataclasses of plain numbers that travel as JSON inside a checkpoint.
 #
 # A checkpoint may come from anywhere, so every field has a type and a range here, checked before anything is built.

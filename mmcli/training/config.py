@@ -25,8 +25,8 @@ class TrainConfig:
     """
 
     task: str = "auto"  # auto: from the labels
-    objective: str = SUPERVISED  # contrastive: encoders without labels, see training/contrastive.py
-    fusion: str = "concat"  # name of a fusion block; auto: a pool of candidates
+    objective: str = SUPERVISED  # contrastive: encoders without labels, see training/fit/contrastive.py
+    fusion: str = "concat"  # name of a fusion block; auto: an ensemble of candidates
     folds: int = 3  # of the training split, for auto
     candidates: str = "all"  # of auto: all, networks, or kernels (solved in seconds)
     modalities: tuple[str, ...] = ()  # streams to use; none named: all
@@ -42,7 +42,7 @@ class TrainConfig:
     modality_dropout: float = 0.1  # probability that a present modality is hidden from a training item
     auxiliary: float = 0.5  # weight of each modality's own loss beside the fused one; 0: none
     smoothing: float = 0.05  # label smoothing
-    class_weights: str = "none"  # inverse, effective: rare classes count more, see training/imbalance.py
+    class_weights: str = "none"  # inverse, effective: rare classes count more, see training/fit/imbalance.py
     sampling: str = "all"  # balanced: an epoch draws every class equally often
     modulation: float = 0.0  # alpha of OGM-GE: leading modalities learn slower; 0: off, 0.1 to 1 in the paper
     average: float = 0.98  # decay of the average over steps that is validated and kept; 0: the last weights

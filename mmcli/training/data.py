@@ -18,6 +18,7 @@ from mmcli.artifacts.io import lazy
 from mmcli.errors import InputError, UsageError
 from mmcli.models.nets.network import Input
 from mmcli.models.parts import StreamShape, from_lengths, zeroed
+from mmcli.registry import nearest
 
 
 def kind_of(stream: Stream) -> str:
@@ -41,6 +42,24 @@ def shape_of(name: str, stream: Stream) -> StreamShape:
     shape = tuple(int(n) for n in stream.values.shape[1:]) or (1,)
     vocabulary = int(stream.meta["vocabulary_size"]) if kind == "tokens" else 0
     return StreamShape(name, kind, shape, int(np.diff(stream.offsets).max(initial=1)), vocabulary)
+
+
+def shapes(dataset: Dataset, wanted: Sequence[str]) -> list[StreamShape]:
+    """The streams to train on: those named (a modality names all its streams), or all but ``fused``.
+
+    Raises :class:`UsageError`, naming the nearest, for a name that the data set lacks.
+    """
+    there = list(dataset.modalities)
+    names: list[str] = []
+    for name in wanted or there:
+        chosen = [name] if name in dataset.streams else [s for s in there if s.split(".")[0] == name]
+        if not chosen:
+            raise UsageError(f"the data set has no stream {name!r}", hint=nearest(name, dataset.streams))
+        names += [s for s in chosen if s not in names]
+    used = [name for name in names if dataset.streams[name].present.any()]
+    if not used:
+        raise InputError("no stream of the data set is present in any item")
+    return [shape_of(name, dataset.streams[name]) for name in used]
 
 
 @dataclass
@@ -78,38 +97,38 @@ class Data:
         self.items = len(dataset.id)
         self.names = [shape.name for shape in shapes]
         self.streams = {s.name: self._pack(dataset.streams.get(s.name), s) for s in shapes}
-        self.pools = {s.name: _pool(dataset.streams.get(s.name)) for s in shapes}
+        self.partners = {s.name: _partners(dataset.streams.get(s.name)) for s in shapes}
         self.lengths = np.stack([packed.lengths.cpu().numpy() for packed in self.streams.values()], axis=1)
 
     def _pack(self, stream: Stream | None, shape: StreamShape) -> Packed:
+        values: lazy.Array | lazy.Rows = np.zeros((1, *shape.shape), np.float32)
         if stream is None:
-            values = np.zeros((1, *shape.shape), np.float32)
             starts = lengths = np.zeros(self.items, np.int64)
             present = np.zeros(self.items, bool)
         else:
-            values = stream.values if len(stream.values) else np.zeros((1, *shape.shape), np.float32)
+            values = stream.values if len(stream.values) else values
             starts, lengths = stream.offsets[:-1], np.diff(stream.offsets)
             present = stream.present & (lengths > 0)
         parts = (torch.from_numpy(np.array(a)).to(self.device) for a in (starts, lengths, present))
-        if (rows := lazy.rows_of(values)) is not None:
-            return Packed(rows.changed(lambda item: item.reshape(len(item), *shape.shape), shape.shape), *parts)
+        if isinstance(values, lazy.Rows):
+            return Packed(values.changed(lambda item: item.reshape(len(item), *shape.shape), shape.shape), *parts)
         values = np.ascontiguousarray(values.reshape(len(values), *shape.shape), np.float32)
         return Packed(torch.from_numpy(np.array(values)).to(self.device), *parts)
 
     def redraw(self, train: NDArray[np.int64], rng: np.random.Generator) -> None:
-        """Let every item that borrows a stream borrow it from another of its pool, among ``train``; it has none where
-        no member of its pool is there. Nothing is copied: an item's rows are looked up elsewhere.
+        """Let every item that borrows a stream borrow it from another of its partners, among ``train``; it has none
+        where no partner is there. Nothing is copied: an item's rows are looked up elsewhere.
         """
         among = np.zeros(self.items, bool)
         among[train] = True
-        for column, (name, (pool, offsets)) in enumerate(self.pools.items()):
+        for column, (name, (partners, offsets)) in enumerate(self.partners.items()):
             luck = rng.random(self.items)
-            if pool is None or offsets is None:
+            if partners is None or offsets is None:
                 continue
             borrows = np.flatnonzero(np.diff(offsets) > 0)
-            allowed = np.concatenate([[0], np.cumsum(among[pool])])
+            allowed = np.concatenate([[0], np.cumsum(among[partners])])
             choice = allowed[offsets[1:]] - allowed[offsets[:-1]]
-            members = pool[among[pool]]
+            members = partners[among[partners]]
             lucky = borrows[choice[borrows] > 0]
             source = members[allowed[offsets[lucky]] + (luck[lucky] * choice[lucky]).astype(np.int64)]
             self.streams[name].borrow(borrows, lucky, source)
@@ -135,15 +154,15 @@ class Data:
 def _gathered(rows: lazy.Rows, indices: Tensor, size: int) -> Tensor:
     """Items read from their files, ``(n, size, ...)`` on the device of ``indices``, zeros behind the end of each."""
     chosen = indices.tolist()
-    found = np.zeros((len(chosen), size, *rows.shape[1:]), np.float32)
+    padded = np.zeros((len(chosen), size, *rows.shape[1:]), np.float32)
     for place, item in enumerate(chosen):
         values = rows.item(item)
-        found[place, : len(values)] = values
-    return torch.from_numpy(found).to(indices.device)
+        padded[place, : len(values)] = values
+    return torch.from_numpy(padded).to(indices.device)
 
 
-def _pool(stream: Stream | None) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
-    return (None, None) if stream is None else (stream.pool, stream.pool_offsets)
+def _partners(stream: Stream | None) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
+    return (None, None) if stream is None else (stream.partners, stream.partner_offsets)
 
 
 def hide(batch: Mapping[str, Input], keep: Tensor) -> dict[str, Input]:
@@ -154,14 +173,14 @@ def hide(batch: Mapping[str, Input], keep: Tensor) -> dict[str, Input]:
 def order(data: Data, rows: NDArray[np.int64], size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """``rows`` in random batches of about ``size``, none smaller than half of it where there are several.
 
-    Where lengths differ, items of like length share a batch: rows are sorted by length inside shuffled pools of eight
+    Where lengths differ, items of like length share a batch: rows are sorted by length inside shuffled chunks of eight
     batches, then the batches are shuffled.
     """
     rows = rng.permutation(rows)
     longest = data.lengths[rows].max(1)
     if longest.max(initial=1) > 1.25 * max(longest.mean() if len(longest) else 1.0, 1.0):
-        pools = np.array_split(np.arange(len(rows)), max(1, round(len(rows) / (8 * size))))
-        rows = np.concatenate([rows[pool[np.argsort(longest[pool], kind="stable")]] for pool in pools])
+        chunks = np.array_split(np.arange(len(rows)), max(1, round(len(rows) / (8 * size))))
+        rows = np.concatenate([rows[chunk[np.argsort(longest[chunk], kind="stable")]] for chunk in chunks])
     batches = np.array_split(rows, max(1, round(len(rows) / size)))
     return [batches[i] for i in rng.permutation(len(batches))]
 
@@ -202,12 +221,12 @@ def task_of(dataset: Dataset, wanted: str) -> str:
     if dataset.label is None:
         raise InputError("the data set has no labels", hint="give the manifest a label column and run fuse again")
     label = np.asarray(dataset.label)
-    found = {"U": "classify", "f": "regress"}.get(label.dtype.kind, "multilabel")
-    if wanted not in ("auto", found):
-        if wanted == "classify" and found == "regress":
+    natural = {"U": "classify", "f": "regress"}.get(label.dtype.kind, "multilabel")
+    if wanted not in ("auto", natural):
+        if wanted == "classify" and natural == "regress":
             return wanted  # numbers as class names
-        raise UsageError(f"task {wanted} does not fit the labels, which ask for {found}")
-    return found
+        raise UsageError(f"task {wanted} does not fit the labels, which ask for {natural}")
+    return natural
 
 
 def read(dataset: Dataset, wanted: str, rows: NDArray[np.int64], device: torch.device) -> Target:
@@ -232,11 +251,11 @@ def read(dataset: Dataset, wanted: str, rows: NDArray[np.int64], device: torch.d
     if len(names) < 2:
         raise InputError(f"classification needs at least two classes, found {names}")
     number = {name: i for i, name in enumerate(names)}
-    found = np.array([number.get(str(t), -1) for t in text], np.int64)
-    known &= found >= 0
+    numbers = np.array([number.get(str(t), -1) for t in text], np.int64)
+    known &= numbers >= 0
     if not known[rows].any():
         raise InputError("no training item has a label")
-    return Target(task, names, torch.from_numpy(np.maximum(found, 0)).to(device), known)
+    return Target(task, names, torch.from_numpy(np.maximum(numbers, 0)).to(device), known)
 
 
 def losses(task: str, logits: Tensor, values: Tensor, smoothing: float) -> Tensor:

@@ -1,9 +1,14 @@
-"""Folds of items for cross-validation: classes in equal shares, and a group (speaker, video) never on both sides."""
+"""Folds of items for cross-validation: classes in equal shares, and a group (speaker, video) never on both sides.
+
+Not scikit-learn's StratifiedGroupKFold: its folds are other ones than those of the runs that there are, less even in
+size, and it refuses labels that are numbers.
+"""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import hashlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +32,8 @@ def make(
     names = np.array([g or f"\0{i}" for i, g in enumerate(groups.tolist())])
     distinct, member = np.unique(names, return_inverse=True)
     if len(distinct) < folds:
-        found = f"{folds} folds need as many groups; there are {len(distinct)}"
-        raise InputError(found, hint="lower the number of folds")
+        problem = f"{folds} folds need as many groups; there are {len(distinct)}"
+        raise InputError(problem, hint="lower the number of folds")
     kinds = np.zeros(len(rows), np.int64) if classes is None else classes
     count = np.zeros((len(distinct), int(kinds.max(initial=0)) + 1))
     np.add.at(count, (member, kinds), 1.0)
@@ -68,11 +73,11 @@ def real(dataset: Dataset) -> Dataset:
     """
     if all(stream.made is None or not stream.made.any() for stream in dataset.streams.values()):
         return dataset
-    found = copy.copy(dataset)
-    found.streams = {name: _without_made(stream) for name, stream in dataset.streams.items()}
-    left = np.any([stream.present for stream in found.streams.values()], axis=0)
-    found.split = np.where(left, dataset.split, "")
-    return found
+    kept = copy.copy(dataset)
+    kept.streams = {name: _without_made(stream) for name, stream in dataset.streams.items()}
+    left = np.any([stream.present for stream in kept.streams.values()], axis=0)
+    kept.split = np.where(left, dataset.split, "")
+    return kept
 
 
 def split(dataset: Dataset, column: NDArray[np.str_]) -> Dataset:
@@ -81,10 +86,10 @@ def split(dataset: Dataset, column: NDArray[np.str_]) -> Dataset:
     A fitted scale is affine, so fitting it on scaled values and composing the two gives what the raw values would
     have given. Strategies and extractors with fitted state (``cca``, ``tfidf``) are not fitted again.
     """
-    found = copy.copy(dataset)
-    found.split = column
-    found.streams = {name: _rescaled(stream, column == "train") for name, stream in dataset.streams.items()}
-    return found
+    fold = copy.copy(dataset)
+    fold.split = column
+    fold.streams = {name: _rescaled(stream, column == "train") for name, stream in dataset.streams.items()}
+    return fold
 
 
 def _without_made(stream: Stream) -> Stream:
@@ -106,3 +111,53 @@ def _rescaled(stream: Stream, train: NDArray[np.bool_]) -> Stream:
     meta = stream.meta | {"normaliser": both}
     values = lazy.changed(stream.values, lambda values: normalise.apply(values, second))
     return dataclasses.replace(stream, values=values, meta=meta)
+
+
+# Items that share the very same recording or picture: a model that has seen one of them has seen the other.
+#
+# Data sets that pair modalities by drawing with replacement hold the same picture in several items. Folds that put such
+# twins on both sides would praise whoever remembers pictures.
+
+
+def joined_groups(dataset: Dataset, rows: NDArray[np.int64], given: NDArray[np.str_], folds: int) -> NDArray[np.str_]:
+    """``given`` groups of ``rows`` joined where items share the content of a stream; an empty name stays a group of
+    one.
+
+    A stream of few distinct contents (a category, a stock sentence) would join everything; where a group would grow
+    beyond half a fold, that stream is left out.
+    """
+    root = np.arange(len(rows))
+    _join(root, [g or f"\0{i}" for i, g in enumerate(given.tolist())])
+    most = max(len(rows) / (2 * folds), int(np.bincount(root).max(initial=1)))
+    digests = [contents(stream, rows) for stream in dataset.streams.values()]
+    for content in sorted(digests, key=lambda c: -len(set(c))):
+        tried = root.copy()
+        _join(tried, content)
+        if np.bincount(tried).max(initial=1) <= most:
+            root = tried
+    return np.array([f"{r}" for r in root])
+
+
+def contents(stream: Stream, rows: NDArray[np.int64]) -> list[str]:
+    """A digest for each item; items without the stream share nothing."""
+    digests = []
+    for row in rows.tolist():
+        values = stream.item(row).values
+        digests.append(hashlib.sha256(values.tobytes()).hexdigest() if len(values) else f"\0{row}")
+    return digests
+
+
+def _join(root: NDArray[np.int64], names: list[str]) -> None:
+    """Give all members of groups that share a name one root, in place."""
+    first: dict[str, int] = {}
+    parent = root.copy()
+
+    def find(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = int(parent[i])
+        return i
+
+    for i, name in enumerate(names):
+        parent[find(i)] = find(first.setdefault(name, i))
+    root[:] = [find(i) for i in range(len(root))]

@@ -6,32 +6,12 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from mmcli.artifacts.formats.dataset import Dataset
-from mmcli.errors import InputError, UsageError
+from mmcli.errors import UsageError
 from mmcli.models import blocks, encoders
 from mmcli.models.encoders import check
 from mmcli.models.parts import StreamShape, choose, to_json
 from mmcli.registry import nearest
 from mmcli.training.config import TrainConfig
-from mmcli.training.data import shape_of
-
-
-def shapes(dataset: Dataset, wanted: Sequence[str]) -> list[StreamShape]:
-    """The streams to train on: those named (a modality names all its streams), or all but ``fused``.
-
-    Raises :class:`UsageError`, naming the nearest, for a name that the data set lacks.
-    """
-    there = list(dataset.modalities)
-    names: list[str] = []
-    for name in wanted or there:
-        found = [name] if name in dataset.streams else [s for s in there if s.split(".")[0] == name]
-        if not found:
-            raise UsageError(f"the data set has no stream {name!r}", hint=nearest(name, dataset.streams))
-        names += [s for s in found if s not in names]
-    used = [name for name in names if dataset.streams[name].present.any()]
-    if not used:
-        raise InputError("no stream of the data set is present in any item")
-    return [shape_of(name, dataset.streams[name]) for name in used]
 
 
 def network(streams: Sequence[StreamShape], outputs: int, items: int, config: TrainConfig) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import pytest
 
 from mmcli import extractors
 from mmcli.batch.jobs import extract
-from mmcli.batch.plan import streams
-from mmcli.batch.plan.streams import Stream
+from mmcli.batch.plan import plan
+from mmcli.batch.plan.plan import Stream
 from mmcli.batch.workers import run
 
 
@@ -82,9 +82,9 @@ def go(heard: Heard) -> Callable[..., extract.Summary]:
 def chosen(only: str, named: dict[str, list[str]], config: dict[str, Any]) -> dict[str, list[Stream]]:
     """Streams of the named extractors, with the fields in ``config`` by extractor."""
     found: dict[str, list[Stream]] = {}
-    for modality, names in streams.chosen(named, only).items():
+    for modality, names in plan.chosen(named, only).items():
         kinds = {n: extractors.registry(modality).load(n).Config for n in names}
-        found[modality] = [streams.stream(modality, n, kind(**config.get(n, {}))) for n, kind in kinds.items()]
+        found[modality] = [plan.stream(modality, n, kind(**config.get(n, {}))) for n, kind in kinds.items()]
     return found
 
 

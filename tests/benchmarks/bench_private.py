@@ -48,8 +48,8 @@ SETTINGS = (
 )  # fmt: skip
 
 
-def say(name: str, found: str, bar: str, ok: bool) -> None:
-    print(f"{'ok  ' if ok else 'MISS'} {name:34s} {found:58s} bar: {bar}", flush=True)
+def say(name: str, figures: str, bar: str, ok: bool) -> None:
+    print(f"{'ok  ' if ok else 'MISS'} {name:34s} {figures:58s} bar: {bar}", flush=True)
 
 
 def epsilon(_: Any) -> None:
@@ -61,11 +61,11 @@ def epsilon(_: Any) -> None:
         accountant.history = [(sigma, rate, count)]
         peer = accountant.get_epsilon(delta=DELTA)
         ok = abs(own / peer - 1) <= 0.01
-        found = f"{own:.5f}, opacus PRV {peer:.5f} ({100 * (own / peer - 1):+.2f} %)"
+        figures = f"{own:.5f}, opacus PRV {peer:.5f} ({100 * (own / peer - 1):+.2f} %)"
         if rate == 1:
             exact = budget.exact(count**0.5 / sigma, DELTA)
-            found, ok = found + f", exact {exact:.5f}", ok and own >= exact
-        say(f"epsilon q {rate:.4f} noise {sigma} steps {count}", found, "1 %, not below exact", ok)
+            figures, ok = figures + f", exact {exact:.5f}", ok and own >= exact
+        say(f"epsilon q {rate:.4f} noise {sigma} steps {count}", figures, "1 %, not below exact", ok)
 
 
 def sounds(folder: Path) -> list[np.ndarray]:
@@ -74,12 +74,12 @@ def sounds(folder: Path) -> list[np.ndarray]:
     import soundfile
 
     mel = librosa.filters.mel(sr=8000, n_fft=512, n_mels=32)
-    found = []
+    cepstra = []
     for path in sorted((folder / "audio").glob("*.wav")):
         x, _ = soundfile.read(path, dtype="float32")
         power = np.abs(librosa.stft(x, n_fft=512, hop_length=128)) ** 2
-        found.append(scipy.fft.dct(np.log(mel @ power + 1e-6), axis=0, norm="ortho")[:20].T.astype(np.float32))
-    return found
+        cepstra.append(scipy.fft.dct(np.log(mel @ power + 1e-6), axis=0, norm="ortho")[:20].T.astype(np.float32))
+    return cepstra
 
 
 def digits(folder: Path, kind: str, seed: int, heard: dict[str, list[np.ndarray]]) -> Dataset:
@@ -107,7 +107,7 @@ def accuracy(data: Dataset, what: steps.Lesson) -> float:
 
 def learned(kind: str) -> Callable[[Any], None]:
     def row(args: Any) -> None:
-        found: dict[tuple[int, str], list[float]] = {}
+        accuracies: dict[tuple[int, str], list[float]] = {}
         heard: dict[str, list[np.ndarray]] = {}
         for seed in range(args.seeds):
             with tempfile.TemporaryDirectory() as folder:
@@ -116,10 +116,10 @@ def learned(kind: str) -> Callable[[Any], None]:
                 for names in ((), ("audio",), ("image",)):
                     config = TrainConfig(fusion="linear", modalities=names)
                     what, _, _ = steps.fit(data, config, PrivateConfig(epsilon=level, delta=DELTA))
-                    found.setdefault((level, names[0] if names else "both"), []).append(accuracy(data, what))
+                    accuracies.setdefault((level, names[0] if names else "both"), []).append(accuracy(data, what))
         for level in (8, 3, 1):
-            mean = {name: statistics.mean(found[level, name]) for name in ("both", "audio", "image")}
-            spread = statistics.stdev(found[level, "both"]) if args.seeds > 1 else 0.0
+            mean = {name: statistics.mean(accuracies[level, name]) for name in ("both", "audio", "image")}
+            spread = statistics.stdev(accuracies[level, "both"]) if args.seeds > 1 else 0.0
             text = f"{mean['both']:.1f} (sd {spread:.1f}), audio {mean['audio']:.1f}, image {mean['image']:.1f} %"
             bar = BARS[kind][level]
             ok = mean["both"] >= bar and mean["both"] >= max(mean["audio"], mean["image"])

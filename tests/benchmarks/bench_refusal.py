@@ -35,8 +35,7 @@ import numpy as np
 import refusal_pairs as make
 
 from mmcli.aligners.core.sides import sounded
-from mmcli.aligners.methods import auto
-from mmcli.aligners.subtitles import align
+from mmcli.aligners.methods import auto, subtitles
 from mmcli.aligners.subtitles.activity import of_cues, of_sound
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.formats.timemap import TimeMap
@@ -209,13 +208,12 @@ def _activity_of(samples: np.ndarray) -> np.ndarray:
 
 def placed(activity: np.ndarray, c: np.ndarray, names: tuple[str, str], right: bool, truth: np.ndarray | None) -> Pair:
     """What is said of cues against a curve of speech activity. ``truth``: pairs as for :func:`off`."""
-    about = {"name": names[1], "sha256": None, "duration_s": float(c.max())}
     listed = [(float(s), float(e), "") for s, e in c if s >= 0]
     try:
-        found = align.against(activity, listed, reference=about, query=about, force=False, config=auto.Config())
+        placement, _ = subtitles.placed(activity, listed, name=names[1], force=False)
     except MismatchError as error:
         return Pair(*names, right, False, said=error.what)
-    return Pair(*names, right, True, said=f"{found.model}: {found.quality['reason']}")
+    return Pair(*names, right, True, said=f"in pieces: {len(placement.pieces)}, z = {placement.stands.z:.1f}")
 
 
 def subtitle(part: str) -> list[Pair]:

@@ -11,7 +11,7 @@ from mmcli.artifacts.formats import dataset as datasets
 from mmcli.artifacts.formats import report as reports
 from mmcli.cli.app import run
 
-from ..evaluation.test_spaces import shared, twins
+from ..evaluation.judge.test_spaces import shared, twins
 
 
 @pytest.fixture(scope="module")

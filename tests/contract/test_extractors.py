@@ -195,10 +195,10 @@ def test_a_state_is_plain_json(name: str) -> None:
 @pytest.mark.parametrize("name", IN_BLOCKS)
 def test_the_block_size_changes_nothing(name: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     module = extractors.load(name)
-    from mmcli.extractors import _sound
+    from mmcli.extractors import sound
 
     whole = [features.dumps(run(module, clip)) for clip in clips("audio")]
-    monkeypatch.setattr(_sound, "BLOCK_S", seconds)
+    monkeypatch.setattr(sound, "BLOCK_S", seconds)
     assert [features.dumps(run(module, clip)) for clip in clips("audio")] == whole
 
 

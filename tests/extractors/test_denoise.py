@@ -11,7 +11,7 @@ import pytest
 from mmcli import extractors
 from mmcli.artifacts.formats import features
 from mmcli.errors import UsageError
-from mmcli.extractors import _denoise, _sound
+from mmcli.extractors import denoise, sound
 from mmcli.media import open_clip
 from mmcli.media.clips import AudioClip
 
@@ -24,7 +24,7 @@ def cut(samples: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 def gated(samples: np.ndarray, depth_db: float = 20.0, size: int = 100_000) -> np.ndarray:
     samples = samples.astype(np.float32)
-    found = _denoise.denoised(lambda: cut(samples, size), RATE, depth_db)
+    found = denoise.denoised(lambda: cut(samples, size), RATE, depth_db)
     return np.concatenate(list(found()))
 
 
@@ -75,7 +75,7 @@ def test_what_stands_far_above_the_noise_stays() -> None:
 
 def test_an_open_gate_gives_the_samples_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Analysis and synthesis alone, for lengths around those of a frame and a hop."""
-    monkeypatch.setattr(_denoise, "_turned_down", lambda spectra, *_: spectra)
+    monkeypatch.setattr(denoise, "_turned_down", lambda spectra, *_: spectra)
     for count in (1, 2, 127, 128, 129, 511, 512, 513, 5_000, 70_001):
         samples = noise(count, 0.3).astype(np.float32)
         assert np.abs(gated(samples, size=1000) - samples).max() < 1e-6
@@ -113,5 +113,5 @@ def test_the_block_size_changes_no_feature(monkeypatch: pytest.MonkeyPatch) -> N
     module = extractors.load("mfcc")
     config = module.Config(denoise_db=20.0, trim_db=30.0, loudness_lufs=-23.0)
     whole = features.dumps(module.extract(clip, config))
-    monkeypatch.setattr(_sound, "BLOCK_S", 0.77)
+    monkeypatch.setattr(sound, "BLOCK_S", 0.77)
     assert features.dumps(module.extract(clip, config)) == whole

@@ -12,7 +12,7 @@ import pytest
 
 from mmcli.artifacts.formats import features
 from mmcli.errors import ArtifactError, InputError, MissingError, UsageError
-from mmcli.extractors import _sound, configured, load, weights
+from mmcli.extractors import configured, load, weights
 from mmcli.extractors.learned import onnx, torchscript
 from mmcli.media.clips import AudioClip, ImageClip, SeriesClip, TextClip, VideoClip
 
@@ -83,7 +83,7 @@ def test_samples_are_cut_into_windows_and_every_sample_counts_once(averages: tup
 def test_the_block_size_changes_nothing(averages: Any, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     config = torchscript.Config(str(averages[0]), window_s=0.5)
     whole = features.dumps(torchscript.extract(sound(), config))
-    monkeypatch.setattr(_sound, "BLOCK_S", seconds)
+    monkeypatch.setattr("mmcli.extractors.sound.BLOCK_S", seconds)
 
     assert features.dumps(torchscript.extract(sound(), config)) == whole
 
@@ -128,7 +128,7 @@ def test_a_model_is_found_again_by_its_hash(averages: Any, tmp_path: Path, monke
     monkeypatch.setattr(weights, "places", {})
     monkeypatch.setattr(weights, "folders", [])
     monkeypatch.chdir("/")
-    torchscript._model.cache_clear()
+    torchscript._loaded.cache_clear()
     with pytest.raises(MissingError, match="is not here"):
         torchscript.ready(config)
 
@@ -225,6 +225,6 @@ def test_cuda_that_is_not_there_is_an_error(averages: Any, monkeypatch: pytest.M
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
     monkeypatch.setattr(weights, "device", "cuda")
-    torchscript._model.cache_clear()
+    torchscript._loaded.cache_clear()
     with pytest.raises(MissingError, match="no CUDA"):
         torchscript.ready(torchscript.Config(str(averages[0])))

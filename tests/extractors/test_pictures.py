@@ -9,7 +9,7 @@ import pytest
 
 from mmcli import extractors
 from mmcli.errors import UsageError
-from mmcli.extractors import _picture
+from mmcli.extractors import picture
 from mmcli.extractors.image import lbp
 from mmcli.media.clips import ImageClip, VideoClip
 
@@ -28,9 +28,9 @@ def test_pixels_have_one_size_and_stay_in_range() -> None:
 def test_crop_keeps_the_middle_and_pad_keeps_all() -> None:
     wide = np.zeros((10, 30), np.float32)
     wide[:, 10:20] = 1.0  # the middle third
-    config = _picture.PictureConfig(width=10, height=10, fit="crop")
-    assert _picture.sized(wide[:, :, None], config).min() == 1.0
-    padded = _picture.sized(wide[:, :, None], _picture.PictureConfig(width=30, height=30, fit="pad"))
+    config = picture.PictureConfig(width=10, height=10, fit="crop")
+    assert picture.sized(wide[:, :, None], config).min() == 1.0
+    padded = picture.sized(wide[:, :, None], picture.PictureConfig(width=30, height=30, fit="pad"))
     assert padded.sum() == pytest.approx(100.0)
 
 
@@ -41,7 +41,7 @@ def test_resizing_equals_pillow(size: tuple[int, int]) -> None:
     plane = RNG.random((41, 53)).astype(np.float32)
     width, height = size
     for fit, box in (("stretch", None), ("crop", crop_box(53, 41, width, height))):
-        found = _picture.sized(plane[:, :, None], _picture.PictureConfig(width=width, height=height, fit=fit))
+        found = picture.sized(plane[:, :, None], picture.PictureConfig(width=width, height=height, fit=fit))
         wanted = np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR, box=box))
         assert np.abs(found[:, :, 0] - wanted).max() < 2e-3 if box else 1e-5
 
@@ -172,8 +172,8 @@ def test_settings_of_an_inner_extractor_are_checked(settings: str) -> None:
 def test_a_picture_that_shrinks_a_lot_is_the_whole_product(size: tuple[int, int]) -> None:
     """Over the points with a weight alone: the same up to the rounding of float32."""
     pixels = np.random.default_rng(0).random((*size, 3), dtype=np.float32)
-    found = _picture.sized(pixels, _picture.PictureConfig(width=16, height=16))
-    down = _picture.triangles(size[0], 16, 0.0, float(size[0])).astype(np.float64)
-    across = _picture.triangles(size[1], 16, 0.0, float(size[1])).astype(np.float64)
+    found = picture.sized(pixels, picture.PictureConfig(width=16, height=16))
+    down = picture.triangles(size[0], 16, 0.0, float(size[0])).astype(np.float64)
+    across = picture.triangles(size[1], 16, 0.0, float(size[1])).astype(np.float64)
     wanted = np.einsum("ij,jkc,lk->ilc", down, pixels.astype(np.float64), across)
     assert np.abs(found - wanted).max() < 2e-6

@@ -10,7 +10,8 @@ import pytest
 
 from mmcli import extractors
 from mmcli.errors import InputError, UsageError
-from mmcli.extractors import _delta, _sound, _spectrum
+from mmcli.extractors import sound, spectrum
+from mmcli.extractors.audio import mfcc
 from mmcli.media.clips import AudioClip
 
 RATE = 16_000
@@ -46,7 +47,7 @@ def test_two_levels_of_one_sound_become_one(target: float) -> None:
     samples = quiet.samples() * np.float32(0.05)
     quiet = dataclasses.replace(quiet, decode=lambda: [samples])
     for clip in (loud, quiet):
-        assert _sound.loudness(_sound.prepare(clip, config)) == pytest.approx(target, abs=0.01)
+        assert sound.loudness(sound.prepare(clip, config)) == pytest.approx(target, abs=0.01)
 
 
 def test_loudness_does_not_depend_on_the_blocks() -> None:
@@ -56,7 +57,7 @@ def test_loudness_does_not_depend_on_the_blocks() -> None:
         def blocks() -> Iterator[np.ndarray]:
             return (samples[i : i + size] for i in range(0, len(samples), size))
 
-        return _sound.loudness(_sound.Sound(RATE, 3.0, 0.0, blocks))
+        return sound.loudness(sound.Sound(RATE, 3.0, 0.0, blocks))
 
     assert cut(777) == pytest.approx(cut(RATE * 3), abs=1e-9)
 
@@ -70,14 +71,14 @@ def test_frames_equal_a_padded_signal_cut_naively() -> None:
         slow = [padded[i : i + n_fft] for i in range(0, len(padded) - n_fft + 1, hop)]
         for size in (1, 3, 1000):
             blocks = [x[i : i + size] for i in range(0, n, size)]
-            found = np.concatenate([f.copy() for f in _spectrum.frames(blocks, n_fft, hop, group=4)])
+            found = np.concatenate([f.copy() for f in spectrum.frames(blocks, n_fft, hop, group=4)])
             assert np.array_equal(found, np.array(slow))
 
 
 def test_a_wrong_guess_of_the_length_costs_nothing() -> None:
     parts = [np.ones((3, 2), np.float32) * i for i in range(5)]
     for guess in (0, 1, 14, 15, 100):
-        assert np.array_equal(_spectrum.gather(iter(parts), guess), np.concatenate(parts))
+        assert np.array_equal(spectrum.gather(iter(parts), guess), np.concatenate(parts))
 
 
 def test_the_second_pass_is_made_only_where_the_first_could_not_be_kept() -> None:
@@ -87,9 +88,9 @@ def test_the_second_pass_is_made_only_where_the_first_could_not_be_kept() -> Non
         calls.append(1)
         return iter([np.full((10, 1), float(i)) for i in range(5)])
 
-    peak, again = _spectrum.with_peak(make, keep=400)
+    peak, again = spectrum.with_peak(make, keep=400)
     assert (peak, len(list(again)), len(calls)) == (4.0, 5, 1)
-    peak, again = _spectrum.with_peak(make, keep=160)
+    peak, again = spectrum.with_peak(make, keep=160)
     assert (peak, len(list(again)), len(calls)) == (4.0, 5, 3)
 
 
@@ -97,7 +98,7 @@ def test_the_second_pass_is_made_only_where_the_first_could_not_be_kept() -> Non
 def test_the_derivative_of_a_parabola_is_planted(frames: int) -> None:
     t = np.arange(frames, dtype=np.float64)
     values = (3.0 + 2.0 * t + 0.5 * t**2)[:, np.newaxis]
-    second = _delta.delta(values, 2)
+    second = mfcc.delta(values, 2)
     assert np.allclose(second, 1.0 if frames > 2 else 0.0, atol=1e-4)
 
 

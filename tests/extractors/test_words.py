@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmcli import extractors
 from mmcli.errors import InputError, UsageError
-from mmcli.extractors import _statistics, _words
+from mmcli.extractors import statistics, words
 from mmcli.media.clips import SeriesClip, TableClip, TextClip
 
 
@@ -34,13 +34,13 @@ def text(words: str) -> TextClip:
     ],
 )
 def test_words_of_any_script(written: str, tokens: list[str]) -> None:
-    assert _words.tokens(_words.normal(written)) == tokens
+    assert words.tokens(words.normal(written)) == tokens
 
 
 @given(st.text(max_size=60))
 def test_no_character_is_lost_but_space(written: str) -> None:
-    kept = "".join(_words.tokens(written))
-    assert kept == "".join(c for c in written if _words._kind(c) != "space")
+    kept = "".join(words.tokens(written))
+    assert kept == "".join(c for c in written if words._kind(c) != "space")
 
 
 def test_a_vocabulary_knows_nothing_of_other_texts() -> None:
@@ -76,7 +76,7 @@ def test_hashes_are_the_same_on_every_machine() -> None:
 
 def test_statistics_equal_numpy() -> None:
     values = np.random.default_rng(0).standard_normal((20, 3))
-    found, names = _statistics.over_time(values, np.arange(20.0), None, "mean,std,median,p95,range")
+    found, names = statistics.over_time(values, np.arange(20.0), None, "mean,std,median,p95,range")
     wanted = [values.mean(0), values.std(0), np.median(values, 0), np.percentile(values, 95, 0), np.ptp(values, 0)]
     assert np.allclose(found, np.concatenate(wanted))
     assert names[:2] == ["0.mean", "1.mean"]

@@ -49,8 +49,8 @@ def test_every_epoch_draws_another_partner_of_the_pool_and_the_same_seed_the_sam
         data.redraw(among, np.random.default_rng([0, epoch]))
         epochs.append(seen(data, needy))
         for item, owner in zip(needy, epochs[-1], strict=True):
-            pool = stream.pool[stream.pool_offsets[item] : stream.pool_offsets[item + 1]]
-            assert owner in set(pool) & set(among)
+            partners = stream.partners[stream.partner_offsets[item] : stream.partner_offsets[item + 1]]
+            assert owner in set(partners) & set(among)
             assert data.lengths[item, 1] == 1 + int(owner) % 5
         rest = np.setdiff1d(train, needy)
         assert seen(data, rest) == rest.tolist()
@@ -75,7 +75,7 @@ def test_a_stopped_run_draws_on_as_if_nothing_had_been(
     assert (tmp_path / "cut.pt").read_bytes() == (tmp_path / "whole.pt").read_bytes()
 
     once = dataclasses.replace(matched, streams=dict(matched.streams))
-    once.streams["video"] = dataclasses.replace(matched.streams["video"], pool=None, pool_offsets=None)
+    once.streams["video"] = dataclasses.replace(matched.streams["video"], partners=None, partner_offsets=None)
     still = loop.fit(once, config).tensors
     assert not all(value.equal(still[name]) for name, value in loop.fit(matched, config).tensors.items())
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.artifacts.formats.features import Features
+from mmcli.extractors import load
+from mmcli.media.clips import AudioClip
 
 HOP_S = 0.01  # the path is within half of it, averaged over neighbouring frames well below
 SEMITONES = 36, 100  # MIDI numbers, C2 to D#7
@@ -19,69 +19,69 @@ SEMITONE_WINDOW_S = 0.093
 RANGE_DB = 50.0  # below the loudest band: what is softer is taken as silence, so that noise floors cost nothing
 
 
-def once(take: Callable[[Any], Features]) -> Callable[[Any], Features]:
-    """The frames of a clip are taken once, however many stages ask, and forgotten with the clip."""
-    held: WeakKeyDictionary[Any, Features] = WeakKeyDictionary()
-
-    @wraps(take)
-    def taken(sound: Any) -> Features:
-        found = held.get(sound)
-        if found is None:
-            found = held[sound] = take(sound)
-            found.values.flags.writeable = False
-        return found
-
-    return taken
+_held: dict[str, WeakKeyDictionary[AudioClip, Features]] = {}
 
 
-@once
-def comparable(sound: Any) -> Features:
+def held(name: str, sound: AudioClip) -> Features | None:
+    """Frames that were taken of a clip under a name: once, however many stages ask, and forgotten with the clip."""
+    return _held.setdefault(name, WeakKeyDictionary()).get(sound)
+
+
+def hold(name: str, sound: AudioClip, features: Features) -> Features:
+    """Keep frames for :func:`held`, and nobody may write to them."""
+    features.values.flags.writeable = False
+    _held.setdefault(name, WeakKeyDictionary())[sound] = features
+    return features
+
+
+def comparable(sound: AudioClip) -> Features:
     """Log-mel bands of an audio clip, float32 (frames, 64), every 10 ms, made fit for comparison.
 
     Everything softer than 50 dB below the loudest band counts as silence, and every band has mean 0 and deviation 1
     over the file: gain, equalisation and the noise floor then matter little, and the cosine compares shapes.
     """
-    from mmcli import extractors
-
-    module = extractors.load("logmel")
-    found: Features = module.extract(sound, module.Config(hop_s=HOP_S))
-    x = found.flat()
+    if (features := held("comparable", sound)) is not None:
+        return features
+    module = load("logmel")
+    bands: Features = module.extract(sound, module.Config(hop_s=HOP_S))
+    x = bands.flat()
     out = np.empty(x.shape, dtype=np.float32)
     floor = float(x.max()) - RANGE_DB
     for band in range(x.shape[1]):  # one at a time: an hour of all of them in float64 is 180 MB
         out[:, band] = standard(np.maximum(x[:, band], floor))
-    return replace(found, values=out)
+    return hold("comparable", sound, replace(bands, values=out))
 
 
-@once
-def pitch_classes(sound: Any) -> Features:
+def pitch_classes(sound: AudioClip) -> Features:
     """Chroma of an audio clip, float32 (frames, 12), every 20 ms, logarithmic so that soft notes count too.
 
     What two renditions of a piece share when instruments, voices and rooms differ.
     """
-    from mmcli import extractors
+    if (features := held("pitch classes", sound)) is not None:
+        return features
+    chroma: Features = load("chroma").extract(sound)
+    return hold("pitch classes", sound, replace(chroma, values=np.log1p(10.0 * chroma.values).astype(np.float32)))
 
-    found: Features = extractors.load("chroma").extract(sound)
-    return replace(found, values=np.log1p(10.0 * found.values).astype(np.float32))
 
-
-@once
-def semitones(sound: Any) -> Features:
+def semitones(sound: AudioClip) -> Features:
     """Level of every semitone from C2 to D#7 of an audio clip, dB above the floor, float32 (frames, 64), every 10 ms.
 
     Windows of 93 ms: long enough to part semitones from the middle octave up, short enough to say when a note begins.
     """
-    from mmcli.extractors import _sound, _spectrum
+    if (features := held("semitones", sound)) is not None:
+        return features
+    from mmcli.extractors import spectrum
+    from mmcli.extractors.sound import SoundConfig, prepare
 
-    prepared = _sound.prepare(sound, _sound.SoundConfig(sample_rate=22_050))
+    prepared = prepare(sound, SoundConfig(sample_rate=22_050))
     clock = prepared.clock(SEMITONE_WINDOW_S, HOP_S)
     bins = np.arange(1 + clock.n_fft // 2) * clock.rate / clock.n_fft
     pitch = 69.0 + 12.0 * np.log2(np.maximum(bins, 1.0) / 440.0)
     filters = np.exp(-0.5 * ((pitch[:, None] - np.arange(*SEMITONES)) / 0.5) ** 2).astype(np.float32)
-    power = np.concatenate([p @ filters for p in _spectrum.powers(prepared.blocks(), clock)])
+    power = np.concatenate([p @ filters for p in spectrum.powers(prepared.blocks(), clock)])
     level = 10.0 * np.log10(np.maximum(power, float(power.max()) * 10 ** (-RANGE_DB / 10) + 1e-20))
     values = np.asarray(level - level.min(), dtype=np.float32)
-    return Features(values=values, times=clock.times(len(values)), meta={})
+    return hold("semitones", sound, Features(values=values, times=clock.times(len(values)), meta={}))
 
 
 def standard(x: NDArray[Any]) -> NDArray[np.float64]:

@@ -64,9 +64,9 @@ def best(
     shuffles: int = SHUFFLES,
 ) -> tuple[Evidence, tuple[bool, bool]]:
     """The least statistic of :func:`measure` over what ``opened`` may be, and for which of ``ends`` it is."""
-    found = {opened: measure(x, y, hop_s, metric, opened=opened, shuffles=shuffles) for opened in ends}
-    opened = min(found, key=lambda o: found[o].ratio)
-    return found[opened], opened
+    tested = {opened: measure(x, y, hop_s, metric, opened=opened, shuffles=shuffles) for opened in ends}
+    opened = min(tested, key=lambda o: tested[o].ratio)
+    return tested[opened], opened
 
 
 def shuffled(y: NDArray[Any], block: int, seed: int) -> NDArray[Any]:
@@ -78,11 +78,11 @@ def shuffled(y: NDArray[Any], block: int, seed: int) -> NDArray[Any]:
 
 
 def _per_step(x: NDArray[Any], y: NDArray[Any], metric: str, opened: tuple[bool, bool]) -> float:
-    found = engine.align(
+    warp = engine.align(
         np.ascontiguousarray(x, dtype=np.float32),
         np.ascontiguousarray(y, dtype=np.float32),
         metric=metric,
         open_begin=opened,
         open_end=opened,
     )
-    return found.cost / len(found.path)
+    return warp.cost / len(warp.path)

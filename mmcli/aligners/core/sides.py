@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from mmcli.aligners.core import inputs
+from mmcli.aligners.core.inputs import Input
 from mmcli.artifacts.formats import features as features_file
 from mmcli.artifacts.formats.features import Features
 from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, MismatchError, UsageError
+from mmcli.media.clips import AudioClip, SubtitleClip, TextClip, VideoClip
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,26 @@ class Side:
         return "score" if self.path.suffix.lower() in (".mid", ".midi") else modality_of(self.path)
 
     @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """What can be compared of it, the best first: see :data:`.inputs.Kind`; its modality where nothing can."""
+        if self.modality in ("audio", "score"):
+            return ("audio",)
+        if self.modality == "video":
+            return ("audio", "video") if self.has_sound else ("video",)
+        return ("features",) if self.has_frames else (self.modality,)
+
+    def input(self, kind: str) -> Input:
+        """The side as one of its ``kinds``."""
+        match kind:
+            case "audio":
+                return self.sound
+            case "features":
+                return self.features
+            case _:
+                clip: VideoClip | TextClip | SubtitleClip = self._clip(kind)
+                return clip
+
+    @cached_property
     def features(self) -> Features:
         """The features of a features file or a numeric series."""
         if self.modality == "features":
@@ -43,29 +65,24 @@ class Side:
             clip = self._clip("series")
             if not clip.timed and len(clip.times) > 1:
                 raise InputError("has no time column", source=self.path.name, hint="give its rate in Hz: --rate 100")
-            found: Features = extractors.load("series.raw").extract(clip)
-            return found
+            series: Features = extractors.load("series.raw").extract(clip)
+            return series
         raise MismatchError(f"a file of kind {self.modality} holds no frames", source=self.path.name)
 
     @cached_property
-    def sound(self) -> Any:
-        """The sound of an audio or video file, or of a score as plain tones: an AudioClip."""
+    def sound(self) -> AudioClip:
+        """The sound of an audio or video file, or of a score as plain tones."""
         if self.modality == "score":
-            pass
             from mmcli.media import midi
 
             return sounded(midi.read(self.path))
-        return self._clip("audio")
+        clip: AudioClip = self._clip("audio")
+        return clip
 
     @cached_property
     def cues(self) -> list[tuple[float, float, str]]:
         """The cues of a subtitle: (start, end, text) in seconds."""
         return list(self._clip("subtitle").cues)
-
-    @property
-    def text(self) -> str:
-        """The text of a text file."""
-        return str(self._clip("text").text)
 
     @property
     def has_sound(self) -> bool:
@@ -74,21 +91,9 @@ class Side:
             return bool(self._clip("video").has_audio)
         return self.modality in ("audio", "score")
 
-    @property
-    def is_silent(self) -> bool:
-        """Whether it is a video file without a sound track."""
-        return self.modality == "video" and not self.has_sound
-
-    @property
-    def clip(self) -> Any:
-        """The clip of a video file."""
-        return self._clip("video")
-
     @cached_property
     def pictures(self) -> Features:
         """The signatures of the frames of a video."""
-        pass
-
         return signatures(self._clip("video"))
 
     @property
@@ -101,11 +106,11 @@ class Side:
         if self.has_frames:
             duration = inputs.about(self.features)["duration_s"]
         elif self.modality == "text":
-            return {"name": self.path.name, "sha256": provenance.sha256_file(self.path), "duration_s": None}
+            duration = None
         elif self.modality == "subtitle":
             duration = max(end for _, end, _ in self.cues)
         else:
-            duration = float(self._timed().duration_s)
+            duration = float((self.sound if self.has_sound else self._clip("video")).duration_s)
         return {"name": self.path.name, "sha256": provenance.sha256_file(self.path), "duration_s": duration}
 
     def extract(self, extractor: str) -> Features:
@@ -118,8 +123,8 @@ class Side:
         module = extractors.load(extractor)
         if extractors.is_fitted(module):
             raise UsageError(f"{extractor} is fitted on a data set and says nothing about time", source=self.path.name)
-        found: Features = module.extract(self._clip(modality))
-        return found
+        features: Features = module.extract(self._clip(modality))
+        return features
 
     def _clip(self, modality: str) -> Any:
         from mmcli.media import MediaOptions, open_clip
@@ -127,16 +132,13 @@ class Side:
         series: dict[str, Any] = {"rate": self.rate, "missing": self.missing} if modality == "series" else {}
         return open_clip(self.path, modality, options=MediaOptions(**series))
 
-    def _timed(self) -> Any:
-        return self._clip("video") if self.modality == "video" and not self.has_sound else self.sound
-
 
 # What two copies of a moving picture share: a coarse grey image of every frame.
 
 ROWS, COLUMNS = 9, 16
 
 
-def signatures(video: Any) -> Features:
+def signatures(video: VideoClip) -> Features:
     """Grey images of 9 x 16 fields of a video clip, float32 (frames, 144), each with mean 0: brightness and size of the
     copy do not matter, and every frame keeps its own presentation time."""
     times, rows = [], []
@@ -171,13 +173,11 @@ HELD_S = 8.0  # after which a held note has fallen by 116 dB
 MAX_NOTE_S = 100_000.0  # of notes in all, one after another: minutes of work
 
 
-def sounded(score: Any) -> Any:
+def sounded(score: Any) -> AudioClip:
     """An AudioClip of the notes of a :class:`mmcli.media.midi.Score`, at 22,050 Hz.
 
     Amplitudes of harmonics fall as 1/k; drums are left out. Raises InputError where nothing else is there.
     """
-    from mmcli.errors import InputError
-    from mmcli.media.clips import AudioClip
     from mmcli.media.midi import DRUMS
 
     tonal = np.flatnonzero(score.channel != DRUMS)

@@ -1,4 +1,4 @@
-"""Coarse to fine: a warp found fast, and a proof that it is the cheapest, or a bound on what it may miss.
+"""Coarse to fine: a warp made fast, and a proof that it is the cheapest, or a bound on what it may miss.
 
 The warp of the pooled sequences leads a corridor, inside which the warp is exact (the idea of Müller, Mattes and Kurth
 2006, "An efficient multiscale approach to audio synchronization"). Its cost is an upper bound on the optimum, so no
@@ -58,8 +58,8 @@ def align(
 
     Raises UsageError for an option without a meaning here, and as ``engine.align``.
 
-    >>> found = align([[0.0], [1.0], [2.0]], [[0.0], [2.0]])
-    >>> found.cost, found.exact, found.bound
+    >>> warp = align([[0.0], [1.0], [2.0]], [[0.0], [2.0]])
+    >>> warp.cost, warp.exact, warp.bound
     (1.0, True, 0.0)
     """
     for name in ("corridor", "open_begin", "open_end", "upper", "rest", "most"):
@@ -68,20 +68,20 @@ def align(
     if factor < 2 or radius < 1 or not 0 < share <= 1:
         raise UsageError("factor must be at least 2, radius at least 1, share above 0 and at most 1")
     a, b = checks.pair(x, y)
-    found = None
+    warp = None
     if len(a) * len(b) > SMALL and min(len(a), len(b)) >= 4 * factor:
-        found = _in_corridor(a, b, factor, radius, options)
-    if found is None:
+        warp = _in_corridor(a, b, factor, radius, options)
+    if warp is None:
         whole = engine.align(a, b, **options)
         return Coarse(whole.cost, whole.path, True, 0.0)
     if not certify:
-        return Coarse(found.cost, found.path, False, found.cost)
-    return _certified(a, b, found, share, options)
+        return Coarse(warp.cost, warp.path, False, warp.cost)
+    return _certified(a, b, warp, share, options)
 
 
 def _in_corridor(
     x: NDArray[Any], y: NDArray[Any], factor: int, radius: int, options: engine.Options
-) -> engine.Found | None:
+) -> engine.WarpingPath | None:
     """The cheapest path near that of the pooled sequences; None where the step pattern leads through neither."""
     try:
         rough = engine.align(_pooled(x, factor), _pooled(y, factor), **options)
@@ -100,34 +100,36 @@ def _pooled(x: NDArray[Any], factor: int) -> NDArray[Any]:
     return np.asarray(means, dtype=x.dtype)
 
 
-def _certified(x: NDArray[Any], y: NDArray[Any], found: engine.Found, share: float, options: engine.Options) -> Coarse:
+def _certified(
+    x: NDArray[Any], y: NDArray[Any], warp: engine.WarpingPath, share: float, options: engine.Options
+) -> Coarse:
     cells = float(len(x)) * len(y)
     threshold: float | None = 1.0
     most = cells
     if cells > UNTRIED:
         most = GUARD * share * cells
-        threshold = _reachable(x, y, found, share, options)
+        threshold = _reachable(x, y, warp, share, options)
     if threshold is None:
-        return Coarse(found.cost, found.path, False, found.cost)
-    limits = _limits(x, y, found, threshold, most, options)
+        return Coarse(warp.cost, warp.path, False, warp.cost)
+    limits = _limits(x, y, warp, threshold, most, options)
     least = engine.distance(x, y, **limits)
     near = TOLERANCE[options.get("precision", "float32")]
     if np.isnan(least):
-        return Coarse(found.cost, found.path, False, found.cost)
-    if least < found.cost * (1 - near):  # there is a cheaper path, and the sweep went past nothing that could beat it
+        return Coarse(warp.cost, warp.path, False, warp.cost)
+    if least < warp.cost * (1 - near):  # there is a cheaper path, and the sweep went past nothing that could beat it
         better = engine.align(x, y, **engine.Options(**{**limits, "upper": least * (1 + near), "most": None}))
         return Coarse(better.cost, better.path, True, 0.0)
     if threshold == 1.0:
-        return Coarse(found.cost, found.path, True, 0.0)
-    return Coarse(found.cost, found.path, False, found.cost * (1 - threshold * (1 - near)))
+        return Coarse(warp.cost, warp.path, True, 0.0)
+    return Coarse(warp.cost, warp.path, False, warp.cost * (1 - threshold * (1 - near)))
 
 
 def _reachable(
-    x: NDArray[Any], y: NDArray[Any], found: engine.Found, share: float, options: engine.Options
+    x: NDArray[Any], y: NDArray[Any], warp: engine.WarpingPath, share: float, options: engine.Options
 ) -> float | None:
     """The largest of the thresholds whose proof takes at most ``share`` of the cells, judged by every eighth frame."""
     a, b = x[::TRIAL], y[::TRIAL]
-    near = around(found.path / TRIAL, len(a), len(b), TRIAL)
+    near = around(warp.path / TRIAL, len(a), len(b), TRIAL)
     few = engine.align(a, b, **engine.Options(**{**options, "pattern": "symmetric1", "corridor": near}))
     plain = engine.Options(**{**options, "pattern": "symmetric1"})  # others cannot do with every eighth frame
     most = share * len(a) * len(b)
@@ -140,17 +142,17 @@ def _reachable(
 def _limits(
     x: NDArray[Any],
     y: NDArray[Any],
-    found: engine.Found,
+    warp: engine.WarpingPath,
     threshold: float,
     most: float,
     options: engine.Options,
 ) -> engine.Options:
-    """What the engine needs to sweep for paths of at most ``threshold`` times the cost found, and for no others."""
-    limits = engine.Options(**{**options, "upper": threshold * found.cost, "most": most})
+    """What the engine needs to sweep for paths of at most ``threshold`` times the cost of ``warp``, no others."""
+    limits = engine.Options(**{**options, "upper": threshold * warp.cost, "most": most})
     if options.get("pattern") == "symmetric2":  # backwards, its first cell would count differently
         return limits
     middle = len(x) // 2
-    second = found.path[found.path[:, 0] >= middle] - np.array([middle, 0])
+    second = warp.path[warp.path[:, 0] >= middle] - np.array([middle, 0])
     part = twin.path_cost(x[middle:], y, second, options.get("metric", "euclidean"))
     half = engine.Options(**{**options, "upper": threshold * part, "most": most / 2})
     behind = engine.lowest(x[: middle - 1 : -1], y[::-1], **half)[::-1]  # from each row of the second half on

@@ -65,7 +65,7 @@ class Options(TypedDict, total=False):
     kernel: str | None  # one of kernels() in place of the best
 
 
-class Found(NamedTuple):
+class WarpingPath(NamedTuple):
     """A warping path: ``cost``, and ``path`` int64 (k, 2) of (row of x, row of y), ascending."""
 
     cost: float
@@ -84,14 +84,14 @@ class Plan(NamedTuple):
     threads: int
 
 
-def align(x: ArrayLike, y: ArrayLike, **options: Unpack[Options]) -> Found:
+def align(x: ArrayLike, y: ArrayLike, **options: Unpack[Options]) -> WarpingPath:
     """The cheapest warping path between the rows of ``x`` (n, d) and ``y`` (m, d), float32 or float64.
 
-    With ``upper`` and an optimum dearer than that the result is ``Found(inf, empty)``. Raises InputError where an array
-    cannot be used, no path exists, or the run does not fit the memory; UsageError for an unknown name.
+    With ``upper`` and an optimum dearer than that the cost is infinite and the path empty. Raises InputError where an
+    array cannot be used, no path exists, or the run does not fit the memory; UsageError for an unknown name.
 
     >>> align([[0.0], [1.0], [2.0]], [[0.0], [2.0]])
-    Found(cost=1.0, path=array([[0, 0], [1, 0], [2, 1]]))
+    WarpingPath(cost=1.0, path=array([[0, 0], [1, 0], [2, 1]]))
     """
     p = _problem(x, y, options)
     if p.extension is None:
@@ -103,8 +103,8 @@ def align(x: ArrayLike, y: ArrayLike, **options: Unpack[Options]) -> Found:
         cost, length = p.run(path)
         path = path[:length]
     if p.is_too_dear(cost):
-        return Found(float("inf"), np.empty((0, 2), dtype=np.int64))
-    return Found(cost, path)
+        return WarpingPath(float("inf"), np.empty((0, 2), dtype=np.int64))
+    return WarpingPath(cost, path)
 
 
 def distance(x: ArrayLike, y: ArrayLike, **options: Unpack[Options]) -> float:

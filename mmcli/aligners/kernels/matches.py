@@ -61,7 +61,7 @@ def matches(
     least = max(1, int(np.ceil(shortest * len(a))))
     if options.get("pattern") == "slope2":
         least = max(least, len(a) // 2 + 1)  # no path goes through fewer
-    found: list[Match] = []
+    chosen: list[Match] = []
     waiting: list[tuple[float, int, int, Match, int]] = []  # the best match of each stretch of y not yet taken
 
     stuck = 0
@@ -85,12 +85,12 @@ def matches(
                 todo += [(match.stop, end), (begin, match.start)]
 
     search((0, len(b)))
-    while waiting and len(found) < k:
+    while waiting and len(chosen) < k:
         _, _, begin, match, end = heapq.heappop(waiting)
-        found.append(match)
-        if len(found) < k:
+        chosen.append(match)
+        if len(chosen) < k:
             search((begin, match.start), (match.stop, end))
-    return found
+    return chosen
 
 
 def _best(x: NDArray[np.float64], y: NDArray[np.float64], first: int, options: engine.Options) -> Match:

@@ -40,8 +40,8 @@ def free_path(scores: Scores, price: float) -> Scores:
     >>> free_path(np.log(np.eye(3) * 0.5 + 0.5), 1.0).tolist()
     [0.0, 0.0, 0.0]
     """
-    found: Scores = (jit.compiled(_free_path) or _free_path)(np.ascontiguousarray(scores, dtype=np.float32), price)
-    return found
+    best: Scores = (jit.compiled(_free_path) or _free_path)(np.ascontiguousarray(scores, dtype=np.float32), price)
+    return best
 
 
 def search(

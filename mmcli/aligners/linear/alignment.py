@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.core.result import method
+from mmcli.aligners.core.inputs import method_entry
 from mmcli.aligners.linear.fit import Fit, Material
 from mmcli.artifacts.formats import timemap
 from mmcli.artifacts.formats.alignment import Alignment
@@ -33,7 +33,7 @@ def straight(x: Material, y: Material, fit: Fit, *, name: str, config: Any) -> A
         ppm=float((rate - 1.0) * 1e6),
         confidence_s=[half_width(fit, t / unit) for t in knots[:, 1].tolist()],
         quality=quality,
-        method=method(name, config),
+        method=method_entry(name, config),
         cost=max(0.0, float(1.0 - fit.score)),
         reference=x.about,
         query=y.about,
@@ -45,14 +45,14 @@ def broken(
     x: Material, y: Material, segments: list[NDArray[np.float64]], fit: Fit, *, name: str, config: Any
 ) -> Alignment:
     """The alignment of lines with breaks between them: ``segments`` [(t_reference, t_query)] * 2 each."""
-    found = timemap.from_segments([s * x.unit_s for s in segments], "piecewise")
+    lines = timemap.from_segments([s * x.unit_s for s in segments], "piecewise")
     return Alignment(
         model="piecewise",
-        knots=found.knots,
-        breaks=found.breaks,
-        confidence_s=[half_width(fit)] * len(found.knots),
+        knots=lines.knots,
+        breaks=lines.breaks,
+        confidence_s=[half_width(fit)] * len(lines.knots),
         quality={"ratio": None, "verdict": "not judged", "reason": fit.evidence()},
-        method=method(name, config),
+        method=method_entry(name, config),
         cost=max(0.0, float(1.0 - fit.score)),
         reference=x.about,
         query=y.about,

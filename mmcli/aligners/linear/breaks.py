@@ -14,18 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.core import limits
 from mmcli.aligners.linear import consensus
 from mmcli.aligners.linear.fit import Fit, Lags, Material
 from mmcli.aligners.linear.windows import nearest
 
 Vector = NDArray[np.float64]
 
-FEWEST = 3  # windows that make a group
-SHARP_S = 0.003  # how far the windows of a group differ, measured by phase: a re-timed copy drifts through more
 MOST_PIECES = 40
 LOOK_S = 12.0  # around a break, on either side, in which its exact place is looked for
-PARTNER = 0.3  # of the way from no agreement to full agreement, above which a frame has its partner
-EVEN_S = 0.08  # a stretch without partner on both sides at once must be longer than this to be believed
 
 
 @dataclass(frozen=True)
@@ -47,28 +44,28 @@ class Piece:
 def groups(lags: Lags, fit: Fit) -> list[Piece]:
     """The groups of windows, in order of time. ``fit`` is the line that most windows agree with."""
     weight = 0.1 + lags.trusted if lags.sharp else np.maximum(lags.score, 0.01)
-    trusted = lags.trusted > 0 if lags.sharp else lags.score > 0.3
-    tolerance = SHARP_S if lags.sharp else lags.tolerance_s
+    trusted = lags.trusted > 0 if lags.sharp else lags.score > limits.GROUP_SCORE.value
+    tolerance = limits.GROUP_SHARP_S.value if lags.sharp else lags.tolerance_s
     slope = fit.line.slope
     level = lags.lag - slope * lags.t
     left = np.ones(len(lags.t), dtype=bool)
-    found: list[Piece] = []
-    while left.sum() >= FEWEST and len(found) < MOST_PIECES:
+    pieces: list[Piece] = []
+    while left.sum() >= limits.GROUP_FEWEST.value and len(pieces) < MOST_PIECES:
         rows = np.flatnonzero(left)
         one = consensus.constant(lags.t[rows], level[rows], weight[rows], tolerance)
         agree = rows[one.agree]
-        run = _longest_run(agree, found)
+        run = _longest_run(agree, pieces)
         left[agree] = False
-        if trusted[run].sum() < FEWEST:
+        if trusted[run].sum() < limits.GROUP_FEWEST.value:
             if len(run) == len(agree):
                 break
             continue
         windows = np.zeros(len(lags.t), dtype=bool)
         windows[run] = True
         lag = float(np.median(level[run]))
-        found.append(Piece(lag, slope, float(lags.t[run[0]]), float(lags.t[run[-1]]), windows))
-    found.sort(key=lambda p: p.start)
-    return _forward(found, lags.window_s)
+        pieces.append(Piece(lag, slope, float(lags.t[run[0]]), float(lags.t[run[-1]]), windows))
+    pieces.sort(key=lambda p: p.start)
+    return _forward(pieces, lags.window_s)
 
 
 def _longest_run(rows: NDArray[np.int64], others: list[Piece]) -> NDArray[np.int64]:
@@ -133,7 +130,7 @@ def _meeting(x: Material, y: Material, a: Piece, b: Piece, rate: float, hop: flo
     inside_a, inside_b = grid < a.end, grid > b.start
     yes = float(np.mean(np.concatenate([first[inside_a], second[inside_b]])))
     no = float(np.mean(np.concatenate([second[inside_a], first[inside_b]])))
-    middle = no + PARTNER * (yes - no)
+    middle = no + limits.PARTNER.value * (yes - no)
     ahead = np.concatenate([[0.0], np.cumsum(first - middle)])  # of ending the first before grid[k]
     behind = np.concatenate([np.cumsum((second - middle)[::-1])[::-1], [0.0]])  # of beginning the second at grid[k]
     gap = max(0, round(float(np.median(shift)) / hop))  # frames of the query without partner, at least
@@ -144,7 +141,7 @@ def _meeting(x: Material, y: Material, a: Piece, b: Piece, rate: float, hop: flo
     tight = ahead[: n + 1 - gap] + behind[gap:]
     loose = ahead[: n + 1 - gap] + best_from[gap:]
     k = int(np.argmax(loose))
-    if loose[k] - float(tight.max()) < (yes - no) * EVEN_S / hop:
+    if loose[k] - float(tight.max()) < (yes - no) * limits.EVEN_S.value / hop:
         k = _middle_of_best(tight)
         j = k + gap
     else:

@@ -14,23 +14,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.core import limits
 from mmcli.aligners.linear import breaks, rates, windows
-from mmcli.aligners.linear import fit as the_fit
 from mmcli.aligners.linear.breaks import Piece
 from mmcli.aligners.linear.consensus import Line
-from mmcli.aligners.linear.fit import Fit, Lags, Material
+from mmcli.aligners.linear.fit import Fit, Lags, Material, best_line, fitted, local_lags, said
 from mmcli.aligners.linear.windows import Searched
 
-ENOUGH = 0.6  # of the windows that count must agree
-CLEAR = 0.9  # with this share under one line, breaks are not looked for
-POINTS = 0.1  # a simpler model may explain this much less
-EVEN = 0.8  # a break whose shorter side is at least this share of the longer replaces one stretch by another
-LONGER = 1.2  # a query this much longer than the reference is the one that is searched
-FEWEST = 3  # windows that must agree by phase
-SURE = 4.0  # standard deviations of a slope that is not chance: there are as few as three windows
-NAMES_APART = 960e-6  # 24/25 and 23.976/25: nearer than half of it, one is meant
-AMBIGUOUS = 0.9  # of the windows fit nearly as well by one other lag: the map may lie there instead
-CLEAR_Z = 8.0  # median phase peak of those; strangers stay below 6
 SHORT_WINDOW_S, SHORT_STEP_S = 5.0, 2.0  # windows between breaks
 
 
@@ -43,7 +33,7 @@ class Choice:
     segments: list[NDArray[np.float64]]
     share: float
     shares: dict[str, float]
-    named: str | None
+    rate_name: str | None
     repeats: str = "reference"  # the side that windows were looked for in
     believed: bool = True  # False: none of the three explains the pair, and this one comes nearest
 
@@ -51,7 +41,7 @@ class Choice:
     def ambiguous(self) -> dict[str, object] | None:
         """Another place that fits nearly as well: the side that repeats itself, how far off, for how many windows."""
         shift, share = self.fit.lags.rival
-        if share < AMBIGUOUS:
+        if share < limits.AMBIGUOUS.value:
             return None
         return {"side": self.repeats, "shift_s": round(shift * self.fit.lags.unit_s, 3), "share": round(share, 4)}
 
@@ -66,16 +56,16 @@ class Choice:
         """The same with the two sides exchanged."""
         f = self.fit
         fit = replace(f, offset_s=-f.offset_s / f.rate, rate=1.0 / f.rate)
-        name = None if self.named is None else "/".join(reversed(self.named.split("/")))
-        return replace(self, fit=fit, segments=[s[:, ::-1].copy() for s in self.segments], named=name, repeats="query")
+        name, segments = rates.inverse(self.rate_name), [s[:, ::-1].copy() for s in self.segments]
+        return replace(self, fit=fit, segments=segments, rate_name=name, repeats="query")
 
     def evidence(self) -> str:
         """One clause for people."""
         z = self.fit.z
-        near = the_fit.said(self.fit.lags.tolerance_s * self.fit.lags.unit_s)
+        near = said(self.fit.lags.tolerance_s * self.fit.lags.unit_s)
         text = f"{self.share:.0%} of the windows agree within {near}"
         text += "" if z is None else f", phase peak z = {z:.1f}"
-        text += "" if self.named is None else f", rate {self.named}"
+        text += "" if self.rate_name is None else f", rate {self.rate_name}"
         other = self.ambiguous
         return text if other is None else f"{text}; ambiguous: {other['shift_s']:+} s fits nearly as well"
 
@@ -86,25 +76,32 @@ def choose(x: Material, y: Material, *, window_s: float, step_s: float) -> Choic
     The windows are those of the shorter side, so that most of them have a partner to be found.
     """
     lengths = [m.span[1] - m.span[0] for m in (x, y)]
-    if lengths[1] > LONGER * lengths[0]:
+    if lengths[1] > limits.LONGER.value * lengths[0]:
         return _choose(y, x, window_s=window_s, step_s=step_s).invert()
     return _choose(x, y, window_s=window_s, step_s=step_s)
 
 
 def _choose(x: Material, y: Material, *, window_s: float, step_s: float) -> Choice:
-    line = rates.best_line(x, y, window_s=window_s, step_s=step_s)
-    found = _straight(x, y, line)
-    straight = found.share >= ENOUGH and _believed(found.fit, found.fit.line.agree) and _holds(x, y, found)
-    if straight and found.share >= CLEAR:
-        return found
+    line = best_line(x, y, window_s=window_s, step_s=step_s)
+    simple = _straight(x, y, line)
+    straight = (
+        simple.share >= limits.ENOUGH.value and _believed(simple.fit, simple.fit.line.agree) and _holds(x, y, simple)
+    )
+    if straight and simple.share >= limits.CLEAR.value:
+        return simple
     broken = _with_breaks(x, y, line)
-    best = max(found.share, broken.share if broken else 0.0)
-    shares = {**found.shares, **(broken.shares if broken else {})}
-    if straight and found.share >= best - POINTS:
-        return replace(found, shares=shares)
-    if broken is not None and broken.share >= ENOUGH and _holds(x, y, broken):
+    best = max(simple.share, broken.share if broken else 0.0)
+    shares = {**simple.shares, **(broken.shares if broken else {})}
+    if straight and as_good(simple.share, best):
+        return replace(simple, shares=shares)
+    if broken is not None and broken.share >= limits.ENOUGH.value and _holds(x, y, broken):
         return replace(broken, shares=shares)
-    return replace(broken if broken is not None and broken.share > found.share else found, believed=False)
+    return replace(broken if broken is not None and broken.share > simple.share else simple, believed=False)
+
+
+def as_good(simpler: float, best: float) -> bool:
+    """Whether a simpler model is taken that explains this share of the windows, of which another explains ``best``."""
+    return simpler >= best - limits.POINTS.value
 
 
 def _holds(x: Material, y: Material, choice: Choice) -> bool:
@@ -119,11 +116,11 @@ def _holds(x: Material, y: Material, choice: Choice) -> bool:
 def _straight(x: Material, y: Material, line: Fit) -> Choice:
     """Offset, or offset and rate."""
     shares = {"affine": _share(x, y, line.lags, line.line.lag(line.lags.t), line.line.agree)}
-    constant = the_fit.fit(line.lags, "offset") if line.lags.rate == 1.0 else None
+    constant = fitted(line.lags, "offset") if line.lags.rate == 1.0 else None
     shares["offset"] = (
         0.0 if constant is None else _share(x, y, line.lags, constant.line.lag(line.lags.t), constant.line.agree)
     )
-    if constant is not None and shares["offset"] >= shares["affine"] - POINTS and not _drifts(line):
+    if constant is not None and as_good(shares["offset"], shares["affine"]) and not _drifts(line):
         return Choice("offset", constant, [], shares["offset"], shares, None)
     name, line = _named(line)
     return Choice("affine", line, [], shares["affine"], shares, name)
@@ -132,11 +129,11 @@ def _straight(x: Material, y: Material, line: Fit) -> Choice:
 def _drifts(line: Fit) -> bool:
     """Whether the slope is more than its own uncertainty: an offset explains a small drift of a short file too."""
     t = line.lags.t[line.line.agree]
-    if len(t) < FEWEST:
+    if len(t) < limits.FEWEST.value:
         return False
     moved = abs(line.line.slope) * float(t.max() - t.min())
     least = max(4 * line.line.error_s, 0.001 if line.lags.sharp else line.lags.hop_s)
-    return moved > least and abs(line.line.slope) > SURE * line.slope_deviation
+    return moved > least and abs(line.line.slope) > limits.SURE.value * line.slope_deviation
 
 
 def _share(x: Material, y: Material, lags: Lags, lag: NDArray[np.float64], agree: NDArray[np.bool_]) -> float:
@@ -159,20 +156,20 @@ def counting(x: Material, lags: Lags, lag: NDArray[np.float64]) -> NDArray[np.bo
 def _believed(fit: Fit, agree: NDArray[np.bool_]) -> bool:
     """Whether enough windows agree clearly: by phase where there is sound, by their frames elsewhere."""
     if fit.lags.z is None:
-        return int(agree.sum()) >= min(FEWEST, len(fit.lags.t))
+        return int(agree.sum()) >= min(limits.FEWEST.value, len(fit.lags.t))
     z = fit.lags.z[agree]
-    trusted = z[z >= the_fit.SHARP_Z]
-    return fit.lags.sharp and len(trusted) >= FEWEST and float(np.median(trusted)) >= CLEAR_Z
+    trusted = z[z >= limits.SHARP_Z.value]
+    return fit.lags.sharp and len(trusted) >= limits.FEWEST.value and float(np.median(trusted)) >= limits.CLEAR_Z.value
 
 
 def _named(line: Fit) -> tuple[str | None, Fit]:
     """The line with a known ratio in place of its rate, where that does as well; and the ratio's name."""
     t = line.lags.t[line.line.agree]
     reach = float(np.ptp(t)) if len(t) else 0.0
-    if reach <= 0 or abs(line.rate - 1.0) <= SURE * line.slope_deviation:
+    if reach <= 0 or abs(line.rate - 1.0) <= limits.SURE.value * line.slope_deviation:
         return None, line
     least = 1e-4 if line.lags.sharp else 0.25 * line.lags.hop_s  # what no lag is measured better than
-    slack = min(max(SURE * line.slope_deviation, 2 * least / reach), NAMES_APART / 2)
+    slack = min(max(limits.SURE.value * line.slope_deviation, 2 * least / reach), limits.NAMES_APART.value / 2)
     name = rates.named(line.rate, slack)
     if name is None:
         return None, line
@@ -182,20 +179,20 @@ def _named(line: Fit) -> tuple[str | None, Fit]:
     error = np.abs(rest - at_zero)
     agree = error <= line.lags.tolerance_s
     usual = float(np.median(error[agree])) if agree.any() else np.inf
-    if agree.mean() < line.agreeing - 0.02 or usual > 1.5 * line.line.error_s + least:
+    if agree.mean() < line.agreeing - 0.02 or usual > limits.NAMED_WORSE.value * line.line.error_s + least:
         return None, line
-    fitted = Line(at_zero, slope, agree, usual)
-    return name, Fit(line.model, at_zero, rates.NAMED[name], line.lags, fitted)
+    own = Line(at_zero, slope, agree, usual)
+    return name, Fit(line.model, at_zero, rates.NAMED[name], line.lags, own)
 
 
 def _with_breaks(x: Material, y: Material, line: Fit) -> Choice | None:
     """Pieces under lags of their own, at the line's rate or at the query's own."""
     best: Choice | None = None
     for rate in dict.fromkeys((1.0, line.lags.rate)):
-        lags = the_fit.local_lags(x, y, rate=rate, window_s=SHORT_WINDOW_S, step_s=SHORT_STEP_S)
+        lags = local_lags(x, y, rate=rate, window_s=SHORT_WINDOW_S, step_s=SHORT_STEP_S)
         if x.samples is not None and not lags.sharp:
             continue
-        for slope in dict.fromkeys((0.0, the_fit.fit(lags, "affine").line.slope)):
+        for slope in dict.fromkeys((0.0, fitted(lags, "affine").line.slope)):
             fit = Fit("piecewise", 0.0, (1.0 + slope) * rate, lags, Line(0.0, slope, np.zeros(len(lags.t), bool), 0.0))
             pieces = breaks.groups(lags, fit)
             if len(pieces) < 2:
@@ -204,11 +201,16 @@ def _with_breaks(x: Material, y: Material, line: Fit) -> Choice | None:
             if len(segments) != len(pieces):
                 continue
             share, agree = _share_of_pieces(x, lags, pieces, segments)
-            if best is None or share > best.share + 0.02:
+            if best is None or is_ahead(share, best.share):
                 fit = replace(fit, line=replace(fit.line, agree=agree, error_s=_scatter(lags, pieces)))
                 if _believed(fit, agree):
                     best = Choice("piecewise", fit, segments, share, {"piecewise": share}, None)
     return best if best is not None and len(best.segments) > 1 else None
+
+
+def is_ahead(share: float, before: float) -> bool:
+    """Whether breaks under another rate or slope explain enough more to be taken."""
+    return share > before + limits.BREAKS_AHEAD.value
 
 
 def _share_of_pieces(
@@ -228,7 +230,7 @@ def _share_of_pieces(
         counts |= (lags.t > low) & (lags.t <= high) & counting(x, lags, p.lag + p.slope * lags.t)
     for a, b in pairwise(segments):
         reference_gap, query_gap = b[0] - a[-1]
-        if min(reference_gap, query_gap) <= EVEN * max(reference_gap, query_gap):
+        if min(reference_gap, query_gap) <= limits.EVEN.value * max(reference_gap, query_gap):
             low, high = a[-1, 1] * lags.rate, b[0, 1] * lags.rate
             counts &= ~((lags.t + half > low) & (lags.t - half < high) & ~agree)
     good = agree & (lags.trusted > 0) if lags.sharp else agree
@@ -248,14 +250,8 @@ def _scatter(lags: Lags, pieces: list[Piece]) -> float:
 # the length are looked for around where the line puts them; most of them must fit best just there. Sound needs no such
 # test: its phase is measured in short windows from the start.
 
-# Of the short windows, that must fit best where the line puts them. On 110 right lines and 28 wrong ones, through six
-# kinds of features of speech, music and a film (offsets in noise, rates, smooth warps), right ones gave 0.77 and more
-# but for three of noisy onsets, wrong ones 0.69 and less.
-SHORT_ENOUGH = 0.7
 SHORTER = 0.4  # of the length of the long windows, as phase windows are
 LEAST, LEAST_REACH = 8, 8  # frames of a short window, and of the way that it is looked for on either side
-FEWEST_SHORT = 3  # short windows, below which nothing is said
-QUIET = 0.1  # of the mean energy: a window in which less happens fits anywhere
 
 
 def holds(x: Material, y: Material, lags: Lags, segments: list[NDArray[np.float64]]) -> bool:
@@ -266,13 +262,17 @@ def holds(x: Material, y: Material, lags: Lags, segments: list[NDArray[np.float6
     hop = windows.hop_for(x.times, y.times * lags.rate, lags.hop_s)
     grid = x.searched(hop)
     length = max(LEAST, round(SHORTER * lags.window_s / hop))
-    found = [_misses(grid, y, s, length) for s in segments]
-    energy = np.concatenate([e for e, _ in found])
-    misses = np.concatenate([m for _, m in found])[energy > QUIET * energy.mean()] if len(energy) else energy
-    if len(misses) < FEWEST_SHORT:
+    missed = [_misses(grid, y, s, length) for s in segments]
+    energy = np.concatenate([e for e, _ in missed])
+    misses = (
+        np.concatenate([m for _, m in missed])[energy > limits.SHORT_QUIET.value * energy.mean()]
+        if len(energy)
+        else energy
+    )
+    if len(misses) < limits.SHORT_FEWEST.value:
         return True
     near = max(lags.tolerance_s / hop, 2.0) + 0.5  # half a frame: places are whole frames here
-    return bool(np.mean(np.abs(misses) <= near) >= SHORT_ENOUGH)
+    return bool(np.mean(np.abs(misses) <= near) >= limits.SHORT_ENOUGH.value)
 
 
 def _misses(

@@ -57,8 +57,8 @@ def line(t: Vector, lag: Vector, weight: Vector, tolerance: float, *, most_slope
     >>> t = np.arange(20.0)
     >>> lag = 3.0 + 145e-6 * t
     >>> lag[[4, 11]] = [8.0, -5.0]
-    >>> found = line(t, lag, np.ones(20), 0.008)
-    >>> round(found.at_zero, 6), round(found.slope * 1e6, 3), int(found.agree.sum())
+    >>> best = line(t, lag, np.ones(20), 0.008)
+    >>> round(best.at_zero, 6), round(best.slope * 1e6, 3), int(best.agree.sum())
     (3.0, 145.0, 18)
     """
     first = constant(t, lag, weight, tolerance)

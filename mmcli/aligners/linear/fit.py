@@ -1,7 +1,7 @@
 """Offset and rate between two inputs: local lags of many windows, and the line that most of them agree on.
 
 Frames give each window's position (:mod:`.windows`), sound then sharpens it to a fraction of a sample
-(:mod:`.phase`), and the consensus (:mod:`.consensus`) makes a line of them.
+(:func:`.windows.refine`), and the consensus (:mod:`.consensus`) makes a line of them.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.core import inputs
-from mmcli.aligners.core.frames import comparable
-from mmcli.aligners.linear import consensus, windows
+from mmcli.aligners.core import inputs, limits
+from mmcli.aligners.core.frames import coarse, comparable
+from mmcli.aligners.linear import consensus, rates, windows
 from mmcli.aligners.linear.consensus import Line
-from mmcli.aligners.linear.windows import Searched, vertex
+from mmcli.aligners.linear.windows import Searched, refine
 from mmcli.errors import MismatchError
+from mmcli.media.clips import AudioClip
 
 Vector = NDArray[np.float64]
 
-SHARP_Z = 6.0  # phase peaks below this happen between unrelated signals (4 to 5 is usual there)
 PHASE_WINDOW_S = 4.0  # a drift of 100 ppm moves the ends of such a window by 0.2 ms to either side
 PHASE_SMEAR_S = 5e-5  # a window whose ends move more than this is corrected for the rate found, and measured again
 NEAR = 4.0  # tolerances: a window that misses a line by less was found at the right place, not well measured
@@ -105,7 +105,7 @@ class Lags:
     @property
     def trusted(self) -> Vector:
         """The share of windows whose phase peak stands out, per window 0 or 1; all ones without sound."""
-        return np.ones(len(self.t)) if self.z is None else np.asarray(self.z >= SHARP_Z, dtype=np.float64)
+        return np.ones(len(self.t)) if self.z is None else np.asarray(self.z >= limits.SHARP_Z.value, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,16 @@ class Fit:
         return self.deviation_s / float(np.sqrt(self.independent) * t.std()) if len(t) > 1 else np.inf
 
     @property
+    def is_enough(self) -> bool:
+        """Whether other rates need not be tried."""
+        return self.agreeing >= limits.RATE_ENOUGH.value and self.is_settled
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its rate was followed to its end."""
+        return abs(self.line.slope) < limits.UNSETTLED.value
+
+    @property
     def score(self) -> float:
         """Mean frame correlation of the windows that agree."""
         return float(self.lags.score[self.line.agree].mean())
@@ -179,35 +189,30 @@ def said(seconds: float) -> str:
     return f"{seconds:g} s" if seconds >= 1.0 else f"{seconds * 1e3:.0f} ms"
 
 
-def material(x: Any, role: str) -> Material:
-    """A side of the pair as frames and, for an audio clip, samples."""
-    if hasattr(x, "samples"):
-        features = comparable(x)
-        rate_hz = min(int(x.rate), 16_000 if x.duration_s <= LONG_S else 8_000)
-        return Material(features.flat(), features.times, inputs.about(x), x.samples(rate_hz), float(rate_hz))
-    values, times = inputs.frames(x, role)
-    return Material(values, times, inputs.about(x))
-
-
 def materials(x: Any, y: Any) -> tuple[Material, Material]:
-    """Both sides; sound on one sampling rate. Raises as :func:`.inputs.checked` does."""
-    if hasattr(x, "samples") != hasattr(y, "samples"):
-        raise MismatchError(
-            "one side is sound, the other features", hint="give two media files, or extract features of both first"
+    """Both sides as frames and, of audio clips, samples on one sampling rate. Raises as :func:`.inputs.checked` does,
+    and MismatchError where one is sound and the other is not."""
+    if isinstance(x, AudioClip) and isinstance(y, AudioClip):
+        seen = [comparable(clip) for clip in (x, y)]
+        rate_hz = min(min(int(c.rate), 16_000 if c.duration_s <= LONG_S else 8_000) for c in (x, y))
+        a, b = (
+            Material(f.flat(), f.times, inputs.about(c), c.samples(rate_hz), float(rate_hz))
+            for f, c in zip(seen, (x, y), strict=True)
         )
-    if not hasattr(x, "samples"):
-        inputs.checked(x, y)
-    a, b = material(x, "reference"), material(y, "query")
-    if a.samples is not None and a.rate_hz != b.rate_hz:
-        rate_hz = int(min(a.rate_hz, b.rate_hz))
-        a.samples, b.samples = x.samples(rate_hz), y.samples(rate_hz)
-        a.rate_hz = b.rate_hz = float(rate_hz)
-    if a.samples is None:
-        hop = max(a.hop_s, b.hop_s)
-        unit = hop / float(np.clip(hop, *HOPS_S))
-        for side in (a, b):
-            side.times, side.unit_s = side.times / unit, unit
-    return a, b
+        return a, b
+    if isinstance(x, AudioClip) or isinstance(y, AudioClip):
+        raise inputs.incomparable(
+            [inputs.kind_of(v) for v in (x, y)],
+            [inputs.name_of(v) for v in (x, y)],
+            hint="give two media files, or extract features of both first",
+        )
+    (xv, xt), (yv, yt) = inputs.checked(x, y)
+    hop = max(inputs.hop_of(t) for t in (xt, yt))
+    unit = hop / float(np.clip(hop, *HOPS_S))
+    return (
+        Material(xv, xt / unit, inputs.about(x), unit_s=unit),
+        Material(yv, yt / unit, inputs.about(y), unit_s=unit),
+    )
 
 
 def local_lags(
@@ -222,8 +227,8 @@ def local_lags(
     """The lag of every window of the query, the query first stretched by ``rate``."""
     hop = max(x.hop_s, y.hop_s)
     grid = x.searched(windows.hop_for(x.times, y.times * rate, hop))
-    found = windows.positions(grid, y.frames, y.times * rate, window_s=window_s, step_s=step_s)
-    choice = windows.track(found, most_ppm=most_ppm)
+    positions = windows.positions(grid, y.frames, y.times * rate, window_s=window_s, step_s=step_s)
+    choice = windows.track(positions, most_ppm=most_ppm)
     rows = np.flatnonzero(choice >= 0)
     if len(rows) == 0:
         raise MismatchError(
@@ -231,92 +236,113 @@ def local_lags(
             source=y.about["name"],
             hint="a side is silent, constant or shorter than a few frames",
         )
-    rival = windows.rival(found, choice)
-    t, lag = found.centre[rows], found.lag[rows, choice[rows]]
-    score = found.score[rows, choice[rows]]
+    rival = windows.rival(positions, choice)
+    t, lag = positions.centre[rows], positions.lag[rows, choice[rows]]
+    score = positions.score[rows, choice[rows]]
     if x.samples is None or y.samples is None:
-        return Lags(t, lag, score, None, False, rate, found.window_s, hop, rival, x.unit_s)
+        return Lags(t, lag, score, None, False, rate, positions.window_s, hop, rival, x.unit_s)
     search = max(0.1, 3 * hop)
     samples = y.samples_at(rate)
-    window = min(PHASE_WINDOW_S, found.window_s)
+    window = min(PHASE_WINDOW_S, positions.window_s)
     fine = [refine(x.samples, samples, x.rate_hz, c, g, window_s=window, search_s=search)
             for c, g in zip(t.tolist(), lag.tolist(), strict=True)]  # fmt: skip
     sharpened = np.array([f[0] for f in fine])
     z = np.array([f[1] for f in fine])
     missing = ~np.isfinite(sharpened)
     z[missing] = 0.0
-    sharp = float(np.mean(z >= SHARP_Z)) >= 0.3
+    sharp = are_sharp(z)
     if sharp:
         lag = np.where(missing, lag, sharpened)
-    return Lags(t, lag, score, z, sharp, rate, found.window_s, hop, rival)
+    return Lags(t, lag, score, z, sharp, rate, positions.window_s, hop, rival)
 
 
-def fit(lags: Lags, model: str, *, tolerance_s: float | None = None, most_ppm: float = 6000.0) -> Fit:
+def are_sharp(z: Vector) -> bool:
+    """Whether so many phase peaks stand out that lags are measured by them."""
+    return float(np.mean(z >= limits.SHARP_Z.value)) >= limits.SHARP_SHARE.value
+
+
+def fitted(lags: Lags, model: str, *, tolerance_s: float | None = None, most_ppm: float = 6000.0) -> Fit:
     """The offset, or the offset and rate, that most windows agree with; sharp windows count ten times as much."""
     weight = 0.1 + lags.trusted if lags.sharp else np.maximum(lags.score, 0.01)
     tolerance = tolerance_s or lags.tolerance_s
     if model == "offset":
-        found = consensus.constant(lags.t, lags.lag, weight, tolerance)
+        best = consensus.constant(lags.t, lags.lag, weight, tolerance)
     else:
-        found = consensus.line(lags.t, lags.lag, weight, tolerance, most_slope=most_ppm * 1e-6)
-    return Fit(model, found.at_zero, (1.0 + found.slope) * lags.rate, lags, found)
+        best = consensus.line(lags.t, lags.lag, weight, tolerance, most_slope=most_ppm * 1e-6)
+    return Fit(model, best.at_zero, (1.0 + best.slope) * lags.rate, lags, best)
 
 
-# Where a window of one signal lies in another to a fraction of a sample: generalised cross-correlation, phase only.
-#
-# Knapp and Carter 1976, "The generalized correlation method for estimation of time delay", the PHAT weighting: the
-# cross-spectrum is divided by its magnitude, so that every frequency votes with the same weight and the peak is as
-# narrow as the band is wide, whatever the spectrum of speech or the room looks like.
+# Which rates are tried, and how one is fitted to the last part per million.
+
+GRID = 0.004  # between tried rates: half of it moves the ends of a 10 s window by 10 ms either way
+PROBE_DIMS, PROBE_FRAMES = 16, 16_384  # what rates are compared by; an hour then takes 0.2 s a frame
+PROBES = 24  # windows that a tried rate is judged by
+ROUNDS = 4  # of measuring again with the rate found
 
 
-def delay(reference: NDArray[Any], query: NDArray[Any], rate_hz: float, *, low_hz: float = 80.0) -> tuple[float, float]:
-    """Where ``query`` (m,) begins in ``reference`` (n,), n >= m, in seconds, and how far the peak stands out.
+def best_line(
+    x: Material,
+    y: Material,
+    *,
+    window_s: float,
+    step_s: float,
+    tolerance_s: float = 0.0,
+    most_ppm: float = 2000.0,
+    most_stretch: float = 0.06,
+) -> Fit:
+    """The line with the rate that explains most windows; other rates are tried where a rate near 1 does not do."""
 
-    The second value is the height of the peak over the mean of all positions in standard deviations (z). Signals of
-    another origin give 4 to 5 by chance, the largest of thousands of positions. ``(0.0, 0.0)`` where one is silent.
+    def at(rate: float) -> Fit:
+        lags = local_lags(x, y, rate=rate, window_s=window_s, step_s=step_s, most_ppm=most_ppm)
+        return fitted(lags, "affine", tolerance_s=tolerance_s)
 
-    >>> s = np.random.default_rng(0).standard_normal(4000)
-    >>> at, z = delay(s, s[800:2400], 8000.0)
-    >>> round(at, 4), z > 20
-    (0.1, True)
-    """
-    from scipy.fft import irfft, next_fast_len, rfft
-
-    size = int(next_fast_len(len(reference), real=True))
-    a = rfft(np.asarray(reference, dtype=np.float32), size)
-    b = rfft(np.asarray(query, dtype=np.float32), size)
-    cross = a * np.conj(b)
-    magnitude = np.abs(cross)
-    floor = 1e-3 * float(magnitude.mean())
-    if floor <= 0:
-        return 0.0, 0.0
-    cross /= magnitude + floor
-    cross[: int(low_hz * size / rate_hz)] = 0  # rumble and hum: a few bins that agree between any two recordings
-    curve = irfft(cross, size)[: len(reference) - len(query) + 1]
-    k = int(np.argmax(curve))
-    spread = float(curve.std())
-    if spread <= 0:
-        return 0.0, 0.0
-    z = (float(curve[k]) - float(curve.mean())) / spread
-    at = float(k)
-    if 0 < k < len(curve) - 1:
-        at += vertex(*(float(v) for v in curve[k - 1 : k + 2]))
-    return at / rate_hz, z
+    first = polish(x, y, at(1.0), window_s=window_s, step_s=step_s, tolerance_s=tolerance_s)
+    if most_stretch == 0 or (first.is_enough):
+        return first
+    tried = probe(x, y, most_stretch=most_stretch, window_s=window_s)
+    if abs(tried - 1.0) < GRID / 2:
+        return first
+    second = polish(x, y, at(tried), window_s=window_s, step_s=step_s, tolerance_s=tolerance_s)
+    if second.strength == first.strength:
+        return first if first.is_settled else second
+    return second if second.strength > first.strength else first
 
 
-def refine(
-    x: NDArray[Any], y: NDArray[Any], rate_hz: float, centre: float, lag: float, *, window_s: float, search_s: float
-) -> tuple[float, float]:
-    """The lag (reference minus query, seconds) of the query window about ``centre`` near ``lag``, and z.
+def polish(x: Material, y: Material, fit: Fit, *, window_s: float, step_s: float, tolerance_s: float = 0.0) -> Fit:
+    """The line measured again with the query stretched by its rate, until the rate no longer blurs the windows."""
+    window = min(PHASE_WINDOW_S, fit.lags.window_s) if x.samples is not None else fit.lags.window_s
+    blur = PHASE_SMEAR_S if x.samples is not None else 0.25 * x.hop_s
+    for _ in range(ROUNDS):
+        if abs(fit.line.slope) * window / 2 <= blur or fit.line.agree.sum() < 3:
+            break
+        lags = local_lags(x, y, rate=fit.rate, window_s=window_s, step_s=step_s)
+        again = fitted(lags, "affine", tolerance_s=tolerance_s)
+        if again.strength < fit.strength:
+            break
+        fit = again
+    return fit
 
-    ``x``, ``y``: samples (n,) at ``rate_hz``. NaN and 0 where the window does not fit into both.
-    """
-    m = min(round(window_s * rate_hz), len(y))
-    start = min(max(round((centre - window_s / 2) * rate_hz), 0), len(y) - m)
-    reach = round(search_s * rate_hz)
-    near = start + round(lag * rate_hz)
-    a, b = max(near - reach, 0), min(near + m + reach, len(x))
-    if b - a < m + reach:  # less than half of the positions to be searched are there
-        return float("nan"), 0.0
-    at, z = delay(x[a:b], y[start : start + m], rate_hz)
-    return a / rate_hz + at - start / rate_hz, z
+
+def probe(x: Material, y: Material, *, most_stretch: float, window_s: float) -> float:
+    """Of the named rates and a grid, the one under which a few windows of the query fit the reference best."""
+    grid = np.arange(-round(most_stretch / GRID), round(most_stretch / GRID) + 1) * GRID + 1.0
+    named = [r for r in rates.NAMED.values() if abs(r - 1) <= most_stretch]
+    tried = np.unique(np.concatenate([grid, named]))
+    hop = max(x.hop_s, y.hop_s, 0.02, float(max(x.times[-1] - x.times[0], y.times[-1] - y.times[0])) / PROBE_FRAMES)
+    a = windows.searched(_pooled(x.frames), x.times, hop)
+    b, b_times = coarse(_pooled(y.frames), y.times, max(1, round(hop / y.hop_s)))  # once for all rates
+    scores, step = [], window_s / 2
+    for rate in tried.tolist():
+        positions = windows.positions(a, b, b_times * rate, window_s=window_s, step_s=step, candidates=8, most=PROBES)
+        choice = windows.track(positions)
+        rows = np.flatnonzero(choice >= 0)
+        scores.append(float(positions.score[rows, choice[rows]].mean()) if len(rows) else -1.0)
+    return float(tried[int(np.argmax(scores))])
+
+
+def _pooled(frames: NDArray[Any]) -> NDArray[Any]:
+    """Means of neighbouring columns, PROBE_DIMS of them where there are twice as many: enough to compare rates."""
+    group = frames.shape[1] // PROBE_DIMS
+    if group < 2:
+        return frames
+    return np.asarray(frames[:, : group * PROBE_DIMS].reshape(len(frames), PROBE_DIMS, group).mean(axis=2))

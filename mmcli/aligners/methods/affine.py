@@ -11,13 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mmcli.aligners.linear import rates
 from mmcli.aligners.linear.alignment import straight
-from mmcli.aligners.linear.fit import materials
+from mmcli.aligners.linear.fit import best_line, materials
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import UsageError
 
-INPUTS = ("audio", "features")
+ACCEPTS = (("audio", "audio"), ("features", "features"))
 
 
 @dataclass(frozen=True)
@@ -42,16 +41,16 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
 
     ``x``, ``y``: arrays (frames, dims) at one frame a second, Features, or AudioClips. The result's ``cost`` is one
     minus the mean correlation of the windows that agree. Raises InputError for NaN, Inf and empty input, MismatchError
-    for differing widths and where no window of the query can be found.
+    for differing widths and where no window of the query can be line.
 
     >>> import numpy as np
     >>> x = np.random.default_rng(0).standard_normal((400, 4)).cumsum(axis=0)
-    >>> found = align(x, x[50:350])
-    >>> round(found.offset_s, 1), round(found.rate, 3)
+    >>> line = align(x, x[50:350])
+    >>> round(line.offset_s, 1), round(line.rate, 3)
     (50.0, 1.0)
     """
     a, b = materials(x, y)
-    fit = rates.best_line(
+    fit = best_line(
         a,
         b,
         window_s=config.window_s,

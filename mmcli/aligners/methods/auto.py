@@ -3,8 +3,8 @@
 Lines are tried first (:mod:`.choose`); recordings that share one are the same recording, and their phase says so
 beyond doubt. Where none fits, the pair is tested for belonging together (:mod:`.shuffle_test`), then warped by what it
 shares: two copies of one recording by their spectra, two renditions of one piece or text by pitch classes, spectra and
-onsets, two voices that share neither by the sounds of speech (:mod:`.voices`). A pair that does not belong together
-raises MismatchError with the evidence, unless ``force`` is set.
+onsets, two voices that share neither by the sounds of speech (:func:`.views.voices`). A pair that does not belong
+together raises MismatchError with the evidence, unless ``force`` is set.
 """
 
 from __future__ import annotations
@@ -14,31 +14,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmcli.aligners.core import frames, inputs, result, shuffle_test
-from mmcli.aligners.core.result import refusal
+from mmcli.aligners.core import frames, inputs, limits, shuffle_test
+from mmcli.aligners.core.inputs import refusal
 from mmcli.aligners.linear import choose, fit
 from mmcli.aligners.linear.alignment import broken, straight
-from mmcli.aligners.warp import two_kinds, voices
-from mmcli.aligners.warp.views import View, find, freely, rendition, same_recording
+from mmcli.aligners.warp import canonical, views
+from mmcli.aligners.warp.views import View, find, freely
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import UsageError
+from mmcli.media.clips import AudioClip
 
-INPUTS = ("audio", "features")
+ACCEPTS = (("audio", "audio"), ("features", "features"))
 WIDTHS = "any"  # of features of two kinds: those are warped through what they share
 TEST_HOP_S = 0.05  # of the frames that the test for belonging together compares
 CONTEXT = 9  # of them, 0.45 s, stand together: what single frames share by chance, so long a stretch does not
-# The statistic above which sound is refused: the geometric mean of the ratios of spectra and of pitch classes. On pairs
-# made for the purpose (copies and renditions of others than tests/benchmarks/bench_refusal.py counts) 56 right ones
-# gave up to 0.73 and 270 wrong ones 0.85 and more; the smaller ratio alone let one piece backwards pass.
-# A person and a synthetic voice share too little for it: they are asked what they say (:mod:`.voices`).
-SOUND_LIMIT = 0.79
-FRAMES_LIMIT = 0.40  # the same for features and series, where only other sources were measured, not other classes
-# Frames so wide are also judged by their shape: columns of one deviation, half a second together, by their cosine. In
-# features of re-timed speech, music and film a few large columns hide the rest, and right ones were refused; by their
-# shape mfcc, logmel and chroma lay at 0.35 and less, spectral features and spiky series up to 0.50 (and are refused
-# still), made series of 8 columns and other recordings at 0.63 and more. Narrower ones turn onto each other too easily.
-WIDE = 8
-SAME_LIMIT = 0.55  # the statistic of the spectra alone, up to which a pair is one recording twice
 LINE_VERDICT = "match"
 
 
@@ -61,7 +50,7 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
 
     Raises MismatchError with the statistic and its limit where the pair does not match, and as the methods do.
     """
-    if two_kinds.differ(x, y):
+    if inputs.differ(x, y):
         return _of_two_kinds(x, y, config)
     a, b = fit.materials(x, y)
     runner_up = None
@@ -70,53 +59,53 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
         if choice.believed:
             return _line(a, b, choice, config)
         runner_up = {"model": choice.model, "share": round(choice.share, 4)}
-    found = _warped_sound(x, y, config) if hasattr(x, "samples") else _warped_frames(x, y, config)
-    return replace(found, runner_up=runner_up)
+    warped = _warped_sound(x, y, config) if isinstance(x, AudioClip) else _warped_frames(x, y, config)
+    return replace(warped, runner_up=runner_up)
 
 
 def _line(a: fit.Material, b: fit.Material, choice: choose.Choice, config: Config) -> Alignment:
     quality = {"ratio": None, "verdict": LINE_VERDICT, "reason": choice.evidence()}
     if choice.model == "piecewise":
-        found = broken(a, b, choice.segments, choice.fit, name="auto", config=config)
+        alignment = broken(a, b, choice.segments, choice.fit, name="auto", config=config)
     else:
-        found = straight(a, b, replace(choice.fit, model=choice.model), name="auto", config=config)
-    return replace(found, quality=quality, runner_up=choice.runner_up, ambiguous=choice.ambiguous)
+        alignment = straight(a, b, replace(choice.fit, model=choice.model), name="auto", config=config)
+    return replace(alignment, quality=quality, runner_up=choice.runner_up, ambiguous=choice.ambiguous)
 
 
 def _warped_sound(x: Any, y: Any, config: Config) -> Alignment:
-    views = _spectra(x, y), _pitches(x, y)
-    ends = {opened: [_tested(v, opened) for v in views] for opened in views[0].ends()}
+    seen = _spectra(x, y), _pitches(x, y)
+    ends = {opened: [_tested(v, opened) for v in seen] for opened in seen[0].ends()}
     opened, (spectra, pitches) = min(ends.items(), key=lambda e: _both(*e[1]))
     ratio = _both(spectra, pitches)
-    kind = config.kind if config.kind != "auto" else "same" if spectra.ratio <= SAME_LIMIT else "rendition"
+    kind = config.kind if config.kind != "auto" else "same" if spectra.ratio <= limits.SAME.value else "rendition"
     said = {
         "same": "one recording twice (log-mel bands compared)",
         "rendition": "two renditions (pitch classes, spectra and onsets compared)",
     }[kind]
     evidence = f"warped cost over shuffled cost {ratio:.2f}"
     evidence += f" (spectra {spectra.ratio:.2f}, pitch classes {pitches.ratio:.2f})"
-    if ratio > SOUND_LIMIT and config.kind != "same" and (heard := voices.measure(x, y)) is not None:
-        evidence += f", what is said {heard[0].ratio:.2f} (limit {voices.LIMIT:.2f})"
-        if heard[0].ratio <= voices.LIMIT:
+    if ratio > limits.SOUND.value and config.kind != "same" and (heard := views.voices_test(x, y)) is not None:
+        evidence += f", what is said {heard[0].ratio:.2f} (limit {limits.VOICES.value:.2f})"
+        if heard[0].ratio <= limits.VOICES.value:
             return _two_voices(x, y, heard, evidence, config)
-    verdict = _judged(ratio, SOUND_LIMIT, evidence, config, inputs.label(y).strip())
-    view = same_recording((x, y)) if kind == "same" else rendition((x, y))
-    found = find(replace(view, opened=opened), kind=kind)
-    reason = f"{evidence}; limit {SOUND_LIMIT:.2f}; taken for {said}"
-    return freely(x, y, view, found, {"ratio": ratio, "verdict": verdict, "reason": reason}, "auto", config)
+    verdict = _judged(ratio, limits.SOUND.value, evidence, config, inputs.name_of(y))
+    view = views.same_recording((x, y)) if kind == "same" else views.rendition((x, y))
+    warp = find(replace(view, opened=opened), kind=kind)
+    reason = f"{evidence}; limit {limits.SOUND.value:.2f}; taken for {said}"
+    return freely(x, y, view, warp, {"ratio": ratio, "verdict": verdict, "reason": reason}, "auto", config)
 
 
 def _two_voices(
     x: Any, y: Any, heard: tuple[shuffle_test.Evidence, tuple[bool, bool]], evidence: str, config: Config
 ) -> Alignment:
-    view = replace(voices.view(x, y), opened=heard[1])
-    found = find(view, kind="voices")
+    view = replace(views.voices(x, y), opened=heard[1])
+    warp = find(view, kind="voices")
     quality = {
         "ratio": heard[0].ratio,
         "verdict": LINE_VERDICT,
         "reason": f"{evidence}; taken for two voices (sounds of speech compared)",
     }
-    return freely(x, y, view, found, quality, "auto", config)
+    return freely(x, y, view, warp, quality, "auto", config)
 
 
 def _warped_frames(x: Any, y: Any, config: Config) -> Alignment:
@@ -125,18 +114,18 @@ def _warped_frames(x: Any, y: Any, config: Config) -> Alignment:
     factor = max(1, max(len(xv), len(yv)) // 4000)
     ratio, opened = _frames_tested(view, factor)
     evidence = f"warped cost over shuffled cost {ratio:.2f}"
-    if ratio > FRAMES_LIMIT and xv.shape[1] >= WIDE:
+    if ratio > limits.FRAMES.value and xv.shape[1] >= limits.WIDE.value:
         flat_x, flat_y = (frames.standard(v).astype(np.float32) for v in (xv, yv))
         view = View(flat_x, flat_y, xt, yt, "cosine")
         hop = max(inputs.hop_of(t) for t in (xt, yt))
         shapes, opened = _frames_tested(view, max(factor, round(TEST_HOP_S / hop)), CONTEXT)
         evidence += f", that of the shape of its frames {shapes:.2f}"
         ratio = min(ratio, shapes)
-    verdict = _judged(ratio, FRAMES_LIMIT, evidence, config, inputs.label(y).strip())
-    found = find(replace(view, opened=opened), kind=None)
-    reason = f"{evidence}; limit {FRAMES_LIMIT:.2f}"
+    verdict = _judged(ratio, limits.FRAMES.value, evidence, config, inputs.name_of(y))
+    warp = find(replace(view, opened=opened), kind=None)
+    reason = f"{evidence}; limit {limits.FRAMES.value:.2f}"
     quality = {"ratio": ratio, "verdict": verdict, "reason": reason}
-    return freely(x, y, view, found, quality, "auto", config)
+    return freely(x, y, view, warp, quality, "auto", config)
 
 
 def _frames_tested(view: View, factor: int, context: int = 1) -> tuple[float, tuple[bool, bool]]:
@@ -145,17 +134,17 @@ def _frames_tested(view: View, factor: int, context: int = 1) -> tuple[float, tu
     x, y = (frames.stacked(v, context) if context > 1 else np.asarray(v) for v in thin)
     whole = View(x, y, view.x_times, view.y_times, view.metric)
     hop_s = shuffle_test.BLOCK_S / max(2, len(y) // 40)
-    found, opened = shuffle_test.best(x, y, hop_s, view.metric, ends=whole.ends())
-    return found.ratio, opened
+    best, opened = shuffle_test.best(x, y, hop_s, view.metric, ends=whole.ends())
+    return best.ratio, opened
 
 
 def _of_two_kinds(x: Any, y: Any, config: Config) -> Alignment:
-    found, ratio = two_kinds.measure(x, y)
+    shared, ratio = canonical.shuffle_test(x, y)
     evidence = f"warped cost over shuffled cost {ratio:.2f} in the space that both share"
-    verdict = _judged(ratio, two_kinds.LIMIT, evidence, config, inputs.label(y).strip())
-    reason = f"{evidence}; limit {two_kinds.LIMIT:.2f}; taken for two kinds: canonical time warping"
+    verdict = _judged(ratio, limits.TWO_KINDS.value, evidence, config, inputs.name_of(y))
+    reason = f"{evidence}; limit {limits.TWO_KINDS.value:.2f}; taken for two kinds: canonical time warping"
     quality = {"ratio": ratio, "verdict": verdict, "reason": reason}
-    return replace(result.warped(x, y, found.path, found.cost, name="auto", config=config), quality=quality)
+    return replace(inputs.warped(x, y, shared.path, shared.cost, name="auto", config=config), quality=quality)
 
 
 def _judged(ratio: float, limit: float, evidence: str, config: Config, name: str) -> str:
@@ -169,20 +158,20 @@ def _judged(ratio: float, limit: float, evidence: str, config: Config, name: str
 
 
 def _spectra(x: Any, y: Any) -> View:
-    found = [frames.comparable(s) for s in (x, y)]
-    return _coarse_view(found, round(TEST_HOP_S / frames.HOP_S))
+    sides = [frames.comparable(s) for s in (x, y)]
+    return _coarse_view(sides, round(TEST_HOP_S / frames.HOP_S))
 
 
 def _pitches(x: Any, y: Any) -> View:
-    found = [frames.pitch_classes(s) for s in (x, y)]
-    found = [replace(f, values=f.values - f.values.mean(axis=0)) for f in found]
-    return _coarse_view(found, max(1, round(TEST_HOP_S / inputs.hop_of(found[0].times))))
+    sides = [frames.pitch_classes(s) for s in (x, y)]
+    sides = [replace(f, values=f.values - f.values.mean(axis=0)) for f in sides]
+    return _coarse_view(sides, max(1, round(TEST_HOP_S / inputs.hop_of(sides[0].times))))
 
 
-def _coarse_view(found: list[Any], factor: int) -> View:
-    longest = max(len(f.values) for f in found) / factor
+def _coarse_view(sides: list[Any], factor: int) -> View:
+    longest = max(len(f.values) for f in sides) / factor
     factor *= max(1, int(np.ceil(longest / 12_000)))  # ten minutes at 50 ms; longer recordings more coarsely
-    (xv, xt), (yv, yt) = (frames.coarse(f.values, f.times, factor) for f in found)
+    (xv, xt), (yv, yt) = (frames.coarse(f.values, f.times, factor) for f in sides)
     return View(frames.stacked(xv, CONTEXT), frames.stacked(yv, CONTEXT), xt, yt, "cosine")
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mmcli.aligners.core import inputs, result
+from mmcli.aligners.core import inputs
 from mmcli.aligners.warp import canonical
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import UsageError
 
-INPUTS = ("features",)
+ACCEPTS = (("features", "features"),)
 WIDTHS = "any"  # of the two sides
 
 
@@ -45,11 +45,11 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     >>> t = np.linspace(0, 6, 50)
     >>> x = np.column_stack([np.sin(t), np.cos(2 * t)])
     >>> y = (x @ np.array([[1.0, 2.0, 0.5], [-0.5, 1.0, 3.0]]))[::2]
-    >>> found = align(x, y)
-    >>> found.cost < 0.01, int(abs(found.path[:, 0] - 2 * found.path[:, 1]).max())
+    >>> alignment = align(x, y)
+    >>> alignment.cost < 0.01, int(abs(alignment.path[:, 0] - 2 * alignment.path[:, 1]).max())
     (True, 2)
     """
     (xv, _), (yv, _) = inputs.checked(x, y, same_width=False)
     canonical.changing(xv, yv, x, y)
-    found = canonical.find(xv, yv, dims=config.dims, ridge=config.ridge, most=config.most, tolerance=config.tolerance)
-    return result.warped(x, y, found.path, found.cost, name="ctw", config=config)
+    shared = canonical.find(xv, yv, dims=config.dims, ridge=config.ridge, most=config.most, tolerance=config.tolerance)
+    return inputs.warped(x, y, shared.path, shared.cost, name="ctw", config=config)

@@ -25,15 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners.core import inputs
-from mmcli.aligners.core.result import warped
-from mmcli.aligners.kernels import coarse, corridor, engine
-from mmcli.aligners.kernels import matches as places
+from mmcli.aligners.core.inputs import warped
+from mmcli.aligners.kernels import coarse, corridor, engine, matches
 from mmcli.artifacts.formats import alignment, timemap
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.io import provenance
 from mmcli.errors import MismatchError, UsageError
 
-INPUTS = ("features",)
+ACCEPTS = (("features", "features"),)
 Times = NDArray[np.float64]
 Values = NDArray[Any]
 Side = Literal["none", "reference", "query", "both"]
@@ -86,17 +85,17 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     Raises InputError for NaN, Inf, empty input, for what does not fit the memory, and where no path exists;
     MismatchError for differing widths.
 
-    >>> found = align(np.array([[0.0], [1.0], [2.0]]), np.array([[0.0], [2.0]]))
-    >>> found.cost, found.path.tolist()
+    >>> warp = align(np.array([[0.0], [1.0], [2.0]]), np.array([[0.0], [2.0]]))
+    >>> warp.cost, warp.path.tolist()
     (1.0, [[0, 0], [1, 0], [2, 1]])
     """
     (xv, xt), (yv, yt) = inputs.checked(x, y)
     options = _options(config, xt, yt)
     more: dict[str, Any] = {}
     if config.matches:
-        found = _found_in_reference(xv, yv, config.matches, options)
-        cost, path = found[0]
-        more["matches"] = [_place(cost, path, xt, config.report) for cost, path in found]
+        places = _places(xv, yv, config.matches, options)
+        cost, path = places[0]
+        more["matches"] = [_place(cost, path, xt, config.report) for cost, path in places]
     elif config.fast:
         quick = coarse.align(xv, yv, **options)
         cost, path = quick.cost, quick.path
@@ -149,12 +148,12 @@ def _options(config: Config, xt: Times, yt: Times) -> engine.Options:
     return options
 
 
-def _found_in_reference(x: Values, y: Values, count: int, options: engine.Options) -> list[engine.Found]:
+def _places(x: Values, y: Values, count: int, options: engine.Options) -> list[engine.WarpingPath]:
     """The best places of the query in the reference, best first."""
-    found = places.matches(y, x, count, **options)
-    if not found:
+    best = matches.matches(y, x, count, **options)
+    if not best:
         raise MismatchError("the query is found nowhere in the reference", hint="is the query the shorter of the two?")
-    return [engine.Found(match.cost, np.ascontiguousarray(match.path[:, ::-1])) for match in found]
+    return [engine.WarpingPath(match.cost, np.ascontiguousarray(match.path[:, ::-1])) for match in best]
 
 
 def _place(cost: float, path: NDArray[np.int64], xt: Times, report: str) -> dict[str, float]:

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.aligners.core import inputs, result
+from mmcli.aligners.core import inputs
 from mmcli.aligners.kernels import twin
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import UsageError
 
-INPUTS = ("features",)
+ACCEPTS = (("features", "features"),)
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     The result's ``cost`` is the sum of the metric along the path. Raises InputError for NaN, Inf and empty input,
     MismatchError for differing widths.
 
-    >>> found = align(np.array([[0.0], [1.0], [2.0]]), np.array([[0.0], [2.0]]))
-    >>> found.path[0].tolist(), found.path[-1].tolist()
+    >>> alignment = align(np.array([[0.0], [1.0], [2.0]]), np.array([[0.0], [2.0]]))
+    >>> alignment.path[0].tolist(), alignment.path[-1].tolist()
     ([0, 0], [2, 1])
     """
     from fastdtw import fastdtw  # type: ignore[import-untyped, unused-ignore]
@@ -62,4 +62,4 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
 
     _, pairs = fastdtw(a, b, radius=config.radius, dist=distance)
     path = np.array(pairs, dtype=np.int64)
-    return result.warped(x, y, path, twin.path_cost(xv, yv, path, config.metric), name="fastdtw", config=config)
+    return inputs.warped(x, y, path, twin.path_cost(xv, yv, path, config.metric), name="fastdtw", config=config)

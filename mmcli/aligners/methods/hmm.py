@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.core import inputs, result
+from mmcli.aligners.core import inputs
 from mmcli.aligners.kernels import hmm as kernel
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import InputError, UsageError
 
-INPUTS = ("features",)
+ACCEPTS = (("features", "features"),)
 FEWEST_SKIPS = 1  # states that may be left out at once; more only where the query is too short for the reference
 
 
@@ -74,7 +74,7 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
         if np.array_equal(path, before):
             break
     pairs = np.column_stack([path, np.arange(len(path))])
-    return result.warped(x, y, pairs, -score, name="hmm", config=config)
+    return inputs.warped(x, y, pairs, -score, name="hmm", config=config)
 
 
 def start(x: NDArray[np.float64], y: NDArray[np.float64], config: Config) -> Model:

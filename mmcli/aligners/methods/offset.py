@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mmcli.aligners.linear import fit as the_fit
 from mmcli.aligners.linear.alignment import straight
+from mmcli.aligners.linear.fit import fitted, local_lags, materials
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import UsageError
 
-INPUTS = ("audio", "features")
+ACCEPTS = (("audio", "audio"), ("features", "features"))
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     >>> round(align(x, x[30:80]).offset_s, 1)
     30.0
     """
-    a, b = the_fit.materials(x, y)
-    lags = the_fit.local_lags(a, b, window_s=config.window_s, step_s=config.step_s)
-    fit = the_fit.fit(lags, "offset", tolerance_s=config.tolerance_s / a.unit_s)
+    a, b = materials(x, y)
+    lags = local_lags(a, b, window_s=config.window_s, step_s=config.step_s)
+    fit = fitted(lags, "offset", tolerance_s=config.tolerance_s / a.unit_s)
     return straight(a, b, fit, name="offset", config=config)

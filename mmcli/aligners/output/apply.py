@@ -66,14 +66,14 @@ def output_name(name: str) -> str:
     return path.with_suffix(".wav").name if path.suffix.lower() in SOUND else name
 
 
-def warp_file(path: Path | str, found: Any, output: Path, *, inverse: bool = False) -> Clock:
+def warp_file(path: Path | str, alignment: Any, output: Path, *, inverse: bool = False) -> Clock:
     """Write the file on the other clock: features (npz), film, sound, subtitles, TextGrid or a table with times.
 
-    ``found``: an Alignment or TimeMap. Returns the clock with its counts; sound is written as wav, of a film too where
-    the output is one. Raises MissingError, InputError or UsageError.
+    ``alignment``: an Alignment or TimeMap. Returns the clock with its counts; sound is written as wav, of a film too
+    where the output is one. Raises MissingError, InputError or UsageError.
     """
     path = Path(path)
-    clock = Clock(found if isinstance(found, TimeMap) else TimeMap(found), inverse)
+    clock = Clock(alignment if isinstance(alignment, TimeMap) else TimeMap(alignment), inverse)
     if not clock.map.segments:
         raise InputError("the map holds no knots: a text was aligned", source=path.name)
     if not path.is_file():
@@ -102,12 +102,12 @@ def warp_file(path: Path | str, found: Any, output: Path, *, inverse: bool = Fal
 
 
 def _features(path: Path, clock: Clock, output: Path) -> None:
-    found = features_file.load(path)
-    times = clock.all(found.times)
+    features = features_file.load(path)
+    times = clock.all(features.times)
     if np.any(np.diff(times) <= 0):  # across a break both ends may meet
         times = np.maximum.accumulate(times) + 1e-6 * np.arange(len(times))
-    meta = {k: v for k, v in found.meta.items() if k not in ("rate_hz", "hop_s")}
-    features_file.save(output, replace(found, times=times, meta=meta))
+    meta = {k: v for k, v in features.meta.items() if k not in ("rate_hz", "hop_s")}
+    features_file.save(output, replace(features, times=times, meta=meta))
 
 
 def _sound(path: Path, clock: Clock, output: Path) -> None:

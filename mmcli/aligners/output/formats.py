@@ -46,62 +46,62 @@ def format_of(output: Path | str, asked: str | None = None) -> str:
     return asked.lower()
 
 
-def render(found: Alignment, form: str) -> bytes:
+def render(alignment: Alignment, form: str) -> bytes:
     """The bytes of a file in one of ``FORMATS``.
 
     Raises UsageError for formats of lines and words where no text was aligned.
     """
     if form == "json":
-        return dumps(found)
+        return dumps(alignment)
     if form == "csv":
-        return _csv(found).encode()
+        return _csv(alignment).encode()
     if form == "textgrid":
-        return _textgrid(found).encode()
+        return _textgrid(alignment).encode()
     if form == "labels":
-        rows = _spoken(found, "word") if found.segments else _parts(found)
+        rows = _spoken(alignment, "word") if alignment.segments else _parts(alignment)
         return "".join(f"{a:.6f}\t{b:.6f}\t{_flat(t)}\n" for a, b, t in rows).encode()
-    if not found.segments:
+    if not alignment.segments:
         raise UsageError(f"{form} holds lines or words, and no text was aligned", hint="maps: json, csv, TextGrid, txt")
     if form == "ctm":
-        return _ctm(found).encode()
-    lines = _spoken(found, "line")
+        return _ctm(alignment).encode()
+    lines = _spoken(alignment, "line")
     mark = "," if form == "srt" else "."
     cues = [f"{k}\n{_stamp(a, mark)} --> {_stamp(b, mark)}\n{t}\n" for k, (a, b, t) in enumerate(lines, 1)]
     return (("WEBVTT\n\n" if form == "vtt" else "") + "\n".join(cues)).encode()
 
 
-def _csv(found: Alignment) -> str:
+def _csv(alignment: Alignment) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    if found.segments:
+    if alignment.segments:
         writer.writerow(["kind", "text", "start", "end", "score", "spoken"])
-        for s in found.segments:
+        for s in alignment.segments:
             times = ["" if s[k] is None else f"{s[k]:.6f}" for k in ("start", "end")]
             writer.writerow([s["kind"], s["text"], *times, s["score"], str(s["spoken"]).lower()])
         return out.getvalue()
     writer.writerow(["t_reference", "t_query", "confidence_s"])
-    half: list[Any] = [""] * len(found.knots) if found.confidence_s is None else list(found.confidence_s)
-    writer.writerows([f"{a:.6f}", f"{b:.6f}", h] for (a, b), h in zip(found.knots.tolist(), half, strict=True))
+    half: list[Any] = [""] * len(alignment.knots) if alignment.confidence_s is None else list(alignment.confidence_s)
+    writer.writerows([f"{a:.6f}", f"{b:.6f}", h] for (a, b), h in zip(alignment.knots.tolist(), half, strict=True))
     return out.getvalue()
 
 
-def _ctm(found: Alignment) -> str:
-    name = Path(found.reference["name"]).stem.replace(" ", "_")
-    rows = [s for s in found.segments or [] if s["kind"] == "word" and s["spoken"]]
+def _ctm(alignment: Alignment) -> str:
+    name = Path(alignment.reference["name"]).stem.replace(" ", "_")
+    rows = [s for s in alignment.segments or [] if s["kind"] == "word" and s["spoken"]]
     return "".join(
         f"{name} 1 {s['start']:.3f} {s['end'] - s['start']:.3f} {_flat(s['text']).replace(' ', '_')} {s['score']}\n"
         for s in rows
     )
 
 
-def _textgrid(found: Alignment) -> str:
+def _textgrid(alignment: Alignment) -> str:
     """Every moment of the reference lies in an interval of each tier; pauses are empty ones."""
-    if found.segments:
-        tiers = [("lines", _spoken(found, "line")), ("words", _spoken(found, "word"))]
+    if alignment.segments:
+        tiers = [("lines", _spoken(alignment, "line")), ("words", _spoken(alignment, "word"))]
     else:
-        tiers = [("map", _parts(found))]
+        tiers = [("map", _parts(alignment))]
     last = max((b for _, rows in tiers for _, b, _ in rows), default=0.0)
-    end = max(float(found.reference["duration_s"] or 0.0), last)
+    end = max(float(alignment.reference["duration_s"] or 0.0), last)
     out = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end:.6f}"]
     out += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
     for k, (name, rows) in enumerate(tiers, 1):
@@ -131,15 +131,15 @@ def _filled(rows: list[Interval], end: float) -> list[Interval]:
     return out
 
 
-def _spoken(found: Alignment, kind: str) -> list[Interval]:
-    return [(s["start"], s["end"], s["text"]) for s in found.segments or [] if s["kind"] == kind and s["spoken"]]
+def _spoken(alignment: Alignment, kind: str) -> list[Interval]:
+    return [(s["start"], s["end"], s["text"]) for s in alignment.segments or [] if s["kind"] == kind and s["spoken"]]
 
 
-def _parts(found: Alignment) -> list[Interval]:
+def _parts(alignment: Alignment) -> list[Interval]:
     """Stretches of the reference with a partner, and those without."""
-    ends = [s[[0, -1]].ravel().tolist() for s in TimeMap(found).segments]
+    ends = [s[[0, -1]].ravel().tolist() for s in TimeMap(alignment).segments]
     rows = [(a, b, f"query {p:.3f} to {q:.3f} s") for a, p, b, q in ends]
-    rows += [(b["start"], b["end"], "only in the reference") for b in found.breaks if b["side"] == "reference"]
+    rows += [(b["start"], b["end"], "only in the reference") for b in alignment.breaks if b["side"] == "reference"]
     return sorted(rows)
 
 

@@ -27,27 +27,29 @@ UNSURE = 3.0  # times the usual half-width from which on a stretch is listed as 
 UNSURE_S = 0.1  # and at least so many seconds
 
 
-def write(path: Path, found: Alignment, a: Side, b: Side, *, costs: Costs | None = None) -> None:
+def write(path: Path, alignment: Alignment, a: Side, b: Side, *, costs: Costs | None = None) -> None:
     """Write the page of a map between ``a`` (reference) and ``b`` (query).
 
     ``costs`` are drawn under the path. Raises OutputError where the page cannot be written.
     """
     lanes = {"reference": side_lanes(a, path), "query": side_lanes(b, path)}
-    atomic.write_text(path, html.render("mmcli.aligners", "map", values(found, lanes, _lines(found, a, b), costs)))
+    atomic.write_text(
+        path, html.render("mmcli.aligners", "map", values(alignment, lanes, _lines(alignment, a, b), costs))
+    )
 
 
 def values(
-    found: Alignment,
+    alignment: Alignment,
     lanes: dict[str, dict[str, Any]],
     lines: list[dict[str, Any]],
     costs: Costs | None = None,
 ) -> dict[str, Any]:
     """What the template is given."""
-    segments = _drawn(found)
-    alone = _alone(found)
+    segments = _drawn(alignment)
+    alone = _alone(alignment)
     data = {
-        "model": found.model,
-        "line": [found.offset_s, found.rate] if TimeMap(found).is_line else None,
+        "model": alignment.model,
+        "line": [alignment.offset_s, alignment.rate] if TimeMap(alignment).is_line else None,
         "segments": segments,
         "breaks": [{"side": s, "start": round(x, 4), "end": round(y, 4)} for s, x, y in alone],
         "reference": lanes["reference"],
@@ -57,24 +59,24 @@ def values(
     }
     unsure = _unsure(segments)
     return {
-        "found": found,
-        "title": f"{found.query['name']} on {found.reference['name']}",
-        "sentence": sentence(found),
-        "chips": _chips(found, segments),
-        "good": found.quality["verdict"] in ("match", "not judged", "known"),
-        "runner_up": _runner_up(found),
+        "alignment": alignment,
+        "title": f"{alignment.query['name']} on {alignment.reference['name']}",
+        "sentence": sentence(alignment),
+        "chips": _chips(alignment, segments),
+        "good": alignment.quality["verdict"] in ("match", "not judged", "known"),
+        "runner_up": _runner_up(alignment),
         "notes": [lane["note"] for lane in lanes.values() if lane["note"]],
         "alone": [{"side": s, "start": x, "end": y} for s, x, y in alone],
         "unsure": unsure,
         "lines": lines,
-        "config": json.dumps(found.method["config"], indent=1, sort_keys=True),
+        "config": json.dumps(alignment.method["config"], indent=1, sort_keys=True),
         "clock": clock,
         "data": data,
     }
 
 
-def sentence(found: Alignment) -> str:
-    """What was found, in one sentence for people.
+def sentence(alignment: Alignment) -> str:
+    """The map in one sentence for people.
 
     >>> from mmcli.artifacts.formats.alignment import Alignment
     >>> line = Alignment(model="offset", knots=np.array([[1.5, 0.0], [9.5, 8.0]]), offset_s=1.5, rate=1.0, ppm=0.0,
@@ -83,25 +85,29 @@ def sentence(found: Alignment) -> str:
     >>> sentence(line)
     'b.wav begins 1.500 s into a.wav and runs at the same pace.'
     """
-    a, b = found.reference["name"], found.query["name"]
-    if found.segments:
-        lines = [s for s in found.segments if s["kind"] == "line"]
+    a, b = alignment.reference["name"], alignment.query["name"]
+    if alignment.segments:
+        lines = [s for s in alignment.segments if s["kind"] == "line"]
         spoken = sum(s["spoken"] for s in lines)
         count = "All" if spoken == len(lines) else f"{spoken} of"
         return f"{count} {len(lines)} lines of {b} are spoken in {a}."
-    if found.offset_s is not None and found.rate is not None:
-        where = f"begins {found.offset_s:.3f} s into {a}"
-        if found.offset_s < -5e-4:
-            where = f"begins {-found.offset_s:.3f} s before {a}"
-        if found.model == "offset":
+    if alignment.offset_s is not None and alignment.rate is not None:
+        where = f"begins {alignment.offset_s:.3f} s into {a}"
+        if alignment.offset_s < -5e-4:
+            where = f"begins {-alignment.offset_s:.3f} s before {a}"
+        if alignment.model == "offset":
             return f"{b} {where} and runs at the same pace."
-        pace = "faster" if found.rate > 1 else "slower"
-        how = f"{abs(found.rate - 1) * 100:.2f} %" if abs(found.rate - 1) > 1e-3 else f"{abs(found.ppm or 0.0):.0f} ppm"
+        pace = "faster" if alignment.rate > 1 else "slower"
+        how = (
+            f"{abs(alignment.rate - 1) * 100:.2f} %"
+            if abs(alignment.rate - 1) > 1e-3
+            else f"{abs(alignment.ppm or 0.0):.0f} ppm"
+        )
         return f"{b} {where} and runs {how} {pace}."
-    if found.model == "piecewise":
-        n = len(TimeMap(found).segments)
+    if alignment.model == "piecewise":
+        n = len(TimeMap(alignment).segments)
         return f"{b} matches {a} in {n} pieces, with what only one of them has in between."
-    slopes = _paces(found)
+    slopes = _paces(alignment)
     if slopes is None:
         return f"{b} and {a} have no stretch in common."
     return f"{b} follows {a} along a curve, at {slopes[0]:.2f} to {slopes[1]:.2f} times its pace."
@@ -120,10 +126,10 @@ def clock(t: float) -> str:
     return f"{sign}{front}:{rest // 100:02d}.{rest % 100:02d}"
 
 
-def _paces(found: Alignment) -> tuple[float, float] | None:
+def _paces(alignment: Alignment) -> tuple[float, float] | None:
     """How slowly and how fast the query runs against the reference, over two seconds, the extreme 5 % left out."""
     slopes: list[float] = []
-    for s in TimeMap(found).segments:
+    for s in TimeMap(alignment).segments:
         t = np.arange(s[0, 0], s[-1, 0], 0.5)
         if len(t) > 4:
             q = np.interp(t, s[:, 0], s[:, 1])
@@ -136,50 +142,52 @@ def _paces(found: Alignment) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def _chips(found: Alignment, segments: list[list[list[float]]]) -> list[dict[str, str]]:
-    chips = [{"value": "text" if found.segments else found.model, "name": "model"}]
-    if found.offset_s is not None:
-        chips.append({"value": f"{found.offset_s:+.4f} s".replace("-", "−"), "name": "offset"})
-    if found.rate is not None and found.model == "affine":
-        chips.append({"value": f"{found.rate:.6f}", "name": f"rate ({found.ppm:+.1f} ppm)".replace("-", "−")})
+def _chips(alignment: Alignment, segments: list[list[list[float]]]) -> list[dict[str, str]]:
+    chips = [{"value": "text" if alignment.segments else alignment.model, "name": "model"}]
+    if alignment.offset_s is not None:
+        chips.append({"value": f"{alignment.offset_s:+.4f} s".replace("-", "−"), "name": "offset"})
+    if alignment.rate is not None and alignment.model == "affine":
+        chips.append({"value": f"{alignment.rate:.6f}", "name": f"rate ({alignment.ppm:+.1f} ppm)".replace("-", "−")})
     half = [p[2] for s in segments for p in s if p[2] is not None]
     if half:
         chips.append({"value": f"± {1e3 * float(np.median(half)):.3g} ms", "name": "90 % interval, usual half-width"})
-    duration = found.reference["duration_s"]
+    duration = alignment.reference["duration_s"]
     if segments and duration:
         shared = sum(max(0.0, min(s[-1][0], duration) - max(s[0][0], 0.0)) for s in segments)
         chips.append({"value": f"{100 * shared / duration:.0f} %", "name": "of the reference has a partner"})
-    words = [s for s in found.segments or [] if s["kind"] == "word"]
+    words = [s for s in alignment.segments or [] if s["kind"] == "word"]
     if words:
         chips.append({"value": f"{sum(w['spoken'] for w in words)} of {len(words)}", "name": "words found"})
-    chips.append({"value": found.quality["verdict"], "name": "verdict"})
+    chips.append({"value": alignment.quality["verdict"], "name": "verdict"})
     return chips
 
 
-def _runner_up(found: Alignment) -> str:
-    return ", ".join(f"{k} {v}" for k, v in (found.runner_up or {}).items()).replace("model ", "")
+def _runner_up(alignment: Alignment) -> str:
+    """The model that came second, and its share of the windows."""
+    other = alignment.runner_up
+    return "" if other is None else f"{other['model']}, share {other['share']}"
 
 
-def _drawn(found: Alignment) -> list[list[list[float]]]:
+def _drawn(alignment: Alignment) -> list[list[list[float]]]:
     """Per segment the points [t_reference, t_query, half-width or None], thinned."""
-    half = None if found.confidence_s is None or not len(found.knots) else np.asarray(found.confidence_s)
+    half = None if alignment.confidence_s is None or not len(alignment.knots) else np.asarray(alignment.confidence_s)
     out = []
-    for s in TimeMap(found).segments:
+    for s in TimeMap(alignment).segments:
         thin = from_curve(s[:, 0], s[:, 1], THIN_S) if len(s) > 2 else s
         width: list[Any] = [None] * len(thin)
         if half is not None:
-            width = np.round(np.interp(thin[:, 0], found.knots[:, 0], half), 4).tolist()
+            width = np.round(np.interp(thin[:, 0], alignment.knots[:, 0], half), 4).tolist()
         out.append([[round(t, 4), round(q, 4), w] for (t, q), w in zip(thin.tolist(), width, strict=True)])
     return out
 
 
-def _alone(found: Alignment) -> list[tuple[str, float, float]]:
+def _alone(alignment: Alignment) -> list[tuple[str, float, float]]:
     """Stretches of either side without a partner: the breaks, and what lies before and after the map."""
-    out = [(str(b["side"]), float(b["start"]), float(b["end"])) for b in found.breaks]
-    if len(found.knots):
+    out = [(str(b["side"]), float(b["start"]), float(b["end"])) for b in alignment.breaks]
+    if len(alignment.knots):
         for column, side in enumerate(("reference", "query")):
-            first, last = float(found.knots[0, column]), float(found.knots[-1, column])
-            end = (found.reference if column == 0 else found.query)["duration_s"]
+            first, last = float(alignment.knots[0, column]), float(alignment.knots[-1, column])
+            end = (alignment.reference if column == 0 else alignment.query)["duration_s"]
             out.append((side, min(0.0, first), first))
             out.append((side, last, last if end is None else float(end)))
     return sorted((s, a, b) for s, a, b in out if b - a >= LEAST_S)
@@ -205,11 +213,11 @@ def _unsure(segments: list[list[list[float]]]) -> list[dict[str, float]]:
     return [u for u in out if u["end"] - u["start"] >= LEAST_S]
 
 
-def _lines(found: Alignment, a: Side, b: Side) -> list[dict[str, Any]]:
+def _lines(alignment: Alignment, a: Side, b: Side) -> list[dict[str, Any]]:
     """Lines of a text or cues of a subtitle on the clock of the reference: text, start, end, spoken, words."""
-    if found.segments:
+    if alignment.segments:
         lines: list[dict[str, Any]] = []
-        for s in found.segments:
+        for s in alignment.segments:
             entry = {k: s[k] for k in ("text", "start", "end", "spoken")}
             if s["kind"] == "line":
                 lines.append(entry | {"words": []})
@@ -219,7 +227,7 @@ def _lines(found: Alignment, a: Side, b: Side) -> list[dict[str, Any]]:
     for side, mapped in ((b, True), (a, False)):
         if side.modality == "subtitle":
             spans = np.array([[s, e] for s, e, _ in side.cues], dtype=np.float64).reshape(-1, 2)
-            at = TimeMap(found).to_reference(spans) if mapped else spans
+            at = TimeMap(alignment).to_reference(spans) if mapped else spans
             texts = [" ".join(text.split()) for _, _, text in side.cues]
             return [_cue(text, float(s), float(e)) for text, (s, e) in zip(texts, at, strict=True)]
     return []
@@ -269,9 +277,10 @@ def side_lanes(side: Side, page: Path, *, limit: int = LIMIT) -> dict[str, Any]:
         from mmcli.media import embed, listen, open_clip
 
         clip: Any = open_clip(side.path, "video")
-        found = listen.strip(clip, STRIP_FRAMES, STRIP_HEIGHT)
-        strip = {"uri": embed.uri("image/jpeg", found.jpeg), "times": found.times, "width": found.width}
-        lane |= {"kind": "strip", "strip": strip | {"height": found.height}}
+        strip = listen.strip(clip, STRIP_FRAMES, STRIP_HEIGHT)
+        size = {"width": strip.width, "height": strip.height}
+        uri = embed.uri("image/jpeg", strip.jpeg)
+        lane |= {"kind": "strip", "strip": {"uri": uri, "times": strip.times, **size}}
     if side.has_sound:
         rate = min(PEAKS_HZ, MOST_PEAKS / max(side.sound.duration_s, 1.0))
         lane |= {"peaks": {"rate": rate, "data": _packed(peaks(side.sound, rate))}}
@@ -282,16 +291,16 @@ def side_lanes(side: Side, page: Path, *, limit: int = LIMIT) -> dict[str, Any]:
 def peaks(sound: Any, rate: float) -> NDArray[np.uint8]:
     """The largest absolute sample of every ``1 / rate`` seconds, 255 for the largest of the clip, uint8 ``(n,)``."""
     size = max(1, round(sound.rate / rate))
-    found = []
+    largest = []
     rest = np.empty(0, np.float32)
     for block in sound.blocks():
         rest = np.concatenate([rest, block])
         n = len(rest) // size
-        found.append(np.abs(rest[: n * size]).reshape(n, size).max(axis=1))
+        largest.append(np.abs(rest[: n * size]).reshape(n, size).max(axis=1))
         rest = rest[n * size :]
     if len(rest):
-        found.append(np.abs(rest).max(keepdims=True))
-    joined = np.concatenate(found)
+        largest.append(np.abs(rest).max(keepdims=True))
+    joined = np.concatenate(largest)
     return np.asarray(np.round(255 * joined / max(float(joined.max()), 1e-9)), dtype=np.uint8)
 
 

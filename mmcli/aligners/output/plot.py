@@ -16,7 +16,7 @@ from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.artifacts.io import atomic
 
 
-def draw(path: Path, found: Alignment, costs: Costs) -> None:
+def draw(path: Path, alignment: Alignment, costs: Costs) -> None:
     """Draw the map over the costs of what was compared; writes a PNG file.
 
     Query time runs to the right in both parts, reference time upwards in the upper one. Raises OutputError where the
@@ -28,12 +28,12 @@ def draw(path: Path, found: Alignment, costs: Costs) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        with_interval = found.confidence_s is not None and len(found.knots) > 1
+        with_interval = alignment.confidence_s is not None and len(alignment.knots) > 1
         figure = Figure(figsize=(7.2, 7.8 if with_interval else 6.4), layout="constrained")
         FigureCanvasAgg(figure)
         if with_interval:
             axes, below = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [4.0, 1.3]})
-            _draw_interval(below, found)
+            _draw_interval(below, alignment)
         else:
             axes = below = figure.add_subplot()
         shown = axes.imshow(
@@ -46,52 +46,52 @@ def draw(path: Path, found: Alignment, costs: Costs) -> None:
             vmax=costs.high,
             alpha=0.75,
         )
-        _draw_map(axes, found)
+        _draw_map(axes, alignment)
         axes.set_xlim(*costs.query)
         axes.set_ylim(*costs.reference)
-        below.set_xlabel(f"query: {found.query['name']} (s)")
-        axes.set_ylabel(f"reference: {found.reference['name']} (s)")
-        axes.set_title(title(found), loc="left", fontsize=10)
+        below.set_xlabel(f"query: {alignment.query['name']} (s)")
+        axes.set_ylabel(f"reference: {alignment.reference['name']} (s)")
+        axes.set_title(title(alignment), loc="left", fontsize=10)
         axes.legend(loc="upper left", framealpha=0.9)
         figure.colorbar(shown, ax=axes, label=f"{costs.metric} cost", shrink=0.6)
         with atomic.path(path) as temporary:
             figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def title(found: Alignment) -> str:
-    """One line: the model and what it found.
+def title(alignment: Alignment) -> str:
+    """One line: the model and its numbers.
 
     >>> from types import SimpleNamespace
     >>> title(SimpleNamespace(model="offset", offset_s=1.5, ppm=0.0, knots=[], breaks=[], method={"name": "auto"}))
     'offset 1.500 s (auto)'
     """
-    name = found.method["name"]
-    if found.model == "offset":
-        return f"offset {found.offset_s:.3f} s ({name})"
-    if found.model == "affine":
-        return f"offset {found.offset_s:.3f} s, rate {found.ppm:+.1f} ppm ({name})"
-    if found.model == "piecewise":
-        return f"piecewise, breaks: {len(found.breaks)} ({name})"
-    return f"warp, {len(found.knots)} knots ({name})"
+    name = alignment.method["name"]
+    if alignment.model == "offset":
+        return f"offset {alignment.offset_s:.3f} s ({name})"
+    if alignment.model == "affine":
+        return f"offset {alignment.offset_s:.3f} s, rate {alignment.ppm:+.1f} ppm ({name})"
+    if alignment.model == "piecewise":
+        return f"piecewise, breaks: {len(alignment.breaks)} ({name})"
+    return f"warp, {len(alignment.knots)} knots ({name})"
 
 
-def _draw_map(axes: Any, found: Alignment) -> None:
+def _draw_map(axes: Any, alignment: Alignment) -> None:
     label = "map"
-    for s in TimeMap(found).segments:
+    for s in TimeMap(alignment).segments:
         axes.plot(s[:, 1], s[:, 0], color="#d62728", linewidth=1.4, label=label)
         label = "_more"
     label = "break"
-    for b in found.breaks:
+    for b in alignment.breaks:
         span = axes.axhspan if b["side"] == "reference" else axes.axvspan
         span(b["start"], b["end"], color="#1f77b4", alpha=0.3, linewidth=0, label=label)
         label = "_more"
 
 
-def _draw_interval(axes: Any, found: Alignment) -> None:
+def _draw_interval(axes: Any, alignment: Alignment) -> None:
     """The 90 % interval about the map, milliseconds to either side."""
-    segments = TimeMap(found).segments
+    segments = TimeMap(alignment).segments
     times = [s[:, 1] for s in segments]
-    width = np.interp(np.concatenate(times), found.knots[:, 1], np.asarray(found.confidence_s)) * 1e3
+    width = np.interp(np.concatenate(times), alignment.knots[:, 1], np.asarray(alignment.confidence_s)) * 1e3
     for t, half in zip(times, np.split(width, np.cumsum([len(t) for t in times])[:-1]), strict=True):
         axes.fill_between(t, -half, half, color="#d62728", alpha=0.3, linewidth=0)
         axes.plot(t[[0, -1]], [0.0, 0.0], color="#d62728", linewidth=1.0)

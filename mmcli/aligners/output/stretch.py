@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.core import limits
 from mmcli.artifacts.formats.timemap import TOUCHING, TimeMap
 from mmcli.artifacts.io import atomic
 from mmcli.errors import MediaError
@@ -21,7 +22,6 @@ from mmcli.media import remux
 
 Samples = NDArray[np.float32]
 
-DRIFT = 0.003  # a rate nearer to 1 than this is the drift of a clock: resampling shifts pitch by 5 cents at most
 WINDOW_S = 0.04
 
 
@@ -32,7 +32,7 @@ def retimed(samples: Samples, rate_hz: int, m: TimeMap) -> Samples:
     """
     end = float(m.to_reference(len(samples) / rate_hz)) if m.is_line else float(m.knots[-1, 0])
     n = max(1, int(end * rate_hz))
-    if m.is_line and m.rate is not None and abs(m.rate - 1.0) <= DRIFT:
+    if m.is_line and m.rate is not None and abs(m.rate - 1.0) <= limits.DRIFT.value:
         at = m.to_query(np.arange(n) / rate_hz) * rate_hz
         inside = (at >= 0) & (at <= len(samples) - 1)
         out = np.zeros((n, *samples.shape[1:]), dtype=np.float32)
@@ -114,27 +114,27 @@ def rewritten(path: Path, output: Path, m: TimeMap, known: Callable[[Times], Tim
     """
     steady = follows(m)
     with atomic.path(output) as temporary:
-        found = remux.retimed(path, temporary, lambda t: places(m, known, t), suffix=output.suffix, sound=steady)
-    if not found.written.get("video"):
+        film = remux.retimed(path, temporary, lambda t: places(m, known, t), suffix=output.suffix, sound=steady)
+    if not film.written.get("video"):
         raise MediaError("has no picture where the map says anything", source=path.name)
-    said = f"{found.written['video']} pictures"
-    if found.written.get("audio"):
+    said = f"{film.written['video']} pictures"
+    if film.written.get("audio"):
         said += " and their sound"
-    elif not steady and "audio" in found.tracks_left_out:
+    elif not steady and "audio" in film.tracks_left_out:
         said += "; the pace changes, so the sound is left out: `mmcli warp` it into a wav file"
-    refused = [track for track in found.tracks_left_out if "(" in track]
+    refused = [track for track in film.tracks_left_out if "(" in track]
     if refused:
         said += f"; left out: {', '.join(refused)}"
-    lost = ", ".join(f"{n} {kind}" for kind, n in found.left_out.items())
+    lost = ", ".join(f"{n} {kind}" for kind, n in film.left_out.items())
     return said + (f"; without a place on that clock, left out: {lost} packets" if lost else "")
 
 
 def follows(m: TimeMap) -> bool:
     """Whether every stretch of the map runs at the pace of the other clock, but for the drift of a clock."""
     if m.is_line:
-        return m.rate is not None and abs(m.rate - 1.0) <= DRIFT
+        return m.rate is not None and abs(m.rate - 1.0) <= limits.DRIFT.value
     slopes = [np.diff(s[:, 0]) / np.diff(s[:, 1]) for s in m.segments if len(s) > 1]
-    return bool(slopes) and float(np.abs(np.concatenate(slopes) - 1.0).max()) <= DRIFT
+    return bool(slopes) and float(np.abs(np.concatenate(slopes) - 1.0).max()) <= limits.DRIFT.value
 
 
 def places(m: TimeMap, known: Callable[[Times], Times], t: Times) -> tuple[Times, NDArray[np.bool_]]:

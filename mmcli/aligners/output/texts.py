@@ -117,11 +117,11 @@ def _rows(data: bytes, comma: bytes) -> Iterator[list[tuple[int, int]]]:
     row: list[tuple[int, int]] = []
     at = 0
     while at < len(data) or row:
-        found = cell.match(data, at)
-        assert found is not None  # the pattern matches nothing at all too, and the end
-        row.append(found.span(1))
-        at = found.end()
-        if found[2] != comma:
+        piece = cell.match(data, at)
+        assert piece is not None  # the pattern matches nothing at all too, and the end
+        row.append(piece.span(1))
+        at = piece.end()
+        if piece[2] != comma:
             yield row
             row = []
 

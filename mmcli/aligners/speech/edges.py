@@ -1,9 +1,9 @@
 """The edges of spoken words drawn in to where their sound begins and ends, at pauses.
 
 A decoder that has no better place for a pause gives it to a word: before a voice sets in, words began 30 ms early on
-recordings of people. The level of the sound decides: what lies below QUIET of the way from the floor to the ceiling of
-the ten seconds around, at the outer edge of a word, is not the word. Quiet shorter than PAUSE_S between two words is no
-pause but the closure of a stop, and stays where the decoder put it.
+recordings of people. The level of the sound decides: what is softer (limits.QUIET) next to the floor and the ceiling of
+the ten seconds around, at the outer edge of a word, is not the word. Quiet between two words that is shorter than a
+pause (limits.PAUSE_S) is the closure of a stop, and stays where the decoder put it.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.core import limits
+
 Vector = NDArray[np.float64]
 
 HOP_S = 0.005
 WINDOW_S = 0.02
 BLOCK = 10_000  # levels computed at once, so that hours need no more memory than minutes
 AROUND_S = 5.0  # on either side of a word, in which floor and ceiling are looked for
-QUIET = 0.25  # chosen on spoken digits (24 rows of six) and voices of espeak-ng, whose words are known
 MOST_S = 0.2  # that an edge is moved by
-PAUSE_S = 0.08
-LEAST_S = 0.03  # that is left of a word
 
 
 def levels(samples: NDArray[Any], rate_hz: int) -> Vector:
@@ -49,9 +48,11 @@ def drawn_in(words: list[tuple[float, float]], level: Vector) -> list[tuple[floa
     sounding = [_sounding(start, end, level) for start, end in words]
     out = []
     for k, ((start, end), (begins, ends)) in enumerate(zip(words, sounding, strict=True)):
-        before = begins - sounding[k - 1][1] if k else PAUSE_S
-        after = sounding[k + 1][0] - ends if k + 1 < len(words) else PAUSE_S
-        out.append((begins if before >= PAUSE_S else start, ends if after >= PAUSE_S else end))
+        before = begins - sounding[k - 1][1] if k else limits.PAUSE_S.value
+        after = sounding[k + 1][0] - ends if k + 1 < len(words) else limits.PAUSE_S.value
+        out.append(
+            (begins if before >= limits.PAUSE_S.value else start, ends if after >= limits.PAUSE_S.value else end)
+        )
     return out
 
 
@@ -60,11 +61,11 @@ def _sounding(start: float, end: float, level: Vector) -> tuple[float, float]:
     first, last = round(start / HOP_S), min(round(end / HOP_S), len(level))
     reach = round(AROUND_S / HOP_S)
     around = level[max(0, first - reach) : last + reach]
-    if last - first <= LEAST_S / HOP_S or len(around) == 0:
+    if last - first <= limits.WORD_S.value / HOP_S or len(around) == 0:
         return start, end
     floor, ceiling = np.percentile(around, (5, 95))
-    loud = np.flatnonzero(level[first:last] > floor + QUIET * (ceiling - floor))
-    if len(loud) == 0 or (loud[-1] + 1 - loud[0]) * HOP_S < LEAST_S:
+    loud = np.flatnonzero(level[first:last] > floor + limits.QUIET.value * (ceiling - floor))
+    if len(loud) == 0 or (loud[-1] + 1 - loud[0]) * HOP_S < limits.WORD_S.value:
         return start, end
     begins = min(start + float(loud[0]) * HOP_S, start + MOST_S)
     ends = max(end - (last - first - 1 - float(loud[-1])) * HOP_S, end - MOST_S)

@@ -1,13 +1,19 @@
-"""Which language a text is in: by its letters where they are of one script, else by its commonest words."""
+"""Which language a text is in: by its letters where they are of one script, else by its commonest words; and how it is
+spoken in English sounds, which espeak-ng knows."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import unicodedata
+from collections.abc import Callable
 
-from mmcli.aligners.core.result import refusal
+from mmcli.aligners.core import limits
+from mmcli.aligners.core.inputs import refusal
 from mmcli.aligners.speech import phones
-from mmcli.aligners.speech.words import lines
+from mmcli.aligners.speech.words import Line, Word, lines
+from mmcli.errors import InputError, MissingError, first_line
 
 SAMPLE = 20_000  # characters
 # Words that every page of a language holds. Those that two languages share count for both.
@@ -66,8 +72,6 @@ NAMES = {"de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pt":
     "bg": "Bulgarian",
     "uk": "Ukrainian",
 }
-STRANGE = 0.5  # share of the words that the English dictionary lacks, from which a text is not taken for English
-# Of English texts 0 to 0.09 were lacking, of others 0.44 to 1 (they share short words and names).
 
 
 def detect(text: str, name: str) -> str:
@@ -75,8 +79,8 @@ def detect(text: str, name: str) -> str:
 
     Raises MismatchError where most words are not English and no other language is told by them.
 
-    >>> detect("Es war einmal ein kleines Mädchen, das hatte jedermann lieb.", "a.txt"), detect("zero four nine", "b.txt")
-    ('de', 'en')
+    >>> detect("Es war einmal ein kleines Mädchen, das hatte jedermann lieb.", "a.txt")
+    'de'
     """
     sample = unicodedata.normalize("NFC", text[:SAMPLE]).lower().replace("’", "'")
     if (script := _script_of(sample)) is not None:
@@ -90,15 +94,19 @@ def detect(text: str, name: str) -> str:
     lacking = sum(s not in known for s in plain) / max(len(plain), 1)
     best = max(shares, key=lambda code: (shares[code], code == "en"))
     marked = sum(not w.isascii() for w in words) / len(words)
-    if best != "en" and shares[best] > shares["en"] + 0.1 and (lacking > 0.15 or marked > 0.05):
+    if (
+        best != "en"
+        and shares[best] > shares["en"] + limits.COMMON_AHEAD.value
+        and (lacking > limits.LACKING.value or marked > limits.MARKED.value)
+    ):
         return best
-    if lacking > STRANGE and len(plain) >= 5:
+    if lacking > limits.STRANGE.value and len(plain) >= limits.STRANGE_WORDS.value:
         error = refusal(
             f"{lacking:.0%} of its words are not English, and its language is not known by them",
             name,
             statistic="share of words that the English dictionary lacks",
             value=lacking,
-            limit=STRANGE,
+            limit=limits.STRANGE.value,
         )
         error.hint = "name the language for espeak-ng, as in --language cy, or --language en"
         raise error
@@ -121,10 +129,94 @@ def _script_of(text: str) -> str | None:
     for c in letters:
         word = unicodedata.name(c, "").split(" ")[0]
         count[word] = count.get(word, 0) + 1
-    found = max(count, key=lambda w: count[w], default="LATIN")
-    if found == "CJK" and count.get("HIRAGANA", 0) + count.get("KATAKANA", 0) > 0:
+    script = max(count, key=lambda w: count[w], default="LATIN")
+    if script == "CJK" and count.get("HIRAGANA", 0) + count.get("KATAKANA", 0) > 0:
         return "ja"
-    return SCRIPTS.get(found)
+    return SCRIPTS.get(script)
 
 
 _COMMON = {code: frozenset(words.split()) for code, words in COMMON.items()}
+
+
+# How a text in another language is spoken: espeak-ng says the sounds, the nearest sounds of English stand for them.
+#
+# The acoustic model knows English only, yet most sounds of other languages have a neighbour there that is nearer than
+# any other. espeak-ng is asked for the sounds of each word in the International Phonetic Alphabet, without speaking.
+
+PROGRAM = "espeak-ng"
+TIMEOUT_S = 300.0
+# Sounds of the alphabet to ARPAbet, longest first where several letters are one sound.
+NEAREST = {
+    "tʃ": "CH", "dʒ": "JH", "ts": "T S", "dz": "D Z", "tɕ": "CH", "dʑ": "JH", "pf": "P F",
+    "aɪ": "AY", "aʊ": "AW", "ɔɪ": "OY", "ɔø": "OY", "ɔʏ": "OY", "eɪ": "EY", "oʊ": "OW", "əʊ": "OW",
+    "a": "AA", "ɑ": "AA", "ɐ": "AH", "æ": "AE", "ʌ": "AH", "ɒ": "AO", "ɔ": "AO", "o": "OW", "ə": "AH", "ɚ": "ER",
+    "ɜ": "ER", "ɝ": "ER", "ɛ": "EH", "e": "EY", "œ": "ER", "ø": "ER", "ɪ": "IH", "i": "IY", "ɨ": "IH", "y": "UW",
+    "ʏ": "IH", "ʊ": "UH", "u": "UW", "ɯ": "UW", "ɤ": "AH", "ɵ": "UH", "ʉ": "UW", "ᵻ": "IH", "ɘ": "AH", "ɞ": "ER",
+    "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "ɡ": "G", "g": "G", "q": "K", "c": "K", "ɟ": "G", "ʈ": "T",
+    "ɖ": "D", "ʔ": "", "m": "M", "n": "N", "ŋ": "NG", "ɲ": "N Y", "ɳ": "N", "ɱ": "M", "f": "F", "v": "V",
+    "θ": "TH", "ð": "DH", "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "ʂ": "SH", "ʐ": "ZH", "ɕ": "SH", "ʑ": "ZH",
+    "ç": "HH", "ʝ": "Y", "x": "HH", "χ": "HH", "ɣ": "G", "ʁ": "R", "h": "HH", "ɦ": "HH", "ħ": "HH", "ʕ": "",
+    "ɸ": "F", "β": "V", "ʋ": "V", "ɹ": "R", "ɾ": "R", "r": "R", "ʀ": "R", "ɻ": "R", "ɽ": "R", "l": "L", "ɫ": "L",
+    "ʎ": "L Y", "ɭ": "L", "ɬ": "L", "ɮ": "L", "j": "Y", "w": "W", "ɥ": "W", "ʍ": "W", "ɰ": "W",
+}  # fmt: skip
+_LONGEST = 2
+
+
+def lines_in(text: str, language: str) -> tuple[list[Line], Callable[[str], tuple[str, ...]], list[str]]:
+    """The lines of a text and how each of their words is spoken; no word is guessed by letters here.
+
+    Raises MissingError where espeak-ng is not installed, InputError for a language that it does not speak.
+    """
+    rows = [(raw.strip(), [w for w in raw.split() if any(c.isalnum() for c in w)]) for raw in text.splitlines()]
+    rows = [row for row in rows if row[1]]
+    sounds = _spoken(list(dict.fromkeys(w for _, words in rows for w in words)), language)
+    written = [Line(raw, tuple(Word(w, (w,)) for w in words if sounds[w])) for raw, words in rows]
+    return [line for line in written if line.words], lambda w: sounds[w], []
+
+
+def nearest(alphabet: str) -> tuple[str, ...]:
+    """The English sounds next to a word in the International Phonetic Alphabet.
+
+    >>> nearest("klˈaɪ_n_əs"), nearest("mˈɛːdçən")
+    (('K', 'L', 'AY', 'N', 'AH', 'S'), ('M', 'EH', 'D', 'HH', 'AH', 'N'))
+    """
+    letters = [c for c in unicodedata.normalize("NFD", alphabet.replace("ç", "h")) if not unicodedata.combining(c)]
+    plain = "".join(letters)
+    out: list[str] = []
+    at = 0
+    while at < len(plain):
+        for n in range(_LONGEST, 0, -1):
+            if (piece := plain[at : at + n]) in NEAREST and len(piece) == n:
+                out += NEAREST[piece].split()
+                at += n
+                break
+        else:
+            at += 1  # marks of stress and length, and sounds without a neighbour
+    return tuple(out)
+
+
+def _spoken(words: list[str], language: str) -> dict[str, tuple[str, ...]]:
+    """The sounds of words, in one run of the program: a word a line, and a line for each."""
+    program = shutil.which(PROGRAM)
+    if program is None:
+        raise MissingError(
+            f"the text is {named(language)}, and {PROGRAM}, which knows how it is spoken, is not installed",
+            hint=f"install it (apt-get install {PROGRAM}, brew install {PROGRAM}); for an English text: --language en",
+        )
+    said = _asked(program, words, language)
+    if len(said) != len(words):  # a word that is several sentences, or none, to the program
+        said = [" ".join(_asked(program, [w], language)) for w in words]
+    return {w: nearest(s) for w, s in zip(words, said, strict=True)}
+
+
+def _asked(program: str, words: list[str], language: str) -> list[str]:
+    text = "\n".join(re.sub(r"[^\w'’$€£%°-]+", "", w) for w in words) + "\n"
+    command = [program, "-q", "--ipa", "--sep=_", "-b", "1", "-v", language]
+    try:
+        done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InputError(f"{PROGRAM} failed: {first_line(error)}") from error
+    if done.returncode:
+        said = first_line(RuntimeError(done.stderr.decode(errors="replace")))
+        raise InputError(f"{PROGRAM} does not speak {language!r}: {said}", hint=f"see {PROGRAM} --voices")
+    return done.stdout.decode("utf-8", errors="replace").splitlines()

@@ -51,12 +51,12 @@ def names() -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def dictionary() -> dict[str, tuple[str, ...]]:
     """The words of the model's dictionary and the sounds of their first pronunciation."""
-    found: dict[str, tuple[str, ...]] = {}
+    entries: dict[str, tuple[str, ...]] = {}
     for row in Path(_model("cmudict-en-us.dict")).read_text(encoding="utf-8").splitlines():
         word, *sounds = row.split()
         if "(" not in word:
-            found[word] = tuple(sounds)
-    return found
+            entries[word] = tuple(sounds)
+    return entries
 
 
 def columns(sounds: tuple[str, ...]) -> list[int]:

@@ -6,7 +6,7 @@ along. A long recording is worked through in windows: each begins where the last
 well inside the window before, so that time and memory grow with the length and no faster.
 
 Whether text and recording belong together is asked of the same words backwards: in the right order they must fit
-better. Other languages are told by their common words, and their sounds come from espeak-ng, see :mod:`.ipa`.
+better. Other languages are told by their common words, and their sounds come from espeak-ng, see :mod:`.language`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.core.result import refusal
+from mmcli.aligners.core import limits
+from mmcli.aligners.core.inputs import refusal
 from mmcli.aligners.kernels import spoken
-from mmcli.aligners.speech import edges, ipa, phones
-from mmcli.aligners.speech import words as the_words
-from mmcli.aligners.speech.language import detect
+from mmcli.aligners.speech import edges, phones, words
+from mmcli.aligners.speech.language import detect, lines_in
 from mmcli.aligners.speech.phones import Heard
 from mmcli.aligners.speech.words import Line
 from mmcli.errors import InputError, MismatchError
@@ -32,19 +32,8 @@ FRAME_S = 0.01
 # A frame is 25.6 ms of sound, and what divides two of them lies between their middles. (Without it voices of espeak-ng,
 # whose edges are known, began 10 to 15 ms and ended 9 to 21 ms too early.)
 MIDDLE_S = (0.0256 - FRAME_S) / 2
-# Chosen on 15 recordings (people, voices of espeak-ng, four in noise), with each line taken out of the text in turn:
-# of 2,476 lines 9 moved by more than 0.3 s, by at most 1.2 s. Of 170 strange lines put in none was found spoken.
-PRICES = spoken.Prices(filler=2.5, begin=30.0, skip=60.0, more=0.5)
-FOREIGN = spoken.Prices(filler=3.5, begin=30.0, skip=60.0, more=0.5)  # the sounds of other languages fit worse
-POOR = -1.6  # mean ratio, below which the model hardly knows a voice: its words are placed as foreign ones are
 WINDOW, TAIL = 6000, 1000  # frames of a window; of its end, where what is found is not yet trusted
-TRUSTED = 400.0  # nats by which a run of phrases is better than a filler, for a window to end with it; by chance: 150
-LIKELY = 0.5  # nats a frame by which a word is, to stay found in a window without such a run
 REACHES = (0.6, 3.6)  # states of text a frame that are searched; people speak 0.35
-# Nats a frame by which the words fit better than the same words backwards. Texts that were read: 0.40 or more (half of
-# the text missing, a voice that the model hardly knows), 1.7 in the middle; other texts: 0.13 or less. In other
-# languages 0.63 or more (Bulgarian 0.32), other texts 0.36 or less.
-LEAST_GAIN, LEAST_GAIN_FOREIGN = 0.3, 0.45
 STATISTIC = "nats a frame that the words fit better than backwards"
 
 
@@ -64,7 +53,7 @@ UNSPOKEN = Spoken(None, None, None)
 
 
 @dataclass(frozen=True)
-class Found:
+class Reading:
     """Per line, per word: where it is spoken. ``guessed``: words sounded out by their letters."""
 
     lines: list[Line]
@@ -85,7 +74,7 @@ class _Walked(NamedTuple):
     backwards: float
 
 
-def align(sound: Any, text: str, name: str, *, language: str | None = None, force: bool = False) -> Found:
+def align(sound: Any, text: str, name: str, *, language: str | None = None, force: bool = False) -> Reading:
     """When the lines and words of a text are spoken in an audio clip.
 
     ``language``: the code of espeak-ng ("de"), None to tell it by the words. Raises InputError where the text holds no
@@ -94,41 +83,62 @@ def align(sound: Any, text: str, name: str, *, language: str | None = None, forc
     """
     told = language or detect(text, name)
     english = told.partition("-")[0] == "en"
-    lines, sounds, guessed = _in_english(text) if english else ipa.lines(text, told)
+    lines, sounds, guessed = _in_english(text) if english else lines_in(text, told)
     if not lines:
         raise InputError("holds no words", source=name)
     script = written(lines, sounds)
     samples = sound.samples(phones.RATE)
-    walked = _walk(script, phones.hear(samples, sound.name), PRICES if english else FOREIGN)
-    limit = LEAST_GAIN if english else LEAST_GAIN_FOREIGN
-    if walked.gain < limit and not (force and (walked.spans[:, 0] >= 0).any()):
-        raise _stranger(walked, name, limit)
-    verdict = "match" if walked.gain >= limit else "no match (forced)"
-    words = _drawn_in(_by_line(lines, script, walked, len(samples) / phones.RATE), samples)
-    return Found(lines, words, guessed, told, walked.gain, verdict)
+    walked = _walk(script, phones.hear(samples, sound.name), prices(foreign=not english))
+    belongs = is_read(walked.gain, foreign=not english)
+    if not belongs and not (force and (walked.spans[:, 0] >= 0).any()):
+        raise _stranger(walked, name, (limits.GAIN if english else limits.GAIN_FOREIGN).value)
+    verdict = "match" if belongs else "no match (forced)"
+    places = _drawn_in(_by_line(lines, script, walked, len(samples) / phones.RATE), samples)
+    return Reading(lines, places, guessed, told, walked.gain, verdict)
+
+
+def prices(*, foreign: bool) -> spoken.Prices:
+    """What it costs to pass over speech, and over text."""
+    filler = limits.FILLER_FOREIGN if foreign else limits.FILLER
+    return spoken.Prices(filler.value, limits.FILLER_BEGIN.value, limits.SKIP.value, limits.SKIP_MORE.value)
+
+
+def is_read(gain: float, *, foreign: bool) -> bool:
+    """Whether the words fit so much better than backwards, see STATISTIC, that they are what is spoken."""
+    return gain >= (limits.GAIN_FOREIGN if foreign else limits.GAIN).value
+
+
+def is_likely(fit: float, prices: spoken.Prices) -> bool:
+    """Whether a word fits so much better than a filler that it is kept where no run of phrases is to be trusted."""
+    return fit >= limits.LIKELY.value - prices.filler
+
+
+def is_poor(fit: float) -> bool:
+    """Whether the model hardly knows the voice whose words fit like that."""
+    return fit < limits.POOR.value
 
 
 def _in_english(text: str) -> tuple[list[Line], Callable[[str], tuple[str, ...]], list[str]]:
     """Lines, the sounds of each word by dictionary or by its letters, and the words that needed the latter."""
-    lines = the_words.lines(text)
+    lines = words.lines(text)
     known = phones.dictionary()
     spoken_words = dict.fromkeys(s for line in lines for w in line.words for s in w.spoken)
-    guessed = {s: tuple(the_words.sounded_out(s).split()) for s in spoken_words if s not in known}
+    guessed = {s: tuple(words.sounded_out(s).split()) for s in spoken_words if s not in known}
     return lines, lambda s: guessed[s] if s in guessed else known[s], list(guessed)
 
 
 def _stranger(walked: _Walked, name: str, limit: float) -> MismatchError:
-    found = float(np.mean(walked.spans[:, 0] >= 0))
+    share = float(np.mean(walked.spans[:, 0] >= 0))
     reason = (
-        f"it is not what is spoken ({found:.0%} of its words are found): its words fit {walked.forwards:.2f} nats a "
+        f"it is not what is spoken ({share:.0%} of its words are found): its words fit {walked.forwards:.2f} nats a "
         f"frame, backwards {walked.backwards:.2f}; their order gains {walked.gain:.2f}, the limit is {limit}"
     )
-    if found == 0:
+    if share == 0:
         reason = "it is not what is spoken: none of its words is found"
     error = refusal(reason, name, statistic=STATISTIC, value=walked.gain, limit=limit)
-    if found == 0:
+    if share == 0:
         error.hint = "check that the text and the recording belong together, and the language: --language CODE"
-    numbers = {"forwards": walked.forwards, "null": walked.backwards, "words_found": found}
+    numbers = {"forwards": walked.forwards, "null": walked.backwards, "words_found": share}
     error.evidence = {**(error.evidence or {}), **{k: round(v, 6) for k, v in numbers.items()}}
     return error
 
@@ -141,7 +151,7 @@ class _Window(NamedTuple):
     sums: NDArray[np.float64]
 
 
-def _walk(script: Script, heard: Heard, prices: spoken.Prices = PRICES) -> _Walked:
+def _walk(script: Script, heard: Heard, prices: spoken.Prices) -> _Walked:
     """Where the words are, window by window."""
     spans = np.full((len(script.places), 2), -1, dtype=np.int64)
     fit = np.full(len(script.places), np.nan)
@@ -161,14 +171,14 @@ def _walk(script: Script, heard: Heard, prices: spoken.Prices = PRICES) -> _Walk
                 break
         sums += window.sums
         a = int(script.phrases[first])
-        found = [(a + k, (start + b, start + e, mean)) for k, (b, e, mean) in enumerate(window.words) if b >= 0]
+        placed = [(a + k, (start + b, start + e, mean)) for k, (b, e, mean) in enumerate(window.words) if b >= 0]
         if (
             done is None
         ):  # nothing to build on: the text waits, and what it found counts if what comes later goes on there
-            waiting = [f for f in found if f[1][2] >= LIKELY - prices.filler] if waiting is None else waiting
+            waiting = [f for f in placed if is_likely(f[1][2], prices)] if waiting is None else waiting
             start = end - TAIL
             continue
-        stands = [f for f in found if f[0] < script.phrases[first + done]]
+        stands = [f for f in placed if f[0] < script.phrases[first + done]]
         for k, (begins, ends, mean) in stands + [f for f in waiting or [] if stands and f[0] < stands[0][0]]:
             spans[k], fit[k] = (begins, ends), mean
         start = end if final else stands[-1][1][1]
@@ -191,8 +201,9 @@ def _window(
     other = max(other, -prices.filler * len(path) - prices.begin)
     sums = np.array([total, other, np.sum(path != spoken.SILENCE)])
     words = _words_of(path, ratios, chain)
-    if _fit(words) < POOR and prices != FOREIGN:
-        path, _ = spoken.search(ratios, silence, *chain, FOREIGN, open_end=open_end)
+    other_prices = prices._replace(filler=limits.FILLER_FOREIGN.value)
+    if is_poor(_fit(words)) and prices != other_prices:
+        path, _ = spoken.search(ratios, silence, *chain, other_prices, open_end=open_end)
         words = _words_of(path, ratios, chain)
     return _Window(path, words, sums)
 
@@ -227,7 +238,7 @@ def _trusted(window: _Window, phrases: Any, until: int, filler: float) -> int | 
             gain = 0.0
         gain += sum((b - a) * (fit + filler) for a, b, fit in run)
         before = run[-1][1]
-        if gain >= TRUSTED:
+        if gain >= limits.TRUSTED.value:
             best = p
     return best
 
@@ -261,10 +272,10 @@ def _drawn_in(rows: list[list[Spoken]], samples: NDArray[Any]) -> list[list[Spok
     return [[w if w.start is None else Spoken(*next(moved), w.score) for w in row] for row in rows]
 
 
-def segments_of(found: Found) -> list[dict[str, Any]]:
+def segments_of(reading: Reading) -> list[dict[str, Any]]:
     """The ``segments`` of an alignment: every line, followed by its words, in the order of the text."""
     out: list[dict[str, Any]] = []
-    for line, row in zip(found.lines, found.words, strict=True):
+    for line, row in zip(reading.lines, reading.words, strict=True):
         heard = [w for w in row if w.start is not None]
         scores = [w.score for w in heard if w.score is not None]
         out.append(

@@ -62,12 +62,12 @@ def lines(text: str) -> list[Line]:
     >>> [[w.spoken for w in line.words] for line in lines("Chapter 21,\\n\\nit's so.")]
     [[('chapter',), ('twenty', 'one')], [("it's",), ('so',)]]
     """
-    found = []
+    kept = []
     for raw in text.splitlines():
         words = tuple(w for w in map(_word, raw.split()) if w is not None)
         if words:
-            found.append(Line(raw.strip(), words))
-    return found
+            kept.append(Line(raw.strip(), words))
+    return kept
 
 
 def _word(raw: str) -> Word | None:

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.core import limits
+
 Vector = NDArray[np.float64]
 
 HOP_S = 0.01
 LOCAL_S = 20.0  # in which floor and ceiling are looked for
 SMOOTH_S = 0.05
-LEAST_DB = 12.0  # between floor and ceiling: less is noise that comes and goes
-MIDDLE = 0.4  # of the way from floor to ceiling: what is louder is speech
 
 
 def of_sound(sound: Any) -> Vector:
@@ -30,15 +30,15 @@ def of_sound(sound: Any) -> Vector:
     from mmcli import extractors
 
     module = extractors.load("logmel")
-    found = module.extract(sound, module.Config(hop_s=HOP_S, bands=24, low_hz=100.0, high_hz=_highest(sound)))
-    level = uniform_filter1d(found.flat().max(axis=1).astype(np.float64), max(1, round(SMOOTH_S / HOP_S)))
+    bands = module.extract(sound, module.Config(hop_s=HOP_S, bands=24, low_hz=100.0, high_hz=_highest(sound)))
+    level = uniform_filter1d(bands.flat().max(axis=1).astype(np.float64), max(1, round(SMOOTH_S / HOP_S)))
     thin = 10
     width = max(3, round(LOCAL_S / HOP_S / thin))
     sampled = level[::thin]
     floor = np.repeat(percentile_filter(sampled, 8, width, mode="nearest"), thin)[: len(level)]
     ceiling = np.repeat(percentile_filter(sampled, 92, width, mode="nearest"), thin)[: len(level)]
-    share = (level - floor) / np.maximum(ceiling - floor, LEAST_DB)
-    return np.asarray(np.clip((share - MIDDLE) * 5.0, -1.0, 1.0), dtype=np.float64)
+    share = (level - floor) / np.maximum(ceiling - floor, limits.SPEECH_DB.value)
+    return np.asarray(np.clip((share - limits.SPEECH.value) * 5.0, -1.0, 1.0), dtype=np.float64)
 
 
 def of_cues(cues: Sequence[tuple[float, float]], duration_s: float) -> Vector:

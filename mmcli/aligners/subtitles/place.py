@@ -16,29 +16,22 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.core import limits
 from mmcli.aligners.linear import consensus, rates
-from mmcli.aligners.subtitles import activity as the_activity
+from mmcli.aligners.subtitles.activity import HOP_S, edges
 
 Vector = NDArray[np.float64]
 
 STEP_S = 0.1  # of the offsets that are tried
-JUMP_S = 8.0  # seconds of agreement that a jump costs
-LONG_CUE_S, PART_S = 9.0, 4.0  # of a longer cue only its first and last part count: a break can fall inside
+PART_S = 4.0  # at either end of a long cue, that counts
 PAUSE_S = 4.0  # of a pause that counts
 NEAR_PAUSE_S = 0.7  # the same where a subtitle is told from a stranger: cues may be missing further away
-LEAST_SPREAD = 0.005  # of the length of all cues, below which chance results are not taken to differ
 OUTSIDE = -0.5  # activity where the reference is over
 RATE_STEP = 0.001
 MOST_STRETCH = 0.06
 NEAR_S, LOOSE_S = 0.4, 0.7  # in which a cue's edge looks for an edge of the activity; loose for cues set by hand
-BY_HAND_S = 0.05  # usual error of the edges above which they are taken for set by hand
-# Limits of the standard deviations above reordered cues, from programmes of espeak-ng voices with cues set by hand,
-# thinned, joined or held on. With jumps 46 of 48 right pairs reached 3.9 and more, strangers stayed below 2.4; under
-# one offset 153 of 154 right pairs without breaks reached 4.6, of 168 strangers one reached 4.3, the others 3.6.
-LIMIT, STILL_LIMIT = 3.1, 4.4
 NULLS, STILL_NULLS = 16, 24  # subtitles with the same cues and pauses in another order; under one offset
 COARSE_RATE_STEP = 0.004
-SIMPLE = 0.985  # a rate of 1 is kept where it reaches this share of the best score
 
 
 @dataclass(frozen=True)
@@ -64,28 +57,33 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Found:
+class Placement:
     """The pieces ``(first cue, last cue + 1, offset)`` under one rate; the name of the rate; the usual error of the
     edges in seconds; ``stands``: how far the score lies above that of subtitles in another order."""
 
     rate: float
-    named: str | None
+    rate_name: str | None
     pieces: list[tuple[int, int, float]]
     error_s: float
     edges: int
     stands: Standing
 
 
-def place(activity: Vector, cues: NDArray[np.float64]) -> Found:
+def place(activity: Vector, cues: NDArray[np.float64]) -> Placement:
     """Where cues (k, 2), seconds in order, belong on the clock of the activity curve (every 10 ms)."""
     area = _area(activity)
     best = max((best_offsets(area, cues, r) for r in _rates_tried(RATE_STEP)), key=lambda p: p.score)
     plain = best_offsets(area, cues, 1.0)
-    if plain.score >= SIMPLE * best.score:
+    if is_simple(plain, best):
         best = plain
     stands = standing(area, cues)
-    begins, ends = the_activity.edges(activity)
+    begins, ends = edges(activity)
     return _sharpened(cues, best, begins, ends, stands)
+
+
+def is_simple(plain: Placed, best: Placed) -> bool:
+    """Whether a rate of 1 is kept."""
+    return plain.score >= limits.SIMPLE_RATE.value * best.score
 
 
 def best_offsets(area: Vector, cues: NDArray[np.float64], rate: float, pause_s: float = PAUSE_S) -> Placed:
@@ -97,12 +95,12 @@ def best_offsets(area: Vector, cues: NDArray[np.float64], rate: float, pause_s: 
     index = np.arange(score.shape[1])
     for i in range(1, len(cues)):
         before, last = cues[i - 1]
-        if last - before > LONG_CUE_S:  # the break may lie inside it
+        if last - before > limits.LONG_CUE_S.value:  # the break may lie inside it
             last = before + PART_S
         reach = int(rate * (cues[i, 0] - last) / STEP_S)  # as far back as the pause is long
         top, at = _running_max(total)
         source = np.clip(index + reach, 0, len(index) - 1)
-        jumped = np.where(index + reach >= 0, top[source] - JUMP_S, -np.inf)
+        jumped = np.where(index + reach >= 0, top[source] - limits.JUMP_S.value, -np.inf)
         stay = total >= jumped
         came[i] = np.where(stay, index, at[source])
         total = np.where(stay, total, jumped) + score[i]
@@ -119,20 +117,22 @@ def standing(area: Vector, cues: NDArray[np.float64]) -> Standing:
     """How far the best agreement of the cues stands above the best of the same cues in random orders: under one offset
     and, where that is not clear, with jumps, which takes long."""
     still = measure(np.diff(area) / STEP_S, OUTSIDE)
-    found = Standing(_stands(cues, lambda c: still(c, _rates_tried(COARSE_RATE_STEP)), STILL_NULLS), STILL_LIMIT)
-    if found.is_clear:
-        return found
+    under_one = Standing(
+        _stands(cues, lambda c: still(c, _rates_tried(COARSE_RATE_STEP)), STILL_NULLS), limits.CUES_STILL.value
+    )
+    if under_one.is_clear:
+        return under_one
 
     def jumping(c: NDArray[np.float64]) -> float:
         return max(best_offsets(area, c, r, NEAR_PAUSE_S).score for r in _rates_tried(COARSE_RATE_STEP))
 
-    return Standing(_stands(cues, jumping, NULLS), LIMIT)
+    return Standing(_stands(cues, jumping, NULLS), limits.CUES_JUMPING.value)
 
 
 def _stands(cues: NDArray[np.float64], best: Callable[[NDArray[np.float64]], float], nulls: int) -> float:
     """Standard deviations between the best of the cues and the bests of their other orders."""
     null = np.array([best(reordered(cues, seed)) for seed in range(nulls)])
-    spread = max(float(null.std(ddof=1)), LEAST_SPREAD * float(np.sum(cues[:, 1] - cues[:, 0])))
+    spread = max(float(null.std(ddof=1)), limits.LEAST_SPREAD.value * float(np.sum(cues[:, 1] - cues[:, 0])))
     return (best(cues) - float(null.mean())) / spread
 
 
@@ -158,10 +158,10 @@ def _rates_tried(step: float) -> list[float]:
 
 def _area(activity: Vector) -> Vector:
     """The activity summed up to every STEP_S, in seconds; between samples of it lies the agreement of an interval."""
-    every = round(STEP_S / the_activity.HOP_S)
+    every = round(STEP_S / HOP_S)
     n = -(-len(activity) // every) * every
     padded = np.concatenate([activity, np.full(n - len(activity), OUTSIDE)])
-    return np.concatenate([[0.0], np.cumsum(padded.reshape(-1, every).sum(axis=1) * the_activity.HOP_S)])
+    return np.concatenate([[0.0], np.cumsum(padded.reshape(-1, every).sum(axis=1) * HOP_S)])
 
 
 def _scores(area: Vector, cues: NDArray[np.float64], rate: float, pause_s: float) -> tuple[Vector, float]:
@@ -181,7 +181,7 @@ def _scores(area: Vector, cues: NDArray[np.float64], rate: float, pause_s: float
         e = max(e, s + 1)
         following = at[i + 1, 0] if i + 1 < len(at) else e + pause
         rest = min(max(int(following), e), e + pause)
-        if e - s > round(LONG_CUE_S / STEP_S):
+        if e - s > round(limits.LONG_CUE_S.value / STEP_S):
             inside = long[s + part : s + part + count] - long[s : s + count] + long[e : e + count]
             inside -= long[e - part : e - part + count]
         else:
@@ -197,7 +197,7 @@ def _running_max(values: Vector) -> tuple[Vector, NDArray[np.int64]]:
     return top, np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))
 
 
-def _sharpened(cues: NDArray[np.float64], placed: Placed, begins: Vector, ends: Vector, stands: Standing) -> Found:
+def _sharpened(cues: NDArray[np.float64], placed: Placed, begins: Vector, ends: Vector, stands: Standing) -> Placement:
     """Rate and offsets fitted to the edges of the activity nearest to the cues' edges."""
     bounds = [0, *(np.flatnonzero(np.abs(np.diff(placed.offsets)) > STEP_S / 2) + 1).tolist(), len(cues)]
     groups = list(pairwise(bounds))
@@ -221,14 +221,18 @@ def _sharpened(cues: NDArray[np.float64], placed: Placed, begins: Vector, ends: 
             _, rest = _matched(cues[a:b], rate, offset, begins, ends, near)
             if len(rest) == 0:
                 break
-            usual = float(np.median(np.abs(rest - np.median(rest))))
-            near = LOOSE_S if usual > BY_HAND_S else NEAR_S
+            near = LOOSE_S if are_by_hand(rest) else NEAR_S
             offset = _centre(rest) if near == NEAR_S else float(rest.mean())
         if len(rest):
             errors.append(np.abs(rest - offset))
         pieces.append((a, b, offset))
     joined = np.concatenate(errors) if errors else np.array([STEP_S])
-    return Found(rate, name, pieces, float(np.median(joined)), len(t), stands)
+    return Placement(rate, name, pieces, float(np.median(joined)), len(t), stands)
+
+
+def are_by_hand(rest: Vector) -> bool:
+    """Whether edges of cues lie about those of the activity as hands set them."""
+    return float(np.median(np.abs(rest - np.median(rest)))) > limits.BY_HAND_S.value
 
 
 def _offset_at(cues: NDArray[np.float64], placed: Placed, first: int, rate: float) -> float:
@@ -242,12 +246,12 @@ def _matched(
 ) -> tuple[Vector, Vector]:
     """Edges of cues that have an edge of the activity near: their query time, and ``t_reference - rate * t_query``."""
     t, lag = [], []
-    for column, found in ((0, begins), (1, ends)):
-        if len(found) == 0:
+    for column, at_hand in ((0, begins), (1, ends)):
+        if len(at_hand) == 0:
             continue
         at = offset + rate * cues[:, column]
-        near = found[np.clip(np.searchsorted(found, at), 0, len(found) - 1)]
-        left = found[np.clip(np.searchsorted(found, at) - 1, 0, len(found) - 1)]
+        near = at_hand[np.clip(np.searchsorted(at_hand, at), 0, len(at_hand) - 1)]
+        left = at_hand[np.clip(np.searchsorted(at_hand, at) - 1, 0, len(at_hand) - 1)]
         near = np.where(np.abs(left - at) < np.abs(near - at), left, near)
         good = np.abs(near - at) <= within
         t.append(cues[good, column])
@@ -263,12 +267,12 @@ def _settled(free: float, start: float, t: Vector, lag: Vector, span: float) -> 
         return float(np.median(np.abs(rest - np.median(rest))))
 
     usual = residual(free)
-    slack = max(0.1, 3 * usual) / max(span, 1.0)  # a tenth of a second from end to end; more where cues are set by hand
-    limit = 1.15 * usual + 0.004
-    if abs(free - 1.0) <= slack and residual(1.0) <= limit:
+    slack = max(limits.SETTLED_S.value, 3 * usual) / max(span, 1.0)  # more where cues are set by hand
+    most = limits.SETTLED_WORSE.value * usual + 0.004
+    if abs(free - 1.0) <= slack and residual(1.0) <= most:
         return 1.0, None
     name = rates.named(free, slack)
-    if name is not None and residual(rates.NAMED[name]) <= limit:
+    if name is not None and residual(rates.NAMED[name]) <= most:
         return rates.NAMED[name], name
     return free, None
 
@@ -314,15 +318,15 @@ def measure(binned: Vector, outside: float) -> Callable[[Vector, list[float]], f
 
     def best(cues: Vector, rates: list[float]) -> float:
         bounds, weights = _weighted(cues)
-        found = []
+        values = []
         for rate in rates:
             shape = _binned(bounds * rate, weights)
             size = int(next_fast_len(len(above) + len(shape), real=True))
             if size not in spectra:
                 spectra[size] = rfft(above, size)
             curve = irfft(spectra[size] * np.conj(rfft(shape, size)), size)
-            found.append(float(curve.max()) + outside * float(shape.sum()))
-        return max(found)
+            values.append(float(curve.max()) + outside * float(shape.sum()))
+        return max(values)
 
     return best
 

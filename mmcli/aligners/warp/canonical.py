@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners.core import inputs
+from mmcli.aligners.core.shuffle_test import shuffled
 from mmcli.aligners.kernels import engine
 from mmcli.errors import InputError
 
@@ -85,7 +86,7 @@ def starts(x: Values, y: Values) -> list[Path]:
     """
     n, m = len(x), len(y)
     k = max(n, m)
-    found: list[NDArray[Any]] = [
+    paths: list[NDArray[Any]] = [
         np.unique(np.round(np.column_stack([np.linspace(0, n - 1, k), np.linspace(0, m - 1, k)])), axis=0)
     ]
     sides = [(_main(v), _speed(v), np.linalg.norm(_whitened(v), axis=1)) for v in (x, y)]
@@ -93,8 +94,8 @@ def starts(x: Values, y: Values) -> list[Path]:
     views += [(sides[0][k], sides[1][k]) for k in (1, 2)]
     for a, b in views:
         columns = [_standard(v)[:, None] for v in (a, b)]
-        found.append(engine.align(columns[0], columns[1], metric="sqeuclidean").path)
-    return [np.ascontiguousarray(f, dtype=np.int64) for f in found]
+        paths.append(engine.align(columns[0], columns[1], metric="sqeuclidean").path)
+    return [np.ascontiguousarray(f, dtype=np.int64) for f in paths]
 
 
 def _projected(x: Values, y: Values, path: Path, dims: int, ridge: float) -> tuple[Values, Values]:
@@ -158,4 +159,25 @@ def changing(xv: Any, yv: Any, x: Any, y: Any) -> None:
     """Raises :class:`InputError` where a side stands still: nothing can correlate with it."""
     for side, values, given in (("reference", xv, x), ("query", yv, y)):
         if not float(np.ptp(values, axis=0).max()) > 0:
-            raise InputError(f"the {side} does not change", source=inputs.label(given).strip() or None)
+            raise InputError(f"the {side} does not change", source=inputs.name_of(given) or None)
+
+
+# Whether what two kinds share has an order in common.
+#
+# The statistic is that of :mod:`.core.shuffle_test` for canonical time warping: its cost over that against a query
+# whose blocks stand in another order. The directions are made anew for every order, so a null is low where a few slow
+# movements can be turned onto anything.
+
+BLOCKS = 40  # into which the query is cut
+SHUFFLES = 4
+
+
+def shuffle_test(x: Any, y: Any) -> tuple[Shared, float]:
+    """The shared space with its path, and the statistic: near 0 for a pair, near 1 for strangers."""
+    (a, _), (b, _) = inputs.checked(x, y, same_width=False)
+    changing(a, b, x, y)
+    shared = find(a, b)
+    block = max(2, len(b) // BLOCKS)
+    nulls = [find(a, shuffled(b, block, seed)).cost for seed in range(SHUFFLES)]
+    null = float(np.mean(nulls))
+    return shared, shared.cost / null if null > 0 else 1.0

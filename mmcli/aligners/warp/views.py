@@ -8,20 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.core import frames, inputs
-from mmcli.aligners.core.result import method
+from mmcli.aligners.core import frames, inputs, limits, shuffle_test
+from mmcli.aligners.core.inputs import method_entry
 from mmcli.aligners.kernels import coarse, corridor, engine, hmm, twin
+from mmcli.aligners.speech import phones
 from mmcli.artifacts.formats import timemap
 from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
+from mmcli.media.clips import AudioClip
 
 Vector = NDArray[np.float64]
 
 LARGE = 400_000_000  # cells; larger pairs are warped coarsely first and exactly in a corridor about that
 DELTA = 2  # frames on either side that a change is measured over: 40 ms at 10 ms
 NOTES_WEIGH = float(np.sqrt(2.0))  # squared, in the costs
-PART_RATIO = 0.7  # a side shorter than this share of the other may be a part of it: the longer one's ends are open
-PACE_RATIO = 0.3  # or the whole of it at another pace, as scores often are, unless it is shorter than this share
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ class View:
     def ends(self) -> list[tuple[bool, bool]]:
         """What ``opened`` may be, by the lengths: all of both, a part of the longer one, or either."""
         shorter, longer = sorted((len(self.x), len(self.y)))
-        found = [(False, False)] if shorter >= PACE_RATIO * longer else []
-        if shorter < PART_RATIO * longer:
-            found.append((len(self.x) > len(self.y), len(self.y) > len(self.x)))
-        return found
+        ends = [(False, False)] if shorter >= limits.PACE.value * longer else []
+        if shorter < limits.PART.value * longer:
+            ends.append((len(self.x) > len(self.y), len(self.y) > len(self.x)))
+        return ends
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ class Warp:
 
 def same_recording(sounds: tuple[Any, Any]) -> View:
     """What two copies of one recording share: log-mel bands and how they change; cosine."""
-    found = [frames.comparable(s) for s in sounds]
-    x, y = (np.hstack([f.values, _change(f.values)]).astype(np.float32) for f in found)
-    return View(x, y, found[0].times, found[1].times, "cosine")
+    bands = [frames.comparable(s) for s in sounds]
+    x, y = (np.hstack([f.values, _change(f.values)]).astype(np.float32) for f in bands)
+    return View(x, y, bands[0].times, bands[1].times, "cosine")
 
 
 def rendition(sounds: tuple[Any, Any]) -> View:
@@ -127,6 +128,54 @@ def _unit(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(values / np.maximum(norm, 1e-9), dtype=np.float64)
 
 
+# What is said in a recording, whoever says it: how likely each sound of English is, every 10 ms.
+#
+# A person and a synthetic voice share little of their spectra, and two voices in another order share as much. What the
+# acoustic model hears in them is closer: the probabilities of its 42 sounds, pauses and noises among them, as square
+# roots, so that their squared distance is that of Hellinger. Other languages are heard in English sounds, alike on
+# both sides. It takes 3 s of CPU a minute, so only pairs of speech that spectra and pitch classes would refuse are
+# asked.
+
+SOFT = 2.0  # by which log-likelihoods are divided: neighbouring frames are no independent witnesses
+MIDDLE_S = 0.0128  # of a frame of the model, from its beginning
+TEST_HOP_S = 0.05
+
+
+def voices_test(x: Any, y: Any) -> tuple[shuffle_test.Evidence, tuple[bool, bool]] | None:
+    """The statistic of two AudioClips, and which ends it leaves open; None where they are too short or too long."""
+    if not may_be_heard([float(frames.comparable(v).times[-1]) for v in (x, y)]):
+        return None
+    sides = [_sounded(v) for v in (x, y)]
+    (a, at), (b, bt) = (
+        frames.coarse(f.values - f.values.mean(axis=0), f.times, round(TEST_HOP_S / frames.HOP_S)) for f in sides
+    )
+    thin = View(a, b, at, bt, "cosine")
+    return shuffle_test.best(a, b, TEST_HOP_S, "cosine", ends=thin.ends(), shuffles=4)
+
+
+def may_be_heard(lengths_s: list[float]) -> bool:
+    """Whether two recordings are long enough for what is said in them to tell, and not too long to be asked."""
+    return min(lengths_s) >= limits.VOICES_SHORTEST_S.value and max(lengths_s) <= limits.VOICES_LONGEST_S.value
+
+
+def voices(x: Any, y: Any) -> View:
+    """Both sides as what is heard in them."""
+    a, b = (_sounded(v) for v in (x, y))
+    return View(a.values, b.values, a.times, b.times, "sqeuclidean")
+
+
+def _sounded(sound: AudioClip) -> Features:
+    """Square roots of the probabilities of the sounds, float32 (frames, 42), every 10 ms."""
+    if (features := frames.held("sounds of speech", sound)) is not None:
+        return features
+    ratios = phones.hear(sound.samples(phones.RATE), inputs.name_of(sound)).ratios.astype(np.float32)
+    best: NDArray[np.float32] = ratios.reshape(len(ratios), len(phones.names()), -1).max(axis=2)
+    chance = np.exp(best / SOFT)
+    values = np.sqrt(chance / chance.sum(axis=1, keepdims=True)).astype(np.float32)
+    times = np.asarray(MIDDLE_S + frames.HOP_S * np.arange(len(values)), dtype=np.float64)
+    return frames.hold("sounds of speech", sound, Features(values=values, times=times, meta={}))
+
+
 # How sure a warp is: the posterior of a pair hidden Markov model about it.
 #
 # Frames of the reference are the time, frames of the query the states; a state emits a frame with probability ``exp(-c
@@ -185,7 +234,7 @@ def about_path(
     ranges = corridor.around(moved, len(a), len(b), radius)
     scale = temperature * max(_mean_cost(a, b, moved, metric), 1e-6)
     try:
-        found = hmm.posterior_summary(
+        summary = hmm.posterior_summary(
             hmm.costs(a, b, metric, scale),
             float(np.log(STAY)),
             float(np.log(NEXT)),
@@ -196,8 +245,8 @@ def about_path(
         return None
     at = np.arange(len(b), dtype=np.float64)
     own = y_times[columns]
-    mean = np.interp(found.mean, at, own)
-    spread = (found.quantiles[:, -1] - found.quantiles[:, 0]) / 2 * hop
+    mean = np.interp(summary.mean, at, own)
+    spread = (summary.quantiles[:, -1] - summary.quantiles[:, 0]) / 2 * hop
     half = np.sqrt((NARROW[kind] * spread) ** 2 + (FLOOR * hop) ** 2)
     return Posterior(x_times[rows], np.maximum.accumulate(mean), half)
 
@@ -210,13 +259,13 @@ def _mean_cost(x: NDArray[Any], y: NDArray[Any], path: NDArray[np.int64], metric
 # A free warp as the alignment artifact.
 
 
-def freely(x: Any, y: Any, view: View, found: Warp, quality: dict[str, Any], name: str, config: Any) -> Alignment:
+def freely(x: Any, y: Any, view: View, warp: Warp, quality: dict[str, Any], name: str, config: Any) -> Alignment:
     """The alignment of a warp: knots from the posterior mean with its interval, else from the path."""
     confidence = None
-    if found.posterior is None:
-        knots = timemap.from_path(found.path, view.x_times, view.y_times)
+    if warp.posterior is None:
+        knots = timemap.from_path(warp.path, view.x_times, view.y_times)
     else:
-        p = found.posterior
+        p = warp.posterior
         knots = timemap.from_curve(p.t, p.mean)
         confidence = [round(float(v), 6) for v in np.interp(knots[:, 0], p.t, p.half)]
     return Alignment(
@@ -224,9 +273,9 @@ def freely(x: Any, y: Any, view: View, found: Warp, quality: dict[str, Any], nam
         knots=knots,
         confidence_s=confidence,
         quality=quality,
-        method=method(name, config),
-        cost=float(found.cost),
+        method=method_entry(name, config),
+        cost=float(warp.cost),
         reference=inputs.about(x),
         query=inputs.about(y),
-        path=np.ascontiguousarray(found.path, dtype=np.int64),
+        path=np.ascontiguousarray(warp.path, dtype=np.int64),
     )

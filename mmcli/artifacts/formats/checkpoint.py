@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from mmcli.artifacts.formats.dataset_rules import STREAM_META
+from mmcli.artifacts.formats import stream
 from mmcli.artifacts.io import atomic, jsonfile, npz, provenance
 from mmcli.errors import ArtifactError
 
@@ -56,7 +56,7 @@ _OPTIONAL = {
     "calibration": jsonfile.OBJECT,
     "notes": jsonfile.TEXTS,
 }
-_MODALITY = STREAM_META | {"shape": jsonfile.LIST}
+_MODALITY = stream.META | {"shape": jsonfile.LIST}
 
 _DTYPES = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
 _STORAGES = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
@@ -202,8 +202,8 @@ def _check_tensors(tensors: Mapping[Any, Any], name: str) -> None:
         if type(key) is not str or type(tensor) is not torch.Tensor:
             raise ArtifactError(f"{str(key)[:60]!r} is no tensor", source=name)
         if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.dtype not in allowed:
-            found = f"{tensor.layout} {tensor.dtype} on {tensor.device}"
-            raise ArtifactError(f"tensor {key[:60]!r} is {found}", source=name)
+            kind = f"{tensor.layout} {tensor.dtype} on {tensor.device}"
+            raise ArtifactError(f"tensor {key[:60]!r} is {kind}", source=name)
         storage = tensor.untyped_storage()
         size = math.prod(tensor.shape) * tensor.itemsize
         if not tensor.is_contiguous() or tensor.storage_offset() or storage.nbytes() != size:
@@ -224,5 +224,5 @@ def _check_shapes(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, tupl
         raise ArtifactError(f"tensor {odd[:60]!r} does not go with the model of its config", source=name)
     for key, tensor in tensors.items():
         if tuple(tensor.shape) != tuple(wanted[key]):
-            found = f"tensor {key[:60]!r} has shape {tuple(tensor.shape)}"
-            raise ArtifactError(f"{found}; its config makes it {tuple(wanted[key])}", source=name)
+            shape = f"tensor {key[:60]!r} has shape {tuple(tensor.shape)}"
+            raise ArtifactError(f"{shape}; its config makes it {tuple(wanted[key])}", source=name)

@@ -14,108 +14,64 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from mmcli.artifacts.formats import dataset_rules
-from mmcli.artifacts.formats.dataset_rules import ARRAYS, MADE, OPTIONAL, POOL, REQUIRED, SCHEMA, STREAM_NAME, TASKS
-from mmcli.artifacts.io import atomic, jsonfile, lazy, npz, provenance
+from mmcli.artifacts.formats import stream as streams
+from mmcli.artifacts.formats.stream import ARRAYS, MADE, PARTNERS, Item, Stream, array_of, listed
+from mmcli.artifacts.io import atomic, jsonfile, npz, paths, provenance
 from mmcli.errors import ArtifactError
 
-__all__ = ["FUSED", "SCHEMA", "TASKS", "Dataset", "Item", "Stream", "dumps", "load", "loads", "save"]
+__all__ = [
+    "ARRAYS",
+    "FUSED",
+    "SCHEMA",
+    "TASKS",
+    "Dataset",
+    "Item",
+    "Stream",
+    "check_columns",
+    "dumps",
+    "listed",
+    "load",
+    "loads",
+    "read",
+    "save",
+]
 
+SCHEMA = "mmcli/dataset@1"
+TASKS = ("classify", "regress", "multilabel")
 FUSED = "fused"
 MAX_BYTES = 1 << 40
 MAX_STREAMS = 64
 _TEXT_COLUMNS = ("id", "split", "group", "source")
 
-
-class Item(NamedTuple):
-    """One item of a stream: ``values`` ``(frames, ...)``, ``times`` ``(frames,)``; no frames where it is absent."""
-
-    values: npt.NDArray[np.float32]
-    times: npt.NDArray[np.float64]
-
-
-@dataclass(eq=False)
-class Stream:
-    """The rows of all items of one modality, see the module. ``meta`` holds what all its features share.
-
-    ``values`` and ``times`` of a data set larger than the memory are :class:`mmcli.artifacts.io.lazy.Rows`.
-    """
-
-    values: npt.NDArray[np.float32]
-    offsets: npt.NDArray[np.int64]
-    times: npt.NDArray[np.float64]
-    present: npt.NDArray[np.bool_]
-    made: npt.NDArray[np.bool_] | None = None
-    meta: dict[str, Any] = field(default_factory=dict)
-    pool: npt.NDArray[np.int64] | None = None
-    pool_offsets: npt.NDArray[np.int64] | None = None
-
-    @property
-    def items(self) -> int:
-        """The number of items, absent ones included."""
-        return len(self.offsets) - 1
-
-    @property
-    def width(self) -> int:
-        """The numbers in one row."""
-        return math.prod(self.values.shape[1:])
-
-    @property
-    def lengths(self) -> npt.NDArray[np.int64]:
-        """Rows of each item, int64 ``(items,)``."""
-        return np.diff(self.offsets)
-
-    def item(self, index: int) -> Item:
-        """The rows of one item; views, nothing is copied."""
-        own = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
-        return Item(self.values[own], self.times[own])
-
-    def select(self, indices: npt.NDArray[np.int64]) -> Stream:
-        """The stream of some items, in the order asked for."""
-        values, times = lazy.take(self.values, self.offsets, indices), lazy.take(self.times, self.offsets, indices)
-        offsets = lazy.offsets_of(self.lengths[indices])
-        made = None if self.made is None else self.made[indices]
-        return Stream(values, offsets, times, self.present[indices], made, self.meta, *self._pool_of(indices))
-
-    def without(self, gone: npt.NDArray[np.bool_]) -> Stream:
-        """The stream with some items, bool ``(items,)``, absent; what was made is no longer told from the rest."""
-        values, times = lazy.without(self.values, self.lengths, gone), lazy.without(self.times, self.lengths, gone)
-        offsets = lazy.offsets_of(np.where(gone, 0, self.lengths))
-        return Stream(values, offsets, times, self.present & ~gone, meta=self.meta)
-
-    def held(self) -> Stream:
-        """The stream with all its rows in memory."""
-        if lazy.rows_of(self.values) is None:
-            return self
-        values, times = np.empty(self.values.shape, np.float32), np.empty(self.times.shape, np.float64)
-        for i in np.flatnonzero(self.lengths).tolist():  # both of an item together: they may come from one file
-            values[self.offsets[i] : self.offsets[i + 1]], times[self.offsets[i] : self.offsets[i + 1]] = self.item(i)
-        return dataclasses.replace(self, values=values, times=times)
-
-    def _pool_of(self, indices: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64] | None, ...]:
-        """The pools of some items, in their new numbers, without the members that are not among them."""
-        if self.pool is None or self.pool_offsets is None:
-            return None, None
-        number = np.full(self.items, -1, np.int64)
-        number[indices] = np.arange(len(indices))
-        pools = [number[self.pool[self.pool_offsets[i] : self.pool_offsets[i + 1]]] for i in indices]
-        return pooled([pool[pool >= 0] for pool in pools])
-
-
-def pooled(pools: Sequence[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """``pool`` and ``pool_offsets`` from one array of item numbers for each item."""
-    offsets = np.zeros(len(pools) + 1, np.int64)
-    np.cumsum([len(pool) for pool in pools], out=offsets[1:])
-    return np.concatenate([*pools, np.zeros(0, np.int64)]).astype(np.int64), offsets
+_REQUIRED = {
+    "schema": jsonfile.exactly(SCHEMA),
+    "mmcli": jsonfile.TEXT,
+    "task": jsonfile.nullable(jsonfile.one_of(*TASKS)),
+    "streams": jsonfile.OBJECT,
+}
+_OPTIONAL = {
+    "classes": jsonfile.nullable(jsonfile.TEXTS),
+    "normalisers": jsonfile.OBJECT,
+    "strategy": jsonfile.nullable(jsonfile.OBJECT),
+    "reference": jsonfile.nullable(jsonfile.TEXT),
+    "inputs": jsonfile.ALL_NAMED,
+    "seed": jsonfile.nullable(jsonfile.INTEGER),
+    "split_rule": jsonfile.nullable(jsonfile.TEXT),
+    "config": jsonfile.OBJECT,
+    "config_sha256": jsonfile.SHA256,
+    "errors": jsonfile.COUNT,
+    "weights": jsonfile.OBJECT,
+    "balance": jsonfile.OBJECT,
+    "notes": jsonfile.TEXTS,
+}
 
 
 @dataclass(eq=False)
@@ -179,7 +135,10 @@ class Dataset:
 
     def check(self, name: str = "data set") -> None:
         """Raise :class:`ArtifactError` where the data set does not follow its schema."""
-        dataset_rules.check(self, name)
+        check_columns(self, name)
+        train = self.split == "train"
+        for stream_name, stream in self.streams.items():
+            streams.check(stream, self.items, train, f"{name}: {stream_name}")
 
 
 def load(path: Path | str) -> Dataset:
@@ -210,8 +169,8 @@ def _arrays(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
     dataset.check()
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name, stream in dataset.streams.items():
-        for key in (*ARRAYS, *MADE, *POOL):
-            if (array := getattr(stream, key)) is not None:
+        for key in (*ARRAYS, *MADE, *PARTNERS):
+            if (array := array_of(stream, key)) is not None:
                 arrays[f"{name}/{key}"] = array
     arrays |= {"id": dataset.id, "split": dataset.split, "group": dataset.group, "source": _text(dataset.source)}
     if dataset.label is not None:
@@ -226,13 +185,13 @@ def _arrays(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
 
 def read(stream: BinaryIO, size: int, name: str) -> Dataset:
     """The data set in an open file of ``size`` bytes; ``name`` is for messages."""
-    limit = len(_TEXT_COLUMNS) + 2 + MAX_STREAMS * (len(ARRAYS) + len(MADE) + len(POOL))
+    limit = len(_TEXT_COLUMNS) + 2 + MAX_STREAMS * (len(ARRAYS) + len(MADE) + len(PARTNERS))
     arrays = npz.read(stream, size, name, lambda keys: _specs(keys, name), max_bytes=MAX_BYTES, max_members=limit)
     meta = jsonfile.parse(str(arrays["meta"]), name)
-    jsonfile.check(meta, REQUIRED, OPTIONAL, what="meta", source=name)
-    found = _stream_names(arrays)
-    if found.keys() != meta["streams"].keys():
-        raise ArtifactError(f"holds the streams {sorted(found)}, its meta {sorted(meta['streams'])}", source=name)
+    jsonfile.check(meta, _REQUIRED, _OPTIONAL, what="meta", source=name)
+    names = _stream_names(arrays)
+    if names.keys() != meta["streams"].keys():
+        raise ArtifactError(f"holds the streams {sorted(names)}, its meta {sorted(meta['streams'])}", source=name)
     streams = {
         stream: Stream(
             arrays[f"{stream}/values"],
@@ -244,7 +203,7 @@ def read(stream: BinaryIO, size: int, name: str) -> Dataset:
             arrays.get(f"{stream}/pool"),
             arrays.get(f"{stream}/pool_offsets"),
         )
-        for stream in found
+        for stream in names
     }
     label, source = arrays.get("label"), arrays["source"].tolist()
     dataset = Dataset(streams, arrays["id"], arrays["split"], arrays["group"], label, source, meta)
@@ -262,10 +221,10 @@ def _specs(keys: Collection[str], name: str) -> Mapping[str, npz.Spec]:
     if "label" in keys:
         specs["label"] = npz.Spec("U <f8 |b1", 1, 2)
     for stream in _stream_names(keys):
-        if not STREAM_NAME.fullmatch(stream):
+        if not streams.NAME.fullmatch(stream):
             raise ArtifactError(f"holds a stream called {stream[:100]!r}", source=name)
         optional = MADE if f"{stream}/made" in keys else {}
-        optional = optional | (POOL if f"{stream}/pool" in keys else {})
+        optional = optional | (PARTNERS if f"{stream}/pool" in keys else {})
         specs |= {f"{stream}/{key}": spec for key, spec in (ARRAYS | optional).items()}
     return specs
 
@@ -274,3 +233,54 @@ def _text(values: Any) -> npt.NDArray[np.str_]:
     if isinstance(values, np.ndarray) and values.dtype.kind == "U":
         return values
     return np.array([str(value) for value in values], dtype=np.str_).reshape(-1)
+
+
+def check_columns(d: Dataset, name: str) -> None:
+    """Raise :class:`ArtifactError` where anything but the streams' arrays does not follow the schema."""
+    jsonfile.check(d.meta, _REQUIRED, _OPTIONAL, what="meta", source=name)
+    if d.items == 0 or not d.streams:
+        raise ArtifactError(f"holds {d.items} items and {len(d.streams)} streams", source=name)
+    for what, column in (("split", d.split), ("group", d.group), ("source", d.source)):
+        if len(column) != d.items:
+            raise ArtifactError(f"{what} has {len(column)} entries for {d.items} items", source=name)
+    ids = d.id.tolist()
+    if len(set(ids)) < len(ids):
+        raise ArtifactError("an id stands twice", source=name)
+    for item in ids:
+        if (problem := paths.id_problem(item)) is not None:
+            raise ArtifactError(f"the id {item!r} {problem}", source=name)
+    for wrong in sorted(set(d.split.tolist()) - {*jsonfile.SPLITS, ""}):
+        raise ArtifactError(f"a split called {wrong[:60]!r}; known: {', '.join(jsonfile.SPLITS)}", source=name)
+    for text in {*d.group.tolist(), *(d.label.tolist() if d.label is not None and d.label.dtype.kind == "U" else ())}:
+        if (problem := paths.text_problem(text)) is not None:
+            raise ArtifactError(f"a group or label {problem}", source=name)
+    for digest in d.source:
+        if digest and not jsonfile.is_sha256(digest):
+            raise ArtifactError(f"source holds {digest[:70]!r}, which is no SHA-256", source=name)
+    _check_label(d, name)
+    for stream_name in d.streams:
+        if not streams.NAME.fullmatch(stream_name):
+            raise ArtifactError(f"a stream called {stream_name!r}", source=name)
+
+
+def _check_label(d: Dataset, name: str) -> None:
+    task, classes, label = d.meta["task"], d.meta.get("classes"), d.label
+    if task is None or label is None:
+        if task is not None or label is not None:
+            raise ArtifactError("a label needs a task, and a task a label", source=name)
+        return
+    shape: tuple[int, ...] = (d.items,)
+    if task == "multilabel":
+        shape += (len(classes or ()),)
+    kind = {"classify": "U", "regress": "f8", "multilabel": "b1"}[task]
+    if label.shape != shape or kind not in (label.dtype.kind, label.dtype.str[1:]):
+        raise ArtifactError(f"label is {label.dtype} of shape {label.shape}, which is not for {task}", source=name)
+    if task == "regress":
+        if bool(np.isinf(label).any()):
+            raise ArtifactError("label holds infinity", source=name)
+        return
+    if not classes or len(set(classes)) < len(classes) or "" in classes:
+        raise ArtifactError("classes are missing, doubled or empty", source=name)
+    if task == "classify":
+        for wrong in sorted(set(label.tolist()) - {*classes, ""}):
+            raise ArtifactError(f"the label {wrong[:60]!r} is none of the classes", source=name)

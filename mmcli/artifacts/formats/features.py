@@ -167,8 +167,8 @@ def _check(values: npt.NDArray[Any], times: npt.NDArray[Any], meta: dict[str, An
 def check_arrays(values: npt.NDArray[Any], times: npt.NDArray[Any], name: str) -> None:
     """Types, shapes, finite values, increasing times: what holds for every item."""
     if values.dtype != np.float32 or times.dtype != np.float64:
-        found = f"values are {values.dtype} and times {times.dtype}"
-        raise ArtifactError(f"{found}; float32 and float64 are needed", source=name)
+        types = f"values are {values.dtype} and times {times.dtype}"
+        raise ArtifactError(f"{types}; float32 and float64 are needed", source=name)
     if not 1 <= values.ndim <= 6 or times.ndim != 1 or values.shape[0] != times.shape[0]:
         raise ArtifactError(f"values of shape {values.shape} do not go with times of shape {times.shape}", source=name)
     if values.size == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmcli.artifacts.formats import manifest_lines, shards
+from mmcli.artifacts.formats import manifest, shards
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import jsonfile, provenance
 from mmcli.errors import ArtifactError, InputError
@@ -21,13 +21,13 @@ def recognise(path: Path | str) -> str:
     if shards.is_folder(path):
         return shards.SCHEMA
     with provenance.opened(path) as (stream, _):
-        start = stream.readline(manifest_lines.MAX_LINE).removeprefix(b"\xef\xbb\xbf")
+        start = stream.readline(manifest.MAX_LINE).removeprefix(b"\xef\xbb\xbf")
     if start.startswith(b"PK"):
         return _archive(path)
     if start.lstrip().startswith(b"{"):
         return _json(path, start)
     if b"id" in [column.strip(b" \"'\r\n") for column in start.replace(b"\t", b",").split(b",")]:
-        return manifest_lines.SCHEMA
+        return manifest.SCHEMA
     raise InputError("is no mmcli artifact", source=path)
 
 
@@ -58,12 +58,12 @@ def _json(path: Path | str, first_line: bytes) -> str:
     except ArtifactError:
         content = jsonfile.load(path)
     if "schema" not in content and ("id" in content or "mmcli" in content):
-        return manifest_lines.SCHEMA
+        return manifest.SCHEMA
     if content.get("schema") == shards.SCHEMA:
         raise ArtifactError("is the index of a data set in shards", source=path, hint="name its folder")
     if content.get("schema") not in _JSON:
-        found = str(content.get("schema"))[:60]
-        raise ArtifactError(f"has schema {found!r}; known: {', '.join(_JSON)}", source=path)
+        schema = str(content.get("schema"))[:60]
+        raise ArtifactError(f"has schema {schema!r}; known: {', '.join(_JSON)}", source=path)
     return str(content["schema"])
 
 
@@ -86,33 +86,33 @@ def _archive(path: Path | str) -> str:
 def _features(path: Path | str) -> dict[str, Any]:
     from mmcli.artifacts.formats import features
 
-    found = features.load(path)
+    item = features.load(path)
     return {
-        "frames": found.frames,
-        "shape": list(found.values.shape),
-        "start_s": float(found.times[0]),
-        "end_s": float(found.times[-1]),
-        "meta": found.meta,
+        "frames": item.frames,
+        "shape": list(item.values.shape),
+        "start_s": float(item.times[0]),
+        "end_s": float(item.times[-1]),
+        "meta": item.meta,
     }
 
 
 def _alignment(path: Path | str) -> dict[str, Any]:
     from mmcli.artifacts.formats import alignment
 
-    found = alignment.load(path)
+    clock_map = alignment.load(path)
     return {
-        "model": found.model,
-        "offset_s": found.offset_s,
-        "rate": found.rate,
-        "ppm": found.ppm,
-        "knots": len(found.knots),
-        "breaks": len(found.breaks),
-        **({} if found.ambiguous is None else {"ambiguous": found.ambiguous}),
-        "path": None if found.path is None else len(found.path),
-        "quality": found.quality,
-        "method": found.method,
-        "reference": found.reference,
-        "query": found.query,
+        "model": clock_map.model,
+        "offset_s": clock_map.offset_s,
+        "rate": clock_map.rate,
+        "ppm": clock_map.ppm,
+        "knots": len(clock_map.knots),
+        "breaks": len(clock_map.breaks),
+        **({} if clock_map.ambiguous is None else {"ambiguous": clock_map.ambiguous}),
+        "path": None if clock_map.path is None else len(clock_map.path),
+        "quality": clock_map.quality,
+        "method": clock_map.method,
+        "reference": clock_map.reference,
+        "query": clock_map.query,
         "sealed": jsonfile.SEAL in jsonfile.load(path),
     }
 
@@ -120,17 +120,17 @@ def _alignment(path: Path | str) -> dict[str, Any]:
 def _dataset(path: Path | str) -> dict[str, Any]:
     from mmcli.artifacts.formats import dataset
 
-    return _of_dataset(dataset.load(path))
+    return _items_of(dataset.load(path))
 
 
 def _shards(path: Path | str) -> dict[str, Any]:
     index = shards.index_of(path)
     sizes = [entry["size"] for entry in index["shards"]]
-    return {"shards": len(sizes), "bytes": sum(sizes), **_of_dataset(shards.load(path))}
+    return {"shards": len(sizes), "bytes": sum(sizes), **_items_of(shards.load(path))}
 
 
-def _of_dataset(found: Dataset) -> dict[str, Any]:
-    splits = found.split.tolist()
+def _items_of(data: Dataset) -> dict[str, Any]:
+    splits = data.split.tolist()
     streams = {
         name: {
             "rows": int(stream.offsets[-1]),
@@ -138,66 +138,64 @@ def _of_dataset(found: Dataset) -> dict[str, Any]:
             "present": int(stream.present.sum()),
             "kind": stream.meta.get("kind"),
         }
-        for name, stream in found.streams.items()
+        for name, stream in data.streams.items()
     }
     return {
-        "items": found.items,
+        "items": data.items,
         "splits": {split: splits.count(split) for split in sorted(set(splits))},
-        "task": found.meta["task"],
-        "classes": found.meta.get("classes"),
-        "groups": len(set(found.group.tolist())),
+        "task": data.meta["task"],
+        "classes": data.meta.get("classes"),
+        "groups": len(set(data.group.tolist())),
         "streams": streams,
-        "meta": {key: value for key, value in found.meta.items() if key not in ("streams", "normalisers")},
+        "meta": {key: value for key, value in data.meta.items() if key not in ("streams", "normalisers")},
     }
 
 
 def _checkpoint(path: Path | str) -> dict[str, Any]:
     from mmcli.artifacts.formats import checkpoint
 
-    found = checkpoint.load(path)
-    trained = found.config["training"]
+    model = checkpoint.load(path)
+    trained = model.config["training"]
     settings = trained.get("config")
     return {
-        "task": found.config["task"],
+        "task": model.config["task"],
         **({"objective": settings["objective"]} if isinstance(settings, dict) and "objective" in settings else {}),
         **({"init": trained["init"]} if "init" in trained else {}),
-        "classes": found.config["classes"],
-        "modalities": sorted(found.config["modalities"]),
-        **({"privacy": found.config["privacy"]} if "privacy" in found.config else {}),
-        "tensors": len(found.tensors),
-        "parameters": sum(tensor.numel() for tensor in found.tensors.values()),
-        "model": found.config["model"],
+        "classes": model.config["classes"],
+        "modalities": sorted(model.config["modalities"]),
+        **({"privacy": model.config["privacy"]} if "privacy" in model.config else {}),
+        "tensors": len(model.tensors),
+        "parameters": sum(tensor.numel() for tensor in model.tensors.values()),
+        "model": model.config["model"],
     }
 
 
 def _manifest(path: Path | str) -> dict[str, Any]:
-    from mmcli.artifacts.formats import manifest
-
-    found = manifest.load(path)
-    splits = [row.split or "" for row in found.rows]
+    listed = manifest.load(path)
+    splits = [row.split or "" for row in listed.rows]
     return {
-        "rows": len(found.rows),
-        "columns": found.columns,
+        "rows": len(listed.rows),
+        "columns": listed.columns,
         "splits": {split: splits.count(split) for split in sorted(set(splits))},
-        "errors": sum(row.error is not None for row in found.rows),
+        "errors": sum(row.error is not None for row in listed.rows),
     }
 
 
 def _report(path: Path | str) -> dict[str, Any]:
     from mmcli.artifacts.formats import report
 
-    found = report.load(path)
-    verdict = found.get("verdict")
+    content = report.load(path)
+    verdict = content.get("verdict")
     return {
-        "metrics": found["metrics"],
+        "metrics": content["metrics"],
         "verdict": None if verdict is None else verdict["text"],
-        "items": len(found.get("items", [])),
-        **({"privacy": found["privacy"]} if "privacy" in found else {}),
+        "items": len(content.get("items", [])),
+        **({"privacy": content["privacy"]} if "privacy" in content else {}),
     }
 
 
 def _fitted(path: Path | str) -> dict[str, Any]:
     from mmcli.artifacts.formats import fitted
 
-    found = fitted.load(path)
-    return {"extractor": found["extractor"], "config": found["config"], "state": sorted(found["state"])}
+    state = fitted.load(path)
+    return {"extractor": state["extractor"], "config": state["config"], "state": sorted(state["state"])}

@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mmcli.artifacts.formats import manifest_lines
-from mmcli.artifacts.formats.manifest_lines import MODALITIES, SCHEMA, Row, split_column
-from mmcli.artifacts.io import atomic, jsonfile, provenance, table
-from mmcli.artifacts.io.paths import Resolver, resolve
+from mmcli.artifacts.formats.manifest_lines import MAX_LINE, MODALITIES, SCHEMA, Row, split_column
+from mmcli.artifacts.io import atomic, jsonfile, provenance
+from mmcli.artifacts.io.paths import Resolver, id_problem, path_problem, resolve, split_row
 from mmcli.errors import ArtifactError
 
 __all__ = [
+    "MAX_LINE",
     "MODALITIES",
     "SCHEMA",
     "Manifest",
@@ -35,12 +36,15 @@ __all__ = [
     "dump_row",
     "dumps",
     "header_line",
+    "id_problem",
     "iter_rows",
     "load",
     "loads",
+    "path_problem",
     "resolve",
     "save",
     "split_column",
+    "split_row",
 ]
 
 
@@ -146,7 +150,7 @@ def save(path: Path | str, rows: Iterable[Row]) -> str:
         return atomic.write_bytes(path, dumps(rows))
     cells = [manifest_lines.checked(row) for row in rows]
     columns = list({column: None for row in cells for column in row})
-    return table.write_csv(path, columns, ([row.get(column) for column in columns] for row in cells))
+    return atomic.write_csv(path, columns, ([row.get(column) for column in columns] for row in cells))
 
 
 def _whole(reader: Reader) -> Manifest:

@@ -11,19 +11,18 @@ asked for. A shard that is replaced meanwhile is refused then.
 
 from __future__ import annotations
 
+import os
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mmcli.artifacts.formats import dataset as datasets
-from mmcli.artifacts.formats import dataset_rules
 from mmcli.artifacts.formats.dataset import Dataset, Stream
-from mmcli.artifacts.formats.shardfiles import ShardFiles
 from mmcli.artifacts.io import atomic, jsonfile, lazy, npz, provenance
 from mmcli.errors import ArtifactError, InputError, MissingError, OutputError, UsageError
 
@@ -31,6 +30,7 @@ SCHEMA = "mmcli/shards@1"
 INDEX = "index.json"
 SHARD_BYTES = 256 * 10**6
 MOST_SHARDS = 100_000
+MOST_OPEN = 64
 _SHARD = re.compile(r"shard-[0-9]{5}\.npz")
 _INDEX = {
     "schema": jsonfile.exactly(SCHEMA),
@@ -69,7 +69,7 @@ def save(folder: Path | str, dataset: Dataset, shard_bytes: int = SHARD_BYTES) -
     """
     folder = Path(folder)
     for name, stream in dataset.streams.items():
-        if stream.pool is not None:
+        if stream.partners is not None:
             raise UsageError(f"{name} borrows from items of other shards", hint="write one file: -o DATASET.npz")
     parts = list(_parts(dataset, shard_bytes))
     if len(parts) > MOST_SHARDS:
@@ -104,11 +104,11 @@ def load(folder: Path | str) -> Dataset:
     """
     folder = Path(folder)
     index = index_of(folder)
-    found: list[Dataset] = []
-    files = ShardFiles()
+    parts: list[Dataset] = []
+    files = _Files()
     for entry in index["shards"]:
-        found.append(_opened(folder / entry["name"], entry, index["meta"], files))
-    return _joined(found, files, index, str(folder))
+        parts.append(_opened(folder / entry["name"], entry, index["meta"], files))
+    return _joined(parts, files, index, str(folder))
 
 
 def index_of(folder: Path | str) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _counts(split: npt.NDArray[np.str_]) -> dict[str, int]:
     return dict(sorted(Counter(split.tolist()).items()))
 
 
-def _opened(path: Path, entry: dict[str, Any], meta: dict[str, Any], files: ShardFiles) -> Dataset:
+def _opened(path: Path, entry: dict[str, Any], meta: dict[str, Any], files: _Files) -> Dataset:
     """One shard, checked whole, with everything but the rows; ``files`` learns where these are."""
     again = "make the data set again, or bring this shard back"
     try:
@@ -201,7 +201,7 @@ def _opened(path: Path, entry: dict[str, Any], meta: dict[str, Any], files: Shar
             file.seek(0)
             part = datasets.read(file, size, str(path))
             keys = {(name, key): f"{name}/{key}" for name in part.streams for key in ("values", "times")}
-            specs = {key: dataset_rules.ARRAYS[what] for (_, what), key in keys.items()}
+            specs = {key: datasets.ARRAYS[what] for (_, what), key in keys.items()}
             files.add(path, file, npz.places(file, str(path), specs))
     except MissingError as problem:
         raise ArtifactError("is missing, and the index names it", source=path, hint=again) from problem
@@ -211,7 +211,7 @@ def _opened(path: Path, entry: dict[str, Any], meta: dict[str, Any], files: Shar
         raise ArtifactError("has another meta than the index", source=path)
     if {name: int(stream.offsets[-1]) for name, stream in part.streams.items()} != entry["rows"]:
         raise ArtifactError("has other rows than the index says", source=path)
-    if any(stream.pool is not None for stream in part.streams.values()):
+    if any(stream.partners is not None for stream in part.streams.values()):
         raise ArtifactError("has pools of partners, which do not go into a shard", source=path)
     for stream in part.streams.values():  # what stays in memory of thousands of shards
         stream.values, stream.times = np.zeros((0, *stream.values.shape[1:]), np.float32), np.zeros(0)
@@ -220,7 +220,7 @@ def _opened(path: Path, entry: dict[str, Any], meta: dict[str, Any], files: Shar
     return part
 
 
-def _joined(parts: list[Dataset], files: ShardFiles, index: dict[str, Any], name: str) -> Dataset:
+def _joined(parts: list[Dataset], files: _Files, index: dict[str, Any], name: str) -> Dataset:
     """One data set of the shards' columns, whose rows are read from the files."""
     first = parts[0]
     streams = {}
@@ -231,7 +231,7 @@ def _joined(parts: list[Dataset], files: ShardFiles, index: dict[str, Any], name
             raise ArtifactError(f"{stream_name} has frames of several shapes", source=name)
         lengths = np.concatenate([stream.lengths for stream in own])
         values, times = (
-            lazy.stands_for(lazy.Rows(files.reader(f"{stream_name}/{key}", [s.lengths for s in own]), lengths, tail, d))
+            lazy.Rows(files.reader(f"{stream_name}/{key}", [s.lengths for s in own]), lengths, tail, d)
             for key, tail, d in (("values", inner, np.dtype(np.float32)), ("times", (), np.dtype(np.float64)))
         )
         made = None
@@ -240,7 +240,7 @@ def _joined(parts: list[Dataset], files: ShardFiles, index: dict[str, Any], name
         present = np.concatenate([stream.present for stream in own])
         meta = index["meta"]["streams"][stream_name]
         streams[stream_name] = Stream(values, lazy.offsets_of(lengths), times, present, made, meta)
-    found = Dataset(
+    whole = Dataset(
         streams,
         np.concatenate([part.id for part in parts]),
         np.concatenate([part.split for part in parts]),
@@ -249,7 +249,81 @@ def _joined(parts: list[Dataset], files: ShardFiles, index: dict[str, Any], name
         [digest for part in parts for digest in part.source],
         index["meta"],
     )
-    dataset_rules.check_columns(found, name)
-    if (found.items, _counts(found.split)) != (index["items"], index["splits"]):
+    datasets.check_columns(whole, name)
+    if (whole.items, _counts(whole.split)) != (index["items"], index["splits"]):
         raise ArtifactError("the shards have other items than the index says", source=name)
-    return found
+    return whole
+
+
+# Rows read from their place in the shards, with a bounded number of files open.
+
+
+class _Shard(NamedTuple):
+    path: Path
+    identity: tuple[int, ...]
+    places: Mapping[str, npz.Place]
+
+
+class _Files:
+    """The shards in order. Each was checked whole; here it has to be the same file still."""
+
+    def __init__(self) -> None:
+        self._shards: list[_Shard] = []
+        self._open: OrderedDict[int, int] = OrderedDict()  # by shard, the one used last at the end
+
+    def add(self, path: Path, stream: BinaryIO, places: Mapping[str, npz.Place]) -> None:
+        """The next shard, as it is open in ``stream``."""
+        self._shards.append(_Shard(path, _identity(stream.fileno()), places))
+
+    def reader(self, key: str, lengths: Sequence[npt.NDArray[np.int64]]) -> Callable[[int], npt.NDArray[Any]]:
+        """What reads the rows of an item of the array ``key``; ``lengths`` are the rows of the items of each shard."""
+        first_item = np.cumsum([0, *map(len, lengths)])
+        starts = [np.cumsum([0, *each]) for each in lengths]
+
+        def read(item: int) -> npt.NDArray[Any]:
+            shard = int(np.searchsorted(first_item, item, side="right")) - 1
+            start, stop = starts[shard][item - first_item[shard] :][:2].tolist()
+            return self._rows(shard, key, start, stop)
+
+        return read
+
+    def _rows(self, shard: int, key: str, start: int, stop: int) -> npt.NDArray[Any]:
+        place = self._shards[shard].places[key]
+        rows = np.empty((stop - start, *place.shape[1:]), place.dtype)
+        step = rows.nbytes // max(1, stop - start)
+        rest = memoryview(rows.reshape(-1).view(np.uint8).data)
+        at = place.offset + start * step
+        path = self._shards[shard].path
+        try:
+            descriptor = self._descriptor(shard)
+            while rest:
+                got = os.preadv(descriptor, [rest], at)
+                if got == 0:
+                    raise ArtifactError("ends before its rows do; it was cut short while in use", source=path)
+                at, rest = at + got, rest[got:]
+        except OSError as problem:
+            raise ArtifactError(f"cannot be read ({problem.strerror})", source=path) from problem
+        return rows
+
+    def _descriptor(self, shard: int) -> int:
+        if shard in self._open:
+            self._open.move_to_end(shard)
+            return self._open[shard]
+        path, identity, _ = self._shards[shard]
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if _identity(descriptor) != identity:
+            os.close(descriptor)
+            raise ArtifactError("was replaced while the data set was in use", source=path)
+        self._open[shard] = descriptor
+        if len(self._open) > MOST_OPEN:
+            os.close(self._open.popitem(last=False)[1])
+        return descriptor
+
+    def __del__(self) -> None:
+        for descriptor in self._open.values():
+            os.close(descriptor)
+
+
+def _identity(descriptor: int) -> tuple[int, ...]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

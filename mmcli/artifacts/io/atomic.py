@@ -21,7 +21,7 @@ import itertools
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -166,6 +166,21 @@ def write_stdout(data: bytes) -> None:
         raise OutputError(f"cannot be written ({problem.strerror})", source="standard output") from problem
 
 
+def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write a csv table (``-``: standard output); returns the file's SHA-256."""
+    return write_bytes(path, dumps_csv(columns, rows))
+
+
+def dumps_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """A csv table in UTF-8; None becomes an empty cell, floats keep every digit.
+
+    >>> dumps_csv(["id", "p"], [["a", 0.1], ["b", None]])
+    b'id,p\\na,0.1\\nb,\\n'
+    """
+    lines = [",".join(map(_cell, row)) or '""' for row in (columns, *rows)]
+    return "".join(f"{line}\n" for line in lines).encode("utf-8")
+
+
 def make_folder(path: Path | str) -> Path:
     """Create a folder and its parents where they are missing."""
     with _reported(path):
@@ -199,6 +214,12 @@ def sweep(folder: Path | str) -> int:
                 finally:
                     os.close(descriptor)
     return removed
+
+
+def _cell(value: object) -> str:
+    """As the csv module writes it, but that a lone carriage return is quoted too: it ends a line for readers."""
+    text = "" if value is None else str(value)
+    return '"' + text.replace('"', '""') + '"' if any(character in text for character in ',"\r\n') else text
 
 
 class _Descriptor(io.RawIOBase):

@@ -1,15 +1,15 @@
 """The rows of a stream that stay where they are until they are asked for.
 
-A stream holds the rows of all its items one after another (:mod:`.dataset`). For a data set larger than
-the memory a :class:`Rows` stands in the array's place: it has the array's shape and type, and reads whole items, of
-which at most those asked for are held. What makes a new array from an old one (choosing items, leaving some out,
-putting them on another scale) makes a new :class:`Rows`, and nothing is read for it.
+A stream holds the rows of all its items one after another (:mod:`mmcli.artifacts.formats.dataset`). For a data set
+larger than the memory they are :class:`Rows` in place of an array: with the array's shape and dtype, read item by item,
+of which at most those asked for are held. What makes a new array from an old one (choosing items, leaving some out,
+putting them on another scale) makes new :class:`Rows`, and nothing is read for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,6 @@ from mmcli.errors import UsageError
 HELD = 1 << 30  # bytes of a lazy data set that a step may hold at once where it needs many items together
 
 Array = npt.NDArray[Any]
-A = TypeVar("A", bound=np.ndarray[Any, Any])
 Int = npt.NDArray[np.int64]
 Read = Callable[[int], Array]
 
@@ -96,10 +95,16 @@ class Rows:
         return Rows(both, lengths, self.shape[1:], self.dtype, numbers)
 
     def __array__(self, *_: object, **__: object) -> NoReturn:
-        raise UsageError(
-            "this step needs all of the data set in memory, and it is read from a folder of shards",
-            hint="fuse it into one file: mmcli fuse MANIFEST -o DATASET.npz",
-        )
+        """Never by the way: whoever needs an array asks for it, or is refused as here."""
+        raise whole_in_memory()
+
+
+def whole_in_memory() -> UsageError:
+    """What a step that needs all rows at once answers where they stay in files."""
+    return UsageError(
+        "this step needs all of the data set in memory, and it is read from a folder of shards",
+        hint="fuse it into one file: mmcli fuse MANIFEST -o DATASET.npz",
+    )
 
 
 def offsets_of(lengths: Int) -> Int:
@@ -109,34 +114,24 @@ def offsets_of(lengths: Int) -> Int:
     return offsets
 
 
-def rows_of(array: object) -> Rows | None:
-    """The rows where they are lazy, None where they are an array."""
-    return array if isinstance(array, Rows) else None
-
-
-def stands_for(rows: Rows) -> Array:
-    """The lazy rows under the type of the array whose place they take: the one spot where types are told so."""
-    return cast(Array, rows)
-
-
-def take(rows: A, offsets: Int, indices: Int) -> A:
+def take(rows: Array | Rows, offsets: Int, indices: Int) -> Array | Rows:
     """The rows of some items, in the order asked for; ``offsets`` are those of all items."""
-    if (found := rows_of(rows)) is not None:
-        return cast(A, found.items(indices))
+    if isinstance(rows, Rows):
+        return rows.items(indices)
     lengths = np.diff(offsets)[indices]
     moved = offsets_of(lengths)
-    return cast(A, rows[np.repeat(offsets[:-1][indices] - moved[:-1], lengths) + np.arange(moved[-1])])
+    chosen: Array = rows[np.repeat(offsets[:-1][indices] - moved[:-1], lengths) + np.arange(moved[-1])]
+    return chosen
 
 
-def without(rows: A, lengths: Int, gone: npt.NDArray[np.bool_]) -> A:
+def without(rows: Array | Rows, lengths: Int, gone: npt.NDArray[np.bool_]) -> Array | Rows:
     """The rows of the items that are not ``gone``, bool ``(items,)``."""
-    if (found := rows_of(rows)) is not None:
-        return cast(A, found.without(gone))
-    return cast(A, rows[np.repeat(~gone, lengths)])
+    if isinstance(rows, Rows):
+        return rows.without(gone)
+    left: Array = rows[np.repeat(~gone, lengths)]
+    return left
 
 
-def changed(rows: A, change: Callable[[Array], Array]) -> A:
+def changed(rows: Array | Rows, change: Callable[[Array], Array]) -> Array | Rows:
     """Every row as ``change`` makes it, which looks at one row at a time and keeps their shape."""
-    if (found := rows_of(rows)) is not None:
-        return cast(A, found.changed(change))
-    return cast(A, change(rows))
+    return rows.changed(change) if isinstance(rows, Rows) else change(rows)

@@ -105,7 +105,7 @@ def places(stream: BinaryIO, name: str, specs: Mapping[str, Spec]) -> dict[str, 
 
     Raises :class:`ArtifactError` where an array is stored by columns.
     """
-    found = {}
+    where = {}
     with guarded(name), zipfile.ZipFile(stream) as archive:
         for key, spec in specs.items():
             entry = archive.getinfo(f"{key}.npy")
@@ -116,8 +116,8 @@ def places(stream: BinaryIO, name: str, specs: Mapping[str, Spec]) -> dict[str, 
             dtype, shape, fortran, header = _header(stream.read(MAX_HEADER + 12), key, spec, name)
             if fortran and len(shape) > 1:
                 raise ArtifactError(f"{key!r} is stored by columns; rows are needed", source=name)
-            found[key] = Place(at + header, dtype, shape)
-    return found
+            where[key] = Place(at + header, dtype, shape)
+    return where
 
 
 def write(stream: BinaryIO, arrays: Mapping[str, npt.NDArray[Any]]) -> None:

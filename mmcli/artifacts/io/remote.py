@@ -39,11 +39,11 @@ def listing(url: str, *, empty: bool = False) -> dict[str, tuple[int, int]]:
     """
     with _said(url, InputError):
         store, path = _store(url)
-        found = store.find(path, detail=True)
-    if not found and not empty:
+        objects = store.find(path, detail=True)
+    if not objects and not empty:
         raise MissingError("no such object or folder", source=url)
     head = url[: url.index("://") + 3]
-    facts = ((head + name.lstrip("/"), info) for name, info in sorted(found.items()))
+    facts = ((head + name.lstrip("/"), info) for name, info in sorted(objects.items()))
     return {one: (int(info.get("size") or 0), _time(info)) for one, info in facts}
 
 
@@ -63,10 +63,10 @@ def read(url: str) -> bytes | None:
     with _said(url, InputError):
         store, path = _store(url)
         try:
-            found: bytes = store.cat_file(path)
+            data: bytes = store.cat_file(path)
         except FileNotFoundError:
             return None
-        return found
+        return data
 
 
 def write(url: str, data: bytes) -> None:

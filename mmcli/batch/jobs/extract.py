@@ -6,41 +6,40 @@ absent, the journal has a line for each input that is done, and nothing needs to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmcli.artifacts.formats import manifest
+from mmcli import extractors
+from mmcli.artifacts.formats import fitted, manifest
 from mmcli.artifacts.formats.features import Features
-from mmcli.batch.plan import fitting, inputs, plan, task
+from mmcli.artifacts.io import provenance
+from mmcli.batch.plan import each, inputs, task
+from mmcli.batch.plan import plan as plans
 from mmcli.batch.plan.inputs import Item
-from mmcli.batch.plan.streams import Stream, with_state
+from mmcli.batch.plan.plan import Stream, with_state
 from mmcli.batch.state import ledger
 from mmcli.batch.state.ledger import Ledger, Listener, Summary
 from mmcli.batch.workers import executor, run
-from mmcli.batch.workers.shard import Shard
-from mmcli.errors import MissingError, UsageError
-from mmcli.media import intervals
+from mmcli.errors import MismatchError, MissingError, MmcliError, UsageError
+from mmcli.media import Clip, MediaOptions, intervals
 
 TASK = "mmcli.batch.plan.task:prepare"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(each.Options):
     """How a batch runs. Only ``media`` and ``fitted`` change what is computed; ``device`` changes how it is rounded."""
 
     modality: str = "auto"
     media: Mapping[str, Any] = field(default_factory=dict)  # track, channel, missing
     fitted: Sequence[Path] = ()
     sound_only: bool = False  # a video whose item has no other sound gives its sound and no pictures
-    jobs: int | None = None
     executor: Executor | None = None  # in place of our own workers; see mmcli.batch.workers.executor
-    limits: run.Limits = field(default_factory=run.Limits)
-    shard: Shard | None = None
     force: bool = False
-    retry_failed: bool = False
     verify_source: bool = False
     allow_missing: bool = False
     segments: str | None = None  # FILE or FILE#TIER: the intervals of an annotation, each an item
@@ -51,22 +50,22 @@ class Options:
 
 def planned(
     sources: Sequence[str | Path], out: Path, streams: Mapping[str, Sequence[Stream]], options: Options, say: Any = None
-) -> plan.Plan:
+) -> plans.Plan:
     """The plan of a batch: nothing is written, no input is opened.
 
     Raises :class:`UsageError` and :class:`MissingError` for everything that can be known to go wrong.
     """
-    found = inputs.gather(sources, options.modality, leave_out=out)
+    gathered = inputs.gather(sources, options.modality, leave_out=out)
     if options.segments is not None:
-        if len(found.items) != 1:
+        if len(gathered.items) != 1:
             raise UsageError(
-                f"an annotation belongs to one recording, not to {len(found.items)}", source=options.segments
+                f"an annotation belongs to one recording, not to {len(gathered.items)}", source=options.segments
             )
-        found.items = inputs.cut(found.items[0], intervals.read(options.segments))
-    items = [i for i in found.items if options.shard is None or options.shard.holds(i.id)]
-    if found.ignored and say is not None:
-        say(f"{len(found.ignored)} files passed over, the first is {found.ignored[0]}")
-    if not found.items:
+        gathered.items = inputs.cut(gathered.items[0], intervals.read(options.segments))
+    items = [i for i in gathered.items if options.shard is None or options.shard.holds(i.id)]
+    if gathered.ignored and say is not None:
+        say(f"{len(gathered.ignored)} files passed over, the first is {gathered.ignored[0]}")
+    if not gathered.items:
         raise MissingError("nothing to extract from", source=", ".join(map(str, sources))[:200])
     if not options.allow_missing:
         absent = list(inputs.missing(items))
@@ -79,25 +78,25 @@ def planned(
                 hint="--allow-missing records such inputs as failed and goes on",
             )
     used = {one.key: one for ones in streams.values() for one in ones}
-    return plan.Plan(items, plan.tasks(items, streams, sound_only=options.sound_only), used)
+    return plans.Plan(items, plans.tasks(items, streams, sound_only=options.sound_only), used)
 
 
 def dry(
     sources: Sequence[str | Path], out: Path, streams: Mapping[str, Sequence[Stream]], options: Options
-) -> plan.Plan:
+) -> plans.Plan:
     """The plan with what is known of each input; fitted states are those that lie in the output folder already."""
-    found = planned(sources, out, streams, options)
-    for key, one in found.streams.items():
+    plan = planned(sources, out, streams, options)
+    for key, one in plan.streams.items():
         path = out / "fitted" / f"{one.name}.json"
         if one.fitted and path.exists():
-            found.streams[key] = with_state(one, path)
+            plan.streams[key] = with_state(one, path)
     before = ledger.read(out) if out.exists() else {}
-    ledger.refuse_others(before, plan.is_task, out)
-    plan.compare(found, before, options.media, force=options.force, retry_failed=options.retry_failed)
+    ledger.refuse_others(before, plans.is_task, out)
+    plans.compare(plan, before, options.media, force=options.force, retry_failed=options.retry_failed)
     if options.place is None:
-        plan.check_writable(out)
-        plan.check_space(found, out)
-    return found
+        plans.check_writable(out)
+        plans.check_space(plan, out)
+    return plan
 
 
 def extract(
@@ -113,18 +112,18 @@ def extract(
     written; inputs that fail otherwise are counted in the summary, written to ``failures.jsonl``, and marked in the
     manifest.
     """
-    found = planned(sources, out, streams, options, listener.say)
-    batch = _Batch(found, out, options, listener)
-    folders = [out / part for part in {item.id.rpartition("/")[0] for item in found.items} | {"", "fitted"}]
+    plan = planned(sources, out, streams, options, listener.say)
+    batch = _Batch(plan, out, options, listener)
+    folders = [out / part for part in {item.id.rpartition("/")[0] for item in plan.items} | {"", "fitted"}]
     with Ledger(out, batch.of_item, batch, listener.row, options.shard) as kept:
         batch.ledger = kept
         ledger.sweep(folders)
         may_fit = options.shard is None
-        for message in fitting.states(found, options.fitted, out / "fitted", may_fit=may_fit, on=options.executor):
+        for message in fit_streams(plan, options.fitted, out / "fitted", may_fit=may_fit, on=options.executor):
             listener.say(message)
-        plan.compare(found, kept.before, options.media, force=options.force, retry_failed=options.retry_failed)
+        plans.compare(plan, kept.before, options.media, force=options.force, retry_failed=options.retry_failed)
         if options.place is None:
-            plan.check_space(found, out)
+            plans.check_space(plan, out)
         try:
             batch.go()
         finally:
@@ -140,20 +139,20 @@ def extract_one(
 
     Raises :class:`UsageError` where more than one stream results.
     """
-    found = planned([source], Path(), streams, options)
-    outputs = [(n, key) for n, t in enumerate(found.tasks) for key in t.outputs("")]
-    if len(outputs) != 1 or len(found.items) != 1:
-        names = [column for t in found.tasks for column, _ in t.outputs("").values()]
+    plan = planned([source], Path(), streams, options)
+    outputs = [(n, key) for n, t in enumerate(plan.tasks) for key in t.outputs("")]
+    if len(outputs) != 1 or len(plan.items) != 1:
+        names = [column for t in plan.tasks for column, _ in t.outputs("").values()]
         raise UsageError(
-            f"{len(found.items)} items and {len(outputs)} streams ({', '.join(names[:4])}) do not go into one file",
+            f"{len(plan.items)} items and {len(outputs)} streams ({', '.join(names[:4])}) do not go into one file",
             source=target,
             hint="name a folder with -o, or choose one stream with --modality, --audio, --image, --video or --text",
         )
     ((number, key),) = outputs
-    payload = plan.payload(found, number, Path(), None, force=True)
+    payload = plans.payload(plan, number, Path(), None, force=True)
     if not key:
         raise UsageError("is no raw input: there is nothing to extract", source=source)
-    one = found.streams[key]
+    one = plan.streams[key]
     if one.fitted:
         one = _state_of_one(one, payload, target, options, say)
     return task.one({**payload, "optional": False}, dict(options.media), one.setup(), options.device)
@@ -165,7 +164,7 @@ def _state_of_one(one: Stream, payload: dict[str, Any], target: str, options: Op
     if target == "-":
         raise UsageError(f"{one.name} learns from training rows", hint="give --fitted FILE")
     path = Path(target).with_suffix(f".{one.name}.json")
-    fitting.learn(one.setup(), [payload], str(path))
+    learn(one.setup(), [payload], str(path))
     say(f"{one.name} learned from this input alone: {path}; --fitted FILE takes what was learned from others")
     return with_state(one, path)
 
@@ -175,10 +174,10 @@ class _Batch:
 
     ledger: Ledger
 
-    def __init__(self, found: plan.Plan, out: Path, options: Options, listener: Listener) -> None:
-        self.plan, self.out, self.options, self.listener = found, out, options, listener
-        self.of_item: list[list[int]] = [[] for _ in found.items]
-        for number, one in enumerate(found.tasks):
+    def __init__(self, plan: plans.Plan, out: Path, options: Options, listener: Listener) -> None:
+        self.plan, self.out, self.options, self.listener = plan, out, options, listener
+        self.of_item: list[list[int]] = [[] for _ in plan.items]
+        for number, one in enumerate(plan.tasks):
             self.of_item[one.item].append(number)
         self.counts = dict.fromkeys(("done", "kept", "absent"), 0)
 
@@ -213,7 +212,7 @@ class _Batch:
         known = None
         if self.plan.states[number] == "known" and not self.options.verify_source:
             known = self._before(number)["source"].get("sha256")
-        payload = plan.payload(self.plan, number, self.options.place or self.out, known, force=self.options.force)
+        payload = plans.payload(self.plan, number, self.options.place or self.out, known, force=self.options.force)
         return executor.absolute(payload)
 
     def _heard(self, outcome: run.Outcome) -> None:
@@ -243,7 +242,7 @@ class _Batch:
 
     def owns(self, task: str) -> bool:
         """Whether a line of a journal is of this command."""
-        return plan.is_task(task)
+        return plans.is_task(task)
 
     def row(self, index: int) -> str:
         """The line of an item in the manifest."""
@@ -267,3 +266,102 @@ class _Batch:
                 extra=item.extra,
             )
         )
+
+
+# What extractors learn from the training rows, before the rows are extracted: vocabularies, weights, scales.
+
+
+def prepare(setup: dict[str, Any]) -> each.Do:
+    """In a worker: learn a stream's state from all the cells of one payload."""
+
+    def do(work: dict[str, Any]) -> dict[str, Any]:
+        return {"sha256": learn(setup["stream"], work["cells"], setup["target"])}
+
+    return do
+
+
+def learn(stream: Mapping[str, Any], cells: Sequence[dict[str, Any]], target: str) -> str:
+    """Fit an extractor over cells and write the state; returns the file's SHA-256.
+
+    A cell that cannot be read teaches nothing; it fails when its row is extracted.
+    """
+    module = extractors.registry(stream["modality"]).load(stream["name"])
+    config = extractors.configured(module, stream["config"])
+    state = module.fit(_clips(cells), config)
+    return fitted.save(
+        target,
+        {
+            "extractor": stream["name"],
+            "modality": stream["modality"],
+            "config": provenance.config_dict(config),
+            "state": state,
+        },
+    )
+
+
+def _clips(cells: Sequence[dict[str, Any]]) -> Iterator[Clip]:
+    for cell in cells:
+        with ExitStack() as copies:
+            try:
+                cell = task.near(cell, copies)
+                clip = task.open_cell(cell, MediaOptions(start=cell["start"], end=cell["end"], row=cell["row"]))
+            except MmcliError:
+                continue
+            if clip is not None:
+                yield clip
+
+
+def fit_streams(
+    plan: plans.Plan, files: Sequence[Path], folder: Path, *, may_fit: bool, on: Executor | None = None
+) -> list[str]:
+    """Give the plan's streams their states, from ``files`` or fitted into ``folder``; returns what to tell the user.
+
+    Only streams that some task uses are fitted.
+    """
+    given = {_subject(path): path for path in files}
+    used = {key for t in plan.tasks for key in t.streams}
+    said: list[str] = []
+    for key, one in plan.streams.items():
+        if not one.fitted or key not in used:
+            continue
+        if key in given:
+            plan.streams[key] = with_state(one, given.pop(key))
+        elif may_fit:
+            plan.streams[key] = _fitted(plan, one, folder / f"{one.name}.json", said, on)
+        else:
+            raise UsageError(
+                f"{one.name} learns from all training rows, which a shard does not see",
+                hint="fit once without --shard, then give every shard --fitted OUT/fitted/NAME.json",
+            )
+    # A shard may hold none of the rows that an extractor in use is for.
+    given = {key: path for key, path in given.items() if may_fit or key not in plan.streams}
+    if given:
+        name, path = next(iter(given.items()))
+        raise MismatchError(f"was fitted for {name}, which is not in use here", source=path)
+    return said
+
+
+def _subject(path: Path) -> str:
+    content = fitted.load(path)
+    modality = content.get("modality")
+    return f"{modality}.{content['extractor']}" if modality else ".".join(extractors.modality_of(content["extractor"]))
+
+
+def _fitted(plan: plans.Plan, one: Stream, target: Path, said: list[str], on: Executor | None) -> Stream:
+    rows = [n for n, t in enumerate(plan.tasks) if one.key in t.streams]
+    if any(item.split for item in plan.items):
+        training = [n for n in rows if plan.items[plan.tasks[n].item].split == "train"]
+        if not training:
+            raise UsageError(f"{one.name} learns from the rows of the split 'train', and there are none of them")
+    else:
+        training = rows
+        said.append(f"{one.name}: there is no split, so it learns from all {len(rows)} rows, those of a later test too")
+    cells = [plans.payload(plan, n, target.parent, None, force=True) for n in training]
+    if on is not None:
+        cells = [executor.absolute(cell) for cell in cells]
+    work = run.Work("mmcli.batch.jobs.extract:prepare", {"stream": one.setup(), "target": str(target.absolute())})
+    tasks = [(0, {"cells": cells})]
+    for outcome in executor.run(tasks, work, on) if on else run.run(tasks, work, 1, run.Limits(time_s=None)):
+        if outcome.error is not None:
+            raise run.rebuilt(outcome.error)
+    return with_state(one, target)

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from mmcli import aligners
-from mmcli.aligners import pair
 from mmcli.aligners.output import formats
+from mmcli.aligners.pair import align_files
 from mmcli.artifacts.formats import manifest
 from mmcli.artifacts.io import atomic, provenance
 from mmcli.batch.plan import each
 from mmcli.batch.state.ledger import Listener, Summary
-from mmcli.batch.workers.worker import Do
 
 CALL = "mmcli.batch.jobs.pairs:prepare"
 TASK = "align"
@@ -91,8 +90,8 @@ class _Kind:
         one = self.pairs[index]
         extra = {k: v for k, v in one.row.extra.items() if k not in SIDES}
         if entry["status"] == "done":
-            found = {k: str(v) for k, v in entry["found"].items() if v is not None}
-            extra |= {"map": _target(one, self.options), **found}
+            about = {k: str(v) for k, v in entry["found"].items() if v is not None}
+            extra |= {"map": _target(one, self.options), **about}
         error = entry["error"]["message"] if entry["status"] == "failed" else None
         row = one.row
         return manifest.dump_row(manifest.Row(row.id, {}, row.split, row.label, row.group, error=error, extra=extra))
@@ -108,30 +107,30 @@ def _target(one: Pair, options: Options) -> str:
     return f"{one.row.id}.{ENDINGS.get(options.form, options.form)}"
 
 
-def prepare(setup: dict[str, Any]) -> Do:
+def prepare(setup: dict[str, Any]) -> each.Do:
     """What a worker does with a pair."""
 
     def do(payload: dict[str, Any]) -> dict[str, Any]:
         module = aligners.registry.load(payload["method"])
         fields = {k: tuple(v) if isinstance(v, list) else v for k, v in payload["config"].items()}
-        found = pair.align_files(
+        alignment = align_files(
             payload["reference"],
             payload["query"],
             method=payload["method"],
             config=module.Config(**fields),
             **{name: payload[name] for name in PASSED},
         )
-        written = replace(found, path=None) if setup["no_path"] else found
+        written = replace(alignment, path=None) if setup["no_path"] else alignment
         return {
             "output": atomic.write_bytes(payload["output"], formats.render(written, setup["form"])),
-            "sha256": {side: getattr(found, side)["sha256"] for side in SIDES},
+            "sha256": {side: getattr(alignment, side)["sha256"] for side in SIDES},
             "found": {
-                "model": found.model,
-                "offset_s": found.offset_s,
-                "rate": found.rate,
-                "verdict": found.quality["verdict"],
+                "model": alignment.model,
+                "offset_s": alignment.offset_s,
+                "rate": alignment.rate,
+                "verdict": alignment.quality["verdict"],
             },
-            "seconds": found.query["duration_s"] or 0.0,
+            "seconds": alignment.query["duration_s"] or 0.0,
         }
 
     return do

@@ -16,7 +16,6 @@ from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import jsonfile, provenance
 from mmcli.batch.plan import each, inputs, plan, raw
 from mmcli.batch.state.ledger import Listener, Summary
-from mmcli.batch.workers.worker import Do
 from mmcli.errors import InputError, UsageError
 
 CALL = "mmcli.batch.jobs.predictions:prepare"
@@ -68,15 +67,15 @@ class _Kind:
         self.ones, self.setup = ones, setup
 
     def row(self, index: int, entry: Mapping[str, Any]) -> str:
-        found: str = entry["found"]["line"] if entry["status"] == "done" else ""
-        return found
+        line: str = entry["found"]["line"] if entry["status"] == "done" else ""
+        return line
 
     def report(self, index: int, entry: Mapping[str, Any]) -> dict[str, Any]:
         paths = [source.path for source in self.ones[index].sources.values() if source.path is not None]
         return {"id": entry["id"], "path": paths[0] if paths else None, **entry["error"]}
 
 
-def prepare(setup: dict[str, Any]) -> Do:
+def prepare(setup: dict[str, Any]) -> each.Do:
     """What a worker does with an item: the model is loaded once."""
     from mmcli.training.fit import predictor
 
@@ -104,11 +103,11 @@ def lines(
     chosen: Any, data: Dataset, rows: Any, *, threshold: float | None = None, explain: bool = False
 ) -> Iterator[dict[str, Any]]:
     """The answers of a :class:`mmcli.training.fit.predictor.Predictor` for some rows of a data set, plain JSON."""
-    from mmcli.training.use import answers
+    from mmcli.training.fit import predictor
 
-    found = chosen.predict(data, rows)
-    spoken = _explained(chosen, data, rows, found) if explain else None
-    for i, line in enumerate(answers.lines(found)):
+    predicted = chosen.predict(data, rows)
+    spoken = _explained(chosen, data, rows, predicted) if explain else None
+    for i, line in enumerate(predictor.lines(predicted)):
         if threshold is not None:
             _apply(threshold, line, chosen.task)
         if spoken is not None:
@@ -125,7 +124,7 @@ def _apply(threshold: float, line: dict[str, Any], task: str) -> None:
         line["prediction"] = None
 
 
-def _explained(chosen: Any, data: Dataset, rows: Any, found: Any) -> list[dict[str, Any]]:
+def _explained(chosen: Any, data: Dataset, rows: Any, predicted: Any) -> list[dict[str, Any]]:
     """What spoke for each item's prediction; the class, label or value that it is about stands in ``toward``."""
     from mmcli.evaluation.explain import gradients
     from mmcli.evaluation.model import Access
@@ -137,7 +136,9 @@ def _explained(chosen: Any, data: Dataset, rows: Any, found: Any) -> list[dict[s
 
     if len(rows) == 0:
         return []
-    targets = np.zeros(len(rows), np.int64) if found.probabilities is None else found.probabilities.argmax(axis=1)
+    targets = (
+        np.zeros(len(rows), np.int64) if predicted.probabilities is None else predicted.probabilities.argmax(axis=1)
+    )
     access = Access(chosen.net, batches, chosen.meaning)
     spoken = gradients.explain(access, data, rows, np.asarray(targets, np.int64))
     for entry in spoken:

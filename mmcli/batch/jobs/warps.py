@@ -8,26 +8,25 @@ from typing import Any
 
 from mmcli.aligners.output import apply
 from mmcli.artifacts.formats import alignment, manifest
-from mmcli.artifacts.io import paths, provenance
+from mmcli.artifacts.io import provenance
 from mmcli.batch.plan import each
 from mmcli.batch.state.ledger import Listener, Summary
-from mmcli.batch.workers.worker import Do
 from mmcli.errors import MissingError, UsageError
 
 CALL = "mmcli.batch.jobs.warps:prepare"
 
 
-def ones(files: Sequence[Path | str], found: Path, out: Path, *, inverse: bool) -> list[each.One]:
+def ones(files: Sequence[Path | str], map_file: Path, out: Path, *, inverse: bool) -> list[each.One]:
     """What is done to each file; its name is its id, sound becomes wav.
 
     Raises :class:`MissingError` and :class:`UsageError` for what can be known to go wrong.
     """
-    key = each.key_of({"map": provenance.sha256_file(found), "inverse": inverse})
+    key = each.key_of({"map": provenance.sha256_file(map_file), "inverse": inverse})
     made: list[each.One] = []
     seen: dict[str, str] = {}
     for path in map(str, files):
         name = Path(path).name
-        problem = paths.id_problem(name)
+        problem = manifest.id_problem(name)
         if problem is not None:
             raise UsageError(f"cannot be the name of an output: it {problem}", source=path, hint="rename it")
         if not Path(path).exists():
@@ -46,7 +45,7 @@ def ones(files: Sequence[Path | str], found: Path, out: Path, *, inverse: bool) 
 
 def warp(
     files: Sequence[Path | str],
-    found: Path,
+    map_file: Path,
     out: Path,
     options: each.Options,
     listener: Listener,
@@ -54,10 +53,10 @@ def warp(
     inverse: bool = False,
 ) -> Summary:
     """Warp all files into ``out``, with manifest.jsonl, failures.jsonl and journal.jsonl; see :mod:`each`."""
-    alignment.load(found)  # a map that cannot be read is no failure of the files
-    made = ones(files, found, out, inverse=inverse)
+    alignment.load(map_file)  # a map that cannot be read is no failure of the files
+    made = ones(files, map_file, out, inverse=inverse)
     made = [one for one in made if options.shard is None or options.shard.holds(one.id)]
-    setup = {"map": str(found.absolute()), "inverse": inverse}
+    setup = {"map": str(map_file.absolute()), "inverse": inverse}
     return each.do(made, out, _Kind(made, setup), options, listener)
 
 
@@ -73,21 +72,21 @@ class _Kind:
         one = self.made[index]
         if entry["status"] == "failed":
             return manifest.dump_row(manifest.Row(one.id, error=entry["error"]["message"]))
-        found = {name: str(value) for name, value in entry["found"].items() if value}
-        return manifest.dump_row(manifest.Row(one.id, extra={"file": str(one.target), **found}))
+        facts = {name: str(value) for name, value in entry["found"].items() if value}
+        return manifest.dump_row(manifest.Row(one.id, extra={"file": str(one.target), **facts}))
 
     def report(self, index: int, entry: Mapping[str, Any]) -> dict[str, Any]:
         one = self.made[index]
         return {"id": one.id, "path": one.payload["file"], **entry["error"]}
 
 
-def prepare(setup: dict[str, Any]) -> Do:
+def prepare(setup: dict[str, Any]) -> each.Do:
     """What a worker does with a file."""
-    found = alignment.load(setup["map"])
+    clock_map = alignment.load(setup["map"])
 
     def do(payload: dict[str, Any]) -> dict[str, Any]:
         digest = provenance.sha256_file(payload["file"])
-        clock = apply.warp_file(payload["file"], found, Path(payload["output"]), inverse=setup["inverse"])
+        clock = apply.warp_file(payload["file"], clock_map, Path(payload["output"]), inverse=setup["inverse"])
         return {
             "sha256": {"file": digest},
             "output": provenance.sha256_file(payload["output"]),

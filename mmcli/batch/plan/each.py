@@ -6,18 +6,18 @@ same command continues after anything, and does again what changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from mmcli._version import __version__
 from mmcli.artifacts.io import provenance, remote
 from mmcli.batch.plan import inputs, plan
 from mmcli.batch.state import ledger
-from mmcli.batch.state.ledger import Ledger, Listener, Summary
+from mmcli.batch.state.ledger import Ledger, Listener, Shard, Summary
 from mmcli.batch.workers import run
-from mmcli.batch.workers.shard import Shard
+
+Do = Callable[[dict[str, Any]], dict[str, Any]]  # what a worker does with one payload
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Options:
 
 def key_of(settings: Mapping[str, Any]) -> str:
     """The ``key`` of settings: they and the version of mmcli, hashed."""
-    return provenance.config_sha256({**settings, "version": __version__})[:16]
+    return provenance.config_sha256({**settings, "version": provenance.version})[:16]
 
 
 def states(ones: Sequence[One], out: Path, options: Options, before: Mapping[Any, Any], task: str) -> list[str]:
@@ -150,9 +150,9 @@ class _Batch:
     def go(self, listener: Listener) -> None:
         """Do what is new or changed."""
         before = self.ledger.before
-        found = states(self.ones, self.out, self.options, before, self.kind.task)
-        waiting = [n for n, state in enumerate(found) if state in ("new", "stale")]
-        for n, state in enumerate(found):
+        now = states(self.ones, self.out, self.options, before, self.kind.task)
+        waiting = [n for n, state in enumerate(now) if state in ("new", "stale")]
+        for n, state in enumerate(now):
             if state in ("known", "failed"):
                 self.ledger.keep(n, before[(self.ones[n].id, self.kind.task)])
         listener.begin(len(waiting), sum(self.ones[n].size for n in waiting))

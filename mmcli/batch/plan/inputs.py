@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmcli.artifacts.formats import manifest
-from mmcli.artifacts.io import paths, provenance, remote
+from mmcli.artifacts.io import provenance, remote
 from mmcli.errors import InputError, MediaError, MissingError, UsageError
 from mmcli.media.door import SUFFIXES, modality_of
 from mmcli.media.intervals import Interval
@@ -52,14 +52,14 @@ class Item:
 
 
 @dataclass
-class Found:
+class Gathered:
     """Items in order, and what was passed over in folders."""
 
     items: list[Item]
     ignored: list[str]
 
 
-def gather(inputs: Sequence[str | Path], modality: str = "auto", leave_out: Path | None = None) -> Found:
+def gather(inputs: Sequence[str | Path], modality: str = "auto", leave_out: Path | None = None) -> Gathered:
     """The items of all inputs.
 
     ``modality`` other than ``auto`` reads named files as that modality and passes over other files in folders.
@@ -90,7 +90,7 @@ def gather(inputs: Sequence[str | Path], modality: str = "auto", leave_out: Path
     items = [Item(identifier, tuple(cells.values())) for identifier, cells in loose.items()]
     items.extend(_only(row, modality) for row in rows)
     _distinct(items)
-    return Found(items, ignored)
+    return Gathered(items, ignored)
 
 
 def is_manifest(path: Path, modality: str = "auto") -> bool:
@@ -124,19 +124,19 @@ def _cell(path: Path, modality: str) -> Cell:
         raise MissingError("no such file or folder", source=path)
     if modality == "table":
         raise UsageError("tables come as columns num.NAME and cat.NAME of a manifest", source=path)
-    found = SUFFIXES.get(path.suffix.lower()) or modality_of(path)
-    if found == "series" and path.suffix.lower() == ".npz":
-        found = modality_of(path)
-    if found == "features" and modality == "auto":
+    kind = SUFFIXES.get(path.suffix.lower()) or modality_of(path)
+    if kind == "series" and path.suffix.lower() == ".npz":
+        kind = modality_of(path)
+    if kind == "features" and modality == "auto":
         raise UsageError("holds features already", source=path)
-    return _as(str(path), found, modality, status_of(str(path)))
+    return _as(str(path), kind, modality, status_of(str(path)))
 
 
-def _as(path: str, found: str, modality: str, facts: tuple[int, int] | None) -> Cell:
-    if modality == "audio" and found == "video":
+def _as(path: str, kind: str, modality: str, facts: tuple[int, int] | None) -> Cell:
+    if modality == "audio" and kind == "video":
         return Cell("video", "video", path, facts)
-    wanted = found if modality == "auto" else modality
-    if wanted == "text" and found == "subtitle":
+    wanted = kind if modality == "auto" else modality
+    if wanted == "text" and kind == "subtitle":
         wanted = "subtitle"
     return Cell("text" if wanted == "subtitle" else wanted, wanted, path, facts)
 
@@ -146,15 +146,15 @@ def _far_files(url: str, modality: str, ignored: list[str]) -> Iterator[tuple[st
     for one, facts in remote.listing(url).items():
         alone = one == url
         name = one.rpartition("/")[2] if alone else one[len(url.rstrip("/")) + 1 :]
-        found = SUFFIXES.get(os.path.splitext(name)[1].lower())  # noqa: PTH122
-        if found is None or found == "features" or not _welcome(found, modality):
+        kind = SUFFIXES.get(os.path.splitext(name)[1].lower())  # noqa: PTH122
+        if kind is None or kind == "features" or not _welcome(kind, modality):
             if alone:
                 raise UsageError(
                     f"cannot be read as {modality}: objects are known by the ends of their names", source=url
                 )
             ignored.append(one)
         elif not any(part.startswith(".") for part in name.split("/")):
-            yield os.path.splitext(name)[0], _as(one, found, modality, facts)  # noqa: PTH122
+            yield os.path.splitext(name)[0], _as(one, kind, modality, facts)  # noqa: PTH122
 
 
 def _far_rows(url: str) -> Iterator[Item]:
@@ -174,8 +174,8 @@ class _Far:
 
     def file(self, value: str) -> tuple[str, tuple[int, int] | None, int | None]:
         """As :meth:`_Root.file`."""
-        text, row = paths.split_row(value)
-        problem = paths.path_problem(text)
+        text, row = manifest.split_row(value)
+        problem = manifest.path_problem(text)
         if problem is not None:
             raise InputError(f"{text!r} cannot be a path here: it {problem}", source=self.url)
         path = remote.join(self.url, text)
@@ -199,22 +199,22 @@ def _folder(folder: Path, modality: str, leave_out: Path | None, ignored: list[s
             stem, suffix = os.path.splitext(name)  # noqa: PTH122
             if suffix == ".":  # a dot at the end begins no suffix
                 stem, suffix = name, ""
-            found = SUFFIXES.get(suffix.lower())
-            if found is None or suffix.lower() == ".npz":
+            kind = SUFFIXES.get(suffix.lower())
+            if kind is None or suffix.lower() == ".npz":
                 try:
-                    found = modality_of(path)
+                    kind = modality_of(path)
                 except (MediaError, MissingError):
-                    found = None
-            if found is None or found == "features" or not _welcome(found, modality):
+                    kind = None
+            if kind is None or kind == "features" or not _welcome(kind, modality):
                 ignored.append(path)
                 continue
-            yield id_of + stem, _as(path, found, modality, status_of(path))
+            yield id_of + stem, _as(path, kind, modality, status_of(path))
 
 
-def _welcome(found: str, modality: str) -> bool:
-    if modality == "auto" or found == modality:
+def _welcome(kind: str, modality: str) -> bool:
+    if modality == "auto" or kind == modality:
         return True
-    return (modality, found) in {("audio", "video"), ("text", "subtitle")}
+    return (modality, kind) in {("audio", "video"), ("text", "subtitle")}
 
 
 def _rows(source: Path | str) -> Iterator[Item]:
@@ -252,10 +252,10 @@ class _Root:
 
     def file(self, value: str) -> tuple[str, tuple[int, int] | None, int | None]:
         """Path, facts and row of what a cell names, confined below the root. Raises InputError."""
-        text, row = paths.split_row(value)
+        text, row = manifest.split_row(value)
         folder = text.rpartition("/")[0]
         path = os.path.join(self.root, text)  # noqa: PTH118 - 100,000 times
-        if folder not in self.confined or paths.path_problem(text) is not None:
+        if folder not in self.confined or manifest.path_problem(text) is not None:
             manifest.resolve(self.root, value)
             manifest.resolve(self.root, f"{folder}/." if folder else ".")
             self.confined.add(folder)
@@ -330,7 +330,7 @@ def _distinct(items: Iterable[Item]) -> None:
     seen: set[str] = set()
     folded: dict[str, str] = {}
     for item in items:
-        problem = paths.id_problem(item.id)
+        problem = manifest.id_problem(item.id)
         if problem is not None:
             raise UsageError(f"{item.id!r} cannot be an id: it {problem}", hint="name the items in a manifest")
         if item.id in seen:

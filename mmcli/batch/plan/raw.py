@@ -19,7 +19,7 @@ from mmcli import extractors
 from mmcli.artifacts.formats import features, manifest
 from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.artifacts.formats.features import Features
-from mmcli.batch.plan import inputs, plan, streams, task
+from mmcli.batch.plan import inputs, plan, task
 from mmcli.errors import ArtifactError, InputError, MismatchError, MmcliError, UsageError
 from mmcli.extractors import weights
 from mmcli.media import MediaOptions
@@ -41,8 +41,8 @@ def is_raw(sources: Sequence[str]) -> bool:
     """Whether the sources hold anything to extract from: any file that is no features file and no data set."""
     if len(sources) == 1 and sources[0] == "-":
         return False
-    found = inputs.gather(sources)
-    return any(cell.modality not in plan.COPIED for item in found.items for cell in item.cells)
+    gathered = inputs.gather(sources)
+    return any(cell.modality not in plan.COPIED for item in gathered.items for cell in item.cells)
 
 
 def chunks(sources: Sequence[str], modalities: Mapping[str, Mapping[str, Any]], name: str = "model") -> Iterator[Chunk]:
@@ -65,24 +65,24 @@ class Model:
     def __init__(self, modalities: Mapping[str, Mapping[str, Any]], name: str) -> None:
         weights.folders.append(Path(name).parent)  # encoders' models may lie beside the one that was trained on them
         self.loaded = {stream: _Loaded(stream, meta, name) for stream, meta in modalities.items()}
-        self.wanted: dict[str, list[streams.Stream]] = {}
+        self.wanted: dict[str, list[plan.Stream]] = {}
         for one in self.loaded.values():
             if one.module is not None and one.stream not in self.wanted.setdefault(one.modality, []):
                 self.wanted[one.modality].append(one.stream)
 
-    def dataset(self, ids: Sequence[str], found: Mapping[str, Mapping[str, Features]]) -> Dataset:
-        """What was found of some items as a data set of the model's streams."""
-        return _dataset(list(ids), found, self.loaded)
+    def dataset(self, ids: Sequence[str], by_item: Mapping[str, Mapping[str, Features]]) -> Dataset:
+        """The features of some items, by item and stream, as a data set of the model's streams."""
+        return _dataset(list(ids), by_item, self.loaded)
 
     def read(self, cells: Iterable[Mapping[str, Any]]) -> dict[str, Features]:
         """The features of one item, by stream, from its cells as :func:`cells` gives them.
 
         Raises :class:`InputError` where there is nothing that the model reads, and what is wrong with a cell.
         """
-        found = {name: values for cell in cells for name, values in _of_cell(cell, self.loaded)}
-        if not found:
+        by_stream = {name: values for cell in cells for name, values in _of_cell(cell, self.loaded)}
+        if not by_stream:
             raise InputError(f"has nothing that the model reads ({', '.join(self.loaded)})")
-        return found
+        return by_stream
 
 
 def planned(items: list[inputs.Item], model: Model) -> plan.Plan:
@@ -97,12 +97,12 @@ def cells(made: plan.Plan) -> Iterator[list[dict[str, Any]]]:
     """For each item of a plan its cells, plain JSON, which :meth:`Model.read` takes here or in a worker."""
     number = 0
     for index in range(len(made.items)):
-        found: list[dict[str, Any]] = []
+        its: list[dict[str, Any]] = []
         while number < len(made.tasks) and made.tasks[number].item == index:
             columns = {key: column for key, (column, _) in made.tasks[number].outputs("").items()}
-            found.append({**plan.payload(made, number, Path(), None, force=True), "columns": columns})
+            its.append({**plan.payload(made, number, Path(), None, force=True), "columns": columns})
             number += 1
-        yield found
+        yield its
 
 
 class _Loaded:
@@ -124,7 +124,7 @@ class _Loaded:
         self.module = extractors.registry(self.modality).load(str(extractor))
         self.config = extractors.configured(self.module, meta.get("config") or {})
         self.state = meta.get("fitted")
-        self.stream = streams.Stream(self.modality, str(extractor), self.config)
+        self.stream = plan.Stream(self.modality, str(extractor), self.config)
         if extractors.is_fitted(self.module) and self.state is None:
             raise MismatchError(
                 f"does not carry what {extractor} learned for {name!r}, so it cannot read raw files",
@@ -139,16 +139,16 @@ class _Loaded:
 
 def chunk(some: Sequence[tuple[inputs.Item, list[dict[str, Any]]]], model: Model) -> Chunk:
     """Some items of a plan with their cells, read here."""
-    found: dict[str, dict[str, Features]] = {}
+    by_item: dict[str, dict[str, Features]] = {}
     failed: list[tuple[str, str]] = []
     for item, its in some:
         try:
             if item.error is not None:
                 raise InputError(item.error)
-            found[item.id] = model.read(its)
+            by_item[item.id] = model.read(its)
         except MmcliError as error:
             failed.append((item.id, str(error).replace("\n", "; ")))
-    return Chunk(model.dataset(list(found), found) if found else None, failed)
+    return Chunk(model.dataset(list(by_item), by_item) if by_item else None, failed)
 
 
 def _of_cell(cell: Mapping[str, Any], loaded: Mapping[str, _Loaded]) -> Iterator[tuple[str, Features]]:
@@ -162,9 +162,9 @@ def _of_cell(cell: Mapping[str, Any], loaded: Mapping[str, _Loaded]) -> Iterator
                 if not stream.takes(column):
                     continue
                 if payload["as"] == "features":
-                    found = features.load(str(payload["path"]))
-                    _check(stream, found)
-                    yield stream.name, found
+                    item = features.load(str(payload["path"]))
+                    _check(stream, item)
+                    yield stream.name, item
                     continue
                 if stream.module is None or stream.stream.key != key:
                     continue
@@ -177,10 +177,10 @@ def _of_cell(cell: Mapping[str, Any], loaded: Mapping[str, _Loaded]) -> Iterator
                 yield stream.name, extractors.run(stream.module, clip, stream.config, stream.state)
 
 
-def _dataset(ids: list[str], found: Mapping[str, Mapping[str, Features]], loaded: Mapping[str, _Loaded]) -> Dataset:
+def _dataset(ids: list[str], by_item: Mapping[str, Mapping[str, Features]], loaded: Mapping[str, _Loaded]) -> Dataset:
     made: dict[str, Stream] = {}
     for name, one in loaded.items():
-        items = [found[identifier].get(name) for identifier in ids]
+        items = [by_item[identifier].get(name) for identifier in ids]
         there = [item for item in items if item is not None]
         frames = [0 if item is None else item.frames for item in items]
         shape = tuple(int(n) for n in one.meta["shape"])

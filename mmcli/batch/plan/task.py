@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,27 @@ from typing import Any
 import numpy as np
 
 from mmcli import extractors
-from mmcli._version import __version__
 from mmcli.artifacts.formats import alignment, features, fitted
 from mmcli.artifacts.formats.features import Features
 from mmcli.artifacts.io import provenance, remote
-from mmcli.batch.workers.worker import Do
 from mmcli.errors import InputError, MediaError, MmcliError, UsageError
 from mmcli.extractors import weights
-from mmcli.media import MediaOptions, open_clip
-from mmcli.media.clips import AudioClip, Clip, SeriesClip, SubtitleClip, TableClip, TextClip, VideoClip
+from mmcli.media import (
+    AudioClip,
+    Clip,
+    MediaOptions,
+    SeriesClip,
+    SubtitleClip,
+    TableClip,
+    TextClip,
+    VideoClip,
+    modality_of,
+    open_clip,
+)
 from mmcli.media.kept import KeptClip
 
 
-def prepare(setup: dict[str, Any]) -> Do:
+def prepare(setup: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Load the extractors and their states once; the setup is as :mod:`mmcli.batch.jobs.extract` makes it."""
     streams = {key: _loaded(one, setup["device"]) for key, one in setup["streams"].items()}
 
@@ -108,10 +116,10 @@ def _made(
             else:
                 return {"status": "absent", "source": source, "seconds": 0.0}
         with stage("extract"):
-            found = extractors.run(stream.module, clip, stream.config, stream.state)
-            found = _with_origin(found, stream, source, payload, notes)
+            output = extractors.run(stream.module, clip, stream.config, stream.state)
+            output = _with_origin(output, stream, source, payload, notes)
         with stage("write"):
-            _save(target, found)
+            _save(target, output)
         made += 1
     seconds = float(getattr(clip, "duration_s", 0.0) or 0.0)
     return {"status": "done" if made else "kept", "source": source, "seconds": seconds}
@@ -124,11 +132,11 @@ def near(payload: dict[str, Any], copies: ExitStack) -> dict[str, Any]:
     return {**payload, "path": str(copies.enter_context(remote.fetched(payload["path"])))}
 
 
-def _save(target: str, found: Features) -> None:
+def _save(target: str, output: Features) -> None:
     if remote.is_url(target):
-        remote.write(target, features.dumps(found))
+        remote.write(target, features.dumps(output))
     else:
-        features.save(target, found)
+        features.save(target, output)
 
 
 def _old(target: str) -> Features | None:
@@ -155,8 +163,8 @@ def one(payload: dict[str, Any], media: dict[str, Any], stream: dict[str, Any], 
         clip = open_cell(payload, _options(payload, media, {"": loaded}))
         if clip is None:
             raise MediaError("has no sound", source=payload["path"])
-        found = extractors.run(loaded.module, clip, loaded.config, loaded.state)
-        return _with_origin(found, loaded, _source(payload), payload, _notes(payload, media))
+        output = extractors.run(loaded.module, clip, loaded.config, loaded.state)
+        return _with_origin(output, loaded, _source(payload), payload, _notes(payload, media))
 
 
 def _options(payload: dict[str, Any], media: dict[str, Any], used: dict[str, _Loaded]) -> MediaOptions:
@@ -231,10 +239,10 @@ def table_clip(payload: dict[str, Any]) -> TableClip:
 
 
 def _with_origin(
-    found: Features, stream: _Loaded, source: dict[str, Any], payload: dict[str, Any], notes: list[str]
+    output: Features, stream: _Loaded, source: dict[str, Any], payload: dict[str, Any], notes: list[str]
 ) -> Features:
     """The features with what they were made from in their meta, which ``save`` checks."""
-    meta = found.meta
+    meta = output.meta
     meta["source"] = source
     if stream.state_sha256 is not None:
         meta["fitted_sha256"] = stream.state_sha256
@@ -242,12 +250,12 @@ def _with_origin(
         meta["segment"] = segment
     if notes:
         meta["notes"] = [*meta.get("notes", []), *notes]
-    return found
+    return output
 
 
 def _segment(payload: dict[str, Any]) -> dict[str, float] | None:
-    found = {name: payload[name] for name in ("start", "end") if payload[name] is not None}
-    return found or None
+    ends = {name: payload[name] for name in ("start", "end") if payload[name] is not None}
+    return ends or None
 
 
 def _is_current(
@@ -256,7 +264,7 @@ def _is_current(
     old = _old(target)
     return (
         old is not None
-        and old.meta["mmcli"] == __version__
+        and old.meta["mmcli"] == provenance.version
         and old.meta.get("extractor") == stream.module.__name__.rpartition(".")[2]
         and old.meta.get("config_sha256") == stream.config_sha256
         and old.meta.get("fitted_sha256") == stream.state_sha256
@@ -279,12 +287,12 @@ def _checked_copy(payload: dict[str, Any], target: str, copies: ExitStack) -> di
         if payload["as"] == "map":
             mapped = alignment.load(payload["path"])
         elif payload["row"] is None and payload["path"].lower().endswith(".npz") and _is_ours(payload["path"]):
-            found = features.load(payload["path"])
+            item = features.load(payload["path"])
         else:
-            found = _brought(payload)
+            item = _brought(payload)
     with stage("write"):
         if payload["as"] != "map":
-            _save(target, found)
+            _save(target, item)
         elif remote.is_url(target):
             remote.write(target, alignment.dumps(mapped))
         else:
@@ -293,8 +301,6 @@ def _checked_copy(payload: dict[str, Any], target: str, copies: ExitStack) -> di
 
 
 def _is_ours(path: str) -> bool:
-    from mmcli.media import modality_of
-
     return modality_of(path) == "features"
 
 

@@ -6,6 +6,8 @@ are always in a state from which the same command continues: the journal has a l
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,7 +17,6 @@ from typing import Any, Protocol, Self
 
 from mmcli.artifacts.io import append, atomic, provenance
 from mmcli.batch.workers import run
-from mmcli.batch.workers.shard import Shard
 from mmcli.errors import BatchFailedError, UsageError
 
 FIRST_ALL_FAIL = 50  # a batch whose first inputs all fail has something wrong with it, not with them
@@ -244,14 +245,62 @@ def shard_files(out: Path) -> list[Path]:
 
 def read(out: Path) -> dict[Key, dict[str, Any]]:
     """The newest entry for every (id, task), from all journals of a folder."""
-    found: dict[Key, dict[str, Any]] = {}
+    newest: dict[Key, dict[str, Any]] = {}
     for path in [*sorted(out.glob("journal.*-of-*.jsonl")), out / "journal.jsonl"]:
         if path.exists():
             for entry in append.read(path):
-                found[(entry["id"], entry["task"])] = entry
-    return found
+                newest[(entry["id"], entry["task"])] = entry
+    return newest
 
 
 def rewrite(path: Path, entries: list[dict[str, Any]]) -> None:
     """Put a journal in order: the same inputs give the same file, whatever happened on the way."""
     atomic.write_text(path, "".join(provenance.canonical_json(entry) + "\n" for entry in entries))
+
+
+# One batch over many machines: each takes the items whose id falls to it by a stable digest. Adding items never moves
+# others to another shard.
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Shard ``index`` (from 1) of ``count``."""
+
+    index: int
+    count: int
+
+    def holds(self, identifier: str) -> bool:
+        """Whether an item belongs to this shard.
+
+        >>> sum(Shard(i, 3).holds("a") for i in (1, 2, 3))
+        1
+        """
+        digest = hashlib.sha256(identifier.encode("utf-8")).digest()
+        return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
+
+
+def shard_of(text: str, environment: Mapping[str, str] | None = None) -> Shard:
+    """``i/n``, or ``auto`` for the place of this job in a Slurm array.
+
+    >>> shard_of("2/8")
+    Shard(index=2, count=8)
+    >>> shard_of("auto", {"SLURM_ARRAY_TASK_ID": "4", "SLURM_ARRAY_TASK_COUNT": "8", "SLURM_ARRAY_TASK_MIN": "0"})
+    Shard(index=5, count=8)
+    """
+    if text == "auto":
+        slurm = os.environ if environment is None else environment
+        try:
+            number, count = int(slurm["SLURM_ARRAY_TASK_ID"]), int(slurm["SLURM_ARRAY_TASK_COUNT"])
+            index = number - int(slurm.get("SLURM_ARRAY_TASK_MIN", "0")) + 1
+        except (KeyError, ValueError):
+            raise UsageError("--shard auto: this is no job of a Slurm array", hint="say --shard I/N") from None
+        if int(slurm.get("SLURM_ARRAY_TASK_STEP", "1")) != 1:
+            raise UsageError("--shard auto needs an array whose numbers have no gaps")
+    else:
+        left, slash, right = text.partition("/")
+        if not (slash and left.isdigit() and right.isdigit()):
+            raise UsageError(f"--shard {text!r} is not I/N", hint="for example --shard 1/4, or auto under Slurm")
+        index, count = int(left), int(right)
+    if not 1 <= index <= count:
+        raise UsageError(f"--shard {index}/{count}: shards are numbered 1 to {count}")
+    return Shard(index, count)

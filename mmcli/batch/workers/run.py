@@ -28,6 +28,7 @@ AHEAD = 8  # tasks a worker is given beyond the one it is at, so that it never w
 AHEAD_BYTES = 1 << 16  # and how much of them: less than a socket holds, so that we never wait for it
 MAX_ANSWER = 1 << 24
 FALSE_STARTS = 3
+NOTED = ("evidence", "stage")  # what is noted on an error beside its message, and kept where it is made anew
 HINT = "MMCLI_WORKER_STDERR=1 shows what the workers say"
 FAREWELL_S = 10.0  # for a worker that has been told to end
 START_S = 300.0  # a cold file system can take minutes for the first imports
@@ -164,11 +165,11 @@ class _Supervisor:
             return self.again.popleft()
         if self.exhausted:
             return None
-        found = next(tasks, None)
-        if found is None:
+        following = next(tasks, None)
+        if following is None:
             self.exhausted = True
             return None
-        return _Task(*found)
+        return _Task(*following)
 
     def _roomiest(self) -> _Worker | None:
         """The worker with the shortest queue that still has room."""
@@ -327,7 +328,11 @@ def rebuilt(error: dict[str, Any]) -> MmcliError:
     if not (isinstance(kind, type) and issubclass(kind, MmcliError)):
         kind = OutputError if error["output"] else MmcliError
     message = error["message"] if kind is not MmcliError else f"{error['class']}: {error['message']}"
-    return kind(message, source=error.get("source"), hint=error.get("hint"))
+    answer = kind(message, source=error.get("source"), hint=error.get("hint"))
+    for noted in NOTED:
+        if error.get(noted) is not None:
+            setattr(answer, noted, error[noted])
+    return answer
 
 
 def share_of_memory(jobs: int) -> int:

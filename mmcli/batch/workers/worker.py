@@ -78,7 +78,7 @@ def described(error: BaseException) -> dict[str, Any]:
         message, hint = error.what, error.hint
     else:
         message, hint = _text(error), None
-    found: dict[str, Any] = {
+    answer: dict[str, Any] = {
         "class": type(error).__name__,
         "message": message or type(error).__name__,
         "stage": getattr(error, "stage", None),
@@ -86,14 +86,14 @@ def described(error: BaseException) -> dict[str, Any]:
         "memory": isinstance(error, MemoryError),
     }
     if hint:
-        found["hint"] = hint
+        answer["hint"] = hint
     if isinstance(evidence := getattr(error, "evidence", None), dict):
-        found["evidence"] = evidence
+        answer["evidence"] = evidence
     if isinstance(error, MmcliError) and error.source:
-        found["source"] = error.source
+        answer["source"] = error.source
     if not isinstance(error, MmcliError):
-        found["at"] = place
-    return found
+        answer["at"] = place
+    return answer
 
 
 def _text(error: BaseException) -> str:

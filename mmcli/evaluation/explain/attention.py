@@ -26,21 +26,21 @@ def export(access: Access, dataset: Dataset, rows: Indices) -> list[dict[str, An
 
     ``pooling`` has at most 200 points, evenly spread over the item; ``modalities`` is there where the fusion block
     attends over modalities, from its last layer, averaged over heads. Empty objects where there is no attention, or
-    several networks are pooled.
+    there are several networks.
     """
     inside = mixing.networks(access.model)
     if len(inside) != 1:  # no network, or several that look at different things
         return [{} for _ in rows]
-    found: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     for batch in access.batches(dataset, rows):
-        found += _of_batch(inside[0], batch)
-    return found
+        entries += _of_batch(inside[0], batch)
+    return entries
 
 
 def _of_batch(network: Any, batch: Any) -> list[dict[str, Any]]:
     import torch
 
-    from mmcli.models.attention import Attention
+    from mmcli.models.multihead import Attention
     from mmcli.models.parts import AttentionPool, softmax
 
     pooled: dict[str, torch.Tensor] = {}

@@ -52,7 +52,7 @@ def explain(
     """
     tokens = {name for name, stream in dataset.streams.items() if stream.meta.get("kind") == "tokens"}
     starts = None if references is None else _references(access, dataset, references, tokens)
-    found: list[dict[str, Any]] = []
+    items: list[dict[str, Any]] = []
     start = 0
     for batch in access.batches(dataset, rows):
         count = len(next(iter(batch.values())).present)
@@ -67,9 +67,9 @@ def explain(
                 share[name] = float(part[i].sum())
                 modalities[name] = _shown(part[i], dataset.streams[name], int(row))
             toward = int(targets[inside][i])
-            found.append({"toward": toward, "gap": float(gap[i]), "share": share, "modalities": modalities})
+            items.append({"toward": toward, "gap": float(gap[i]), "share": share, "modalities": modalities})
         start += count
-    return found
+    return items
 
 
 def _references(access: Access, dataset: Dataset, rows: Indices, tokens: set[str]) -> list[dict[str, torch.Tensor]]:
@@ -168,8 +168,8 @@ def _mean(
         if where != VALUES:  # one number a token
             part = part.sum(dim=-1, keepdim=True) if part.dim() == 3 else _by_token(part, batch[name])
         part = part * there.reshape(*there.shape, *[1] * (part.dim() - 2))
-        found = part.detach().double().cpu().numpy()
-        shares[name] = shares[name] + found if name in shares else found
+        values = part.detach().double().cpu().numpy()
+        shares[name] = shares[name] + values if name in shares else values
     return shares
 
 
@@ -257,12 +257,12 @@ def _first_layers(model: nn.Module, name: str) -> list[Any]:
     kernel machines."""
     from torch import nn
 
-    found = []
+    layers = []
     for network in mixing.networks(model):
         if name in network.names:
             encoder = network.encoders[network.names.index(name)]
-            found += [module for module in encoder.modules() if isinstance(module, nn.Embedding)]
-    return found + [kernel.raw[kernel.names.index(name)] for kernel in mixing.kernels(model) if name in kernel.names]
+            layers += [module for module in encoder.modules() if isinstance(module, nn.Embedding)]
+    return layers + [kernel.raw[kernel.names.index(name)] for kernel in mixing.kernels(model) if name in kernel.names]
 
 
 def _shown(part: Array, stream: Stream, row: int) -> dict[str, Any]:
@@ -289,12 +289,12 @@ def words(stream: Stream, row: int) -> list[str]:
     """The tokens of an item as words, where the data set carries the vocabulary; else their numbers."""
     fitted = stream.meta.get("fitted") or {}
     known = fitted.get("tokens", []) if isinstance(fitted, dict) else []
-    found = []
+    shown = []
     for number in stream.item(row).values.reshape(-1).round().astype(int).tolist():
         place = number - FIRST_TOKEN
         unknown = "(unknown)" if known else f"#{number}"
-        found.append(str(known[place]) if 0 <= place < len(known) else unknown)
-    return found
+        shown.append(str(known[place]) if 0 <= place < len(known) else unknown)
+    return shown
 
 
 def _grid(pixels: Array) -> Array:

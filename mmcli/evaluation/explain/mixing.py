@@ -71,10 +71,10 @@ class OfDatasets:
         meta = {key: value for key, value in self._dataset.meta.items() if key != "streams"}
         nothing = np.full(count, "", dtype=np.str_)
         mixed = Dataset(streams, np.arange(count).astype(np.str_), nothing, nothing, None, meta=meta)
-        found = self._predict(mixed, np.arange(count, dtype=np.int64))
-        if found.probabilities is not None:
-            return np.asarray(found.probabilities, np.float64)
-        return np.asarray(found.values, np.float64)[:, None]
+        predictions = self._predict(mixed, np.arange(count, dtype=np.int64))
+        if predictions.probabilities is not None:
+            return np.asarray(predictions.probabilities, np.float64)
+        return np.asarray(predictions.values, np.float64)[:, None]
 
 
 class OfParts:
@@ -92,13 +92,13 @@ class OfParts:
         import torch
 
         device = self._part.present().device
-        found = []
+        logits = []
         with torch.no_grad():
             for i in range(0, len(source), AT_ONCE):
                 inside = slice(i, i + AT_ONCE)
                 picked, kept = (torch.from_numpy(a[inside]).to(device) for a in (source, keep))
-                found.append(self._part.logits(picked, kept).double().cpu().numpy())
-        probabilities, values = self._access.meaning(np.concatenate(found))
+                logits.append(self._part.logits(picked, kept).double().cpu().numpy())
+        probabilities, values = self._access.meaning(np.concatenate(logits))
         if probabilities is not None:
             return probabilities
         assert values is not None
@@ -118,8 +118,8 @@ def mixer(
 
 # The inside of our own models, taken apart so that items are encoded once and combined as often as one likes.
 #
-# A network is its encoders and what comes after them; a kernel machine is a sum over modalities; a stack is a pool of
-# such members. A network whose fusion lets sequences look at one another cannot be taken apart.
+# A network is its encoders and what comes after them; a kernel machine is a sum over modalities; a stack is an
+# ensemble of such members. A network whose fusion lets sequences look at one another cannot be taken apart.
 
 
 class Part(Protocol):
@@ -138,14 +138,12 @@ def additive_part(model: nn.Module, batches: Iterable[Batch]) -> Part | None:
     """The model taken apart, every item of the batches encoded; None where that cannot be done."""
     import torch
 
-    found = _new(model)
-    if found is None:
-        return None
-    with torch.no_grad():
-        for batch in batches:
-            found.take(batch)
-        found.close()
-    part: Part = found
+    part = _apart(model)
+    if part is not None:
+        with torch.no_grad():
+            for batch in batches:
+                part.take(batch)
+            part.close()
     return part
 
 
@@ -169,7 +167,7 @@ def _speaking(model: nn.Module) -> list[nn.Module]:
     return model.speaking() if isinstance(model, Stack) else [model]
 
 
-def _new(model: nn.Module) -> Any:
+def _apart(model: nn.Module) -> _OfNetwork | _OfKernel | _OfStack | None:
     from mmcli.models.nets.factory import Stack
     from mmcli.models.nets.kernel import Kernel
     from mmcli.models.nets.network import Network
@@ -180,7 +178,7 @@ def _new(model: nn.Module) -> Any:
     if isinstance(model, Kernel):
         return _OfKernel(model)
     if isinstance(model, Stack):
-        members = [_new(member) for member in model.speaking()]
+        members = [_apart(member) for member in model.speaking()]
         return None if any(member is None for member in members) else _OfStack(model, members)
     return None
 
@@ -213,11 +211,11 @@ class _OfNetwork:
         there = self._there[source, columns] & keep
         vectors = self._vectors[source, columns] * there[:, :, None]
         if self._network.head is not None:
-            found: torch.Tensor = self._network.head(self._network.fusion(vectors, there))
-            return found
+            logits: torch.Tensor = self._network.head(self._network.fusion(vectors, there))
+            return logits
         each = torch.stack([head(vectors[:, m]) for m, head in enumerate(self._network.alone)], dim=1)
-        pooled: torch.Tensor = self._network.fusion(each, there)
-        return pooled
+        fused: torch.Tensor = self._network.fusion(each, there)
+        return fused
 
 
 class _OfKernel:
@@ -263,7 +261,7 @@ class _OfKernel:
 
 
 class _OfStack:
-    """Keeps the members that have a say taken apart and pools their answers."""
+    """Keeps the members that have a say taken apart and weighs their answers."""
 
     def __init__(self, stack: Any, members: list[Any]) -> None:
         self.names = list(stack.names)
@@ -292,7 +290,7 @@ class _OfStack:
     def logits(self, source: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
         import torch
 
-        from mmcli.models.nets.factory import pool
+        from mmcli.models.nets.factory import combined
 
         columns = torch.arange(len(self.names), device=self._there.device)
         seen = self._there[source, columns] & keep
@@ -304,5 +302,5 @@ class _OfStack:
         gains = torch.tensor([self._stack.gains[i] for i in self._stack.voices], device=source.device)
         share = self._stack.shares(torch.stack(speaks, dim=1))
         prior = self._stack.get_buffer("prior")
-        pooled: torch.Tensor = pool(self._stack.task, torch.stack(answers, dim=1), share, gains, prior)
-        return pooled
+        logits: torch.Tensor = combined(self._stack.task, torch.stack(answers, dim=1), share, gains, prior)
+        return logits

@@ -10,7 +10,7 @@ items of the class).
 ``correlation``: the bootstrap's standard error of Fisher's z with Student's t. ``mean``: the bootstrap's standard error
 with Student's t (differences between models on the same items: with 12 or 20 groups the percentiles hold 90 of 100).
 ``percentile``: everything else. The calibration error, which on few items is biased upwards whatever the resamples say,
-has its own (:mod:`mmcli.evaluation.intervals.curves`).
+has its own (:mod:`.calibration`).
 
 Where items come in at least ``min_groups`` groups (speakers, videos), items of one group are no independent evidence:
 the bootstrap then draws whole groups, and Wilson's interval is taken at the effective number of items.
@@ -22,11 +22,14 @@ E. B. Wilson, JASA 22 (1927) 209-212; B. Efron and R. Tibshirani, An Introductio
 E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998) 193-201 (effective sample size); P. Hall, J. R. Statist.
 Soc. B 54 (1992) 221-228 (skewness removed by a monotone cubic); T. C. Hesterberg, The American Statistician 69 (2015)
 371-386 (the bootstrap's error is short by sqrt(n / (n - 1))).
+
+They are our own: ``scipy.stats.bootstrap`` draws single items and never groups, and offers percentile, basic and BCa
+intervals, none of the kinds above.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +39,7 @@ from numpy.typing import NDArray
 from mmcli.errors import UsageError
 
 Array = NDArray[np.float64]
+Scores = Callable[[Array], Mapping[str, Array]]  # weights (b, n) -> {name: (b,)}, NaN where undefined
 # What one block of resamples may hold: 4 million weights are 32 MB.
 BLOCK_WEIGHTS = 4_000_000
 NEAR_ONE = 1 - 1e-9  # correlations beyond have no z worth the name
@@ -43,7 +47,10 @@ MOST_RESAMPLES = 1_000_000
 FEWEST_DEGREES = 2.0  # of freedom that a part of a mean brings with it, if it has but one item
 MOST_BLOCKS = 200  # of items or groups that are left out in turn to see how skewed a figure is
 SHARE, SKEWED, AREA, CORRELATION, MEAN, PERCENTILE = "share", "skewed", "area", "correlation", "mean", "percentile"
+WILSON, INVERTED = "wilson", "inverted"  # of proportions; of the calibration error
 METHODS = {
+    WILSON: "wilson",
+    INVERTED: "inverted test",
     SHARE: "wilson at the bootstrap's effective n",
     SKEWED: "bootstrap t, skewness corrected",
     AREA: "bootstrap t, skewness corrected",
@@ -184,7 +191,7 @@ def studentised(
     if len(known) < 0.9 * len(values) or units < 2:
         return None
     if kind == CORRELATION:
-        return _of_correlation(value, known, units, level)
+        return _correlation_interval(value, known, units, level)
     error = float(known.std(ddof=1)) * float(np.sqrt(units / (units - 1)))
     # Rounding leaves a figure that does not vary a spread of its own.
     still = error <= 1e-12 * max(1.0, abs(value))
@@ -204,7 +211,7 @@ def studentised(
     return [float(max(0.0, low)), float(min(top, high))]
 
 
-def _satterthwaite(parts: Mapping[str, Array], worth: Mapping[str, float], units: int) -> float:
+def satterthwaite(parts: Mapping[str, Array], worth: Mapping[str, float], units: int) -> float:
     """How many items a mean of figures rests on, by the variances of its ``parts`` and what each of them rests on."""
     total = weighted = 0.0
     for name, values in parts.items():
@@ -216,7 +223,7 @@ def _satterthwaite(parts: Mapping[str, Array], worth: Mapping[str, float], units
     return float(units) if weighted == 0 else min(float(units), total**2 / weighted + 1)
 
 
-def _of_correlation(value: float, known: Array, units: float, level: float) -> list[float]:
+def _correlation_interval(value: float, known: Array, units: float, level: float) -> list[float]:
     """R. A. Fisher, Metron 1 (1921) 3-32: the z of a correlation is close to normal."""
     from scipy.special import stdtrit
 
@@ -247,125 +254,33 @@ def skewness(scores: Scores, n: int, codes: NDArray[np.int64] | None, seed: int)
         left_out = np.arange(start, min(start + at_once, count))
         for name, values in scores((places[None] != left_out[:, None]).astype(np.float64)).items():
             result.setdefault(name, []).append(values)
-    found = {}
+    skew = {}
     for name, parts in result.items():
         values = np.concatenate(parts)
         values = values[np.isfinite(values)]
         pull = values.mean() - values if len(values) else values
         size = float((pull**2).sum()) ** 1.5
-        found[name] = float((pull**3).sum()) / size if size > 1e-30 else 0.0
-    return found
+        skew[name] = float((pull**3).sum()) / size if size > 1e-30 else 0.0
+    return skew
 
 
-Scores = Callable[[Array], Mapping[str, Array]]
+def mean(values: Array, groups: Any = None, config: Config | None = None) -> dict[str, Any]:
+    """``{value, interval, n, method}`` of the mean of independent items' values ``(n,)``, such as paired differences.
 
-
-@dataclass(frozen=True)
-class Proportion:
-    """A figure that is a proportion of items: ``hits`` of ``counted``, both ``(n,)`` of zeros and ones."""
-
-    hits: Array
-    counted: Array
-
-
-def measured(
-    scores: Scores,
-    n: int,
-    *,
-    proportions: Mapping[str, Proportion] | None = None,
-    counts: Mapping[str, int] | None = None,
-    kinds: Mapping[str, str] | None = None,
-    floors: Mapping[str, float] | None = None,
-    rests_on: Mapping[str, int] | None = None,
-    means: Mapping[str, Sequence[str]] | None = None,
-    groups: Any = None,
-    config: Config | None = None,
-) -> dict[str, dict[str, Any]]:
-    """``{name: {value, interval, n, method}}`` of every figure that ``scores`` gives.
-
-    ``rests_on`` says how many items a figure rests on where these are fewer than all (the area of a class of four
-    items is no surer than four items make it): its t has as many degrees of freedom less one. A figure that ``means``
-    names is the mean of other figures and has the degrees of freedom that their variances add up to (F. E.
-    Satterthwaite, Biometrics Bulletin 2, 1946).
-
-    ``floors`` holds by name a standard error that a figure of kind ``share`` has at least, where resamples of few items
-    cannot show it.
-
-    ``kinds`` says by name how a figure's interval is made (see above; a name such as ``f1/CLASS`` goes by what stands
-    before the stroke), ``percentile`` where it is silent.
-
-    ``scores(weights (b, n))`` returns ``(b,)`` per figure, NaN where undefined; the figures named in ``proportions``
-    get Wilson's interval. ``counts`` overrides the n of a figure that concerns some items only. Undefined figures have
-    the value None, and None for an interval.
+    >>> entry = mean(np.arange(20.0))
+    >>> entry["value"], [round(bound, 1) for bound in entry["interval"]]
+    (9.5, [6.8, 12.2])
     """
     config = config or Config()
-    proportions = proportions or {}
     codes = group_codes(groups, config)
-    points = {name: float(value[0]) for name, value in scores(np.ones((1, n))).items()}
-    resampled: dict[str, list[Array]] = {name: [] for name in points if name not in proportions}
-    if resampled:
-        for weights in draws(n, codes, config):
-            for name, values in scores(weights).items():
-                if name in resampled:
-                    resampled[name].append(values)
-    suffix = "" if codes is None else " by group"
+    n = len(values)
     units = n if codes is None else int(codes.max()) + 1
-    kind_of = {name: (kinds or {}).get(name.partition("/")[0], PERCENTILE) for name in resampled}
-    corrected = any(kind in (SKEWED, AREA) for kind in kind_of.values())
-    skew = skewness(scores, n, codes, config.seed) if corrected and units > 2 else {}
-    worth_of = {name: float(min(units, (rests_on or {}).get(name, units))) for name in resampled}
-    for name, parts in (means or {}).items():
-        worth_of[name] = _satterthwaite({part: np.concatenate(resampled[part]) for part in parts}, worth_of, units)
-    result: dict[str, dict[str, Any]] = {}
-    for name, value in points.items():
-        entry: dict[str, Any] = {"value": value if np.isfinite(value) else None, "interval": None, "n": n}
-        if counts and name in counts:
-            entry["n"] = counts[name]
-        if name in proportions:
-            share = proportions[name]
-            entry["n"] = int(share.counted.sum())
-            worth = effective_n(share.hits, share.counted, codes, config.level)
-            if entry["n"] and entry["value"] is not None:
-                entry["interval"] = list(wilson(value * worth, worth, config.level))
-            entry["method"] = "wilson" + suffix
-        else:
-            kind, drawn = kind_of[name], np.concatenate(resampled[name])
-            if entry["value"] is not None and kind == PERCENTILE:
-                entry["interval"] = percentile(drawn, config.level)
-            elif entry["value"] is not None and entry["n"]:
-                entry["interval"] = studentised(
-                    kind,
-                    value,
-                    drawn,
-                    worth_of[name],
-                    skew.get(name, 0.0),
-                    config.level,
-                    entry["n"],
-                    (floors or {}).get(name, 0.0),
-                )
-            entry["method"] = METHODS[kind] + suffix
-        result[name] = entry
-    return result
-
-
-# How sure the mean of a figure over classes is, where some classes have few items.
-#
-# A class of three items that are all right shows no spread, and no resample of it will; neither does one that is never
-# predicted, whose precision is 0 because nothing can be divided. Each class's figure is drawn towards that of all
-# classes together, as by some more items of theirs (A. Agresti and B. A. Coull, The American Statistician 52, 1998,
-# add four to a single proportion).
-
-
-def error(hits: Array, counted: Array, pseudo: float) -> float:
-    """The standard error of the mean of ``hits / counted`` ``(classes,)``, 0 where nothing was counted.
-
-    ``pseudo`` is how many items of the common rate each class is given. What nothing was counted of is off by the
-    whole common rate.
-
-    >>> round(error(np.array([45.0, 2.0]), np.array([50.0, 2.0]), 4.0), 2), round(error(np.ones(2), np.ones(2), 4.0), 2)
-    (0.1, 0.28)
-    """
-    common = (hits.sum() + 1) / (counted.sum() + 2)
-    likely = (hits + pseudo * common) / (counted + pseudo)
-    square = np.where(counted > 0, likely * (1 - likely) / np.maximum(counted, 1.0), likely**2)
-    return float(np.sqrt(square.sum()) / len(square))
+    value = float((np.ones((1, n)) @ values / n)[0])
+    drawn = np.concatenate([block @ values / block.sum(axis=1) for block in draws(n, codes, config)])
+    bounds = studentised(MEAN, value, drawn, units, 0.0, config.level, n)
+    return {
+        "value": value,
+        "interval": bounds,
+        "n": n,
+        "method": METHODS[MEAN] + ("" if codes is None else " by group"),
+    }

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import InputError
-from mmcli.evaluation.explain import attention, emap, gradients, mixing, shapley
+from mmcli.evaluation.explain import attention, gradients, mixing, modalities
 from mmcli.evaluation.intervals import interval
-from mmcli.evaluation.judge.outcome import PRIMARY, Outcome, truth_of
+from mmcli.evaluation.judge.outcome import Outcome, truth_of
 from mmcli.evaluation.model import Indices, Model
 
 Array = NDArray[np.float64]
@@ -36,12 +36,12 @@ class Explained:
         model: Model,
         dataset: Dataset,
         rows: Indices,
-        found: Outcome,
+        outcome: Outcome,
         groups: NDArray[np.str_] | None,
         config: interval.Config,
     ) -> None:
         self._model, self._dataset, self._rows = model, dataset, rows
-        self._found, self._groups, self._config = found, groups, config
+        self._outcome, self._groups, self._config = outcome, groups, config
         self._mixer = mixing.mixer(model.predict, model.access, dataset, rows, model.modalities or None)
 
     def modalities(self, items: list[dict[str, Any]], notes: list[str]) -> dict[str, Any]:
@@ -51,15 +51,15 @@ class Explained:
             name: {"present": int(self._mixer.present[:, m].sum()), "n": len(self._rows)}
             for m, name in enumerate(names)
         }
-        result: dict[str, Any] = {"primary": PRIMARY[self._found.task], "each": each}
-        if len(names) > shapley.MOST_MODALITIES:
+        result: dict[str, Any] = {"primary": self._outcome.primary, "each": each}
+        if len(names) > modalities.MOST_MODALITIES:
             notes.append(f"Shapley values are left out: {len(names)} modalities are too many to be exact")
             return result
-        summary, per_item = shapley.explain(
+        summary, per_item = modalities.shapley(
             self._mixer,
             self._prior(),
-            lambda answers: self._found.answered(answers).gains(),
-            self._found.agreement,
+            lambda answers: self._outcome.answered(answers).gains(),
+            self._outcome.agreement,
             groups=self._groups,
             config=self._config,
         )
@@ -71,34 +71,34 @@ class Explained:
 
     def emap(self) -> dict[str, Any] | None:
         """The gap between the model and its additive projection; None where it cannot be computed."""
-        found = self._found
+        outcome = self._outcome
         eps = np.finfo(np.float64).eps
 
         def transform(answers: Array) -> Array:
-            if found.task == "regress":
+            if outcome.task == "regress":
                 return answers
             table = np.clip(answers, eps, 1 - eps)
-            return np.log(table) if found.task == "classify" else np.log(table) - np.log1p(-table)
+            return np.log(table) if outcome.task == "classify" else np.log(table) - np.log1p(-table)
 
         def gains(items: NDArray[np.int64], scores: Array) -> Array:
-            if found.task == "multilabel":
+            if outcome.task == "multilabel":
                 scores = 1 / (1 + np.exp(-scores))
-            return found.take(items).answered(scores).gains()
+            return outcome.take(items).answered(scores).gains()
 
-        return emap.gap(self._mixer, transform, gains, groups=self._groups, config=self._config)
+        return modalities.emap(self._mixer, transform, gains, groups=self._groups, config=self._config)
 
     def inputs(self, items: list[dict[str, Any]], count: int) -> None:
         """Puts gradients and attention of the ``count`` most wrong items into their ``explanation``."""
         access = self._model.access
         if access is None or count <= 0:
             return
-        order = np.argsort(-self._found.losses(), kind="stable")[:count]
+        order = np.argsort(-self._outcome.losses(), kind="stable")[:count]
         rows = self._rows[order]
         train = self._dataset.rows("train")
         references = train if len(train) else None
         spoken = gradients.explain(access, self._dataset, rows, self._targets(order), references)
         looked = attention.export(access, self._dataset, rows)
-        classes = self._found.classes
+        classes = self._outcome.classes
         for k, entry, weights in zip(order, spoken, looked, strict=True):
             toward = entry["toward"]
             entry["toward"] = "value" if classes is None else classes[toward]
@@ -106,14 +106,14 @@ class Explained:
 
     def _targets(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
         """The output that is explained: the predicted class, the one output, or the most probable label."""
-        if self._found.task == "classify":
-            return np.asarray(self._found.guess[order], np.int64)
-        if self._found.table is None:
+        if self._outcome.task == "classify":
+            return np.asarray(self._outcome.guess[order], np.int64)
+        if self._outcome.table is None:
             return np.zeros(len(order), np.int64)
-        return np.asarray(self._found.table[order].argmax(axis=1), np.int64)
+        return np.asarray(self._outcome.table[order].argmax(axis=1), np.int64)
 
     def _prior(self) -> Array:
-        seen = training_labels(self._dataset, self._found.task, self._found.classes)
+        seen = training_labels(self._dataset, self._outcome.task, self._outcome.classes)
         if seen is None:
-            return self._found.prior()
-        return Outcome(self._found.task, self._found.classes, seen, seen, None).prior()
+            return self._outcome.prior()
+        return Outcome(self._outcome.task, self._outcome.classes, seen, seen, None).prior()

@@ -56,15 +56,15 @@ def check(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def refuse(found: dict[str, Any], source: object) -> None:
+def refuse(checked: dict[str, Any], source: object) -> None:
     """Raises :class:`InputError` naming the first leak, where :func:`check` found one."""
-    if found["clean"]:
+    if checked["clean"]:
         return
-    if found["duplicates"]["between_splits"]:
-        a, b = found["duplicates"]["cases"][0][:2]
+    if checked["duplicates"]["between_splits"]:
+        a, b = checked["duplicates"]["cases"][0][:2]
         what = f"item {a['id']!r} ({a['split'] or 'no split'}) equals item {b['id']!r} ({b['split'] or 'no split'})"
     else:
-        leak = found["group_leaks"]["cases"][0]
+        leak = checked["group_leaks"]["cases"][0]
         what = f"group {leak['group']!r} is in {' and '.join(leak['splits'])}"
     raise InputError(f"leaks between splits: {what}", source=source, hint="evaluate without --strict to see all")
 

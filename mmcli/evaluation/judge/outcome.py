@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import InputError, MismatchError
 from mmcli.evaluation.intervals import interval
-from mmcli.evaluation.metrics import classification, multilabel, regression
+from mmcli.evaluation.metrics import classification, multilabel, regression, tasks
 from mmcli.evaluation.model import Indices, Predict
 
 Array = NDArray[np.float64]
-
-PRIMARY = {"classify": classification.PRIMARY, "regress": regression.PRIMARY, "multilabel": multilabel.PRIMARY}
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +29,11 @@ class Outcome:
     truth: NDArray[Any]
     guess: NDArray[Any]
     table: Array | None
+
+    @property
+    def primary(self) -> str:
+        """The name of the figure that the task is judged by."""
+        return tasks.PRIMARY[self.task]
 
     def gains(self) -> Array:
         """What each item adds to the primary figure ``(n,)``, larger is better.
@@ -93,6 +96,19 @@ class Outcome:
             return np.asarray(scores[np.arange(len(scores)), self.guess], np.float64)
         return np.asarray(np.where(self.guess, scores, 1 - scores).mean(axis=1), np.float64)
 
+    def confusion(self) -> NDArray[np.int64]:
+        """Of classes: counts ``(classes, classes)``, row = label, column = prediction."""
+        return classification.confusion(self.truth, self.guess, len(self.classes or []))
+
+    def reliability(self) -> list[dict[str, float | int]]:
+        """Of classes: what stands behind the calibration error, bin by bin; none without probabilities."""
+        return [] if self.table is None else classification.reliability(self.truth, self.table)
+
+    def points(self) -> dict[str, float]:
+        """Of classes: every figure, without interval."""
+        metrics = classification.Metrics(self.truth, self.guess, self.table, list(self.classes or []))
+        return {name: float(values[0]) for name, values in metrics(np.ones((1, len(self.truth)))).items()}
+
     def prior(self) -> Array:
         """What to say without looking, from these items' labels ``(outputs,)``: shares of the classes, or the mean."""
         if self.task == "classify":
@@ -141,14 +157,14 @@ def outcome_of(
     predict: Predict, dataset: Dataset, rows: Indices, truth: NDArray[Any], task: str, classes: list[str] | None
 ) -> Outcome:
     """The model's predictions for the rows, checked against their labels."""
-    found = predict(dataset, rows)
+    predictions = predict(dataset, rows)
     if task == "regress":
-        labels, guess = regression.validate(truth, found.values)
+        labels, guess = regression.validate(truth, predictions.values)
         return Outcome(task, None, labels, guess, None)
     if task == "classify":
-        numbers, guesses, table, names = classification.validate(truth, None, found.probabilities, classes)
+        numbers, guesses, table, names = classification.validate(truth, None, predictions.probabilities, classes)
         return Outcome(task, names, numbers, guesses, table)
-    sets, chosen, each, names = multilabel.validate(truth, found.probabilities, classes)
+    sets, chosen, each, names = multilabel.validate(truth, predictions.probabilities, classes)
     return Outcome(task, names, sets, chosen, each)
 
 
@@ -165,14 +181,14 @@ PARTS = 3  # of each modality's lengths: short, middle, long
 
 
 def worst(
-    dataset: Dataset, rows: Indices, found: Outcome, *, config: interval.Config | None = None
+    dataset: Dataset, rows: Indices, outcome: Outcome, *, config: interval.Config | None = None
 ) -> list[dict[str, Any]]:
     """``[{by, slice, n, value, interval, rest, p}]``: figures of the slices and of all other items, the worst first."""
     config = config or interval.Config()
-    gains = found.gains()
-    sign = -1.0 if found.task == "regress" else 1.0
+    gains = outcome.gains()
+    sign = -1.0 if outcome.task == "regress" else 1.0
     slices: list[dict[str, Any]] = []
-    for by, name, inside in _slices(dataset, rows, found):
+    for by, name, inside in _slices(dataset, rows, outcome):
         count = int(inside.sum())
         if count < FEWEST or len(gains) - count < FEWEST:
             continue
@@ -183,25 +199,25 @@ def worst(
                 "slice": name,
                 "n": count,
                 "value": sign * float(part.mean()),
-                "interval": _interval(part, sign, found.task, config),
+                "interval": _interval(part, sign, outcome.task, config),
                 "rest": sign * float(rest.mean()),
-                "p": _p(part, rest, found.task),
+                "p": _p(part, rest, outcome.task),
             }
         )
     _holm(slices)
     return sorted(slices, key=lambda s: (sign * s["value"], s["by"], s["slice"]))[:MOST]
 
 
-def _slices(dataset: Dataset, rows: Indices, found: Outcome) -> list[tuple[str, str, NDArray[np.bool_]]]:
+def _slices(dataset: Dataset, rows: Indices, outcome: Outcome) -> list[tuple[str, str, NDArray[np.bool_]]]:
     made: list[tuple[str, str, NDArray[np.bool_]]] = []
-    names = found.classes or []
-    if found.task == "classify":
-        made += [("class", name, found.truth == c) for c, name in enumerate(names)]
-    elif found.task == "multilabel":
-        made += [("label", name, found.truth[:, c]) for c, name in enumerate(names)]
+    names = outcome.classes or []
+    if outcome.task == "classify":
+        made += [("class", name, outcome.truth == c) for c, name in enumerate(names)]
+    elif outcome.task == "multilabel":
+        made += [("label", name, outcome.truth[:, c]) for c, name in enumerate(names)]
     else:
-        cuts = np.quantile(found.truth, [1 / 3, 2 / 3])
-        thirds = np.digitize(found.truth, cuts)
+        cuts = np.quantile(outcome.truth, [1 / 3, 2 / 3])
+        thirds = np.digitize(outcome.truth, cuts)
         bounds = f"below {cuts[0]:.3g}", f"{cuts[0]:.3g} to {cuts[1]:.3g}", f"from {cuts[1]:.3g}"
         made += [("value", bounds[part], thirds == part) for part in range(PARTS)]
     groups = dataset.group[rows]
@@ -225,10 +241,10 @@ def _interval(part: Array, sign: float, task: str, config: interval.Config) -> l
     if task == "classify":
         return list(interval.wilson(float(part.sum()), len(part), config.level))
     weights = np.concatenate(list(interval.draws(len(part), None, config)))
-    found = interval.percentile(weights @ part / len(part), config.level)
-    if found is None or sign > 0:
-        return found
-    return [-found[1], -found[0]]
+    bounds = interval.percentile(weights @ part / len(part), config.level)
+    if bounds is None or sign > 0:
+        return bounds
+    return [-bounds[1], -bounds[0]]
 
 
 def _p(part: Array, rest: Array, task: str) -> float:

@@ -10,19 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.artifacts.formats.dataset import Dataset, Stream
-from mmcli.evaluation.explain import damage
 from mmcli.evaluation.intervals import interval
-from mmcli.evaluation.judge.outcome import PRIMARY, Outcome, outcome_of
+from mmcli.evaluation.judge.outcome import Outcome, outcome_of
 from mmcli.evaluation.model import Indices, Model
 
 Array = NDArray[np.float64]
 
 MOST_ITEMS = 1000  # that curves are drawn from
 TIMED_ITEMS, WARM_UP = 100, 5
+NOISE = (0.0, 0.5, 1.0, 2.0, 4.0)  # standard deviations of the stream's own values
+BLUR = (0.0, 1.0, 2.0, 4.0, 8.0)  # standard deviation of the blur, in pixels or frames
+LOSS = (0.0, 0.1, 0.25, 0.5, 0.75)  # share of the tokens
+ABSENCE = (0.0, 0.25, 0.5, 0.75, 1.0)  # share of the items
 Worsen = Callable[[Stream, float, np.random.Generator], Stream]
 
 
-def curves(model: Model, dataset: Dataset, rows: Indices, found: Outcome, config: interval.Config) -> dict[str, Any]:
+def curves(model: Model, dataset: Dataset, rows: Indices, whole: Outcome, config: interval.Config) -> dict[str, Any]:
     """``{primary, sample, curves: [{kind, modality, unit, levels, values, intervals}]}``.
 
     Kinds: ``noise``, ``blur``, ``loss`` (tokens) and ``absence`` of one modality at a time, the others whole. Drawn
@@ -32,7 +35,7 @@ def curves(model: Model, dataset: Dataset, rows: Indices, found: Outcome, config
     if len(rows) > MOST_ITEMS:
         some = np.sort(np.random.default_rng(config.seed).choice(len(rows), MOST_ITEMS, replace=False))
     base = dataset.select(rows[some]).held()
-    truth = found.truth[some]
+    truth = whole.truth[some]
     drawn = []
     names = [name for name in base.modalities if not model.modalities or name in model.modalities]
     for place, name in enumerate(names):
@@ -53,25 +56,25 @@ def curves(model: Model, dataset: Dataset, rows: Indices, found: Outcome, config
                 intervals.append(bounds)
             entry = {"kind": kind, "modality": name, "unit": unit, "levels": list(levels)}
             drawn.append(entry | {"values": values, "intervals": intervals})
-    return {"primary": PRIMARY[model.task], "sample": len(some), "of": len(rows), "curves": drawn}
+    return {"primary": whole.primary, "sample": len(some), "of": len(rows), "curves": drawn}
 
 
 def _kinds(
     stream: Stream, others: NDArray[np.bool_], *, alone: bool
 ) -> Iterator[tuple[str, str, tuple[float, ...], Worsen]]:
     if stream.meta.get("kind") == "tokens":
-        yield "loss", "share of the tokens", damage.LOSS, damage.loss
+        yield "loss", "share of the tokens", LOSS, loss
     else:
-        yield "noise", "standard deviations", damage.NOISE, damage.noise
+        yield "noise", "standard deviations", NOISE, noise
         if stream.values.ndim == 4 or (len(stream.lengths) and stream.lengths.max() > 1):
             unit = "pixels" if stream.values.ndim == 4 else "frames"
-            yield "blur", unit, damage.BLUR, lambda s, level, rng: damage.blur(s, level)
+            yield "blur", unit, BLUR, lambda s, level, rng: blur(s, level)
     if not alone:
         yield (
             "absence",
             "share of the items",
-            damage.ABSENCE,
-            lambda s, level, rng: damage.absence(s, level, others, rng),
+            ABSENCE,
+            lambda s, level, rng: absence(s, level, others, rng),
         )
 
 
@@ -108,17 +111,12 @@ def temperature(val: Outcome | None, test: Outcome) -> dict[str, Any] | None:
         return float(-np.log(np.clip(scaled[np.arange(len(truth)), truth], 1e-300, None)).mean())
 
     best = float(np.exp(minimize_scalar(nll, bounds=(np.log(0.05), np.log(20.0)), method="bounded").x))
-    from mmcli.evaluation.metrics import classification
-
     after = test.answered(_softened(_logs(test.table), best))
     sides = {}
     for name, outcome in (("before", test), ("after", after)):
-        assert outcome.table is not None
-        metrics = classification.Metrics(outcome.truth, outcome.guess, outcome.table, list(outcome.classes or []))
-        values = metrics(np.ones((1, len(outcome.truth))))
-        sides[name] = {key: float(values[key][0]) for key in ("ece", "log_loss", "brier")}
-    assert after.table is not None
-    return {"temperature": best, **sides, "bins": classification.reliability(after.truth, after.table)}
+        values = outcome.points()
+        sides[name] = {key: values[key] for key in ("ece", "log_loss", "brier")}
+    return {"temperature": best, **sides, "bins": after.reliability()}
 
 
 def _logs(table: Array) -> Array:
@@ -156,3 +154,57 @@ def cost(model: Model, dataset: Dataset, rows: Indices) -> dict[str, Any]:
         "parameters": model.facts.get("parameters"),
         "note": "measured on the machine that made the report; differs from run to run",
     }
+
+
+# Inputs made worse in one respect, by a known amount. Each function takes a stream and a level and returns a stream of
+# the same items; level 0 changes nothing.
+
+
+def noise(stream: Stream, level: float, rng: np.random.Generator) -> Stream:
+    """White noise of ``level`` standard deviations of the stream's values."""
+    if level == 0:
+        return stream
+    values = stream.arrays().values
+    size = float(values.std()) or 1.0
+    noisy = values + rng.normal(0.0, level * size, values.shape).astype(np.float32)
+    return _with(stream, noisy.astype(np.float32))
+
+
+def blur(stream: Stream, level: float) -> Stream:
+    """A Gaussian blur over the pixels of each picture, or over the frames of each item."""
+    from scipy.ndimage import gaussian_filter, gaussian_filter1d
+
+    if level == 0:
+        return stream
+    values = stream.arrays().values
+    if values.ndim == 4:
+        return _with(stream, gaussian_filter(values, (0, level, level, 0), mode="nearest"))
+    values = values.copy()
+    for start, stop in zip(stream.offsets[:-1], stream.offsets[1:], strict=True):
+        if stop - start > 1:
+            values[start:stop] = gaussian_filter1d(values[start:stop], level, axis=0, mode="nearest")
+    return _with(stream, values)
+
+
+def loss(stream: Stream, level: float, rng: np.random.Generator) -> Stream:
+    """A share of the frames (tokens) of each item left out; the first frame of an item always stays."""
+    values, clock = stream.arrays()
+    keep = rng.random(len(values)) >= level
+    keep[stream.offsets[:-1][stream.lengths > 0]] = True
+    item = np.repeat(np.arange(stream.items), stream.lengths)
+    lengths = np.bincount(item[keep], minlength=stream.items)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    places = np.arange(len(values))[keep]
+    # Tokens move up: times count the tokens that are left.
+    first = np.repeat(offsets[:-1], lengths)
+    times = clock[np.repeat(stream.offsets[:-1], lengths) + np.arange(len(places)) - first]
+    return Stream(values[places], offsets, times, stream.present, None, stream.meta)
+
+
+def absence(stream: Stream, level: float, may_go: NDArray[np.bool_], rng: np.random.Generator) -> Stream:
+    """The stream absent from a share of the items, of those that ``may_go`` (something else of them is left)."""
+    return stream.without((rng.random(stream.items) < level) & may_go)
+
+
+def _with(stream: Stream, values: NDArray[np.float32]) -> Stream:
+    return Stream(values, stream.offsets, stream.times, stream.present, None, stream.meta)

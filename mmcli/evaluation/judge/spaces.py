@@ -114,10 +114,10 @@ def _plain(part: Dataset, name: str) -> tuple[Array, NDArray[np.bool_]]:
     """Every item of a modality as one frame: itself, the share of each word, or mean and deviation over time."""
     stream = part.streams[name]
     there = stream.lengths > 0
-    found = [summary.summarise(stream.item(int(i)).values, stream.meta) for i in np.flatnonzero(there)]
-    vectors = np.zeros((part.items, len(found[0]) if found else 0))
-    if found:
-        vectors[there] = np.stack(found)
+    summaries = [summary.summarise(stream.item(int(i)).values, stream.meta) for i in np.flatnonzero(there)]
+    vectors = np.zeros((part.items, len(summaries[0]) if summaries else 0))
+    if summaries:
+        vectors[there] = np.stack(summaries)
     return vectors, there
 
 

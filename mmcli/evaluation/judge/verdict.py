@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.evaluation.intervals import interval
-from mmcli.evaluation.judge.outcome import PRIMARY, Outcome
+from mmcli.evaluation.judge.outcome import Outcome
+from mmcli.evaluation.metrics import tasks
 from mmcli.evaluation.model import Access, Indices, Model
 
 Array = NDArray[np.float64]
@@ -64,20 +65,13 @@ def paired(
     The difference is of the primary figure, turned so that more is better. For classes also ``only_ours`` and
     ``only_theirs``, the items that one of the two alone gets right, and ``p_mcnemar``.
     """
-    differences = mine - other
-    found = interval.measured(
-        lambda weights: {"difference": weights @ differences / weights.sum(axis=1)},
-        len(differences),
-        kinds={"difference": interval.MEAN},
-        groups=groups,
-        config=config,
-    )["difference"]
+    difference = interval.mean(mine - other, groups, config)
     sign = -1.0 if task == "regress" else 1.0
     result: dict[str, Any] = {
-        "difference": found["value"],
-        "interval": found["interval"],
-        "method": found["method"],
-        "n": len(differences),
+        "difference": difference["value"],
+        "interval": difference["interval"],
+        "method": difference["method"],
+        "n": difference["n"],
         "ours": sign * float(mine.mean()),
         "theirs": sign * float(other.mean()),
     }
@@ -137,14 +131,15 @@ def verdict(
         "compared": bool(rows),
         "helps": helps,
         "untried": untried,
-        "primary": PRIMARY[ours.task],
+        "primary": ours.primary,
         "chosen_by": "validation" if by_validation else "test",
         "level": config.level,
         "against": rows,
         "emap": emap,
         "validation": None if val is None else float(val.gains().mean()),
     }
-    result["text"] = sentence(result, ours.task)
+    said = clauses(result, ours.task) if rows else []
+    result["text"] = "; ".join(said) + "." if said else "not compared"
     return result
 
 
@@ -167,36 +162,34 @@ def _helps(singles: list[dict[str, Any]]) -> str:
     return "no" if any(high < 0 for _, high in bounds) else "not shown"
 
 
-def sentence(found: dict[str, Any], task: str) -> str:
-    """The verdict in plain words."""
-    chosen = {row["chosen"]: row for row in found["against"] if "chosen" in row}
+def clauses(numbers: dict[str, Any], task: str) -> list[str]:
+    """The verdict in plain words, one clause for each thing it says."""
+    chosen = {row["chosen"]: row for row in numbers["against"] if "chosen" in row}
     single = chosen.get(SINGLE)
     if single is None:
-        if not found["against"]:
-            return "not compared"
-        parts = [_words(row, task, found) for row in found["against"][:3]]
-        return "Fusion was not compared with a single modality; " + "; ".join(parts) + "."
+        parts = [_words(row, task, numbers) for row in numbers["against"][:3]]
+        return ["Fusion was not compared with a single modality", *parts]
     opening = {
         "yes": "Fusion helps",
         "no": "Fusion does not help: a single modality is better",
         "not shown": "Fusion is not shown to help",
         "unknown": "The model is better than each single modality that was tried",
-    }[found["helps"]]
-    text = f"{opening}: {_words(single, task, found)}"
-    if found["untried"]:
-        text += f" (alone untried: {', '.join(found['untried'])})"
-    for kind, name in ((SUBSET, f"the best subset {_where(found)}"), (CONCAT, "plain concatenation")):
+    }[numbers["helps"]]
+    said = [f"{opening}: {_words(single, task, numbers)}"]
+    if numbers["untried"]:
+        said[0] += f" (alone untried: {', '.join(numbers['untried'])})"
+    for kind, name in ((SUBSET, f"the best subset {_where(numbers)}"), (CONCAT, "plain concatenation")):
         if kind in chosen:
-            text += f"; against {name} ({chosen[kind]['name']}) {_difference(chosen[kind], task)}"
-    emap = found["emap"]
+            said.append(f"against {name} ({chosen[kind]['name']}) {_difference(chosen[kind], task)}")
+    emap = numbers["emap"]
     if emap is not None and emap["interval"] is not None:
         value, bounds = additive(emap, task)
         gap = _signed(value, task) + ("" if task == "regress" else " points")
         shown = "the modalities interact" if emap["interval"][0] > 0 else "no interaction is shown"
         low, high = (_signed(bound, task) for bound in bounds)
-        text += f"; {shown}: merely adding up what each modality says would change this by {gap}"
-        text += f" ({low} to {high}; EMAP, {emap['sample']} items)"
-    return text + "."
+        text = f"{shown}: merely adding up what each modality says would change this by {gap}"
+        said.append(f"{text} ({low} to {high}; EMAP, {emap['sample']} items)")
+    return said
 
 
 def additive(emap: dict[str, Any], task: str) -> tuple[float, list[float]]:
@@ -212,21 +205,29 @@ def additive(emap: dict[str, Any], task: str) -> tuple[float, list[float]]:
     return value, [low, high]
 
 
-def _words(row: dict[str, Any], task: str, found: dict[str, Any]) -> str:
-    figure = {"classify": "accuracy", "regress": "mean absolute error", "multilabel": "F1"}[task]
-    level = f"{100 * found['level']:g} % interval"
+def _words(row: dict[str, Any], task: str, numbers: dict[str, Any]) -> str:
+    level = f"{100 * numbers['level']:g} % interval"
     name = " + ".join(row["modalities"]) if row["kind"] == SINGLE else row["name"]
-    which = f", the best single modality {_where(found)}" if row.get("chosen") == SINGLE else ""
-    text = f"{figure} {_number(row['ours'], task)} against {_number(row['theirs'], task)} of {name}{which}"
-    text += f": {_difference(row, task, level)}"
+    which = f", the best single modality {_where(numbers)}" if row.get("chosen") == SINGLE else ""
+    ours, theirs = _number(row["ours"], task), _number(row["theirs"], task)
+    text = f"{tasks.primary(task).words} {ours} against {theirs} of {name}{which}: {_difference(row, task, level)}"
     if "p_mcnemar" in row:
-        text += f", McNemar p {'below 0.001' if row['p_mcnemar'] < 0.001 else format(row['p_mcnemar'], '.3f')}"
+        text += f", McNemar p {chance(row['p_mcnemar'])}"
     return text
 
 
-def _where(found: dict[str, Any]) -> str:
+def chance(p: float) -> str:
+    """A p-value.
+
+    >>> chance(0.04213), chance(1e-9)
+    ('0.042', 'below 0.001')
+    """
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _where(numbers: dict[str, Any]) -> str:
     """Which items said what the best opponent is."""
-    return "by validation" if found["chosen_by"] == "validation" else "on these items"
+    return "by validation" if numbers["chosen_by"] == "validation" else "on these items"
 
 
 def _number(value: float, task: str) -> str:
@@ -265,11 +266,11 @@ class _Answers:
 
 
 def kept(model: Model) -> list[Model]:
-    """The members of the model as models, where it is a pool of several, and the subsets in its table; else none.
+    """The members of the model as models, where it is an ensemble, and the subsets in its table; else none.
 
-    A member answers alone, with the calibration it has in the pool; a subset is a pool of the members that its row in
-    the table of candidates gives weights for. An item with nothing they read gets the pool's prior. A sum of kernels
-    counts as concatenation: it is the kernel of the concatenated features.
+    A member answers alone, with the calibration it has in the ensemble; a subset is an ensemble of the members that its
+    row in the table of candidates gives weights for. An item with nothing they read gets the ensemble's prior. A sum of
+    kernels counts as concatenation: it is the kernel of the concatenated features.
     """
     from mmcli.models.nets.factory import Stack
 
@@ -282,7 +283,7 @@ def kept(model: Model) -> list[Model]:
 
     def made(name: str, parts: dict[int, float], reads: list[str], fusion: str) -> Model:
         return Model(
-            predict=_Pooled(access, tuple(parts), tuple(parts.values())),
+            predict=_Ensemble(access, tuple(parts), tuple(parts.values())),
             task=model.task,
             classes=model.classes,
             name=name,
@@ -290,38 +291,38 @@ def kept(model: Model) -> list[Model]:
             fusion=fusion,
         )
 
-    found = []
+    models = []
     for number, member in enumerate(stack.members):
         fusion = type(member.fusion).__name__.lower() if hasattr(member, "fusion") else "concat"
         plain = "concat" if fusion.startswith("concat") else fusion
-        found.append(made(titles[number], {number: 1.0}, list(member.names), plain))
+        models.append(made(titles[number], {number: 1.0}, list(member.names), plain))
     for row in model.facts.get("candidates") or []:
         weights = row.get("weights")
         if isinstance(weights, dict) and weights.keys() <= set(titles):
             parts = {titles.index(title): float(weight) for title, weight in weights.items()}
-            found.append(made(str(row["title"]), parts, list(row["modalities"]), "pool"))
-    return found
+            models.append(made(str(row["title"]), parts, list(row["modalities"]), "ensemble"))
+    return models
 
 
 @dataclass(frozen=True)
-class _Pooled:
-    """Some members of a pool with weights of their own; one member with weight one is that member alone."""
+class _Ensemble:
+    """Some members of an ensemble with weights of their own; one member with weight one is that member alone."""
 
     access: Access
     numbers: tuple[int, ...]
     weights: tuple[float, ...]
 
     def __call__(self, dataset: Dataset, indices: Indices) -> _Answers:
-        """The pool's answer if only these members had a say."""
+        """The ensemble's answer if only these members had a say."""
         import torch
 
-        from mmcli.models.nets.factory import pool
+        from mmcli.models.nets.factory import combined
 
         stack: Any = self.access.model
         prior = stack.get_buffer("prior")
         gains = torch.tensor([stack.gains[i] for i in self.numbers], device=prior.device)
         weights = torch.tensor(self.weights, device=prior.device)
-        found = []
+        blocks = []
         with torch.no_grad():
             for batch in self.access.batches(dataset, indices):
                 answers, there = [], []
@@ -331,6 +332,6 @@ class _Pooled:
                     there.append(torch.stack(here, 1).any(1))
                     answers.append(member(batch))
                 share = torch.stack(there, 1) * weights
-                logits = pool(stack.task, torch.stack(answers, 1), share, gains, prior)
-                found.append(logits.double().cpu().numpy())
-        return _Answers(*self.access.meaning(np.concatenate(found)))
+                logits = combined(stack.task, torch.stack(answers, 1), share, gains, prior)
+                blocks.append(logits.double().cpu().numpy())
+        return _Answers(*self.access.meaning(np.concatenate(blocks)))

@@ -1,1 +1,1 @@
-"""One file per task: ``validate`` checks the inputs, ``Metrics`` gives every figure as a function of item weights."""
+"""One file per task: its figures, each with all that is said of it, and how they come from items and their weights."""

@@ -15,8 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import InputError
-from mmcli.evaluation.intervals import curves, interval
-from mmcli.evaluation.intervals.curves import Ranked, rests_on
+from mmcli.evaluation.intervals.calibration import error_interval
+from mmcli.evaluation.intervals.interval import AREA, INVERTED, SHARE, SKEWED, Config
+from mmcli.evaluation.metrics import classes as of_classes
+from mmcli.evaluation.metrics.classes import BY_CLASS, PROBABILITIES, Ranked, mean_of_known
+from mmcli.evaluation.metrics.figure import Evidence, Figure
 
 Array = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -24,15 +27,6 @@ Int = NDArray[np.int64]
 PRIMARY = "accuracy"
 BINS = 15
 PSEUDO_ITEMS = 4.0  # that the recall of a class is smoothed by where its spread is judged
-AVERAGES = ("macro", "weighted")
-# How intervals are made, by measurement: see mmcli.evaluation.intervals.interval.
-KINDS = {
-    "balanced_accuracy": interval.SHARE,
-    **{f"{name}_{average}": interval.SHARE for name in ("precision", "recall", "f1") for average in AVERAGES},
-    **dict.fromkeys(("f1", "brier"), interval.SHARE),
-    **dict.fromkeys(("auroc", "auroc_macro", "average_precision", "average_precision_macro"), interval.AREA),
-    "log_loss": interval.SKEWED,
-}
 # Single-precision softmax over thousands of classes misses 1 by less than this.
 SUM_TOLERANCE = 1e-3
 
@@ -98,84 +92,118 @@ def confusion(labels: Int, predictions: Int, classes: int) -> Int:
     return cells.reshape(classes, classes).astype(np.int64)
 
 
-class Metrics:
+def _mean_in_use(sample: Any, values: Array) -> Array:
+    """The mean over the classes that occur in labels or predictions."""
+    in_use = (sample.support + sample.predicted > 0).astype(np.float64)
+    return np.asarray(values.sum(axis=1) / in_use.sum(axis=1))
+
+
+def _weighted(sample: Any, values: Array) -> Array:
+    """The mean over the classes, each as often as it has items."""
+    return np.asarray((values * sample.support).sum(axis=1) / sample.total)
+
+
+def _floor(part: str) -> Any:
+    return lambda m: Evidence(floor=m.floors(PSEUDO_ITEMS, absent=False)[part])
+
+
+# How intervals are made, by measurement: see mmcli.evaluation.intervals.interval.
+FIGURES = (
+    Figure(
+        "accuracy",
+        "accuracy",
+        lambda s: s.hit.sum(axis=1) / s.total,
+        evidence=lambda m: Evidence(hits=m.right),
+        shown=True,
+        head=True,
+    ),
+    Figure(
+        "balanced_accuracy",
+        "balanced accuracy",
+        lambda s: s.recall.sum(axis=1) / (s.support > 0).sum(axis=1),
+        SHARE,
+        _floor("recall"),
+        shown=True,
+        head=True,
+    ),
+    Figure("precision_macro", "precision macro", lambda s: _mean_in_use(s, s.precision), SHARE, _floor("precision")),
+    Figure("precision_weighted", "precision weighted", lambda s: _weighted(s, s.precision), SHARE),
+    Figure("recall_macro", "recall macro", lambda s: _mean_in_use(s, s.recall), SHARE, _floor("recall")),
+    Figure("recall_weighted", "recall weighted", lambda s: _weighted(s, s.recall), SHARE),
+    Figure("f1_macro", "F1 macro", lambda s: _mean_in_use(s, s.f1), SHARE, _floor("f1"), shown=True, head=True),
+    Figure("f1_weighted", "F1 weighted", lambda s: _weighted(s, s.f1), SHARE, shown=True),
+    Figure(
+        "auroc_macro",
+        "AUROC",
+        lambda s: mean_of_known(s.areas[0]),
+        AREA,
+        lambda m: m.mean_of("auroc"),
+        shown=True,
+        needs=PROBABILITIES,
+    ),
+    Figure(
+        "average_precision_macro",
+        "average precision",
+        lambda s: mean_of_known(s.areas[1]),
+        AREA,
+        lambda m: m.mean_of("average_precision"),
+        needs=PROBABILITIES,
+    ),
+    Figure("log_loss", "log loss", lambda s: s.mean(s.data.log_loss), SKEWED, shown=True, needs=PROBABILITIES),
+    Figure("brier", "Brier score", lambda s: s.mean(s.data.brier), SHARE, shown=True, needs=PROBABILITIES),
+    Figure(
+        "ece",
+        "calibration error",
+        lambda s: np.abs((s.data.bin @ (s.weights * s.data.gap).T).T).sum(axis=1) / s.total,
+        INVERTED,
+        lambda m: Evidence(bounds=m.error_bounds),
+        shown=True,
+        head=True,
+        needs=PROBABILITIES,
+    ),
+    *BY_CLASS,
+)
+
+
+class Metrics(of_classes.Metrics):
     """Every figure as a function of item weights ``(b, n)``: ``metrics(weights) -> {name: (b,)}``."""
 
     def __init__(self, labels: Int, predictions: Int, probabilities: Array | None, names: list[str]) -> None:
         from scipy.sparse import csr_matrix
 
         n, k = len(labels), len(names)
+        super().__init__(FIGURES, n, names, () if probabilities is None else (PROBABILITIES,))
         items = np.arange(n)
-        correct = labels == predictions
-        self.names = names
+        right = labels == predictions
+        self.right = right.astype(np.float64)
+        self.labels, self.predictions = labels[:, None] == np.arange(k), predictions[:, None] == np.arange(k)
         self._label = csr_matrix((np.ones(n), (labels, items)), (k, n))
         self._predicted = csr_matrix((np.ones(n), (predictions, items)), (k, n))
-        self._hit = csr_matrix((correct.astype(np.float64), (labels, items)), (k, n))
-        self._table = probabilities
+        self._hit = csr_matrix((self.right, (labels, items)), (k, n))
         if probabilities is not None:
-            self._ranked = [Ranked(probabilities[:, c], labels == c) for c in range(k)]
-            self._log_loss = -np.log(np.clip(probabilities[items, labels], np.finfo(np.float64).eps, 1.0))
-            squares = (probabilities - (labels[:, None] == np.arange(k))) ** 2
-            self._brier = squares.sum(axis=1) / (2 if k == 2 else 1)
-            self._gap = probabilities.max(axis=1) - (probabilities.argmax(axis=1) == labels)
-            self._bin = csr_matrix((np.ones(n), (bins(probabilities.max(axis=1)), items)), (BINS, n))
+            self.ranked = [Ranked(probabilities[:, c], labels == c) for c in range(k)]
+            self.log_loss = -np.log(np.clip(probabilities[items, labels], np.finfo(np.float64).eps, 1.0))
+            squares = (probabilities - self.labels) ** 2
+            self.brier = squares.sum(axis=1) / (2 if k == 2 else 1)
+            self._confidence = probabilities.max(axis=1)
+            self._sure_right = probabilities.argmax(axis=1) == labels
+            self.gap = self._confidence - self._sure_right
+            self.bin = csr_matrix((np.ones(n), (bins(self._confidence), items)), (BINS, n))
 
-    def __call__(self, weights: Array) -> dict[str, Array]:
-        """The figures, each ``(b,)``; NaN where undefined."""
-        total = weights.sum(axis=1)
-        support = (self._label @ weights.T).T
-        predicted = (self._predicted @ weights.T).T
-        hit = (self._hit @ weights.T).T
-        precision, recall = _ratio(hit, predicted), _ratio(hit, support)
-        f1 = _ratio(2 * hit, support + predicted)
-        in_use = (support + predicted > 0).astype(np.float64)
-        result = {
-            "accuracy": hit.sum(axis=1) / total,
-            "balanced_accuracy": recall.sum(axis=1) / (support > 0).sum(axis=1),
-        }
-        for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
-            result[f"{name}_macro"] = values.sum(axis=1) / in_use.sum(axis=1)
-            result[f"{name}_weighted"] = (values * support).sum(axis=1) / total
-        if self._table is not None:
-            areas = [ranked.both(weights) for ranked in self._ranked]
-            auroc, precision_area = (np.stack([pair[i] for pair in areas], axis=1) for i in (0, 1))
-            result["auroc_macro"] = _mean_of_known(auroc)
-            result["average_precision_macro"] = _mean_of_known(precision_area)
-            result["log_loss"] = weights @ self._log_loss / total
-            result["brier"] = weights @ self._brier / total
-            result["ece"] = np.abs((self._bin @ (weights * self._gap).T).T).sum(axis=1) / total
-        for c, name in enumerate(self.names):
-            result[f"precision/{name}"] = precision[:, c]
-            result[f"recall/{name}"] = recall[:, c]
-            result[f"f1/{name}"] = f1[:, c]
-            if self._table is not None:
-                result[f"auroc/{name}"] = auroc[:, c]
-                result[f"average_precision/{name}"] = precision_area[:, c]
-        return result
+    def counts(self, weights: Array) -> tuple[Array, Array, Array]:
+        """The weight of the items of each class, of those predicted to be, and of those that are both."""
+        support, predicted, hit = ((m @ weights.T).T for m in (self._label, self._predicted, self._hit))
+        return support, predicted, hit
+
+    def error_bounds(self, codes: Int | None, config: Config) -> list[float]:
+        """The interval of the calibration error."""
+        right = self._sure_right.astype(np.float64)
+        return error_interval(self._confidence, right, bins(self._confidence), codes, config)
 
 
 def bins(confidence: Array) -> Int:
     """The reliability bin of each confidence: 15 of equal width, (low, high], the first with 0."""
     return np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-
-
-def macro_errors(labels: Int, predictions: Int, classes: int) -> dict[str, float]:
-    """The standard error that each mean over classes has at least, by name: see :mod:`.macro`.
-
-    >>> found = macro_errors(np.array([0] * 50 + [1] * 2), np.array([1] * 5 + [0] * 45 + [1] * 2), 2)
-    >>> round(found["balanced_accuracy"], 2), round(found["precision_macro"], 2)
-    (0.1, 0.09)
-    """
-    support, predicted = (np.bincount(v, minlength=classes).astype(np.float64) for v in (labels, predictions))
-    hits = np.bincount(labels, weights=labels == predictions, minlength=classes).astype(np.float64)
-    known, used = support > 0, support + predicted > 0
-    recall = interval.error(hits[known], support[known], PSEUDO_ITEMS)
-    return {
-        "balanced_accuracy": recall,
-        "recall_macro": recall,
-        "precision_macro": interval.error(hits[used], predicted[used], PSEUDO_ITEMS),
-        "f1_macro": interval.error(hits[used], (support + predicted)[used] / 2, PSEUDO_ITEMS),
-    }
 
 
 def reliability(labels: Int, probabilities: Array) -> list[dict[str, float | int]]:
@@ -205,56 +233,15 @@ def evaluate(
     classes: Any = None,
     *,
     groups: Any = None,
-    config: interval.Config | None = None,
+    config: Config | None = None,
 ) -> dict[str, dict[str, Any]]:
     """``{name: {value, interval, n, method}}``; predictions are the most probable classes where none are given.
 
     The figures of one class are named ``precision/CLASS`` and so on. Raises :class:`InputError` as :func:`validate`.
 
-    >>> found = evaluate(["a", "a", "b", "b"], ["a", "b", "b", "b"])
-    >>> found["accuracy"]["value"], found["recall/a"]["value"], found["recall/a"]["n"]
+    >>> figures = evaluate(["a", "a", "b", "b"], ["a", "b", "b", "b"])
+    >>> figures["accuracy"]["value"], figures["recall/a"]["value"], figures["recall/a"]["n"]
     (0.75, 0.5, 2)
     """
     truth, guess, table, names = validate(labels, predictions, probabilities, classes)
-    right = (truth == guess).astype(np.float64)
-    shares = {"accuracy": interval.Proportion(right, np.ones(len(truth)))}
-    counts: dict[str, int] = {}
-    for c, name in enumerate(names):
-        is_label, is_guess = (truth == c).astype(np.float64), (guess == c).astype(np.float64)
-        shares[f"recall/{name}"] = interval.Proportion(right * is_label, is_label)
-        shares[f"precision/{name}"] = interval.Proportion(right * is_guess, is_guess)
-        counts |= dict.fromkeys((f"f1/{name}", f"auroc/{name}", f"average_precision/{name}"), int(is_label.sum()))
-    metrics = Metrics(truth, guess, table, names)
-    floors = macro_errors(truth, guess, len(names))
-    found = interval.measured(
-        metrics,
-        len(truth),
-        proportions=shares,
-        counts=counts,
-        kinds=KINDS,
-        floors=floors,
-        **({} if table is None else rests_on(np.eye(len(names), dtype=np.bool_)[truth], names)),
-        groups=groups,
-        config=config,
-    )
-    if table is not None:
-        config = config or interval.Config()
-        confidence = table.max(axis=1)
-        hit = (table.argmax(axis=1) == truth).astype(np.float64)
-        codes = interval.group_codes(groups, config)
-        found["ece"]["interval"] = curves.error_interval(confidence, hit, bins(confidence), codes, config)
-        found["ece"]["method"] = curves.METHOD + ("" if codes is None else " by group")
-    return found
-
-
-def _ratio(part: Array, whole: Array) -> Array:
-    ratio: Array = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-    return ratio
-
-
-def _mean_of_known(values: Array) -> Array:
-    known = np.isfinite(values)
-    count = known.sum(axis=1)
-    total = np.where(known, values, 0.0).sum(axis=1)
-    mean: Array = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
-    return mean
+    return Metrics(truth, guess, table, names).measured(groups, config)

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import InputError
-from mmcli.evaluation.intervals import interval
-from mmcli.evaluation.intervals.curves import Ranked, rests_on
+from mmcli.evaluation.intervals.interval import AREA, SHARE, SKEWED, Config
+from mmcli.evaluation.metrics import classes as of_classes
+from mmcli.evaluation.metrics.classes import BY_CLASS, PROBABILITIES, Ranked, mean_of_known, ratio
+from mmcli.evaluation.metrics.figure import Evidence, Figure
 
 Array = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -22,14 +24,6 @@ Bool = NDArray[np.bool_]
 PRIMARY = "f1_samples"
 THRESHOLD = 0.5
 PSEUDO_ITEMS = 2.0  # that a label is smoothed by where its spread is judged
-AVERAGES = ("micro", "macro", "weighted")
-# How intervals are made: see mmcli.evaluation.intervals.interval.
-KINDS = {
-    **{f"{name}_{average}": interval.SHARE for name in ("precision", "recall", "f1") for average in AVERAGES},
-    **dict.fromkeys(("f1_samples", "hamming_loss", "f1", "brier"), interval.SHARE),
-    **dict.fromkeys(("auroc", "auroc_macro", "average_precision", "average_precision_macro"), interval.AREA),
-    "log_loss": interval.SKEWED,
-}
 
 
 def validate(
@@ -62,53 +56,77 @@ def item_f1(labels: Bool, predictions: Bool) -> Array:
     return result
 
 
-class Metrics:
+def _micro(part: Array, whole: Array) -> Array:
+    """The figure of all labels of all items together."""
+    return ratio(part.sum(axis=1), whole.sum(axis=1))
+
+
+def _weighted(sample: Any, values: Array) -> Array:
+    """The mean over the labels, each as often as it has items."""
+    return ratio((values * sample.support).sum(axis=1), sample.support.sum(axis=1))
+
+
+def _floor(part: str) -> Any:
+    return lambda m: Evidence(floor=m.floors(PSEUDO_ITEMS, absent=True)[part])
+
+
+# How intervals are made, by measurement: see mmcli.evaluation.intervals.interval.
+FIGURES = (
+    Figure("f1_samples", "F1 by item", lambda s: s.mean(s.data.item_f1), SHARE, shown=True, head=True, said="F1"),
+    Figure(
+        "exact_match",
+        "exact match",
+        lambda s: s.mean(s.data.exact),
+        evidence=lambda m: Evidence(hits=m.exact),
+        shown=2,
+        head=2,
+    ),
+    Figure("hamming_loss", "hamming loss", lambda s: s.mean(s.data.wrong), SHARE, shown=2),
+    Figure("precision_micro", "precision micro", lambda s: _micro(s.hit, s.predicted), SHARE),
+    Figure("precision_macro", "precision macro", lambda s: s.precision.mean(axis=1), SHARE, _floor("precision")),
+    Figure("precision_weighted", "precision weighted", lambda s: _weighted(s, s.precision), SHARE),
+    Figure("recall_micro", "recall micro", lambda s: _micro(s.hit, s.support), SHARE),
+    Figure("recall_macro", "recall macro", lambda s: s.recall.mean(axis=1), SHARE, _floor("recall")),
+    Figure("recall_weighted", "recall weighted", lambda s: _weighted(s, s.recall), SHARE),
+    Figure("f1_micro", "F1 micro", lambda s: _micro(2 * s.hit, s.support + s.predicted), SHARE, shown=True),
+    Figure("f1_macro", "F1 macro", lambda s: s.f1.mean(axis=1), SHARE, _floor("f1"), shown=True, head=True),
+    Figure("f1_weighted", "F1 weighted", lambda s: _weighted(s, s.f1), SHARE),
+    Figure("auroc_macro", "AUROC", lambda s: mean_of_known(s.areas[0]), AREA, lambda m: m.mean_of("auroc")),
+    Figure(
+        "average_precision_macro",
+        "average precision",
+        lambda s: mean_of_known(s.areas[1]),
+        AREA,
+        lambda m: m.mean_of("average_precision"),
+        shown=2,
+        head=2,
+    ),
+    Figure("log_loss", "log loss", lambda s: s.mean(s.data.log_loss), SKEWED),
+    Figure("brier", "Brier score", lambda s: s.mean(s.data.brier), SHARE),
+    *BY_CLASS,
+)
+
+
+class Metrics(of_classes.Metrics):
     """Every figure as a function of item weights ``(b, n)``: ``metrics(weights) -> {name: (b,)}``."""
 
     def __init__(self, labels: Bool, predictions: Bool, probabilities: Array, names: list[str]) -> None:
-        self.names = names
+        super().__init__(FIGURES, len(labels), names, (PROBABILITIES,))
+        self.labels, self.predictions = labels, predictions
         self._truth, self._guess = labels.astype(np.float64), predictions.astype(np.float64)
         self._hit = self._truth * self._guess
-        self._exact = (labels == predictions).all(axis=1).astype(np.float64)
-        self._wrong = (labels != predictions).mean(axis=1)
-        self._item_f1 = item_f1(labels, predictions)
+        self.exact = (labels == predictions).all(axis=1).astype(np.float64)
+        self.wrong = (labels != predictions).mean(axis=1)
+        self.item_f1 = item_f1(labels, predictions)
         eps = np.finfo(np.float64).eps
         table = np.clip(probabilities, eps, 1 - eps)
-        self._log_loss = -np.where(labels, np.log(table), np.log1p(-table)).mean(axis=1)
-        self._brier = ((probabilities - self._truth) ** 2).mean(axis=1)
-        self._ranked = [Ranked(probabilities[:, c], labels[:, c]) for c in range(len(names))]
+        self.log_loss = -np.where(labels, np.log(table), np.log1p(-table)).mean(axis=1)
+        self.brier = ((probabilities - self._truth) ** 2).mean(axis=1)
+        self.ranked = [Ranked(probabilities[:, c], labels[:, c]) for c in range(len(names))]
 
-    def __call__(self, weights: Array) -> dict[str, Array]:
-        """The figures, each ``(b,)``; NaN where undefined."""
-        total = weights.sum(axis=1)
-        support, predicted, hit = weights @ self._truth, weights @ self._guess, weights @ self._hit
-        precision, recall, f1 = _ratio(hit, predicted), _ratio(hit, support), _ratio(2 * hit, support + predicted)
-        result = {
-            "f1_samples": weights @ self._item_f1 / total,
-            "exact_match": weights @ self._exact / total,
-            "hamming_loss": weights @ self._wrong / total,
-        }
-        for name, values, above, below in (
-            ("precision", precision, hit, predicted),
-            ("recall", recall, hit, support),
-            ("f1", f1, 2 * hit, support + predicted),
-        ):
-            result[f"{name}_micro"] = _ratio(above.sum(axis=1), below.sum(axis=1))
-            result[f"{name}_macro"] = values.mean(axis=1)
-            result[f"{name}_weighted"] = _ratio((values * support).sum(axis=1), support.sum(axis=1))
-        areas = [ranked.both(weights) for ranked in self._ranked]
-        auroc, average = (np.stack([pair[i] for pair in areas], axis=1) for i in (0, 1))
-        for name, values in (("auroc_macro", auroc), ("average_precision_macro", average)):
-            known = np.isfinite(values)
-            count, sums = known.sum(axis=1), np.where(known, values, 0.0).sum(axis=1)
-            result[name] = np.divide(sums, count, out=np.full(len(total), np.nan), where=count > 0)
-        result["log_loss"] = weights @ self._log_loss / total
-        result["brier"] = weights @ self._brier / total
-        for c, name in enumerate(self.names):
-            result[f"precision/{name}"], result[f"recall/{name}"] = precision[:, c], recall[:, c]
-            result[f"f1/{name}"] = f1[:, c]
-            result[f"auroc/{name}"], result[f"average_precision/{name}"] = auroc[:, c], average[:, c]
-        return result
+    def counts(self, weights: Array) -> tuple[Array, Array, Array]:
+        """The weight of the items that have each label, of those predicted to, and of those of both."""
+        return weights @ self._truth, weights @ self._guess, weights @ self._hit
 
 
 def evaluate(
@@ -118,50 +136,13 @@ def evaluate(
     *,
     threshold: float = THRESHOLD,
     groups: Any = None,
-    config: interval.Config | None = None,
+    config: Config | None = None,
 ) -> dict[str, dict[str, Any]]:
     """``{name: {value, interval, n, method}}``. Raises :class:`InputError` as :func:`validate`.
 
-    >>> found = evaluate([[1, 0], [1, 1]], [[0.9, 0.2], [0.8, 0.4]])
-    >>> found["exact_match"]["value"], found["f1_micro"]["value"]
+    >>> figures = evaluate([[1, 0], [1, 1]], [[0.9, 0.2], [0.8, 0.4]])
+    >>> figures["exact_match"]["value"], figures["f1_micro"]["value"]
     (0.5, 0.8)
     """
     truth, guess, table, names = validate(labels, probabilities, classes, threshold)
-    n = len(truth)
-    exact = (truth == guess).all(axis=1).astype(np.float64)
-    shares = {"exact_match": interval.Proportion(exact, np.ones(n))}
-    counts: dict[str, int] = {}
-    for c, name in enumerate(names):
-        hit = (truth[:, c] & guess[:, c]).astype(np.float64)
-        shares[f"recall/{name}"] = interval.Proportion(hit, truth[:, c].astype(np.float64))
-        shares[f"precision/{name}"] = interval.Proportion(hit, guess[:, c].astype(np.float64))
-        support = int(truth[:, c].sum())
-        counts |= dict.fromkeys((f"f1/{name}", f"auroc/{name}", f"average_precision/{name}"), support)
-    metrics = Metrics(truth, guess, table, names)
-    return interval.measured(
-        metrics,
-        n,
-        proportions=shares,
-        counts=counts,
-        kinds=KINDS,
-        floors=macro_errors(truth, guess),
-        **rests_on(truth, names),
-        groups=groups,
-        config=config,
-    )
-
-
-def macro_errors(labels: Bool, predictions: Bool) -> dict[str, float]:
-    """The standard error that each mean over labels has at least, by name: see :mod:`.macro`."""
-    support, predicted = labels.sum(axis=0).astype(np.float64), predictions.sum(axis=0).astype(np.float64)
-    hits = (labels & predictions).sum(axis=0).astype(np.float64)
-    return {
-        "precision_macro": interval.error(hits, predicted, PSEUDO_ITEMS),
-        "recall_macro": interval.error(hits, support, PSEUDO_ITEMS),
-        "f1_macro": interval.error(hits, (support + predicted) / 2, PSEUDO_ITEMS),
-    }
-
-
-def _ratio(part: Array, whole: Array) -> Array:
-    ratio: Array = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-    return ratio
+    return Metrics(truth, guess, table, names).measured(groups, config)

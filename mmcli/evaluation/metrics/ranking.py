@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import InputError
-from mmcli.evaluation.intervals import interval
+from mmcli.evaluation.intervals.interval import SHARE, Config
+from mmcli.evaluation.metrics import figure
+from mmcli.evaluation.metrics.figure import Evidence, Figure
 
 Array = NDArray[np.float64]
 
+TASK = "retrieval"
+PRIMARY = "mrr"
 KS = (1, 5, 10)
+MEDIAN_RANK = "median_rank"
 BLOCK_SCORES = 1_000_000  # of queries and candidates at once, 8 MB a table
 
 Related = Callable[[NDArray[np.int64]], Any]
@@ -41,52 +47,104 @@ def validate(scores: Any, relevance: Any) -> tuple[Array, Array]:
     return table[asked], grades[asked]
 
 
-def ranked(scores: Array, grades: Array) -> Array:
-    """The grades in the order of the scores, best first; in a tie the least relevant first."""
-    return np.take_along_axis(grades, _order(scores, grades), axis=1)
-
-
 def _order(scores: Array, grades: Array) -> NDArray[np.int64]:
+    """The candidates of each query, best score first; in a tie the least relevant first."""
     return np.asarray(np.lexsort((grades, -scores), axis=1), np.int64)
 
 
-def per_query(grades: Array, ks: tuple[int, ...] = KS) -> dict[str, Array]:
-    """Every figure of each query ``(queries,)`` from grades in ranked order, without the median rank."""
-    relevant = (grades > 0).astype(np.float64)
-    count, candidates = relevant.sum(axis=1), grades.shape[1]
-    hits = np.cumsum(relevant, axis=1)
-    places = np.arange(1, candidates + 1)
-    first = relevant.argmax(axis=1) + 1.0
-    gains, discounts = 2.0**grades - 1, 1 / np.log2(places + 1)
-    ideal = -np.sort(-gains, axis=1)
-    result = {
-        "map": (relevant * hits / places).sum(axis=1) / count,
-        "mrr": 1 / first,
-        "rank": first,
-    }
-    for k in (k for k in ks if k <= candidates):
-        at = hits[:, k - 1]
-        result[f"hit_rate@{k}"] = (at > 0).astype(np.float64)
-        result[f"recall@{k}"] = at / count
-        result[f"precision@{k}"] = at / k
+class Ranking:
+    """The grades of some queries in ranked order ``(queries, candidates)``, and what figures are computed from."""
+
+    def __init__(self, grades: Array) -> None:
+        self.grades = grades
+        self.relevant = (grades > 0).astype(np.float64)
+        self.count = self.relevant.sum(axis=1)
+        self.hits = np.cumsum(self.relevant, axis=1)
+        self.places = np.arange(1, grades.shape[1] + 1)
+
+    @cached_property
+    def first(self) -> Array:
+        """The place of the first relevant candidate ``(queries,)``, from 1."""
+        return np.asarray(self.relevant.argmax(axis=1) + 1.0)
+
+    def ndcg(self, k: int) -> Array:
+        """The discounted gain of the first k candidates over that of the best order."""
+        gains, discounts = 2.0**self.grades - 1, 1 / np.log2(self.places + 1)
+        ideal = -np.sort(-gains, axis=1)
         best = (ideal * discounts)[:, :k].sum(axis=1)
-        result[f"ndcg@{k}"] = (gains * discounts)[:, :k].sum(axis=1) / best
-    return result
+        return np.asarray((gains * discounts)[:, :k].sum(axis=1) / best)
+
+
+def _hit(search: Search, name: str) -> Evidence:
+    return Evidence(hits=search.each[name])
+
+
+def _recall(search: Search, name: str) -> Evidence:
+    return Evidence(hits=search.each[name]) if search.single else Evidence()
+
+
+def _at(k: int) -> tuple[Figure, ...]:
+    """The figures of the first k candidates."""
+    hit, recall = f"hit_rate@{k}", f"recall@{k}"
+    return (
+        Figure(
+            hit,
+            f"hit rate@{k}",
+            lambda r: (r.hits[:, k - 1] > 0).astype(np.float64),
+            SHARE,
+            lambda m: _hit(m.search, hit),
+            shown=True,
+            head=k == 1,
+        ),
+        Figure(recall, recall, lambda r: r.hits[:, k - 1] / r.count, SHARE, lambda m: _recall(m.search, recall)),
+        Figure(f"precision@{k}", f"precision@{k}", lambda r: r.hits[:, k - 1] / k, SHARE),
+        Figure(f"ndcg@{k}", f"NDCG@{k}", lambda r: r.ndcg(k), SHARE, shown=k == max(KS)),
+    )
+
+
+def figures(ks: tuple[int, ...]) -> tuple[Figure, ...]:
+    """The figures of a search; ``value(ranking)`` of one is what each query has ``(queries,)``."""
+    return (
+        Figure(
+            "map",
+            "mean average precision",
+            lambda r: (r.relevant * r.hits / r.places).sum(axis=1) / r.count,
+            SHARE,
+            shown=True,
+        ),
+        Figure("mrr", "mean reciprocal rank", lambda r: 1 / r.first, SHARE, shown=True),
+        *(each for k in ks for each in _at(k)),
+        # Of queries the median and not the mean, and no share: the plain percentiles of its resamples.
+        Figure(MEDIAN_RANK, "median rank", lambda r: r.first, shown=True, head=True, form="g"),
+    )
+
+
+FIGURES = figures(KS)
+
+
+def per_query(grades: Array, ks: tuple[int, ...] = KS) -> dict[str, Array]:
+    """What each query has of every figure ``(queries,)``, from grades in ranked order."""
+    ranking = Ranking(grades)
+    return {each.name: each.value(ranking) for each in figures(tuple(k for k in ks if k <= grades.shape[1]))}
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """A search: ``each`` figure of each query ``(queries,)``, ``rank`` of the first relevant candidate, ``top`` the
-    candidate that was put first, ``single`` whether every query has one relevant candidate.
+class Search:
+    """Every query searched: ``each`` figure of each query ``(queries,)`` by name, ``top`` the candidate that was put
+    first, ``single`` whether every query has one relevant candidate.
     """
 
     each: dict[str, Array]
-    rank: Array
     top: NDArray[np.int64]
     single: bool
 
+    @property
+    def rank(self) -> Array:
+        """The place of the first relevant candidate of each query ``(queries,)``, from 1."""
+        return self.each[MEDIAN_RANK]
 
-def search(queries: Any, candidates: Any, related: Related, ks: tuple[int, ...] = KS) -> Found:
+
+def search(queries: Any, candidates: Any, related: Related, ks: tuple[int, ...] = KS) -> Search:
     """Every query ``(n, dims)`` searched among the candidates ``(m, dims)`` by cosine similarity, some at a time.
 
     ``related(rows)`` gives the relevance ``(len(rows), m)`` of some queries; each query needs a relevant candidate.
@@ -107,21 +165,21 @@ def search(queries: Any, candidates: Any, related: Related, ks: tuple[int, ...] 
         tops.append(order[:, 0])
         single = single and bool(((grades > 0).sum(axis=1) == 1).all())
     each = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Found(each, each.pop("rank"), np.concatenate(tops), single)
+    return Search(each, np.concatenate(tops), single)
 
 
-class Metrics:
+class Metrics(figure.Metrics):
     """Every figure as a function of query weights ``(b, queries)``: ``metrics(weights) -> {name: (b,)}``."""
 
-    def __init__(self, each: dict[str, Array], rank: Array) -> None:
-        self.each, self._first = each, rank
+    def __init__(self, search: Search, ks: tuple[int, ...] = KS) -> None:
+        super().__init__([each for each in figures(ks) if each.name in search.each], len(search.rank))
+        self.search = search
 
     def __call__(self, weights: Array) -> dict[str, Array]:
-        """The figures, each ``(b,)``."""
+        """The figures, each ``(b,)``: means over queries, and the median of their ranks."""
         total = weights.sum(axis=1)
-        result = {name: weights @ values / total for name, values in self.each.items()}
-        result["median_rank"] = _median(self._first, weights)
-        return result
+        result = {name: weights @ values / total for name, values in self.search.each.items() if name != MEDIAN_RANK}
+        return result | {MEDIAN_RANK: _median(self.search.rank, weights)}
 
 
 def evaluate(
@@ -130,33 +188,26 @@ def evaluate(
     *,
     ks: tuple[int, ...] = KS,
     groups: Any = None,
-    config: interval.Config | None = None,
+    config: Config | None = None,
 ) -> dict[str, dict[str, Any]]:
     """``{name: {value, interval, n, method}}`` over queries. Raises :class:`InputError` as :func:`validate`.
 
-    >>> found = evaluate([[0.9, 0.1, 0.5], [0.2, 0.3, 0.9]], [[1, 0, 0], [0, 1, 0]], ks=(1, 2))
-    >>> found["recall@1"]["value"], found["mrr"]["value"], found["median_rank"]["value"]
+    >>> figures = evaluate([[0.9, 0.1, 0.5], [0.2, 0.3, 0.9]], [[1, 0, 0], [0, 1, 0]], ks=(1, 2))
+    >>> figures["recall@1"]["value"], figures["mrr"]["value"], figures["median_rank"]["value"]
     (0.5, 0.75, 1.5)
     """
     table, grades = validate(scores, relevance)
     if groups is not None:
         groups = np.asarray(groups)[(np.asarray(relevance) > 0).any(axis=1)]
-    each = per_query(ranked(table, grades), ks)
-    rank, single = each.pop("rank"), bool(((grades > 0).sum(axis=1) == 1).all())
-    return measured(Found(each, rank, _order(table, grades)[:, 0], single), groups=groups, config=config)
+    order = _order(table, grades)
+    each = per_query(np.take_along_axis(grades, order, axis=1), ks)
+    search = Search(each, order[:, 0], bool(((grades > 0).sum(axis=1) == 1).all()))
+    return Metrics(search, ks).measured(groups, config)
 
 
-def measured(found: Found, *, groups: Any = None, config: interval.Config | None = None) -> dict[str, dict[str, Any]]:
+def measured(search: Search, *, groups: Any = None, config: Config | None = None) -> dict[str, dict[str, Any]]:
     """``{name: {value, interval, n, method}}`` of a search; what is a share of the queries has Wilson's interval."""
-    ones = np.ones(len(found.rank))
-    shares = {
-        name: interval.Proportion(values, ones)
-        for name, values in found.each.items()
-        if name.startswith("hit_rate") or (found.single and name.startswith("recall"))
-    }
-    kinds = dict.fromkeys(found.each, interval.SHARE)
-    metrics = Metrics(found.each, found.rank)
-    return interval.measured(metrics, len(ones), proportions=shares, kinds=kinds, groups=groups, config=config)
+    return Metrics(search).measured(groups, config)
 
 
 def retrieval(queries: Any, candidates: Any, pairs: Any = None) -> tuple[Array, Array]:

@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import InputError
-from mmcli.evaluation.intervals import interval
+from mmcli.evaluation.intervals.interval import CORRELATION, SKEWED, Config
+from mmcli.evaluation.metrics import figure
+from mmcli.evaluation.metrics.figure import Evidence, Figure
 
 Array = NDArray[np.float64]
 
 PRIMARY = "mae"
+SENTIMENT = "sentiment"  # the scale that some figures need
 
 
 def validate(labels: Any, predictions: Any) -> tuple[Array, Array]:
@@ -41,65 +44,95 @@ def is_sentiment(labels: Array) -> bool:
     return bool(labels.min() < 0 < labels.max() and np.abs(labels).max() <= 3)
 
 
-class Metrics:
+def _r2(sample: Any) -> Array:
+    weights, labels = sample.weights, sample.data.labels
+    squares = weights @ sample.data.error**2
+    # Shifted by the plain mean: sums of squares of large numbers would cancel.
+    centred = labels - labels.mean()
+    spread = weights @ centred**2 - (weights @ centred) ** 2 / sample.total
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(~_varies(weights, labels), np.nan, 1 - squares / spread))
+
+
+def _share(name: str, title: str, head: bool = False) -> Figure:
+    """A proportion of the items that count, of the sentiment scale."""
+
+    def value(sample: Any) -> Array:
+        share = sample.data.shares[name]
+        counted = sample.weights @ share.counted
+        nothing = np.full(len(counted), np.nan)
+        return np.asarray(np.divide(sample.weights @ share.hits, counted, out=nothing, where=counted > 0))
+
+    return Figure(name, title, value, evidence=lambda m: m.shares[name], shown=True, head=head, needs=SENTIMENT)
+
+
+# How intervals are made, by measurement: see mmcli.evaluation.intervals.interval.
+FIGURES = (
+    Figure(
+        "mae",
+        "MAE",
+        lambda s: s.mean(np.abs(s.data.error)),
+        SKEWED,
+        shown=True,
+        head=True,
+        said="mean absolute error",
+    ),
+    Figure("rmse", "RMSE", lambda s: np.sqrt(s.mean(s.data.error**2)), SKEWED, shown=True),
+    Figure("r2", "R²", _r2, shown=True, head=True),
+    Figure(
+        "pearson",
+        "Pearson correlation",
+        lambda s: _pearson(s.weights, s.data.labels[None], s.data.predictions[None]),
+        CORRELATION,
+        shown=True,
+        head=True,
+    ),
+    Figure(
+        "spearman",
+        "Spearman correlation",
+        lambda s: _pearson(s.weights, *(_ranks(s.weights, *order) for order in s.data.order)),
+        CORRELATION,
+        shown=True,
+    ),
+    _share("acc2_nonnegative", "Acc-2 (negative or not)", head=True),
+    _share("acc2_positive", "Acc-2 (negative or positive)"),
+    _share("acc7", "Acc-7"),
+)
+
+
+class Metrics(figure.Metrics):
     """Every figure as a function of item weights ``(b, n)``: ``metrics(weights) -> {name: (b,)}``."""
 
     def __init__(self, labels: Array, predictions: Array) -> None:
-        self._labels, self._predictions = labels, predictions
-        self._order = [_order(labels), _order(predictions)]
-        self.shares = sentiment_shares(labels, predictions) if is_sentiment(labels) else {}
-
-    def __call__(self, weights: Array) -> dict[str, Array]:
-        """The figures, each ``(b,)``; NaN where undefined."""
-        total = weights.sum(axis=1)
-        error = self._predictions - self._labels
-        squares = weights @ error**2
-        # Shifted by the plain mean: sums of squares of large numbers would cancel.
-        centred = self._labels - self._labels.mean()
-        spread = weights @ centred**2 - (weights @ centred) ** 2 / total
-        constant = ~_varies(weights, self._labels)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            r2 = np.where(constant, np.nan, 1 - squares / spread)
-        ranks = [_ranks(weights, *order) for order in self._order]
-        result = {
-            "mae": weights @ np.abs(error) / total,
-            "rmse": np.sqrt(squares / total),
-            "r2": r2,
-            "pearson": _pearson(weights, self._labels[None], self._predictions[None]),
-            "spearman": _pearson(weights, *ranks),
-        }
-        for name, share in self.shares.items():
-            counted = weights @ share.counted
-            result[name] = np.divide(weights @ share.hits, counted, out=np.full(len(total), np.nan), where=counted > 0)
-        return result
+        super().__init__(FIGURES, len(labels), known=(SENTIMENT,) if is_sentiment(labels) else ())
+        self.labels, self.predictions = labels, predictions
+        self.error = predictions - labels
+        self.order = [_order(labels), _order(predictions)]
+        self.shares = sentiment_shares(labels, predictions)
 
 
-def sentiment_shares(labels: Array, predictions: Array) -> dict[str, interval.Proportion]:
+def sentiment_shares(labels: Array, predictions: Array) -> dict[str, Evidence]:
     """Hits and counted items of Acc-2 in both readings and of Acc-7."""
     ones = np.ones(len(labels))
     signed = (labels != 0).astype(np.float64)
     seven = np.round(np.clip(predictions, -3, 3)) == np.round(np.clip(labels, -3, 3))
     return {
-        "acc2_nonnegative": interval.Proportion(((labels >= 0) == (predictions >= 0)).astype(np.float64), ones),
-        "acc2_positive": interval.Proportion(((labels > 0) == (predictions > 0)) * signed, signed),
-        "acc7": interval.Proportion(seven.astype(np.float64), ones),
+        "acc2_nonnegative": Evidence(hits=((labels >= 0) == (predictions >= 0)).astype(np.float64), counted=ones),
+        "acc2_positive": Evidence(hits=((labels > 0) == (predictions > 0)) * signed, counted=signed),
+        "acc7": Evidence(hits=seven.astype(np.float64), counted=ones),
     }
 
 
 def evaluate(
-    labels: Any, predictions: Any, *, groups: Any = None, config: interval.Config | None = None
+    labels: Any, predictions: Any, *, groups: Any = None, config: Config | None = None
 ) -> dict[str, dict[str, Any]]:
     """``{name: {value, interval, n, method}}``. Raises :class:`InputError` as :func:`validate`.
 
-    >>> found = evaluate([1.0, 2.0, 4.0], [1.0, 3.0, 4.5])
-    >>> found["mae"]["value"], round(found["pearson"]["value"], 4)
+    >>> figures = evaluate([1.0, 2.0, 4.0], [1.0, 3.0, 4.5])
+    >>> figures["mae"]["value"], round(figures["pearson"]["value"], 4)
     (0.5, 0.9631)
     """
-    truth, guess = validate(labels, predictions)
-    metrics = Metrics(truth, guess)
-    kinds = dict.fromkeys(("mae", "rmse"), interval.SKEWED)
-    kinds |= dict.fromkeys(("pearson", "spearman"), interval.CORRELATION)
-    return interval.measured(metrics, len(truth), proportions=metrics.shares, kinds=kinds, groups=groups, config=config)
+    return Metrics(*validate(labels, predictions)).measured(groups, config)
 
 
 def _varies(weights: Array, values: Array) -> NDArray[np.bool_]:

@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from mmcli.errors import MismatchError
 from mmcli.evaluation.intervals import interval
-from mmcli.evaluation.judge import outcome, verdict
-from mmcli.evaluation.report import retrieval
-
-PRIMARY = outcome.PRIMARY | {retrieval.TASK: retrieval.PRIMARY}
+from mmcli.evaluation.judge import verdict
+from mmcli.evaluation.metrics import tasks
 
 Array = NDArray[np.float64]
 
@@ -31,7 +29,7 @@ def compare(
     config = config or interval.Config()
     if first.get("task") == second.get("task") == "alignment":
         raise MismatchError("reports of maps hold no items that two models answered", hint="--compare is for models")
-    if first.get("task") != second.get("task") or first.get("task") not in PRIMARY:
+    if first.get("task") != second.get("task") or first.get("task") not in tasks.PRIMARY:
         kinds = [report.get("task") or "several runs" for report in (first, second)]
         raise MismatchError(f"one report is for {kinds[0]}, the other for {kinds[1]}")
     task = str(first["task"])
@@ -44,25 +42,26 @@ def compare(
             raise MismatchError(
                 f"item {a['id']!r} has the label {a['label']!r} in one report, {b['label']!r} in the other"
             )
-    if task == retrieval.TASK:
+    if task == tasks.RETRIEVAL:
         _same_search(first, second)
     groups = [a["group"] for a, _ in pairs]
-    found = verdict.paired(
+    comparison = verdict.paired(
         np.array([gain(a, task) for a, _ in pairs]),
         np.array([gain(b, task) for _, b in pairs]),
         task,
         groups=None if any(group is None for group in groups) else groups,
         config=config,
     )
-    found |= {"first": names[0], "second": names[1], "primary": PRIMARY[task]}
-    found |= {"only_in_first": len(first["items"]) - len(pairs), "only_in_second": len(others) - len(pairs)}
+    comparison |= {"first": names[0], "second": names[1], "primary": tasks.PRIMARY[task]}
+    comparison |= {"only_in_first": len(first["items"]) - len(pairs), "only_in_second": len(others) - len(pairs)}
     return {
         "task": task,
         "metrics": {
-            "difference": {key: found[key] for key in ("interval", "n", "method")} | {"value": found["difference"]}
+            "difference": {key: comparison[key] for key in ("interval", "n", "method")}
+            | {"value": comparison["difference"]}
         },
-        "compare": found,
-        "verdict": {"text": sentence(found, task, config.level), "compared": True},
+        "compare": comparison,
+        "verdict": {"text": sentence(comparison, task, config.level), "compared": True},
         "config": {"intervals": {"level": config.level, "resamples": config.resamples, "seed": config.seed}},
     }
 
@@ -75,7 +74,7 @@ def _same_search(first: dict[str, Any], second: dict[str, Any]) -> None:
         raise MismatchError(f"one report searches {told[0]}, the other {told[1]}")
     ids = [{item["id"] for item in report["items"]} for report in (first, second)]
     if ids[0] != ids[1]:
-        counts = " and ".join(str(len(found)) for found in ids)
+        counts = " and ".join(str(len(each)) for each in ids)
         raise MismatchError(f"the reports search among other items ({counts}): their ranks are of different questions")
 
 
@@ -85,7 +84,7 @@ def gain(item: dict[str, Any], task: str) -> float:
     >>> gain({"label": ["a", "b"], "prediction": ["b"]}, "multilabel")
     0.6666666666666666
     """
-    if task == retrieval.TASK:
+    if task == tasks.RETRIEVAL:
         return 1.0 - float(item["loss"])
     label, prediction = item["label"], item["prediction"]
     if task == "classify":
@@ -96,21 +95,21 @@ def gain(item: dict[str, Any], task: str) -> float:
     return 2 * len(set(label) & set(prediction)) / size if size else 0.0
 
 
-def sentence(found: dict[str, Any], task: str, level: float) -> str:
+def sentence(comparison: dict[str, Any], task: str, level: float) -> str:
     """The comparison in plain words."""
-    low, high = found["interval"] or (-np.inf, np.inf)
-    better = found["first"] if low > 0 else found["second"] if high < 0 else None
+    low, high = comparison["interval"] or (-np.inf, np.inf)
+    better = comparison["first"] if low > 0 else comparison["second"] if high < 0 else None
     opening = (
-        f"{better} is better" if better else f"No difference between {found['first']} and {found['second']} is shown"
+        f"{better} is better"
+        if better
+        else f"No difference between {comparison['first']} and {comparison['second']} is shown"
     )
-    scale, unit = (1.0, "") if task in ("regress", retrieval.TASK) else (100.0, " points")
-    words = {"mae": "mean absolute error", "f1_samples": "F1", "mrr": "mean reciprocal rank"}.get(
-        found["primary"], found["primary"]
-    )
-    text = f"{opening}: {words} {found['ours']:.4g} and {found['theirs']:.4g}"
-    text += f", difference {scale * found['difference']:+.3g}{unit}"
-    if found["interval"]:
+    scale, unit = (1.0, "") if task in ("regress", tasks.RETRIEVAL) else (100.0, " points")
+    words = tasks.primary(task).words
+    text = f"{opening}: {words} {comparison['ours']:.4g} and {comparison['theirs']:.4g}"
+    text += f", difference {scale * comparison['difference']:+.3g}{unit}"
+    if comparison["interval"]:
         text += f" ({100 * level:g} % interval {scale * low:+.3g} to {scale * high:+.3g})"
-    if "p_mcnemar" in found:
-        text += f", McNemar p {'below 0.001' if found['p_mcnemar'] < 0.001 else format(found['p_mcnemar'], '.3f')}"
-    return f"{text}, {found['n']} items."
+    if "p_mcnemar" in comparison:
+        text += f", McNemar p {verdict.chance(comparison['p_mcnemar'])}"
+    return f"{text}, {comparison['n']} items."

@@ -8,13 +8,22 @@ interval is of the mean over seeds.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmcli.errors import InputError
+from mmcli.artifacts.io import jsonfile
+from mmcli.errors import InputError, UsageError
 
 PREFIX = "test_"
+
+
+def load(folder: Path) -> dict[str, Any]:
+    """The ``run.json`` of a training's folder. Raises :class:`UsageError` where it has none."""
+    if not (folder / "run.json").is_file():
+        raise UsageError(f"{folder} holds no run.json", hint="`mmcli train -o FOLDER --cv K`, or --seeds N, writes it")
+    return jsonfile.load(folder / "run.json")
 
 
 def gather(run: dict[str, Any], level: float = 0.95) -> dict[str, Any]:
@@ -24,8 +33,9 @@ def gather(run: dict[str, Any], level: float = 0.95) -> dict[str, Any]:
     and the spread over folds and over seeds. Raises :class:`InputError` where there is nothing to gather.
 
     >>> runs = [{"file": "a", "fold": k, "seed": 0, "test_accuracy": a} for k, a in enumerate((0.8, 0.9, 0.85))]
-    >>> found = gather({"schema": "mmcli/train-runs@1", "runs": runs})
-    >>> round(found["metrics"]["accuracy"]["value"], 3), [round(b, 3) for b in found["metrics"]["accuracy"]["interval"]]
+    >>> report = gather({"schema": "mmcli/train-runs@1", "runs": runs})
+    >>> accuracy = report["metrics"]["accuracy"]
+    >>> round(accuracy["value"], 3), [round(bound, 3) for bound in accuracy["interval"]]
     (0.85, [0.602, 1.0])
     """
     if run.get("schema") != "mmcli/train-runs@1" or not isinstance(run.get("runs"), list):

@@ -17,40 +17,14 @@ from mmcli.artifacts.formats import manifest
 from mmcli.artifacts.io import html
 from mmcli.errors import ArtifactError, MediaError, MissingError
 from mmcli.evaluation.judge import verdict
-from mmcli.evaluation.report import marks, plots
+from mmcli.evaluation.metrics import tasks
+from mmcli.evaluation.report import marks, plots, retrieval
 from mmcli.media import MediaOptions, TextClip, open_clip
 from mmcli.media.embed import data_uri
 
 MOST_ROWS = 200
 LONGEST_NAME = 80
 LEAST_GAP = 0.01  # logits that the shares of an item miss before a reader is told
-CHIPS = {
-    "classify": ("accuracy", "balanced_accuracy", "f1_macro", "ece"),
-    "multilabel": ("f1_samples", "f1_macro", "exact_match", "average_precision_macro"),
-    "regress": ("mae", "r2", "pearson", "acc2_nonnegative"),
-}
-WORDS = {
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "r2": "R²",
-    "ece": "calibration error",
-    "auroc": "AUROC",
-    "auroc_macro": "AUROC",
-    "average_precision_macro": "average precision",
-    "brier": "Brier score",
-    "f1": "F1",
-    "f1_samples": "F1 by item",
-    "mrr": "mean reciprocal rank",
-    "ndcg@1": "NDCG@1",
-    "ndcg@5": "NDCG@5",
-    "ndcg@10": "NDCG@10",
-    "map": "mean average precision",
-    "pearson": "Pearson correlation",
-    "spearman": "Spearman correlation",
-    "acc7": "Acc-7",
-    "acc2_nonnegative": "Acc-2 (negative or not)",
-    "acc2_positive": "Acc-2 (negative or positive)",
-}
 CURVES = ("robustness",)
 EXPLAINED = {
     "classify": "What spoke for the prediction is blue, what spoke against it red; beside each modality stands the sum"
@@ -70,9 +44,8 @@ def render(report: dict[str, Any], media: Media | None = None) -> str:
 
 
 def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
-    searched = report["task"] == "retrieval"
-    head, cut, rest = report["verdict"]["text"].partition("; ")
-    head += "." if cut else ""
+    searched = report["task"] == tasks.RETRIEVAL
+    head, rest = _said(report)
     emap = report["verdict"].get("emap")
     items = sorted(report["items"], key=lambda item: -item["loss"])
     each = (report.get("modalities") or {}).get("each", {})
@@ -114,8 +87,8 @@ def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
         "signed": signed,
         "bounds": bounds,
         "lowest": lambda interval: "" if interval is None else interval[0],
-        "words": words,
-        "chance": chance,
+        "words": tasks.title,
+        "chance": verdict.chance,
         "shown": lambda value: short(shown(value)),
         "short": short,
         "forest": marks.forest,
@@ -162,21 +135,16 @@ def bounds(interval: Any, plus: bool = False) -> str:
     return f"{form(interval[0])} to {form(interval[1])}"
 
 
-def chance(p: float) -> str:
-    """A p-value.
-
-    >>> chance(0.04213), chance(1e-9)
-    ('0.042', 'below 0.001')
-    """
-    return "below 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def words(name: str) -> str:
-    """The name of a figure for people; of a search its direction stands before it."""
-    way, slash, rest = str(name).rpartition("/")
-    if slash:
-        return f"{way}: {words(rest)}"
-    return WORDS.get(name, str(name).replace("_", " ").replace("f1", "F1"))
+def _said(report: dict[str, Any]) -> tuple[str, str]:
+    """What the verdict says first, and the rest of it."""
+    judged = report["verdict"]
+    if report["task"] == tasks.RETRIEVAL:
+        first, *others = retrieval.clauses(report)
+    elif judged["compared"]:
+        first, *others = verdict.clauses(judged, report["task"])
+    else:
+        return judged["text"], ""
+    return f"{first}.", "; ".join(others) + "." if others else ""
 
 
 def shown(value: Any) -> str:
@@ -206,29 +174,28 @@ def short(text: Any) -> str:
 
 
 def _chips(report: dict[str, Any]) -> list[dict[str, str]]:
+    """The figures at the head; those of a search in both directions."""
     chips = []
-    names = CHIPS.get(report["task"])
-    if names is None:  # a search: both directions, which are named after the modalities
-        ends = ("/hit_rate@1", "/median_rank")
-        names = tuple(name for name in report["metrics"] if name.endswith(ends))
-    for name in names:
-        entry = report["metrics"].get(name)
-        if entry and entry["value"] is not None:
-            value = f"{entry['value']:g}" if name.endswith("median_rank") else f"{entry['value']:.3f}"
-            chips.append({"name": words(name), "value": value, "interval": bounds(entry["interval"])})
+    ways = [f"{way}/" for way in report["curves"]["hit_rate"]] if report["task"] == tasks.RETRIEVAL else [""]
+    for way in ways:
+        for figure in tasks.at_the_head(report["task"]):
+            entry = report["metrics"].get(way + figure.name)
+            if entry and entry["value"] is not None:
+                value, interval = figure.text(entry["value"]), bounds(entry["interval"])
+                chips.append({"name": tasks.title(way + figure.name), "value": value, "interval": interval})
     return chips
 
 
-def _clean(found: dict[str, Any]) -> str:
-    if found["clean"]:
+def _clean(integrity: dict[str, Any]) -> str:
+    if integrity["clean"]:
         return "No item and no group is on both sides of a split."
-    duplicates, groups = found["duplicates"]["between_splits"], found["group_leaks"]["groups"]
+    duplicates, groups = integrity["duplicates"]["between_splits"], integrity["group_leaks"]["groups"]
     return f"Not clean: {duplicates} item(s) and {groups} group(s) are on both sides of a split."
 
 
 def _class_columns(report: dict[str, Any]) -> list[str]:
     first: dict[str, Any] = next(iter((report.get("per_class") or {}).values()), {})
-    return [c for c in ("precision", "recall", "f1", "auroc", "average_precision") if c in first]
+    return [figure.name for figure in tasks.FIGURES[report["task"]] if figure.by_class and figure.name in first]
 
 
 def _scale(entries: list[dict[str, Any]]) -> tuple[float, float]:
@@ -240,26 +207,26 @@ def _scale(entries: list[dict[str, Any]]) -> tuple[float, float]:
 
 
 def _card(item: dict[str, Any], report: dict[str, Any], media: Mapping[str, str]) -> dict[str, Any]:
-    found = item["explanation"]
-    gap = found.get("gap") or 0.0
+    explanation = item["explanation"]
+    gap = explanation.get("gap") or 0.0
     parts = []
     for name in item["present"]:
-        part = found["modalities"].get(name)
-        share = found["share"].get(name)
+        part = explanation["modalities"].get(name)
+        share = explanation["share"].get(name)
         body = _body(part or {}, media.get(name))
         if body:
             parts.append({"name": name, "share": share, "body": body})
-    chance = None
+    given = None
     if report["task"] == "classify" and "probabilities" in item:
-        chance = f"{100 * item['probabilities'][report['classes'].index(item['label'])]:.1f} %"
+        given = f"{100 * item['probabilities'][report['classes'].index(item['label'])]:.1f} %"
     return {
         "id": short(item["id"]),
         "group": short(item["group"] or ""),
         "label": short(shown(item["label"])),
         "prediction": short(shown(item["prediction"])),
-        "chance": chance,
+        "chance": given,
         "right": item.get("correct") is True,
-        "toward": short(found["toward"]) if report["task"] == "multilabel" and "toward" in found else None,
+        "toward": short(explanation["toward"]) if report["task"] == "multilabel" and "toward" in explanation else None,
         "parts": parts,
         "gap": f"{abs(gap):.2g} too {'much' if gap > 0 else 'little'}" if abs(gap) >= LEAST_GAP else None,
         "missing": [name for name in report["modalities"]["each"] if name not in item["present"]],
@@ -309,9 +276,9 @@ def gather(path: Path | str, report: dict[str, Any]) -> tuple[dict[str, dict[str
     ``path`` is a manifest with the raw media (``audio``, ``image``, ``video``, ``text``, ``text_value``), relative to
     its folder. A video shows as its sound. Raises :class:`ArtifactError` for a manifest that knows none of the items.
     """
-    found = manifest.load(path)
+    listed = manifest.load(path)
     wanted = {item["id"] for item in report["items"] if "explanation" in item}
-    rows = [row for row in found.rows if row.id in wanted]
+    rows = [row for row in listed.rows if row.id in wanted]
     if wanted and not rows:
         raise ArtifactError("holds none of the items that are shown", source=path)
     media: dict[str, dict[str, str]] = {}
@@ -325,7 +292,7 @@ def gather(path: Path | str, report: dict[str, Any]) -> tuple[dict[str, dict[str
             if not cell or modality not in ("audio", "image", "video", "text", "text_value"):
                 continue
             try:
-                name, content = _content(found, column, cell, options)
+                name, content = _content(listed, column, cell, options)
             except (MediaError, MissingError) as error:
                 left_out.append(str(error).splitlines()[0])
                 continue
@@ -334,10 +301,10 @@ def gather(path: Path | str, report: dict[str, Any]) -> tuple[dict[str, dict[str
     return media, left_out
 
 
-def _content(found: manifest.Manifest, column: str, cell: str, options: MediaOptions) -> tuple[str, str]:
+def _content(listed: manifest.Manifest, column: str, cell: str, options: MediaOptions) -> tuple[str, str]:
     if column.startswith("text_value"):
         return "text", cell
-    path, _ = found.resolve(cell)
+    path, _ = listed.resolve(cell)
     modality = column.partition(".")[0]
     if modality == "text":
         clip = open_clip(path, "text", options=options)

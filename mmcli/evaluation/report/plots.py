@@ -15,6 +15,7 @@ import numpy as np
 
 from mmcli.artifacts.io import atomic
 from mmcli.errors import UsageError
+from mmcli.evaluation.metrics import tasks
 
 INK, BAR, RULE, WARN = "#1f2933", "#2f6f9f", "#9aa5b1", "#b4471f"
 LINES = ("#2f6f9f", "#b4471f", "#1d7a46", "#7a4fa3", "#8a6d1a", "#3f3f46")
@@ -36,20 +37,20 @@ MOST_NUMBERS, MOST_NAMES = 20, 40
 
 def available(report: dict[str, Any]) -> dict[str, Callable[[Any, dict[str, Any]], None]]:
     """Name and drawing function of every figure that this report has the numbers for; the main one first."""
-    found: dict[str, Callable[[Any, dict[str, Any]], None]] = {}
+    figures: dict[str, Callable[[Any, dict[str, Any]], None]] = {}
     if report.get("confusion"):
-        found["confusion"] = confusion
+        figures["confusion"] = confusion
     if report.get("task") == "regress" and report.get("items"):
-        found["scatter"] = scatter
+        figures["scatter"] = scatter
     if report.get("task") == "retrieval" and report.get("curves"):
-        found["hits"] = hits
+        figures["hits"] = hits
     if report.get("calibration", {}).get("bins"):
-        found["reliability"] = reliability
+        figures["reliability"] = reliability
     if report.get("per_class"):
-        found["per_class"] = per_class
+        figures["per_class"] = per_class
     if (report.get("robustness") or {}).get("curves"):
-        found["robustness"] = robustness
-    return found
+        figures["robustness"] = robustness
+    return figures
 
 
 def save(report: dict[str, Any], target: Path) -> list[Path]:
@@ -84,8 +85,8 @@ def svg(draw: Callable[[Any, dict[str, Any]], None], report: dict[str, Any]) -> 
     text = io.StringIO()
     with _figure(draw, report) as figure:
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    found = text.getvalue()
-    return found[found.index("<svg") :]
+    drawn = text.getvalue()
+    return drawn[drawn.index("<svg") :]
 
 
 def _save(draw: Callable[[Any, dict[str, Any]], None], report: dict[str, Any], path: Path) -> None:
@@ -234,7 +235,7 @@ def robustness(figure: Any, report: dict[str, Any]) -> None:
         panel.set_title(titles.get(kind, kind))
         panel.legend(frameon=False, fontsize=8)
     primary = report["robustness"]["primary"]
-    panels[0].set_ylabel("MAE" if primary == "mae" else primary.replace("_", " "))
+    panels[0].set_ylabel(tasks.title(primary))
 
 
 def hits(figure: Any, report: dict[str, Any]) -> None:
@@ -254,8 +255,7 @@ def hits(figure: Any, report: dict[str, Any]) -> None:
 
 def _title(report: dict[str, Any], name: str) -> str:
     entry = report["metrics"][name]
-    label = "MAE" if name == "mae" else name
-    text = f"{report['split']}: {label} {entry['value']:.3f}"
+    text = f"{report['split']}: {tasks.title(name)} {entry['value']:.3f}"
     if entry.get("interval"):
         text += f" [{entry['interval'][0]:.3f}, {entry['interval'][1]:.3f}]"
     return f"{text}, n = {entry['n']}"

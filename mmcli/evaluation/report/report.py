@@ -13,9 +13,8 @@ from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, MismatchError, UsageError
 from mmcli.evaluation.intervals import interval
-from mmcli.evaluation.judge import explanation, integrity, outcome, robustness, verdict
-from mmcli.evaluation.judge.outcome import PRIMARY, Outcome, outcome_of, truth_of
-from mmcli.evaluation.metrics import classification
+from mmcli.evaluation.judge import explanation, integrity, robustness, verdict
+from mmcli.evaluation.judge.outcome import Outcome, outcome_of, truth_of, worst
 from mmcli.evaluation.model import Indices, Model
 
 NOT_COMPARED = "not compared: no other model was given (--against) or kept in the checkpoint (train --fusion auto)"
@@ -49,9 +48,9 @@ def evaluate(
         integrity.refuse(checked, "data set")
     wanted = chosen_rows(dataset, request.split)
     truth, rows = truth_of(dataset, wanted, model.task, model.classes)
-    found = outcome_of(model.predict, dataset, rows, truth, model.task, model.classes)
+    outcome = outcome_of(model.predict, dataset, rows, truth, model.task, model.classes)
     groups = groups_of(dataset, rows)
-    figures = found.metrics(groups, request.intervals)
+    figures = outcome.metrics(groups, request.intervals)
     notes = []
     if len(rows) < len(wanted):
         notes.append(f"{len(wanted) - len(rows)} of {len(wanted)} items have no label and are left out")
@@ -68,15 +67,15 @@ def evaluate(
     report: dict[str, Any] = {
         "task": model.task,
         "split": request.split,
-        "classes": found.classes,
+        "classes": outcome.classes,
         "metrics": {name: entry for name, entry in figures.items() if "/" not in name},
-        "per_class": per_class(figures, found.classes),
-        "baselines": baselines(dataset, found, model),
-        "slices": outcome.worst(dataset, rows, found, config=request.intervals),
-        "items": items_of(dataset, rows, found),
+        "per_class": per_class(figures, outcome.classes),
+        "baselines": baselines(dataset, outcome, model),
+        "slices": worst(dataset, rows, outcome, config=request.intervals),
+        "items": items_of(dataset, rows, outcome),
         "integrity": checked,
         "config": {
-            "primary": PRIMARY[model.task],
+            "primary": outcome.primary,
             "intervals": provenance.config_dict(request.intervals),
             "explain": request.explain,
         },
@@ -86,19 +85,18 @@ def evaluate(
         "notes": notes,
     }
     report["config_sha256"] = provenance.config_sha256(report["config"])
-    if model.task == "classify" and found.table is not None:
-        names = found.classes or []
-        counts = classification.confusion(found.truth, found.guess, len(names))
-        report["confusion"] = {"classes": names, "counts": counts.tolist()}
-        report["calibration"] = {"bins": classification.reliability(found.truth, found.table)}
-    understanding = explanation.Explained(model, dataset, rows, found, groups, request.intervals)
+    if model.task == "classify" and outcome.table is not None:
+        names = outcome.classes or []
+        report["confusion"] = {"classes": names, "counts": outcome.confusion().tolist()}
+        report["calibration"] = {"bins": outcome.reliability()}
+    understanding = explanation.Explained(model, dataset, rows, outcome, groups, request.intervals)
     report["modalities"] = understanding.modalities(report["items"], notes)
     understanding.inputs(report["items"], request.explain)
-    report["verdict"] = judged(model, dataset, rows, found, opponents, understanding.emap(), groups, request)
+    report["verdict"] = judged(model, dataset, rows, outcome, opponents, understanding.emap(), groups, request)
     if request.robustness:
-        report["robustness"] = robustness.curves(model, dataset, rows, found, request.intervals)
+        report["robustness"] = robustness.curves(model, dataset, rows, outcome, request.intervals)
         val = None if request.split in ("val", "all") else outcome_on(model, dataset, dataset.rows("val"))
-        if (scaled := robustness.temperature(val, found)) is not None:
+        if (scaled := robustness.temperature(val, outcome)) is not None:
             report["robustness"]["temperature"] = scaled
     if request.timings:
         report["cost"] = robustness.cost(model, dataset, rows)
@@ -111,7 +109,7 @@ def judged(
     model: Model,
     dataset: Dataset,
     rows: Indices,
-    found: Outcome,
+    outcome: Outcome,
     opponents: Sequence[Model],
     emap: dict[str, Any] | None,
     groups: NDArray[np.str_] | None,
@@ -129,12 +127,14 @@ def judged(
             raise MismatchError("is for another task or other classes than the model", source=other.name)
         reads = list(other.modalities or dataset.modalities)
         kind = kind_of_opponent(other, model, dataset)
-        answers = outcome_of(other.predict, dataset, rows, found.truth, model.task, model.classes)
+        answers = outcome_of(other.predict, dataset, rows, outcome.truth, model.task, model.classes)
         chooses = outcome_on(other, dataset, val)
         rivals.append(verdict.Opponent(other.name, kind, tuple(reads), answers, chooses))
     own = outcome_on(model, dataset, val)
     reads = list(model.modalities or dataset.modalities)
-    return verdict.verdict(found, rivals, modalities=reads, val=own, emap=emap, groups=groups, config=request.intervals)
+    return verdict.verdict(
+        outcome, rivals, modalities=reads, val=own, emap=emap, groups=groups, config=request.intervals
+    )
 
 
 def kind_of_opponent(other: Model, model: Model, dataset: Dataset) -> str:
@@ -199,37 +199,37 @@ def per_class(figures: dict[str, dict[str, Any]], classes: list[str] | None) -> 
     return gathered
 
 
-def baselines(dataset: Dataset, found: Outcome, model: Model) -> dict[str, Any]:
+def baselines(dataset: Dataset, outcome: Outcome, model: Model) -> dict[str, Any]:
     """What guessing without looking would reach: always the training split's commonest class, or its mean."""
     seen = explanation.training_labels(dataset, model.task, model.classes)
     if seen is None or model.task == "multilabel":
         return {}
     if model.task == "regress":
-        guess = np.full(len(found.truth), float(seen.mean()))
-        return {"mean": {"value": float(seen.mean()), "mae": float(np.abs(found.truth - guess).mean())}}
-    commonest = int(np.bincount(seen, minlength=len(found.classes or [])).argmax())
-    share = float((found.truth == commonest).mean())
-    return {"commonest_class": {"class": (found.classes or [])[commonest], "accuracy": share}}
+        guess = np.full(len(outcome.truth), float(seen.mean()))
+        return {"mean": {"value": float(seen.mean()), "mae": float(np.abs(outcome.truth - guess).mean())}}
+    commonest = int(np.bincount(seen, minlength=len(outcome.classes or [])).argmax())
+    share = float((outcome.truth == commonest).mean())
+    return {"commonest_class": {"class": (outcome.classes or [])[commonest], "accuracy": share}}
 
 
-def items_of(dataset: Dataset, rows: Indices, found: Outcome) -> list[dict[str, Any]]:
+def items_of(dataset: Dataset, rows: Indices, outcome: Outcome) -> list[dict[str, Any]]:
     """One object per item: id, group, which modalities were present, label, prediction, probabilities, loss."""
-    losses = found.losses()
+    losses = outcome.losses()
     items = []
     for k, row in enumerate(rows):
         item: dict[str, Any] = {
             "id": str(dataset.id[row]),
             "group": str(dataset.group[row]) or None,
             "present": [name for name in dataset.modalities if dataset.streams[name].present[row]],
-            "label": found.named(found.truth, k),
-            "prediction": found.named(found.guess, k),
+            "label": outcome.named(outcome.truth, k),
+            "prediction": outcome.named(outcome.guess, k),
             "loss": float(losses[k]),
         }
-        if found.table is not None:
+        if outcome.table is not None:
             # Six digits: enough to tell, and the same from one machine's last bit to the next.
-            item["probabilities"] = [round(float(p), 6) for p in found.table[k]]
-        if found.task != "regress":
-            item["correct"] = bool(np.array_equal(found.truth[k], found.guess[k]))
+            item["probabilities"] = [round(float(p), 6) for p in outcome.table[k]]
+        if outcome.task != "regress":
+            item["correct"] = bool(np.array_equal(outcome.truth[k], outcome.guess[k]))
         items.append(item)
     return items
 

@@ -25,8 +25,6 @@ from mmcli.evaluation.report.report import Request, chosen_rows, few_groups, gro
 Array = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
-TASK = "retrieval"
-PRIMARY = "mrr"  # the mean of both directions
 PAIR, LABEL = "pair", "label"
 RELEVANT = (PAIR, LABEL)
 MOST_PLACES = 50  # of the curve of hits
@@ -34,11 +32,11 @@ FEWEST = 2  # items to search among
 
 
 @dataclass(frozen=True, eq=False)
-class Searched:
+class Searches:
     """The items searched and both directions, by name (``image to text``)."""
 
     rows: Indices
-    directions: dict[str, ranking.Found]
+    directions: dict[str, ranking.Search]
     chances: dict[int, float]  # that a random order has a relevant candidate among the first k
 
 
@@ -72,28 +70,28 @@ def evaluate(
         notes.append("the splits are not clean: see integrity")
     vectors = {name: space.vectors[name][kept] for name in names}
     rows = wanted[kept]
-    found = search(vectors, names, _same(dataset, rows) if relevant == LABEL else None, rows)
+    searched = search(vectors, names, _same(dataset, rows) if relevant == LABEL else None, rows)
     groups = groups_of(dataset, rows)
     notes += few_groups(groups, request.intervals)
     metrics = {
         f"{way}/{name}": entry
-        for way, each in found.directions.items()
+        for way, each in searched.directions.items()
         for name, entry in ranking.measured(each, groups=groups, config=request.intervals).items()
     }
     config = {
-        "primary": PRIMARY,
+        "primary": ranking.PRIMARY,
         "intervals": provenance.config_dict(request.intervals),
         "retrieve": list(names),
         "relevant": relevant,
         "space": space.name,
     }
     content: dict[str, Any] = {
-        "task": TASK,
+        "task": ranking.TASK,
         "split": request.split,
         "metrics": metrics,
-        "baselines": {"chance": {f"hit_rate@{k}": found.chances[k] for k in ranking.KS if k in found.chances}},
-        "curves": curves(found),
-        "items": items_of(dataset, found),
+        "baselines": {"chance": {f"hit_rate@{k}": searched.chances[k] for k in ranking.KS if k in searched.chances}},
+        "curves": curves(searched),
+        "items": items_of(dataset, searched),
         "integrity": checked,
         "config": config,
         "config_sha256": provenance.config_sha256(config),
@@ -101,8 +99,9 @@ def evaluate(
         "inputs": list(request.inputs),
         "model": {"name": model or f"{names[0]} and {names[1]}", "modalities": list(names), "space": space.name},
         "notes": notes,
-        "verdict": {"text": sentence(metrics, names, found, relevant), "compared": False, "candidates": len(rows)},
     }
+    text = "; ".join(clauses(content)) + "."
+    content["verdict"] = {"text": text, "compared": False, "candidates": len(rows)}
     if request.reproduce:
         content["reproduce"] = request.reproduce
     return content
@@ -159,7 +158,7 @@ def _same(dataset: Dataset, rows: Indices) -> ranking.Related:
     return lambda some: (label[some][:, None] == label[None]).astype(np.float64)
 
 
-def search(vectors: dict[str, Array], names: tuple[str, str], same: ranking.Related | None, rows: Indices) -> Searched:
+def search(vectors: dict[str, Array], names: tuple[str, str], same: ranking.Related | None, rows: Indices) -> Searches:
     """Both directions among the given vectors; ``same`` None: the item itself is relevant."""
     count = len(rows)
     related = same or (lambda some: (some[:, None] == np.arange(count)[None]).astype(np.float64))
@@ -167,7 +166,7 @@ def search(vectors: dict[str, Array], names: tuple[str, str], same: ranking.Rela
     directions = {f"{a} to {b}": ranking.search(vectors[a], vectors[b], related) for a, b in ways}
     relevant = np.concatenate([related(np.array([i])).sum(axis=1) for i in range(count)])
     chances = {k: chance(relevant, count, k) for k in range(1, min(MOST_PLACES, count) + 1)}
-    return Searched(rows, directions, chances)
+    return Searches(rows, directions, chances)
 
 
 def chance(relevant: Array, candidates: int, k: int) -> float:
@@ -182,29 +181,31 @@ def chance(relevant: Array, candidates: int, k: int) -> float:
     return float((1 - misses).mean())
 
 
-def curves(found: Searched) -> dict[str, Any]:
+def curves(searched: Searches) -> dict[str, Any]:
     """The share of queries with a relevant candidate among the first k, for each direction, and by chance."""
-    places = list(found.chances)
+    places = list(searched.chances)
     return {
         "places": places,
-        "hit_rate": {name: [float((d.rank <= k).mean()) for k in places] for name, d in found.directions.items()},
-        "chance": [found.chances[k] for k in places],
+        "hit_rate": {name: [float((d.rank <= k).mean()) for k in places] for name, d in searched.directions.items()},
+        "chance": [searched.chances[k] for k in places],
     }
 
 
-def items_of(dataset: Dataset, found: Searched) -> list[dict[str, Any]]:
+def items_of(dataset: Dataset, searched: Searches) -> list[dict[str, Any]]:
     """One object per item: the rank of what it looks for and what it finds first, by direction."""
     items = []
-    reciprocal = np.mean([1 / d.rank for d in found.directions.values()], axis=0)
-    for k, row in enumerate(found.rows):
+    reciprocal = np.mean([1 / d.rank for d in searched.directions.values()], axis=0)
+    for k, row in enumerate(searched.rows):
         items.append(
             {
                 "id": str(dataset.id[row]),
                 "group": str(dataset.group[row]) or None,
                 "present": [name for name in dataset.modalities if dataset.streams[name].present[row]],
                 "label": _label(dataset, int(row)),
-                "prediction": {name: str(dataset.id[found.rows[d.top[k]]]) for name, d in found.directions.items()},
-                "ranks": {name: int(d.rank[k]) for name, d in found.directions.items()},
+                "prediction": {
+                    name: str(dataset.id[searched.rows[d.top[k]]]) for name, d in searched.directions.items()
+                },
+                "ranks": {name: int(d.rank[k]) for name, d in searched.directions.items()},
                 "loss": float(1 - reciprocal[k]),
             }
         )
@@ -222,28 +223,28 @@ def _label(dataset: Dataset, row: int) -> Any:
     return str(value) or None
 
 
-def sentence(metrics: dict[str, Any], names: tuple[str, str], found: Searched, relevant: str) -> str:
-    """The search in plain words, with what chance would reach."""
-    k = max(k for k in ranking.KS if k in found.chances)
+def clauses(report: dict[str, Any]) -> list[str]:
+    """The search in plain words, with what chance would reach, one clause for each thing that is said."""
+    chances = dict(zip(report["curves"]["places"], report["curves"]["chance"], strict=True))
+    k = max(k for k in ranking.KS if k in chances)
 
     def share(way: str, at: int) -> str:
-        entry = metrics[f"{way}/hit_rate@{at}"]
+        entry = report["metrics"][f"{way}/hit_rate@{at}"]
         low, high = (100 * bound for bound in entry["interval"])
         return f"{100 * entry['value']:.1f} % ({low:.1f} to {high:.1f})"
 
-    (a, b), (there, back) = names, found.directions
-    of_label = "" if relevant == PAIR else " of its label"
-    its = "its " if relevant == PAIR else ""
-    text = f"Among {len(found.rows)} items, {a} finds {its}{b}{of_label} first in {share(there, 1)}"
-    text += f" and {b} {its or 'finds '}{a} in {share(back, 1)}, by chance {100 * found.chances[1]:.1f} %"
+    (a, b), (there, back) = report["model"]["modalities"], report["curves"]["hit_rate"]
+    of_itself = report["config"]["relevant"] == PAIR
+    its, of_label = ("its ", "") if of_itself else ("", " of its label")
+    text = f"Among {len(report['items'])} items, {a} finds {its}{b}{of_label} first in {share(there, 1)}"
+    said = [f"{text} and {b} {its or 'finds '}{a} in {share(back, 1)}, by chance {100 * chances[1]:.1f} %"]
     if k > 1:
-        text += (
-            f"; among the first {k} in {share(there, k)} and {share(back, k)}, by chance {100 * found.chances[k]:.1f} %"
-        )
-    unsure = [way for way in (there, back) if metrics[f"{way}/hit_rate@{k}"]["interval"][0] <= found.chances[k]]
-    if unsure:
-        text += f"; no more than chance is shown for {' and '.join(unsure)}"
-    return text + "."
+        text = f"among the first {k} in {share(there, k)} and {share(back, k)}"
+        said.append(f"{text}, by chance {100 * chances[k]:.1f} %")
+    lows = {way: report["metrics"][f"{way}/hit_rate@{k}"]["interval"][0] for way in (there, back)}
+    if unsure := [way for way, low in lows.items() if low <= chances[k]]:
+        said.append(f"no more than chance is shown for {' and '.join(unsure)}")
+    return said
 
 
 def predictions_table(report: dict[str, Any]) -> tuple[list[str], list[list[object]]]:

@@ -12,16 +12,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _features, _sound, _spectrum
-from mmcli.extractors._features import features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
+from mmcli.extractors import base, spectrum
+from mmcli.extractors.base import AudioClip, Features, features
+from mmcli.extractors.sound import Sound, SoundConfig, prepare
 
 LONG = "two-pass"  # the tuning is estimated first
 KIND = "sequence"
@@ -35,10 +31,10 @@ _TINY = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
-class Config(_sound.SoundConfig):
+class Config(SoundConfig):
     """Window, hop and tuning of the chroma."""
 
-    sample_rate: _spectrum.Rate = 22_050  # Hz, 1,000 to 192,000; "native": the rate of each file
+    sample_rate: spectrum.Rate = 22_050  # Hz, 1,000 to 192,000; "native": the rate of each file
     window_s: float = 0.09  # seconds, 0.01 to 2: long enough to part semitones
     hop_s: float = 0.02  # seconds, 0.0005 to 2
     kind: str = "stft"  # stft; cqt (constant-Q) and cens (smoothed over 41 frames) are held whole, up to WHOLE_S
@@ -46,52 +42,51 @@ class Config(_sound.SoundConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _features.one_of(self, "kind", ("stft", "cqt", "cens"))
-        _features.within(self, window_s=(0.01, 2.0), hop_s=(0.0005, 2.0))
+        base.one_of(self, "kind", ("stft", "cqt", "cens"))
+        base.within(self, window_s=(0.01, 2.0), hop_s=(0.0005, 2.0))
         if self.tuning is not None:
-            _features.within(self, tuning=(-0.5, 0.5))
+            base.within(self, tuning=(-0.5, 0.5))
 
 
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """The chroma of a clip, float32 (frames, 12), in [0, 1].
 
-    >>> from mmcli.media.clips import AudioClip
     >>> tone = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050).astype(np.float32)
     >>> CLASSES[extract(AudioClip.from_array(tone, 22050)).values.mean(axis=0).argmax()]
     'A'
     """
-    sound = _sound.prepare(clip, config)
+    sound = prepare(clip, config)
     clock = sound.clock(config.window_s, config.hop_s)
     if config.kind != "stft":
         values = _constant_q(sound, config, clock, clip.name)
         return features(clip, values, clock.times(len(values)), config, kind=KIND, columns=CLASSES, **clock.meta)
 
     def powers() -> Iterator[np.ndarray]:
-        return _spectrum.powers(sound.blocks(), clock)
+        return spectrum.powers(sound.blocks(), clock)
 
     tuning, again = (config.tuning, powers()) if config.tuning is not None else _tuned(powers, clock)
     filters = chroma_filters(clock.rate, clock.n_fft, tuning)
-    values = _spectrum.gather((_scaled(p @ filters) for p in again), clock.frames_of(sound.duration_s))
+    values = spectrum.gather((_scaled(p @ filters) for p in again), clock.frames_of(sound.duration_s))
     return features(clip, values, clock.times(len(values)), config, kind=KIND, columns=CLASSES, **clock.meta)
 
 
-def _constant_q(sound: _sound.Sound, config: Config, clock: _spectrum.Clock, name: str) -> np.ndarray:
+def _constant_q(sound: Sound, config: Config, clock: spectrum.Clock, name: str) -> np.ndarray:
     """The chroma of a constant-Q transform, by librosa."""
     import librosa
 
     call = librosa.feature.chroma_cqt if config.kind == "cqt" else librosa.feature.chroma_cens
     samples = sound.whole(name, WHOLE_S)
-    found: np.ndarray = call(y=samples, sr=sound.rate, hop_length=clock.hop, tuning=config.tuning).T
-    return found
+    chroma: np.ndarray = call(y=samples, sr=sound.rate, hop_length=clock.hop, tuning=config.tuning).T
+    return chroma
 
 
-def _tuned(powers: Callable[[], Iterable[np.ndarray]], clock: _spectrum.Clock) -> tuple[float, Iterator[np.ndarray]]:
+def _tuned(powers: Callable[[], Iterable[np.ndarray]], clock: spectrum.Clock) -> tuple[float, Iterator[np.ndarray]]:
     """The tuning of a clip, and its spectra again."""
-    found: list[tuple[np.ndarray, np.ndarray]] = []
+    maxima: list[tuple[np.ndarray, np.ndarray]] = []
     kept: list[np.ndarray] | None = []
     frames = 0
     for power in powers():
-        found.append(peaks(power, clock.rate, clock.n_fft))
+        maxima.append(peaks(power, clock.rate, clock.n_fft))
         frames += len(power)
         if kept is not None:
             kept.append(power)
@@ -99,7 +94,7 @@ def _tuned(powers: Callable[[], Iterable[np.ndarray]], clock: _spectrum.Clock) -
                 kept = None
         if frames * clock.hop > TUNING_S * clock.rate:
             break
-    pitches, heights = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    pitches, heights = (np.concatenate(parts) for parts in zip(*maxima, strict=True))
     return tuning_of(pitches[heights >= np.median(heights)] if len(heights) else pitches), iter(
         powers() if kept is None else kept
     )
@@ -146,9 +141,9 @@ def chroma_filters(rate: int, n_fft: int, tuning: float) -> np.ndarray:
     weights /= np.sqrt((weights**2).sum(axis=0))
     weights *= np.exp(-0.5 * ((position / 12 - 5.0) / 2.0) ** 2)  # centred on the fifth octave
     weights = np.roll(weights, -3, axis=0)[:, : 1 + n_fft // 2]  # from A to C
-    found = np.ascontiguousarray(weights.T, dtype=np.float32)
-    found.flags.writeable = False
-    return found
+    filters = np.ascontiguousarray(weights.T, dtype=np.float32)
+    filters.flags.writeable = False
+    return filters
 
 
 def _scaled(raw: np.ndarray) -> np.ndarray:

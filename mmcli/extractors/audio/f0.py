@@ -10,17 +10,13 @@ Reference: A. de Cheveigné and H. Kawahara, YIN, a fundamental frequency estima
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
-from mmcli.extractors import _features, _sound, _spectrum
-from mmcli.extractors._features import features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
+from mmcli.extractors import base, spectrum
+from mmcli.extractors.base import AudioClip, Features, features
+from mmcli.extractors.sound import SoundConfig, prepare
 
 LONG = "streams"
 KIND = "sequence"
@@ -31,7 +27,7 @@ _TINY = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
-class Config(_sound.SoundConfig):
+class Config(SoundConfig):
     """Range and threshold."""
 
     window_s: float = 0.064  # seconds, 0.005 to 1: two periods of the lowest pitch at least
@@ -42,19 +38,18 @@ class Config(_sound.SoundConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _features.within(self, window_s=(0.005, 1.0), hop_s=(0.0005, 1.0), low_hz=(10.0, 4_000.0))
-        _features.within(self, high_hz=(max(20.0, self.low_hz + 1.0), 20_000.0), threshold=(0.001, 1.0))
+        base.within(self, window_s=(0.005, 1.0), hop_s=(0.0005, 1.0), low_hz=(10.0, 4_000.0))
+        base.within(self, high_hz=(max(20.0, self.low_hz + 1.0), 20_000.0), threshold=(0.001, 1.0))
 
 
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """Pitch and aperiodicity of a clip, float32 (frames, 2).
 
-    >>> from mmcli.media.clips import AudioClip
     >>> tone = np.sin(2 * np.pi * 220 * np.arange(16000) / 16000).astype(np.float32)
     >>> round(float(extract(AudioClip.from_array(tone, 16000)).values[50, 0]))
     220
     """
-    sound = _sound.prepare(clip, config)
+    sound = prepare(clip, config)
     clock = sound.clock(config.window_s, config.hop_s)
     shortest, longest = (
         int(clock.rate // config.high_hz),
@@ -67,30 +62,30 @@ def extract(clip: AudioClip, config: Config = Config()) -> Features:
             hint="widen f0.window_s, or raise f0.low_hz",
         )
     parts = (
-        _pitches(found, shortest, longest, config.threshold, clock.rate)
-        for found in _spectrum.frames(sound.blocks(), clock.window, clock.hop, group=128)
+        _pitches(group, shortest, longest, config.threshold, clock.rate)
+        for group in spectrum.frames(sound.blocks(), clock.window, clock.hop, group=128)
     )
-    values = _spectrum.gather(parts, clock.frames_of(sound.duration_s))
+    values = spectrum.gather(parts, clock.frames_of(sound.duration_s))
     columns = ["f0", "aperiodicity"]
     return features(clip, values, clock.times(len(values)), config, kind=KIND, columns=columns, **clock.meta)
 
 
 def _pitches(frames: np.ndarray, shortest: int, longest: int, threshold: float, rate: int) -> np.ndarray:
-    found = differences(frames, shortest, longest)
-    inner = found[:, 1:-1]
-    bend = found[:, 2:] + found[:, :-2] - 2 * inner
-    slope = (found[:, 2:] - found[:, :-2]) / 2
-    shift = np.zeros_like(found)
+    aperiodicity = differences(frames, shortest, longest)
+    inner = aperiodicity[:, 1:-1]
+    bend = aperiodicity[:, 2:] + aperiodicity[:, :-2] - 2 * inner
+    slope = (aperiodicity[:, 2:] - aperiodicity[:, :-2]) / 2
+    shift = np.zeros_like(aperiodicity)
     np.divide(-slope, bend, out=shift[:, 1:-1], where=np.abs(slope) < np.abs(bend))
-    trough = np.zeros(found.shape, bool)
-    trough[:, 1:-1] = (inner < found[:, :-2]) & (inner <= found[:, 2:])
-    trough[:, 0] = found[:, 0] < found[:, 1]
-    trough[:, -1] = found[:, -1] < found[:, -2]
-    deep = trough & (found < threshold)
-    lag = np.where(deep.any(axis=1), deep.argmax(axis=1), found.argmin(axis=1))
+    trough = np.zeros(aperiodicity.shape, bool)
+    trough[:, 1:-1] = (inner < aperiodicity[:, :-2]) & (inner <= aperiodicity[:, 2:])
+    trough[:, 0] = aperiodicity[:, 0] < aperiodicity[:, 1]
+    trough[:, -1] = aperiodicity[:, -1] < aperiodicity[:, -2]
+    deep = trough & (aperiodicity < threshold)
+    lag = np.where(deep.any(axis=1), deep.argmax(axis=1), aperiodicity.argmin(axis=1))
     rows = np.arange(len(lag))
     period = shortest + lag + shift[rows, lag]
-    pitches = np.stack([rate / period, found[rows, lag]], axis=1).astype(np.float32)
+    pitches = np.stack([rate / period, aperiodicity[rows, lag]], axis=1).astype(np.float32)
     pitches[np.abs(frames).max(axis=1) <= SILENCE] = (0.0, 1.0)
     return pitches
 
@@ -99,10 +94,10 @@ def differences(frames: np.ndarray, shortest: int, longest: int) -> np.ndarray:
     """The cumulative mean normalised difference function (equation 8) for lags from ``shortest`` to ``longest``."""
     size = frames.shape[1]
     n_fft = 1 << (2 * size - 1).bit_length()
-    spectrum = np.fft.rfft(frames, n_fft, axis=1)
-    correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, n_fft, axis=1)[:, : longest + 1]
+    transform = np.fft.rfft(frames, n_fft, axis=1)
+    correlation = np.fft.irfft(transform.real**2 + transform.imag**2, n_fft, axis=1)[:, : longest + 1]
     energy = np.cumsum(frames.astype(np.float64) ** 2, axis=1)
     difference = 2 * (correlation[:, :1] - correlation[:, 1:]) - energy[:, :longest]
     mean = np.cumsum(difference, axis=1) / np.arange(1, longest + 1)
-    found: np.ndarray = difference[:, shortest - 1 : longest] / (mean[:, shortest - 1 : longest] + _TINY)
-    return found
+    normalised: np.ndarray = difference[:, shortest - 1 : longest] / (mean[:, shortest - 1 : longest] + _TINY)
+    return normalised

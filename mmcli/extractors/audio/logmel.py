@@ -8,14 +8,10 @@ the same sound gives the same values wherever it stands in a recording, and long
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _mel, _sound, _spectrum
-from mmcli.extractors._features import features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
+from mmcli.extractors import spectrum
+from mmcli.extractors.base import AudioClip, Features, features
+from mmcli.extractors.sound import MelConfig, mel_powers, prepare
 
 LONG = "streams"
 KIND = "spectrogram"
@@ -23,22 +19,21 @@ FITTED = False
 
 
 @dataclass(frozen=True)
-class Config(_mel.MelConfig):
-    """Window, hop, bands and rate: see :class:`mmcli.extractors._mel.MelConfig`."""
+class Config(MelConfig):
+    """Window, hop, bands and rate: see :class:`mmcli.extractors.sound.MelConfig`."""
 
 
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """The log-mel spectrogram of a clip, float32 (frames, bands), dB.
 
     >>> import numpy as np
-    >>> from mmcli.media.clips import AudioClip
     >>> tone = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000).astype(np.float32)
-    >>> found = extract(AudioClip.from_array(tone, 16000))
-    >>> found.values.shape, found.meta["rate_hz"], int(found.values.mean(axis=0).argmax())
+    >>> bands = extract(AudioClip.from_array(tone, 16000))
+    >>> bands.values.shape, bands.meta["rate_hz"], int(bands.values.mean(axis=0).argmax())
     ((101, 64), 100.0, 9)
     """
-    sound = _sound.prepare(clip, config)
+    sound = prepare(clip, config)
     clock = sound.clock(config.window_s, config.hop_s)
-    parts = (_spectrum.decibels(power) for power in _mel.mel_powers(sound, clock, config))
-    values = _spectrum.gather(parts, clock.frames_of(sound.duration_s))
+    parts = (spectrum.decibels(power) for power in mel_powers(sound, clock, config))
+    values = spectrum.gather(parts, clock.frames_of(sound.duration_s))
     return features(clip, values, clock.times(len(values)), config, kind=KIND, **clock.meta)

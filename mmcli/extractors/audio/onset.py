@@ -11,16 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _features, _mel, _sound, _spectrum
-from mmcli.extractors._features import features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
+from mmcli.extractors import base, spectrum
+from mmcli.extractors.base import AudioClip, Features, features
+from mmcli.extractors.sound import MelConfig, mel_powers, prepare
 
 LONG = "two-pass"  # the floor follows the loudest moment of the whole
 KIND = "sequence"
@@ -28,7 +24,7 @@ FITTED = False
 
 
 @dataclass(frozen=True)
-class Config(_mel.MelConfig):
+class Config(MelConfig):
     """The window is longer than for speech: an onset is a matter of all frequencies, low ones included."""
 
     window_s: float = 0.064  # seconds, 0.001 to 2
@@ -37,25 +33,24 @@ class Config(_mel.MelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _features.within(self, top_db=(0.0, 200.0))
+        base.within(self, top_db=(0.0, 200.0))
 
 
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """The onset strength of a clip, float32 (frames, 1).
 
-    >>> from mmcli.media.clips import AudioClip
     >>> click = np.zeros(16000, np.float32)
     >>> click[8000:8100] = 1.0
-    >>> found = extract(AudioClip.from_array(click, 16000))
-    >>> float(found.times[found.values.argmax()])
+    >>> onsets = extract(AudioClip.from_array(click, 16000))
+    >>> float(onsets.times[onsets.values.argmax()])
     0.51
     """
-    sound = _sound.prepare(clip, config)
+    sound = prepare(clip, config)
     clock = sound.clock(config.window_s, config.hop_s)
-    peak, powers = _spectrum.with_peak(lambda: _mel.mel_powers(sound, clock, config))
-    floor = _spectrum.floor_db(peak, config.top_db)
-    levels = (np.maximum(_spectrum.decibels(power), floor) for power in powers)
-    rises = _spectrum.gather(_rises(levels), clock.frames_of(sound.duration_s))
+    peak, powers = spectrum.with_peak(lambda: mel_powers(sound, clock, config))
+    floor = spectrum.floor_db(peak, config.top_db)
+    levels = (np.maximum(spectrum.decibels(power), floor) for power in powers)
+    rises = spectrum.gather(_rises(levels), clock.frames_of(sound.duration_s))
     shift = clock.n_fft // (2 * clock.hop)
     values = np.zeros((len(rises), 1), np.float32)
     values[shift:] = rises[: len(rises) - shift]

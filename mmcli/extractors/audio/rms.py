@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _features, _sound, _spectrum
-from mmcli.extractors._features import features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
+from mmcli.extractors import base, spectrum
+from mmcli.extractors.base import AudioClip, Features, features
+from mmcli.extractors.sound import SoundConfig, prepare
 
 LONG = "streams"
 KIND = "sequence"
@@ -25,7 +21,7 @@ FITTED = False
 
 
 @dataclass(frozen=True)
-class Config(_sound.SoundConfig):
+class Config(SoundConfig):
     """Window and unit."""
 
     window_s: float = 0.064  # seconds, 0.001 to 10
@@ -34,24 +30,23 @@ class Config(_sound.SoundConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _features.within(self, window_s=(0.001, 10.0), hop_s=(0.0005, 10.0))
+        base.within(self, window_s=(0.001, 10.0), hop_s=(0.0005, 10.0))
 
 
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """The root mean square of a clip over time, float32 (frames, 1).
 
-    >>> from mmcli.media.clips import AudioClip
     >>> square = np.tile([0.5, -0.5], 8000).astype(np.float32)
     >>> float(extract(AudioClip.from_array(square, 16000)).values[50, 0])
     0.5
     """
-    sound = _sound.prepare(clip, config)
+    sound = prepare(clip, config)
     clock = sound.clock(config.window_s, config.hop_s)
 
     def parts() -> Iterator[np.ndarray]:
-        for found in _spectrum.frames(sound.blocks(), clock.window, clock.hop):
-            power = (found**2).mean(axis=1, keepdims=True)
-            yield _spectrum.decibels(power) if config.decibels else np.sqrt(power)
+        for group in spectrum.frames(sound.blocks(), clock.window, clock.hop):
+            power = (group**2).mean(axis=1, keepdims=True)
+            yield spectrum.decibels(power) if config.decibels else np.sqrt(power)
 
-    values = _spectrum.gather(parts(), clock.frames_of(sound.duration_s))
+    values = spectrum.gather(parts(), clock.frames_of(sound.duration_s))
     return features(clip, values, clock.times(len(values)), config, kind=KIND, columns=["rms"], **clock.meta)

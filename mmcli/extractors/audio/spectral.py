@@ -13,17 +13,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
-from mmcli.extractors import _features, _sound, _spectrum
-from mmcli.extractors._features import features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import AudioClip
+from mmcli.extractors import base, spectrum
+from mmcli.extractors.base import AudioClip, Features, features
+from mmcli.extractors.sound import Sound, SoundConfig, prepare
 
 LONG = "streams"
 KIND = "sequence"
@@ -36,7 +32,7 @@ _CONTRAST = slice(4, 5 + OCTAVES)
 
 
 @dataclass(frozen=True)
-class Config(_sound.SoundConfig):
+class Config(SoundConfig):
     """Window and the thresholds of the measures."""
 
     window_s: float = 0.064  # seconds, 0.005 to 2
@@ -47,37 +43,34 @@ class Config(_sound.SoundConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _features.within(self, window_s=(0.005, 2.0), hop_s=(0.0005, 2.0), roll=(0.01, 0.99), quantile=(0.001, 0.5))
-        _features.within(self, low_hz=(10.0, 5_000.0))
+        base.within(self, window_s=(0.005, 2.0), hop_s=(0.0005, 2.0), roll=(0.01, 0.99), quantile=(0.001, 0.5))
+        base.within(self, low_hz=(10.0, 5_000.0))
 
 
 def extract(clip: AudioClip, config: Config = Config()) -> Features:
     """The measures of a clip, float32 (frames, 12).
 
-    >>> from mmcli.media.clips import AudioClip
     >>> tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000).astype(np.float32)
     >>> round(float(extract(AudioClip.from_array(tone, 16000)).values[50, 0]))
     1000
     """
-    sound = _sound.prepare(clip, config)
+    sound = prepare(clip, config)
     clock = sound.clock(config.window_s, config.hop_s)
     bands = _bands(clock, config)
     expected = clock.frames_of(sound.duration_s)
-    found = _spectrum.gather(_shapes(sound, clock, config, bands), expected)
-    values, valleys = found[:, : len(COLUMNS)].copy(), found[:, len(COLUMNS) :]
+    shapes = spectrum.gather(_shapes(sound, clock, config, bands), expected)
+    values, valleys = shapes[:, : len(COLUMNS)].copy(), shapes[:, len(COLUMNS) :]
     values[:, _CONTRAST] = _relative(values[:, _CONTRAST]) - _relative(valleys)
-    crossings = _spectrum.gather(
-        (_crossings(f) for f in _spectrum.frames(sound.blocks(), clock.window, clock.hop, pad="edge")), expected
+    crossings = spectrum.gather(
+        (_crossings(f) for f in spectrum.frames(sound.blocks(), clock.window, clock.hop, pad="edge")), expected
     )
     values[:, -1] = _fitted(crossings, len(values))
     return features(clip, values, clock.times(len(values)), config, kind=KIND, columns=COLUMNS, **clock.meta)
 
 
-def _shapes(
-    sound: _sound.Sound, clock: _spectrum.Clock, config: Config, bands: list[np.ndarray]
-) -> Iterator[np.ndarray]:
+def _shapes(sound: Sound, clock: spectrum.Clock, config: Config, bands: list[np.ndarray]) -> Iterator[np.ndarray]:
     hz = np.fft.rfftfreq(clock.n_fft, 1.0 / clock.rate)
-    for power in _spectrum.powers(sound.blocks(), clock):
+    for power in spectrum.powers(sound.blocks(), clock):
         magnitude = np.sqrt(power)
         total = magnitude.sum(axis=1, keepdims=True)
         share = (magnitude / np.where(total < _TINY, 1.0, total)).astype(np.float64)
@@ -85,15 +78,15 @@ def _shapes(
         width = np.sqrt((share * (hz - centroid[:, np.newaxis]) ** 2).sum(axis=1))
         risen = np.cumsum(magnitude, axis=1)
         rolloff = hz[(risen >= config.roll * risen[:, -1:]).argmax(axis=1)]
-        bounded = np.maximum(_spectrum.AMIN, power)
+        bounded = np.maximum(spectrum.AMIN, power)
         flatness = np.exp(np.log(bounded).mean(axis=1)) / bounded.mean(axis=1)
-        found = np.zeros((len(power), len(COLUMNS) + OCTAVES + 1), np.float32)
-        found[:, 0], found[:, 1], found[:, 2], found[:, 3] = centroid, width, rolloff, flatness
-        found[:, _CONTRAST], found[:, len(COLUMNS) :] = _contrast(magnitude, bands, config.quantile)
-        yield found
+        row = np.zeros((len(power), len(COLUMNS) + OCTAVES + 1), np.float32)
+        row[:, 0], row[:, 1], row[:, 2], row[:, 3] = centroid, width, rolloff, flatness
+        row[:, _CONTRAST], row[:, len(COLUMNS) :] = _contrast(magnitude, bands, config.quantile)
+        yield row
 
 
-def _bands(clock: _spectrum.Clock, config: Config) -> list[np.ndarray]:
+def _bands(clock: spectrum.Clock, config: Config) -> list[np.ndarray]:
     """The bins of each contrast band: below the lowest octave, then the octaves, the last up to half the rate."""
     hz = np.fft.rfftfreq(clock.n_fft, 1.0 / clock.rate)
     edges = np.concatenate([[0.0], config.low_hz * 2.0 ** np.arange(OCTAVES + 1)])
@@ -102,15 +95,15 @@ def _bands(clock: _spectrum.Clock, config: Config) -> list[np.ndarray]:
             f"spectral: {OCTAVES} octaves from {config.low_hz:g} Hz do not fit below {clock.rate / 2:g} Hz",
             hint=f"lower spectral.low_hz below {clock.rate / 2 / 2 ** (OCTAVES - 1):g}, or raise spectral.sample_rate",
         )
-    found = []
+    bands = []
     for k, (low, high) in enumerate(itertools.pairwise(edges)):
         bins = np.flatnonzero((hz >= low) & (hz <= high))
         if k > 0:
             bins = np.concatenate([[bins[0] - 1], bins])
         if k == OCTAVES:
             bins = np.arange(bins[0], len(hz))
-        found.append(bins)
-    return found
+        bands.append(bins)
+    return bands
 
 
 def _contrast(magnitude: np.ndarray, bands: list[np.ndarray], quantile: float) -> tuple[np.ndarray, np.ndarray]:
@@ -127,15 +120,15 @@ def _contrast(magnitude: np.ndarray, bands: list[np.ndarray], quantile: float) -
 
 def _relative(level: np.ndarray) -> np.ndarray:
     """Decibels, not more than 80 below the largest of the whole."""
-    found = _spectrum.decibels(level)
-    floored: np.ndarray = np.maximum(found, found.max() - np.float32(80.0))
+    decibels = spectrum.decibels(level)
+    floored: np.ndarray = np.maximum(decibels, decibels.max() - np.float32(80.0))
     return floored
 
 
 def _crossings(frames: np.ndarray) -> np.ndarray:
     negative = np.signbit(np.where(np.abs(frames) <= 1e-10, np.float32(0), frames))
-    found: np.ndarray = (negative[:, 1:] != negative[:, :-1]).sum(axis=1, keepdims=True) / frames.shape[1]
-    return found
+    share: np.ndarray = (negative[:, 1:] != negative[:, :-1]).sum(axis=1, keepdims=True) / frames.shape[1]
+    return share
 
 
 def _fitted(column: np.ndarray, length: int) -> np.ndarray:

@@ -9,16 +9,11 @@ Reference: A. R. Smith, Color gamut transform pairs, SIGGRAPH 1978, for hue, sat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _features, _picture
-from mmcli.extractors._features import still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import ImageClip
+from mmcli.extractors import base, picture
+from mmcli.extractors.base import Features, ImageClip, still
 
 LONG = "whole"
 KIND = "vector"
@@ -26,7 +21,7 @@ FITTED = False
 
 
 @dataclass(frozen=True)
-class Config(_picture.PictureConfig):
+class Config(picture.PictureConfig):
     """Bins and grid."""
 
     hues: int = 12  # bins of the hue, 2 to 360
@@ -35,19 +30,18 @@ class Config(_picture.PictureConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _features.within(self, hues=(2, 360), levels=(2, 64), grid=(1, 16))
+        base.within(self, hues=(2, 360), levels=(2, 64), grid=(1, 16))
 
 
 def extract(clip: ImageClip, config: Config = Config()) -> Features:
     """The colours of a picture, float32 (1, grid * grid * (hues + 2 * levels + 6)).
 
-    >>> from mmcli.media.clips import ImageClip
     >>> red = np.zeros((8, 8, 3), np.float32)
     >>> red[:, :, 0] = 1.0
     >>> extract(ImageClip.from_array(red), Config(grid=1, hues=3, levels=2)).values.tolist()
     [[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
     """
-    pixels = _picture.sized(_picture.rgb(clip.pixels), config)
+    pixels = picture.sized(picture.rgb(clip.pixels), config)
     rows = np.array_split(pixels, min(config.grid, pixels.shape[0]), axis=0)
     cells = [c for row in rows for c in np.array_split(row, min(config.grid, pixels.shape[1]), axis=1)]
     return still(clip, np.concatenate([_cell(c.reshape(-1, 3), config) for c in cells]), config, kind=KIND)

@@ -10,17 +10,12 @@ linear votes into the two nearest orientations, L2-Hys block normalisation. Vote
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
-from mmcli.extractors import _features, _picture
-from mmcli.extractors._features import still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import ImageClip
+from mmcli.extractors import base, picture
+from mmcli.extractors.base import Features, ImageClip, still
 
 LONG = "whole"
 KIND = "vector"
@@ -31,7 +26,7 @@ _EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
-class Config(_picture.PictureConfig):
+class Config(picture.PictureConfig):
     """Grid of the histograms."""
 
     cell: int = 8  # pixels, 2 to 256: side of a cell
@@ -40,7 +35,7 @@ class Config(_picture.PictureConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _features.within(self, cell=(2, 256), block=(1, 16), orientations=(2, 36))
+        base.within(self, cell=(2, 256), block=(1, 16), orientations=(2, 36))
         if min(self.width, self.height) < self.cell * self.block:
             raise UsageError(
                 f"hog: a picture of {self.width} x {self.height} holds no block of {self.block} x {self.block} cells "
@@ -51,11 +46,10 @@ class Config(_picture.PictureConfig):
 def extract(clip: ImageClip, config: Config = Config()) -> Features:
     """The histograms of a picture, float32 (1, blocks * block * block * orientations).
 
-    >>> from mmcli.media.clips import ImageClip
     >>> extract(ImageClip.from_array(np.eye(64, dtype=np.float32))).values.shape
     (1, 1764)
     """
-    image = _picture.sized(_picture.grey(clip.pixels), config)[:, :, 0]
+    image = picture.sized(picture.grey(clip.pixels), config)[:, :, 0]
     cells = _cells(image, config)
     blocks = np.lib.stride_tricks.sliding_window_view(cells, (config.block, config.block), axis=(0, 1))
     # (rows, columns, orientations, block, block) to (blocks, values of a block)
@@ -85,5 +79,5 @@ def _cells(image: np.ndarray, config: Config) -> np.ndarray:
 
 
 def _unit(blocks: np.ndarray) -> np.ndarray:
-    found: np.ndarray = blocks / np.sqrt((blocks**2).sum(axis=1, keepdims=True) + _EPSILON**2)
-    return found
+    unit: np.ndarray = blocks / np.sqrt((blocks**2).sum(axis=1, keepdims=True) + _EPSILON**2)
+    return unit

@@ -10,17 +10,12 @@ classification with local binary patterns, IEEE Trans. PAMI 24(7), 2002 (here th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
-from mmcli.extractors import _features, _picture
-from mmcli.extractors._features import still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import ImageClip
+from mmcli.extractors import base, picture
+from mmcli.extractors.base import Features, ImageClip, still
 
 LONG = "whole"
 KIND = "vector"
@@ -30,14 +25,14 @@ _AROUND = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
 
 
 @dataclass(frozen=True)
-class Config(_picture.PictureConfig):
+class Config(picture.PictureConfig):
     """Grid."""
 
     grid: int = 4  # cells across and down, 1 to 64
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _features.within(self, grid=(1, 64))
+        base.within(self, grid=(1, 64))
         if min(self.width, self.height) < self.grid + 2:
             raise UsageError(f"lbp: a picture of {self.width} x {self.height} has no {self.grid} x {self.grid} cells")
 
@@ -45,12 +40,11 @@ class Config(_picture.PictureConfig):
 def extract(clip: ImageClip, config: Config = Config()) -> Features:
     """The patterns of a picture, float32 (1, grid * grid * 59).
 
-    >>> from mmcli.media.clips import ImageClip
     >>> flat = extract(ImageClip.from_array(np.full((8, 8), 0.5)), Config(grid=1))
     >>> flat.values.shape, int(flat.values.argmax())  # all neighbours equal: the pattern of eight ones
     ((1, 59), 57)
     """
-    image = _picture.sized(_picture.grey(clip.pixels), config)[:, :, 0]
+    image = picture.sized(picture.grey(clip.pixels), config)[:, :, 0]
     labels = _uniform()[codes(image)]
     cells = [c for row in np.array_split(labels, config.grid, axis=0) for c in np.array_split(row, config.grid, axis=1)]
     return still(
@@ -62,10 +56,10 @@ def codes(image: np.ndarray) -> np.ndarray:
     """The pattern of every inner pixel, 0 to 255: bit i says that neighbour i is at least as bright."""
     height, width = image.shape
     centre = image[1:-1, 1:-1]
-    found = np.zeros(centre.shape, np.int64)
+    patterns = np.zeros(centre.shape, np.int64)
     for bit, (dy, dx) in enumerate(_AROUND):
-        found |= (image[1 + dy : height - 1 + dy, 1 + dx : width - 1 + dx] >= centre).astype(np.int64) << bit
-    return found
+        patterns |= (image[1 + dy : height - 1 + dy, 1 + dx : width - 1 + dx] >= centre).astype(np.int64) << bit
+    return patterns
 
 
 def _uniform() -> np.ndarray:

@@ -7,17 +7,12 @@ less the mean and over the deviation of each colour in ImageNet, as pretrained n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
-from mmcli.extractors import _features, _picture
-from mmcli.extractors._features import still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import ImageClip
+from mmcli.extractors import base, picture
+from mmcli.extractors.base import Features, ImageClip, still
 
 LONG = "whole"
 KIND = "image"
@@ -28,7 +23,7 @@ _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 @dataclass(frozen=True)
-class Config(_picture.PictureConfig):
+class Config(picture.PictureConfig):
     """Size and colour of the pixels."""
 
     color: str = "rgb"  # rgb or grey: grey pictures become three equal channels under rgb
@@ -36,8 +31,8 @@ class Config(_picture.PictureConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _features.one_of(self, "color", _picture.COLOURS)
-        _features.one_of(self, "normalise", ("none", "imagenet"))
+        base.one_of(self, "color", picture.COLOURS)
+        base.one_of(self, "normalise", ("none", "imagenet"))
         if self.normalise == "imagenet" and self.color != "rgb":
             raise UsageError("pixels.normalise = 'imagenet' needs pixels.color = 'rgb'")
 
@@ -45,12 +40,11 @@ class Config(_picture.PictureConfig):
 def extract(clip: ImageClip, config: Config = Config()) -> Features:
     """The pixels of a picture, float32 (1, height, width, channels).
 
-    >>> from mmcli.media.clips import ImageClip
     >>> extract(ImageClip.from_array(np.full((20, 10), 0.5)), Config(color="grey")).values.shape
     (1, 64, 64, 1)
     """
-    pixels = _picture.rgb(clip.pixels) if config.color == "rgb" else _picture.grey(clip.pixels)
-    values = _picture.sized(pixels, config)
+    pixels = picture.rgb(clip.pixels) if config.color == "rgb" else picture.grey(clip.pixels)
+    values = picture.sized(pixels, config)
     if config.normalise == "imagenet":
         values = (values - _MEAN) / _DEVIATION
     return still(clip, values, config, kind=KIND)

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import importlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from typing import Any
 import numpy as np
 
 from mmcli.errors import ArtifactError, InputError, first_line
+from mmcli.extractors.base import Features
+from mmcli.extractors.learned import _model
+from mmcli.extractors.sound import SoundConfig, prepare
 
 _LONGEST = 512  # tokens, where neither the tokenizer nor the model says
 
@@ -48,20 +52,20 @@ class Model:
     @functools.cached_property
     def tokenizer(self) -> Any:
         """Of a text model."""
-        found = self._load("AutoTokenizer")
-        if len(found) <= len(found.all_special_ids):  # the library makes one of nothing where the file is gone
+        tokenizer = self._load("AutoTokenizer")
+        if len(tokenizer) <= len(tokenizer.all_special_ids):  # the library makes one of nothing where the file is gone
             raise ArtifactError("AutoTokenizer finds no vocabulary", source=self.folder)
-        if found.pad_token is None:  # generators have none; padding is masked anyway
-            found.pad_token = found.eos_token
-        return found
+        if tokenizer.pad_token is None:  # generators have none; padding is masked anyway
+            tokenizer.pad_token = tokenizer.eos_token
+        return tokenizer
 
     @functools.cached_property
     def listener(self) -> Any:
         """Of a sound model: samples to what the network takes."""
-        found = self._load("AutoFeatureExtractor")
-        if not getattr(found, "sampling_rate", None):
+        listener = self._load("AutoFeatureExtractor")
+        if not getattr(listener, "sampling_rate", None):
             raise ArtifactError("prepares no sound", source=self.folder)
-        return found
+        return listener
 
     @functools.cached_property
     def looker(self) -> Any:
@@ -99,8 +103,8 @@ class Model:
             answer = answer.pooler_output
         elif joint is None:
             answer = answer.last_hidden_state
-        found: np.ndarray = answer.float().cpu().numpy()
-        return found
+        states: np.ndarray = answer.float().cpu().numpy()
+        return states
 
     def pooling(self, pool: str) -> str:
         """mean, first or none: ``auto`` is what the folder says."""
@@ -117,9 +121,9 @@ class Model:
 def _json(path: Path) -> dict[str, Any]:
     """A small JSON object; empty where there is none."""
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict):
+            return content
     return {}
 
 
@@ -134,3 +138,50 @@ def _modules(folder: Path) -> Iterator[str]:
     with contextlib.suppress(OSError, ValueError):
         for module in json.loads((folder / "modules.json").read_text(encoding="utf-8")):
             yield str(module.get("type")) if isinstance(module, dict) else ""
+
+
+# Sound through a transformer, window by window.
+
+
+def heard(clip: Any, config: Any, model: Model) -> Features:
+    """A vector for the recording, or the steps of all its windows with their times.
+
+    Windows of one length are computed together. A model that fills every input up to a fixed length (Whisper) gives
+    steps for the filling too; they are left out.
+    """
+    rate = int(model.listener.sampling_rate)
+    sound = prepare(clip, SoundConfig(sample_rate=rate))
+    pool = model.pooling(config.pool)
+    total, samples = np.zeros(0), 0
+    rows: list[np.ndarray] = []
+    times: list[np.ndarray] = []
+    windows = _model.whole_windows(_model.lengthened(sound.blocks()), round(config.window_s * rate))
+    for together in _model.alike(windows, config.batch):
+        length = len(together[0])
+        answer = _answer(together, rate, model, clip.name)
+        if answer.ndim == 2:
+            answer = answer[:, np.newaxis]
+        if pool == "none":
+            for steps in answer:
+                rows.append(steps)
+                times.append((samples + (np.arange(len(steps)) + 0.5) * (length / len(steps))) / rate)
+                samples += length
+            continue
+        vectors = answer[:, 0] if pool == "first" else answer.mean(axis=1, dtype=np.float64)
+        weighted = vectors.astype(np.float64).sum(axis=0) * length
+        total = total + weighted if samples else weighted
+        samples += length * len(together)
+    if pool == "none":
+        return _model.sequence(clip, np.concatenate(rows), np.concatenate(times), config)
+    return _model.vector(clip, model.united(np.asarray(total / samples)[np.newaxis], config.unit)[0], config)
+
+
+def _answer(windows: list[np.ndarray], rate: int, model: Model, name: str) -> np.ndarray:
+    """(n, steps, dims) or (n, dims)."""
+    inputs = model.listener(windows, sampling_rate=rate, return_tensors="pt")
+    wanted = {key: value for key, value in inputs.items() if key in ("input_values", "input_features", "is_longer")}
+    answer = model.hidden(wanted, "audio", name)
+    filled = getattr(model.listener, "n_samples", None)
+    if filled and answer.ndim == 3 and len(windows[0]) < filled:
+        answer = answer[:, : max(1, math.ceil(answer.shape[1] * len(windows[0]) / filled))]
+    return answer

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import ArtifactError, InputError, MismatchError, UsageError
-from mmcli.extractors import _features, configured, is_fitted, registry, run, weights
-from mmcli.extractors.learned import _file
+from mmcli.extractors import base, configured, is_fitted, registry, run, weights
+from mmcli.extractors.base import Features
+from mmcli.extractors.learned import _model
 
 LONG = "whole"  # as the extractor underneath; its frames are held
 KIND = "vector"
@@ -30,7 +30,7 @@ MODALITIES = ("audio", "image", "video", "text", "series", "table")
 
 
 @dataclass(frozen=True)
-class Config(_file.FileConfig):
+class Config(_model.FileConfig):
     """Which model, and which of its encoders."""
 
     stream: str = ""  # the model's modality; empty: the only one of the clip's kind. FILE#MODALITY sets it
@@ -42,26 +42,24 @@ class Config(_file.FileConfig):
             object.__setattr__(self, "file", file)
             object.__setattr__(self, "stream", stream)
         super().__post_init__()
-        _features.one_of(self, "pool", ("vector", "sequence"))
+        base.one_of(self, "pool", ("vector", "sequence"))
 
 
 def extract(clip: Any, config: Config) -> Features:
     """The encoder's vector (1, width), or with ``pool`` = "sequence" its steps (steps, width)."""
-    modality = _file.modality_of(clip, MODALITIES, "checkpoint")
+    modality = _model.modality_of(clip, MODALITIES, "checkpoint")
     encoder = _encoder(config.file, config.sha256, config.stream, modality, weights.device)
-    found = run(encoder.module, clip, encoder.config, encoder.state)
+    inner = run(encoder.module, clip, encoder.config, encoder.state)
     wanted = tuple(int(n) for n in encoder.meta["shape"])
-    if found.width != int(np.prod(wanted)):
-        raise MismatchError(f"gives frames of {found.width} numbers; the model reads {wanted}", source=clip.name)
-    vector, steps = encoder(np.reshape(found.values, (found.frames, *wanted)))
+    if inner.width != int(np.prod(wanted)):
+        raise MismatchError(f"gives frames of {inner.width} numbers; the model reads {wanted}", source=clip.name)
+    vector, steps = encoder(np.reshape(inner.values, (inner.frames, *wanted)))
     if config.pool == "vector":
-        pooled: Features = _file.vector(clip, vector, config)
-        return pooled
+        return _model.vector(clip, vector, config)
     # steps lie evenly over what the frames cover
-    ends = np.linspace(found.times[0], found.times[-1], 2 * len(steps) + 1) if found.frames > 1 else None
-    times = found.times[0] + np.arange(len(steps), dtype=np.float64) if ends is None else ends[1::2]
-    kept: Features = _file.sequence(clip, steps, times, config)
-    return kept
+    ends = np.linspace(inner.times[0], inner.times[-1], 2 * len(steps) + 1) if inner.frames > 1 else None
+    times = inner.times[0] + np.arange(len(steps), dtype=np.float64) if ends is None else ends[1::2]
+    return _model.sequence(clip, steps, times, config)
 
 
 def ready(config: Config) -> None:
@@ -129,11 +127,11 @@ def _checkpoint(file: str, digest: str) -> tuple[Any, Mapping[str, Any]]:
 
     data = weights.read(file, digest)
     weights.folders.append(weights.find(file, digest).parent)  # an encoder that was trained on another one's features
-    found = checkpoint.loads(data, file, expected)
+    trained = checkpoint.loads(data, file, expected)
     with torch.device("meta"):
-        net = factory.build(found.config["model"])
-    net.load_state_dict(found.tensors, assign=True)
-    return net, found.config["modalities"]
+        net = factory.build(trained.config["model"])
+    net.load_state_dict(trained.tensors, assign=True)
+    return net, trained.config["modalities"]
 
 
 @functools.lru_cache(maxsize=8)
@@ -154,14 +152,14 @@ def _encoder(file: str, digest: str, stream: str, modality: str, device: str) ->
 
 def _network(net: Any, name: str, file: str) -> Any:
     """The network that reads the modality."""
-    found = [(-weight, len(one.names), n, one) for n, (weight, one) in enumerate(_members(net)) if name in one.names]
-    if not found:
+    readers = [(-weight, len(one.names), n, one) for n, (weight, one) in enumerate(_members(net)) if name in one.names]
+    if not readers:
         raise InputError(
             f"has no network that reads {name!r}, only kernel machines, which have no encoder",
             source=file,
             hint="mmcli train --candidates networks trains one",
         )
-    return min(found, key=lambda one: one[:3])[3]
+    return min(readers, key=lambda one: one[:3])[3]
 
 
 def _members(net: Any) -> Iterator[tuple[float, Any]]:

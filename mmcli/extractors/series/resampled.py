@@ -7,17 +7,12 @@ after the last point.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
-from mmcli.extractors import _features
-from mmcli.extractors._features import features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import SeriesClip
+from mmcli.extractors import base
+from mmcli.extractors.base import Features, SeriesClip, features
 
 LONG = "whole"
 KIND = "sequence"  # "vector" where there is one frame
@@ -34,15 +29,14 @@ class Config:
     rate: float | None = None  # Hz: of files without a time column; None: such files are refused
 
     def __post_init__(self) -> None:
-        _features.within(self, hz=(1e-6, 1e6))
+        base.within(self, hz=(1e-6, 1e6))
         if self.rate is not None:
-            _features.within(self, rate=(1e-6, 1e6))
+            base.within(self, rate=(1e-6, 1e6))
 
 
 def extract(clip: SeriesClip, config: Config = Config()) -> Features:
     """The series at ``hz``, float32 (frames, columns).
 
-    >>> from mmcli.media.clips import SeriesClip
     >>> extract(SeriesClip.from_array([0.0, 1.0, 2.0], rate_hz=1), Config(hz=2.0)).values.ravel().tolist()
     [0.0, 0.5, 1.0, 1.5, 2.0]
     """
@@ -57,7 +51,7 @@ def extract(clip: SeriesClip, config: Config = Config()) -> Features:
     even = times[0] + np.arange(count) / config.hz
     values = np.stack([np.interp(even, times, column) for column in clip.values.T], axis=1)
     with np.errstate(over="ignore"):
-        narrow = _features.finite(values.astype(np.float32), clip.name)
+        narrow = base.finite(values.astype(np.float32), clip.name)
     kind = KIND if count > 1 else "vector"
     if kind == "vector":
         even = np.zeros(1)

@@ -6,14 +6,9 @@ Axes: one frame, statistics of all columns in the order of ``statistics``. Unit:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _statistics
-from mmcli.extractors._features import still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import SeriesClip
+from mmcli.extractors import statistics
+from mmcli.extractors.base import Features, SeriesClip, still
 
 LONG = "whole"
 KIND = "vector"
@@ -27,15 +22,14 @@ class Config:
     statistics: str = "mean,std,min,max"  # of mean std min max median p5 p25 p75 p95 range slope (per second)
 
     def __post_init__(self) -> None:
-        _statistics.check(self.statistics, "stats.statistics")
+        statistics.check(self.statistics, "stats.statistics")
 
 
 def extract(clip: SeriesClip, config: Config = Config()) -> Features:
     """The statistics of a series, float32 (1, statistics * columns).
 
-    >>> from mmcli.media.clips import SeriesClip
     >>> extract(SeriesClip.from_array([1.0, 3.0], rate_hz=1), Config(statistics="mean,max")).values.tolist()
     [[2.0, 3.0]]
     """
-    values, columns = _statistics.over_time(clip.values, clip.times, list(clip.columns), config.statistics)
+    values, columns = statistics.over_time(clip.values, clip.times, list(clip.columns), config.statistics)
     return still(clip, values, config, kind=KIND, columns=columns)

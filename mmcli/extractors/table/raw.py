@@ -11,17 +11,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
-from mmcli.extractors import _features
-from mmcli.extractors._features import still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import TableClip
+from mmcli.extractors import base
+from mmcli.extractors.base import Features, TableClip, still
 
 LONG = "whole"
 KIND = "vector"
@@ -36,13 +32,12 @@ class Config:
     categories: int = 256  # 1 to 65,536: values a category may have, the most frequent ones
 
     def __post_init__(self) -> None:
-        _features.within(self, categories=(1, 65_536))
+        base.within(self, categories=(1, 65_536))
 
 
 def extract(clip: TableClip, config: Config, state: dict[str, Any]) -> Features:
     """The vector of a row, float32 (1, columns).
 
-    >>> from mmcli.media.clips import TableClip
     >>> rows = [TableClip(name=str(n), numbers={"age": n}, categories={"sex": s}) for n, s in ((1.0, "f"), (3.0, "m"))]
     >>> extract(rows[1], Config(), fit(rows, Config())).values.tolist()
     [[1.0, 0.0, 1.0]]
@@ -62,7 +57,7 @@ def extract(clip: TableClip, config: Config, state: dict[str, Any]) -> Features:
     for name, known in state["categories"]:
         values.extend(float(clip.categories.get(name) == value) for value in known)
         columns.extend(f"cat.{name}={value}" for value in known)
-    _features.nonempty(len(values), clip.name, "columns")
+    base.nonempty(len(values), clip.name, "columns")
     return still(clip, np.array(values), config, kind=KIND, columns=columns)
 
 
@@ -71,12 +66,12 @@ def fit(clips: Iterable[TableClip], config: Config) -> dict[str, Any]:
     rows = list(clips)
     numbers: list[list[Any]] = []
     for name in sorted({n for row in rows for n in row.numbers}):
-        found = np.array([v for row in rows if (v := row.numbers.get(name)) is not None and math.isfinite(v)])
-        if not len(found):
+        column = np.array([v for row in rows if (v := row.numbers.get(name)) is not None and math.isfinite(v)])
+        if not len(column):
             continue  # never seen in training: nothing can be learned from it
-        spread = float(found.std()) if config.scale else 1.0
-        centre = float(found.mean()) if config.scale else 0.0
-        numbers.append([name, centre, spread or 1.0, len(found) < len(rows)])
+        spread = float(column.std()) if config.scale else 1.0
+        centre = float(column.mean()) if config.scale else 0.0
+        numbers.append([name, centre, spread or 1.0, len(column) < len(rows)])
     categories: list[list[Any]] = []
     for name in sorted({n for row in rows for n in row.categories}):
         counts = Counter(value for row in rows if (value := row.categories.get(name)) is not None)

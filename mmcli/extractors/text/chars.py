@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
-from mmcli.extractors import _features, _words
-from mmcli.extractors._features import features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import TextClip
+from mmcli.extractors import base, words
+from mmcli.extractors.base import Features, TextClip, features
 
 LONG = "whole"
 KIND = "tokens"
@@ -37,22 +33,21 @@ class Config:
     lower: bool = True  # fold case
 
     def __post_init__(self) -> None:
-        _features.within(self, alphabet=(1, 100_000), length=(1, 1_000_000))
+        base.within(self, alphabet=(1, 100_000), length=(1, 1_000_000))
 
 
 def extract(clip: TextClip, config: Config, state: dict[str, Any]) -> Features:
     """The character numbers of a text, float32 (characters, 1).
 
-    >>> from mmcli.media.clips import TextClip
     >>> state = fit([TextClip(name="a", text="abba a")], Config())
     >>> extract(TextClip(name="b", text="Bax"), Config(), state).values.ravel().tolist()
     [3.0, 2.0, 1.0]
     """
     numbers = {character: i for i, character in enumerate(state["characters"], start=FIRST)}
-    found = [numbers.get(character, UNKNOWN) for character in _of(clip, config)[: config.length]]
-    _features.nonempty(len(found), clip.name, "characters")
-    values = np.array(found, np.float32)[:, np.newaxis]
-    times = np.arange(len(found), dtype=np.float64)
+    ids = [numbers.get(character, UNKNOWN) for character in _of(clip, config)[: config.length]]
+    base.nonempty(len(ids), clip.name, "characters")
+    values = np.array(ids, np.float32)[:, np.newaxis]
+    times = np.arange(len(ids), dtype=np.float64)
     return features(clip, values, times, config, kind=KIND, vocabulary_size=FIRST + len(numbers))
 
 
@@ -69,4 +64,4 @@ def fit(clips: Iterable[TextClip], config: Config) -> dict[str, Any]:
 
 def _of(clip: TextClip, config: Config) -> str:
     """The text with one spelling, runs of white space as one space."""
-    return " ".join(_words.normal(clip.text, lower=config.lower).split())
+    return " ".join(words.normal(clip.text, lower=config.lower).split())

@@ -12,16 +12,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _features, _words
-from mmcli.extractors._features import still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import TextClip
+from mmcli.extractors import base, words
+from mmcli.extractors.base import Features, TextClip, still
 
 LONG = "whole"
 KIND = "vector"
@@ -38,21 +33,20 @@ class Config:
     lower: bool = True  # fold case
 
     def __post_init__(self) -> None:
-        _features.within(self, buckets=(2, 65_536), ngram=(1, 3), chars=(0, 8))
+        base.within(self, buckets=(2, 65_536), ngram=(1, 3), chars=(0, 8))
 
 
 def extract(clip: TextClip, config: Config = Config()) -> Features:
     """The hashed terms of a text, float32 (1, buckets).
 
-    >>> from mmcli.media.clips import TextClip
-    >>> found = extract(TextClip(name="a", text="odd and odd"), Config(buckets=8))
-    >>> round(float((found.values**2).sum()), 6)
+    >>> hashed = extract(TextClip(name="a", text="odd and odd"), Config(buckets=8))
+    >>> round(float((hashed.values**2).sum()), 6)
     1.0
     """
-    words = _words.tokens(_words.normal(clip.text, lower=config.lower), punctuation=False)
-    _features.nonempty(len(words), clip.name, "words")
+    spoken = words.tokens(words.normal(clip.text, lower=config.lower), punctuation=False)
+    base.nonempty(len(spoken), clip.name, "words")
     values = np.zeros(config.buckets)
-    for term, count in Counter(_terms(words, config)).items():
+    for term, count in Counter(_terms(spoken, config)).items():
         digest = hashlib.blake2b(term.encode("utf-8"), digest_size=8).digest()
         number = int.from_bytes(digest, "little")
         values[(number >> 1) % config.buckets] += count if number & 1 else -count
@@ -60,12 +54,12 @@ def extract(clip: TextClip, config: Config = Config()) -> Features:
     return still(clip, values / length if length else values, config, kind=KIND)
 
 
-def _terms(words: list[str], config: Config) -> Iterator[str]:
+def _terms(spoken: list[str], config: Config) -> Iterator[str]:
     for n in range(1, config.ngram + 1):
-        for i in range(len(words) - n + 1):
-            yield " ".join(words[i : i + n])
+        for i in range(len(spoken) - n + 1):
+            yield " ".join(spoken[i : i + n])
     if config.chars:
-        for word in words:
+        for word in spoken:
             marked = f"<{word}>"
             for i in range(len(marked) - config.chars + 1):
                 yield "#" + marked[i : i + config.chars]

@@ -12,17 +12,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
-from mmcli.extractors import _features, _words
-from mmcli.extractors._features import still
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import TextClip
+from mmcli.extractors import base, words
+from mmcli.extractors.base import Features, TextClip, still
 
 LONG = "whole"
 KIND = "vector"
@@ -40,19 +36,18 @@ class Config:
     lower: bool = True  # fold case
 
     def __post_init__(self) -> None:
-        _features.within(self, terms=(1, 4096), min_texts=(1, 1_000_000), ngram=(1, 3))
+        base.within(self, terms=(1, 4096), min_texts=(1, 1_000_000), ngram=(1, 3))
 
 
 def extract(clip: TextClip, config: Config, state: dict[str, Any]) -> Features:
     """The weights of a text, float32 (1, terms).
 
-    >>> from mmcli.media.clips import TextClip
     >>> state = fit([TextClip(name="a", text="odd and large"), TextClip(name="b", text="odd")], Config())
     >>> state["terms"], extract(TextClip(name="c", text="odd"), Config(), state).values.tolist()
     (['and', 'large', 'odd'], [[0.0, 0.0, 1.0]])
     """
     terms = _terms(clip.text, config)
-    _features.nonempty(len(terms), clip.name, "words")
+    base.nonempty(len(terms), clip.name, "words")
     place = _places(state)
     values = np.zeros(len(place))
     for term, count in Counter(terms).items():
@@ -84,8 +79,8 @@ def fit(clips: Iterable[TextClip], config: Config) -> dict[str, Any]:
 
 
 def _terms(text: str, config: Config) -> list[str]:
-    words = _words.tokens(_words.normal(text, lower=config.lower), punctuation=False)
-    return [" ".join(words[i : i + n]) for n in range(1, config.ngram + 1) for i in range(len(words) - n + 1)]
+    spoken = words.tokens(words.normal(text, lower=config.lower), punctuation=False)
+    return [" ".join(spoken[i : i + n]) for n in range(1, config.ngram + 1) for i in range(len(spoken) - n + 1)]
 
 
 def _itself(terms: list[str]) -> list[str]:

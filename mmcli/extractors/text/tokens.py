@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import InputError
-from mmcli.extractors import _features, _words
-from mmcli.extractors._features import features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import TextClip
+from mmcli.extractors import base, words
+from mmcli.extractors.base import Features, TextClip, features
 
 LONG = "whole"
 KIND = "tokens"
@@ -39,24 +35,23 @@ class Config:
     punctuation: bool = True  # keep punctuation marks as tokens
 
     def __post_init__(self) -> None:
-        _features.within(self, terms=(1, 1_000_000), min_count=(1, 1_000_000), length=(1, 1_000_000))
+        base.within(self, terms=(1, 1_000_000), min_count=(1, 1_000_000), length=(1, 1_000_000))
 
 
 def extract(clip: TextClip, config: Config, state: dict[str, Any]) -> Features:
     """The token numbers of a text, float32 (tokens, 1).
 
-    >>> from mmcli.media.clips import TextClip
     >>> texts = [TextClip(name="a", text="odd and larger"), TextClip(name="b", text="odd and small")]
     >>> vocabulary = fit(texts, Config())
     >>> extract(TextClip(name="c", text="odd or small"), Config(), vocabulary).values.ravel().tolist()
     [3.0, 1.0, 5.0]
     """
     numbers = _numbers(state)
-    found = [numbers.get(token, UNKNOWN) for token in _of(clip, config)[: config.length]]
-    _features.nonempty(len(found), clip.name, "words")
-    values = np.array(found, np.float32)[:, np.newaxis]
+    ids = [numbers.get(token, UNKNOWN) for token in _of(clip, config)[: config.length]]
+    base.nonempty(len(ids), clip.name, "words")
+    values = np.array(ids, np.float32)[:, np.newaxis]
     return features(
-        clip, values, np.arange(len(found), dtype=np.float64), config, kind=KIND, vocabulary_size=FIRST + len(numbers)
+        clip, values, np.arange(len(ids), dtype=np.float64), config, kind=KIND, vocabulary_size=FIRST + len(numbers)
     )
 
 
@@ -74,7 +69,7 @@ def fit(clips: Iterable[TextClip], config: Config) -> dict[str, Any]:
 
 
 def _of(clip: TextClip, config: Config) -> list[str]:
-    return _words.tokens(_words.normal(clip.text, lower=config.lower), punctuation=config.punctuation)
+    return words.tokens(words.normal(clip.text, lower=config.lower), punctuation=config.punctuation)
 
 
 def _numbers(state: dict[str, Any]) -> dict[str, int]:

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
 from mmcli.errors import UsageError
-from mmcli.extractors import _features, _spectrum, is_fitted, registry
-from mmcli.extractors._features import features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import VideoClip
+from mmcli.extractors import base, is_fitted, registry, spectrum
+from mmcli.extractors.base import Features, ImageClip, VideoClip, features
 
 LONG = "streams"
 KIND = "frames"
@@ -31,7 +27,7 @@ def _inner(config: Config) -> tuple[Any, Any]:
         raise UsageError(f"frames.image = {config.image!r}", hint=f"--video {config.image}:FILE looks at frames itself")
     if is_fitted(module):
         raise UsageError(f"frames.image = {config.image!r} needs to be fitted, which frames does not do")
-    return module, _features.configure(module.Config, config.settings, f"frames.settings: {config.image}")
+    return module, base.configure(module.Config, config.settings, f"frames.settings: {config.image}")
 
 
 @dataclass(frozen=True)
@@ -43,14 +39,13 @@ class Config:
     settings: str = "width=32,height=32"  # its configuration: FIELD=VALUE, separated by commas
 
     def __post_init__(self) -> None:
-        _features.within(self, rate=(0.001, 1000.0))
+        base.within(self, rate=(0.001, 1000.0))
         _inner(self)
 
 
 def extract(clip: VideoClip, config: Config = Config()) -> Features:
     """The features of the sampled frames, float32 (frames, ...).
 
-    >>> from mmcli.media.clips import VideoClip
     >>> black = VideoClip.from_array(np.zeros((10, 48, 64, 3), np.uint8), rate_hz=10)
     >>> extract(black).values.shape
     (2, 32, 32, 3)
@@ -60,15 +55,13 @@ def extract(clip: VideoClip, config: Config = Config()) -> Features:
     meta: dict[str, Any] = {}
 
     def parts() -> Iterator[np.ndarray]:
-        from mmcli.media.clips import ImageClip
-
         for time, pixels in clip.frames(config.rate):
-            found = module.extract(ImageClip.from_array(pixels, clip.name), inner)
+            picture = module.extract(ImageClip.from_array(pixels, clip.name), inner)
             times.append(time)
-            meta.update({k: found.meta[k] for k in ("columns",) if k in found.meta})
-            yield found.values
+            meta.update({k: picture.meta[k] for k in ("columns",) if k in picture.meta})
+            yield picture.values
 
-    values = _spectrum.gather(parts(), 2 + int(clip.duration_s * min(config.rate, clip.rate_hz or config.rate)))
+    values = spectrum.gather(parts(), 2 + int(clip.duration_s * min(config.rate, clip.rate_hz or config.rate)))
     kind = "frames" if module.KIND == "image" else "sequence"
     if kind == "sequence":
         values = values.reshape(len(values), -1)

@@ -13,16 +13,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.artifacts.formats.features import Features
-from mmcli.extractors import _features, _spectrum
-from mmcli.extractors._features import features
-
-if TYPE_CHECKING:
-    from mmcli.media.clips import VideoClip
+from mmcli.extractors import base, spectrum
+from mmcli.extractors.base import Features, VideoClip, features
 
 LONG = "streams"
 KIND = "sequence"
@@ -40,16 +35,15 @@ class Config:
     method: str = "difference"  # difference, or flow
 
     def __post_init__(self) -> None:
-        _features.within(self, grid=(1, 32))
-        _features.one_of(self, "method", ("difference", "flow"))
+        base.within(self, grid=(1, 32))
+        base.one_of(self, "method", ("difference", "flow"))
         if self.rate is not None:
-            _features.within(self, rate=(0.001, 1000.0))
+            base.within(self, rate=(0.001, 1000.0))
 
 
 def extract(clip: VideoClip, config: Config = Config()) -> Features:
     """The motion in a video, float32 (frames, grid * grid), for the flow twice as many columns.
 
-    >>> from mmcli.media.clips import VideoClip
     >>> flash = np.zeros((3, 8, 8, 3), np.uint8)
     >>> flash[1, :4, :4] = 255
     >>> extract(VideoClip.from_array(flash, rate_hz=10), Config(grid=2)).values.tolist()
@@ -70,7 +64,7 @@ def extract(clip: VideoClip, config: Config = Config()) -> Features:
             before = luma
 
     rate = config.rate or clip.rate_hz
-    values = _spectrum.gather(parts(), 2 + int(clip.duration_s * rate))
+    values = spectrum.gather(parts(), 2 + int(clip.duration_s * rate))
     return features(clip, values, np.array(times), config, kind=KIND, rate_hz=rate or None)
 
 

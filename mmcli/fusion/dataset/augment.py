@@ -52,26 +52,26 @@ def sample(
 
 def _spectrogram(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     frames, bands = values.shape[0], values.shape[-1]
-    found = np.roll(values, round(rng.uniform(-SHIFT, SHIFT) * frames), axis=0) + rng.normal(0.0, GAIN)
-    found = found + rng.normal(0.0, NOISE, found.shape)
+    changed = np.roll(values, round(rng.uniform(-SHIFT, SHIFT) * frames), axis=0) + rng.normal(0.0, GAIN)
+    changed = changed + rng.normal(0.0, NOISE, changed.shape)
     start, length = _stretch(frames, rng)
-    found[start : start + length] = 0.0  # the training mean
+    changed[start : start + length] = 0.0  # the training mean
     start, length = _stretch(bands, rng)
-    found[..., start : start + length] = 0.0
-    return found.astype(np.float32)
+    changed[..., start : start + length] = 0.0
+    return changed.astype(np.float32)
 
 
 def _picture(values: np.ndarray, rng: np.random.Generator, flip: bool) -> np.ndarray:
     height, width = values.shape[1:3]
-    found = values[:, :, ::-1] if flip and rng.random() < 0.5 else values
+    changed = values[:, :, ::-1] if flip and rng.random() < 0.5 else values
     for axis, size in ((1, height), (2, width)):
         reach = int(SHIFT * size)
         by = int(rng.integers(-reach, reach + 1))
-        found = np.take(found, np.clip(np.arange(size) - by, 0, size - 1), axis=axis)
+        changed = np.take(changed, np.clip(np.arange(size) - by, 0, size - 1), axis=axis)
     top, tall = _stretch(height, rng)
     left, wide = _stretch(width, rng)
-    found[:, top : top + tall, left : left + wide] = 0.0
-    return np.ascontiguousarray(found, dtype=np.float32)
+    changed[:, top : top + tall, left : left + wide] = 0.0
+    return np.ascontiguousarray(changed, dtype=np.float32)
 
 
 def _stretch(size: int, rng: np.random.Generator) -> tuple[int, int]:

@@ -5,7 +5,7 @@
 ``augment``  scarce classes get new items, changed copies of their own (:mod:`.augment`), up to the size of
              the largest class, at most three for each real one
 ``match``    a training item that lacks a modality borrows it from a training item that has it
-             (:mod:`mmcli.fusion.dataset.balance`); every epoch of training draws another one from the item's pool
+             (:mod:`mmcli.fusion.dataset.balance`); every epoch of training draws another one of the item's partners
 
 Validation and test are never touched, and ``made`` says for every stream which items are not real there.
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.formats.dataset import Dataset, Stream, pooled
+from mmcli.artifacts.formats.dataset import Dataset, Stream, listed
 from mmcli.artifacts.io import lazy, provenance
 from mmcli.errors import InputError, UsageError
 from mmcli.fusion import learned
@@ -143,17 +143,17 @@ def _extended(
     return dataclasses.replace(stream, values=values, times=clock, offsets=offsets, present=present, made=made)
 
 
-def _followed(array: np.ndarray, made: list[np.ndarray], lengths: list[int]) -> np.ndarray:
+def _followed(rows: lazy.Array | lazy.Rows, made: list[np.ndarray], lengths: list[int]) -> lazy.Array | lazy.Rows:
     """The rows of all items and then those that were made; an item of length 0 has none among ``made``."""
-    if (found := lazy.rows_of(array)) is None:
-        return np.concatenate([array, *made])
-    if (needed := sum(rows.nbytes for rows in made)) > lazy.HELD:
+    if not isinstance(rows, lazy.Rows):
+        return np.concatenate([rows, *made])
+    if (needed := sum(item.nbytes for item in made)) > lazy.HELD:
         raise UsageError(
             f"--balance augment makes {needed:,} bytes; at most {lazy.HELD:,} are held for a folder of shards",
             hint="leave it out: train --class-weights or --sampling balanced; or write one file: -o DATASET.npz",
         )
     each = iter(made)
-    return lazy.stands_for(found.followed_by([next(each) if length else array[:0] for length in lengths]))
+    return rows.followed_by([next(each) if length else rows[:0] for length in lengths])
 
 
 def _match(dataset: Dataset, rng: np.random.Generator, finder: Finder) -> tuple[Dataset, list[str], dict[str, Any]]:
@@ -161,27 +161,27 @@ def _match(dataset: Dataset, rng: np.random.Generator, finder: Finder) -> tuple[
     streams, borrowed = {}, {}
     for name in dataset.modalities:
         stream = dataset.streams[name]
-        pools = {int(i): finder.pool(name, int(i), rng) for i in train[~stream.present[train]]}
-        pools = {i: pool for i, pool in pools.items() if len(pool)}
-        streams[name] = _borrowed(stream, pools, rng)
-        borrowed[name] = len(pools)
+        partners = {int(i): finder.partners(name, int(i), rng) for i in train[~stream.present[train]]}
+        partners = {i: chosen for i, chosen in partners.items() if len(chosen)}
+        streams[name] = _borrowed(stream, partners, rng)
+        borrowed[name] = len(partners)
     balanced = dataclasses.replace(dataset, streams=streams)
     listed = ", ".join(f"{name} {count}" for name, count in borrowed.items())
     said = f"balance: training items that borrow a modality, by {finder.by}: {listed}"
     return balanced, [said], {"by": finder.by, "borrowed": borrowed}
 
 
-def _borrowed(stream: Stream, pools: dict[int, np.ndarray], rng: np.random.Generator) -> Stream:
-    """One draw for every needy item, and the pools it was drawn from."""
+def _borrowed(stream: Stream, partners: dict[int, np.ndarray], rng: np.random.Generator) -> Stream:
+    """One draw for every needy item, and the partners it was drawn from."""
     count = len(stream.present)
     source = np.arange(count)
-    for item, pool in pools.items():
-        source[item] = rng.choice(pool)
+    for item, chosen in partners.items():
+        source[item] = rng.choice(chosen)
     moved = stream.select(source)
     made = np.zeros(count, bool) if stream.made is None else stream.made.copy()
-    made[list(pools)] = True
-    pool, offsets = pooled([pools.get(i, np.zeros(0, np.int64)) for i in range(count)])
-    return dataclasses.replace(moved, made=made, pool=pool, pool_offsets=offsets)
+    made[list(partners)] = True
+    members, offsets = listed([partners.get(i, np.zeros(0, np.int64)) for i in range(count)])
+    return dataclasses.replace(moved, made=made, partners=members, partner_offsets=offsets)
 
 
 def _digest(source: str, name: str) -> str:
@@ -209,7 +209,7 @@ NEAREST = 8
 
 
 class Finder:
-    """Pools of partners for one data set. ``starts`` float64 ``(items,)``: seconds, NaN where unknown."""
+    """The partners of items of one data set. ``starts`` float64 ``(items,)``: seconds, NaN where unknown."""
 
     def __init__(self, dataset: Dataset, by: str, starts: np.ndarray | None = None) -> None:
         if by not in WAYS:
@@ -222,7 +222,7 @@ class Finder:
         self.classes = label if label is not None and label.dtype.kind == "U" else None
         self.described = {name: self._describe(name) for name in dataset.modalities} if by == "neighbour" else {}
 
-    def pool(self, stream: str, item: int, rng: np.random.Generator) -> np.ndarray:
+    def partners(self, stream: str, item: int, rng: np.random.Generator) -> np.ndarray:
         """The items, int64 ascending, that ``item`` may borrow ``stream`` from; empty where there is none."""
         owners = self.train[self.dataset.streams[stream].present[self.train]]
         if self.classes is not None:
@@ -266,8 +266,8 @@ class Finder:
         rows = np.flatnonzero(there)
         if len(rows) == 0:
             return np.zeros((self.dataset.items, 1)), there
-        found = np.stack([summarise(stream.item(int(i)).values, stream.meta) for i in rows])
-        spread = found.std(axis=0)
-        values = np.zeros((self.dataset.items, found.shape[1]))
-        values[rows] = (found - found.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+        vectors = np.stack([summarise(stream.item(int(i)).values, stream.meta) for i in rows])
+        spread = vectors.std(axis=0)
+        values = np.zeros((self.dataset.items, vectors.shape[1]))
+        values[rows] = (vectors - vectors.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
         return values, there

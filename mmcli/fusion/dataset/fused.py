@@ -43,7 +43,9 @@ def add(dataset: Dataset, strategy: str, config: Any, reference: str) -> list[st
     if not len(train):
         raise InputError("no training rows to fit the fusion on")
     lengths = clock.lengths if clocked else np.ones(dataset.items, np.int64)
-    if any(lazy.rows_of(dataset.streams[name].values) is not None for name in names):
+    values: lazy.Array | lazy.Rows
+    times: lazy.Array | lazy.Rows
+    if any(dataset.streams[name].is_lazy for name in names):
         values, times, state, said = _lazily(dataset, strategy, config, clock if clocked else None, train)
     else:
         everyone = np.arange(dataset.items)
@@ -85,7 +87,7 @@ def _blocks(
 
 def _lazily(
     dataset: Dataset, strategy: str, config: Any, clock: Stream | None, train: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, dict[str, Any] | None, list[str]]:
+) -> tuple[lazy.Rows, lazy.Array | lazy.Rows, dict[str, Any] | None, list[str]]:
     """Values and times that are made when they are asked for, what was fitted, and what should be said."""
     rows = len(train) if clock is None else int(clock.lengths[train].sum())
     needed = 8 * rows * sum(_width(dataset.streams[name], clock is not None) for name in dataset.modalities)
@@ -105,7 +107,7 @@ def _lazily(
 
     lengths = np.ones(dataset.items, np.int64) if clock is None else clock.lengths
     inner = fused(int(train[0])).shape[1:]
-    values = lazy.stands_for(lazy.Rows(fused, lengths, inner, np.dtype(np.float32)))
+    values = lazy.Rows(fused, lengths, inner, np.dtype(np.float32))
     times = np.zeros(dataset.items) if clock is None else clock.times
     gaps = {name: int((~dataset.streams[name].present).sum()) for name in dataset.modalities}
     return values, times, state, _say(strategy, state, seen, gaps)
@@ -127,12 +129,12 @@ def rows_at(stream: Stream, times: list[np.ndarray], clocked: bool, width: int =
 
     ``width`` is that of the rows where no item has the modality.
     """
-    found: list[np.ndarray] = []
+    read: list[np.ndarray] = []
     there: list[np.ndarray] = []
     for item, target in enumerate(times):
         values, own = stream.item(item)
         if len(own) == 0:
-            found.append(np.zeros((len(target), 0)))
+            read.append(np.zeros((len(target), 0)))
             there.append(np.zeros(len(target), bool))
             continue
         if clocked and stream.meta.get("kind") != "tokens":
@@ -141,9 +143,9 @@ def rows_at(stream: Stream, times: list[np.ndarray], clocked: bool, width: int =
             rows = np.repeat(summarise(values, stream.meta)[None], len(target), axis=0)
             inside = np.ones(len(target), bool)
         width = rows.shape[1]
-        found.append(rows)
+        read.append(rows)
         there.append(inside)
-    filled = [rows if rows.shape[1] else np.zeros((len(rows), width)) for rows in found]
+    filled = [rows if rows.shape[1] else np.zeros((len(rows), width)) for rows in read]
     return np.concatenate(filled), np.concatenate(there)
 
 

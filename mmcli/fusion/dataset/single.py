@@ -18,8 +18,9 @@ from mmcli.artifacts.formats.features import Features
 from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, MismatchError, UsageError
-from mmcli.fusion import grid, join, normalise, spans
+from mmcli.fusion import grid, join, normalise
 from mmcli.fusion.blocks import Blocks
+from mmcli.fusion.dataset import words
 
 
 @dataclass(frozen=True)
@@ -103,41 +104,41 @@ Read = Callable[[Features, grid.Clock | None], tuple[np.ndarray, np.ndarray]]
 def _target(first: Input, plan: Plan) -> tuple[np.ndarray, Read]:
     """The times of the fused frames, and how a stream is read at them."""
     if plan.spans is not None:
-        windows = spans.spoken_windows(alignment.load(plan.spans), plan.span_kind, plan.spans)
+        windows = words.spoken_windows(alignment.load(plan.spans), plan.span_kind, plan.spans)
         how = "mean" if plan.pool in ("auto", "linear") else plan.pool
 
-        def over(found: Features, clock: grid.Clock | None) -> tuple[np.ndarray, np.ndarray]:
-            return spans.pool(found.flat(), found.times, windows, to_own_clock=clock, how=how)
+        def over(features: Features, clock: grid.Clock | None) -> tuple[np.ndarray, np.ndarray]:
+            return words.pool_over(features.flat(), features.times, windows, to_own_clock=clock, how=how)
 
         return windows.mean(axis=1), over
     target = first.features.times
     if plan.rate_hz is not None:
         target = grid.uniform(float(target[0]), float(target[-1]), plan.rate_hz)
 
-    def at(found: Features, clock: grid.Clock | None) -> tuple[np.ndarray, np.ndarray]:
-        return grid.resample(found.flat(), found.times, target, to_own_clock=clock, pool=plan.pool)
+    def at(features: Features, clock: grid.Clock | None) -> tuple[np.ndarray, np.ndarray]:
+        return grid.resample(features.flat(), features.times, target, to_own_clock=clock, pool=plan.pool)
 
     return target, at
 
 
 def _clocks(inputs: Sequence[Input], maps: Sequence[tuple[Path, Alignment]]) -> dict[str, grid.Clock]:
     clocks: dict[str, grid.Clock] = {}
-    for path, found in maps:
-        owners = [item for item in inputs[1:] if item.is_source_of(found.query)]
+    for path, onto in maps:
+        owners = [item for item in inputs[1:] if item.is_source_of(onto.query)]
         if not owners:
             raise MismatchError(
-                f"is a map for {found.query.get('name')!r}, which is none of the files after the first", source=path
+                f"is a map for {onto.query.get('name')!r}, which is none of the files after the first", source=path
             )
-        if found.reference.get("sha256") is not None and not inputs[0].is_source_of(found.reference):
+        if onto.reference.get("sha256") is not None and not inputs[0].is_source_of(onto.reference):
             raise MismatchError(
-                f"is a map onto {found.reference.get('name')!r}, not onto {inputs[0].path.name!r}",
+                f"is a map onto {onto.reference.get('name')!r}, not onto {inputs[0].path.name!r}",
                 source=path,
                 hint="name the reference first",
             )
         for item in owners:
             if item.name in clocks:
                 raise UsageError(f"two maps for {item.path.name}")
-            clocks[item.name] = TimeMap(found).to_query
+            clocks[item.name] = TimeMap(onto).to_query
     return clocks
 
 

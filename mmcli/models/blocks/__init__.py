@@ -7,4 +7,4 @@ from __future__ import annotations
 
 from mmcli.registry import Registry
 
-registry = Registry("fusion block", __name__, __path__)
+registry = Registry("fusion block", __name__, __path__, group="mmcli.models.fusion")

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
-from mmcli.models.attention import SelfLayer
-from mmcli.models.blocks.mean import Maps
-from mmcli.models.parts import Block
+from mmcli.models.multihead import SelfLayer
+from mmcli.models.parts import Block, Maps
 
 
 @dataclass(frozen=True)

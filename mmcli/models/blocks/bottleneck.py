@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
 from mmcli.models import parts as masking
-from mmcli.models.attention import SelfLayer, positions
+from mmcli.models.multihead import SelfLayer, positions
 from mmcli.models.parts import Block
 
 

@@ -21,8 +21,8 @@ from torch.nn import functional
 
 from mmcli.errors import ArtifactError
 from mmcli.models import parts as masking
-from mmcli.models.attention import positions
 from mmcli.models.kernels import crossattention
+from mmcli.models.multihead import positions
 from mmcli.models.parts import Block, Dropout
 
 WIDER = 4  # the feed-forward layer's width over the model's
@@ -40,8 +40,8 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.width % self.heads or self.layers > 64 or self.modalities > 16:
-            found = f"{self.modalities} modalities, {self.layers} layers and {self.heads} heads over width {self.width}"
-            raise ArtifactError(f"crossmodal of {found}")
+            sizes = f"{self.modalities} modalities, {self.layers} layers and {self.heads} heads over width {self.width}"
+            raise ArtifactError(f"crossmodal of {sizes}")
 
 
 def sized(modalities: int, width: int, items: int) -> Config:
@@ -81,9 +81,9 @@ class _Layer(nn.Module):
         pairs, _, width = x.shape
         y = functional.layer_norm(x, (width,)) * self.gain[0] + self.shift[0]
         q = self.query(y).view(pairs * n, -1, self.heads, width // self.heads).transpose(1, 2)
-        found = functional.scaled_dot_product_attention(q, keys, values, attn_mask=visible)
-        found = found.transpose(1, 2).reshape(pairs, -1, width) * some
-        x = x + self._dropped(self.out(found), n)
+        attended = functional.scaled_dot_product_attention(q, keys, values, attn_mask=visible)
+        attended = attended.transpose(1, 2).reshape(pairs, -1, width) * some
+        x = x + self._dropped(self.out(attended), n)
         y = functional.layer_norm(x, (width,)) * self.gain[1] + self.shift[1]
         return x + self._dropped(self.narrow(torch.relu(self.wide(y))), n)
 
@@ -169,8 +169,8 @@ class CrossModal(Block):
         plain = functional.layer_norm(held, (width,))
         visible = None if bool(seen.all()) else seen
         apply: Any = crossattention.CrossAttention.apply
-        found: Tensor = apply(held, plain, visible, noise, self.pairs, shape, maps)
-        return found
+        attended: Tensor = apply(held, plain, visible, noise, self.pairs, shape, maps)
+        return attended
 
     def _sources(self, held: Tensor, sources: Tensor, n: int) -> tuple[Tensor, Tensor]:
         """Keys and values of every layer, each ``(layers, pairs * n, heads, steps, width / heads)``."""

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from mmcli.models import parts
-from mmcli.models.blocks.mean import Maps
-from mmcli.models.parts import Block
+from mmcli.models.parts import Block, Maps
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmcli.models import parts
-from mmcli.models.parts import Block
+from mmcli.models.parts import Block, Maps
 
 
 @dataclass(frozen=True)
@@ -22,19 +21,6 @@ class Config:
 def sized(modalities: int, width: int, items: int) -> Config:
     """Nothing to choose."""
     return Config(modalities, width)
-
-
-class Maps(nn.Module):
-    """One linear map for each modality, ``(n, modalities, width)`` to the same shape, absent ones zero again."""
-
-    def __init__(self, modalities: int, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.eye(width).repeat(modalities, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(modalities, width))
-
-    def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
-        """Starts as the identity."""
-        return parts.zeroed(torch.einsum("nmw,mwv->nmv", vectors, self.weight) + self.bias, present)
 
 
 class Mean(Block):

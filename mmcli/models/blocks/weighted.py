@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.models import parts
-from mmcli.models.blocks.mean import Maps
-from mmcli.models.parts import Block
+from mmcli.models.parts import Block, Maps
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
-from mmcli.models.attention import SelfLayer, positions
+from mmcli.models.multihead import SelfLayer, positions
 from mmcli.models.parts import AttentionPool, Dropout, Encoder, InputLayer, StreamShape, zeroed
 
 KINDS = ("tokens", "sequence", "spectrogram")
@@ -32,8 +32,8 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.width % self.heads or self.layers > 64 or self.halvings > 16:
-            found = f"{self.layers} layers, {self.heads} heads, {self.halvings} halvings over width {self.width}"
-            raise ArtifactError(f"a transformer of {found}")
+            sizes = f"{self.layers} layers, {self.heads} heads, {self.halvings} halvings over width {self.width}"
+            raise ArtifactError(f"a transformer of {sizes}")
 
 
 def sized(stream: StreamShape, items: int) -> Config:

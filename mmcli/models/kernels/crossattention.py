@@ -105,8 +105,8 @@ class CrossAttention(torch.autograd.Function):
         except IndexError:
             memory = _Memory()
         kept, work = memory.cut(shape, len(pairs), min(torch.get_num_threads(), len(pairs)))
-        found = torch.empty(len(pairs), *held.shape[1:])
-        given, ends = _given(held, plain, seen, noise, pairs, shape, maps), found.numpy()
+        attended = torch.empty(len(pairs), *held.shape[1:])
+        given, ends = _given(held, plain, seen, noise, pairs, shape, maps), attended.numpy()
         _spread(
             lambda p, thread: _cross.forward(*given[p], kept[p], work[thread], ends[p], KERNEL), len(pairs), len(work)
         )
@@ -114,7 +114,7 @@ class CrossAttention(torch.autograd.Function):
         ctx.save_for_backward(held, plain, maps)
         if not any(ctx.needs_input_grad):
             _give_back(ctx)
-        return found
+        return attended
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
@@ -184,5 +184,5 @@ def _spread(work: Callable[[int, int], None], count: int, threads: int) -> None:
     if threads == 1:
         share(0)
         return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(share, range(threads)))
+    with ThreadPoolExecutor(threads) as executor:
+        list(executor.map(share, range(threads)))

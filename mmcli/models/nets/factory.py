@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmcli.errors import ArtifactError
-from mmcli.models.nets.contrastive import Contrastive
 from mmcli.models.nets.kernel import Kernel
 from mmcli.models.nets.linear import LinearSum
-from mmcli.models.nets.network import Batch, Network
+from mmcli.models.nets.network import Batch, Contrastive, Network
 from mmcli.models.parts import zeroed
 
 
@@ -56,11 +55,11 @@ def _build(config: Any, *, nested: bool) -> nn.Module:
     raise ArtifactError(f"unknown model {name!r}")
 
 
-# Several models that answer together: a weighted sum of their calibrated log-probabilities (a log-linear pool).
+# Several models that answer together: a weighted sum of their calibrated log-probabilities (a log-linear ensemble).
 #
 # A member none of whose modalities is present has no say. With one member of weight one it is that member.
 #
-# Reference: D. Wolpert, "Stacked generalization", Neural Networks 5, 1992; log-linear pools: G. Hinton, "Training
+# Reference: D. Wolpert, "Stacked generalization", Neural Networks 5, 1992; log-linear combination: G. Hinton, "Training
 # products of experts", Neural Computation 14, 2002.
 #
 # The configuration is one JSON object::
@@ -105,7 +104,7 @@ class Stack(nn.Module):
             present.append(torch.stack(here, 1).any(1))
         logits, there = torch.stack(answers, 1), torch.stack(present, 1)
         gains = torch.tensor([self.gains[i] for i in self.voices], device=logits.device)
-        return pool(self.task, logits, self.shares(there), gains, self.get_buffer("prior"))
+        return combined(self.task, logits, self.shares(there), gains, self.get_buffer("prior"))
 
     def speaking(self) -> list[nn.Module]:
         """The members numbered by ``voices``."""
@@ -119,7 +118,7 @@ class Stack(nn.Module):
         return torch.where(share.sum(1, keepdim=True) > 0, share, (there & fallback).to(share.dtype))
 
 
-def pool(task: str, logits: Tensor, share: Tensor, gains: Tensor, prior: Tensor) -> Tensor:
+def combined(task: str, logits: Tensor, share: Tensor, gains: Tensor, prior: Tensor) -> Tensor:
     """Members' logits ``(n, members, outputs)`` and weights ``(n, members)``, zero where absent, to ``(n, outputs)``.
 
     ``classify``: prior plus the sum of weight times (log-probability - prior). ``multilabel``: the same with log-odds.
@@ -129,7 +128,7 @@ def pool(task: str, logits: Tensor, share: Tensor, gains: Tensor, prior: Tensor)
 
 
 def evidence(task: str, logits: Tensor, gains: Tensor, prior: Tensor) -> Tensor:
-    """What each member says beyond the prior, ``(n, members, outputs)``: the part of :func:`pool` without weights."""
+    """What each member says beyond the prior, ``(n, members, outputs)``: :func:`combined` without the weights."""
     if task == "regress":
         return logits
     answers = logits * gains[:, None]

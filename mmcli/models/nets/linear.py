@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
-from mmcli.models import statistics
+from mmcli.models.nets.kernel import SEGMENTS, describe, described_width
 from mmcli.models.nets.network import Batch, Outputs, objects
 from mmcli.models.parts import KINDS, StreamShape, from_json, zeroed
 
@@ -44,7 +44,7 @@ class LinearSum(nn.Module):
         self.streams = [_stream(part) for part in objects(config.get("modalities"))]
         self.names = [stream.name for stream in self.streams]
         self.gain = sizes.gain
-        self.maps = nn.ModuleList(nn.Linear(statistics.width(s), sizes.outputs, bias=False) for s in self.streams)
+        self.maps = nn.ModuleList(nn.Linear(described_width(s), sizes.outputs, bias=False) for s in self.streams)
         for linear in self.maps:
             for weight in linear.parameters():
                 nn.init.zeros_(weight)
@@ -56,7 +56,7 @@ class LinearSum(nn.Module):
         for stream in self.streams:
             values, mask, present = batch[stream.name]
             mask = mask & present[:, None]
-            vectors = statistics.describe(zeroed(values, mask).float(), mask, stream)
+            vectors = describe(zeroed(values, mask).float(), mask, stream)
             points.append(self.gain * scaled(vectors, mask.any(1), stream).to(self.bias.dtype))
         return points
 
@@ -92,9 +92,9 @@ def scaled(x: Tensor, present: Tensor, stream: StreamShape) -> Tensor:
             [ 0.0000,  0.0000]])
     """
     x = zeroed(x, present)
-    frame = x.shape[1] // (statistics.SEGMENTS + 1)
+    frame = x.shape[1] // (SEGMENTS + 1)
     if stream.kind in ("sequence", "spectrogram", "frames"):
-        parts = x[:, : statistics.SEGMENTS * frame].view(len(x), statistics.SEGMENTS, frame)
+        parts = x[:, : SEGMENTS * frame].view(len(x), SEGMENTS, frame)
         mean = parts.mean(1)
         return torch.cat([_unit((parts - mean[:, None]).flatten(1)), MEAN_COUNTS * _unit(_centred(mean))], dim=1)
     return _unit(_centred(x))
@@ -123,6 +123,6 @@ def _stream(part: Mapping[str, Any]) -> StreamShape:
     if kind not in KINDS or not all(type(n) is int and 0 <= n < 1 << 20 for n in numbers):
         raise ArtifactError(f"a linear model cannot read {dict(part)!r}")
     stream = StreamShape(str(part.get("name")), str(kind), tuple(shape or ()), 1, int(vocabulary))
-    if (stream.kind in ("image", "frames") and len(stream.shape) != 3) or not 0 < statistics.width(stream) < 1 << 24:
+    if (stream.kind in ("image", "frames") and len(stream.shape) != 3) or not 0 < described_width(stream) < 1 << 24:
         raise ArtifactError(f"a linear model cannot read {dict(part)!r}")
     return stream

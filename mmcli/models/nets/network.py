@@ -11,6 +11,7 @@ With ``auxiliary`` every modality has a head of its own beside the fused one, tr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -18,11 +19,11 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mmcli.errors import ArtifactError
 from mmcli.models import blocks, encoders
-from mmcli.models.heads import Head
-from mmcli.models.parts import Block, Encoder, from_json, zeroed
+from mmcli.models.parts import Block, Dropout, Encoder, from_json, zeroed
 from mmcli.registry import Registry
 
 MOST_MODALITIES = 64
@@ -57,6 +58,29 @@ class HeadConfig:
     dropout: float = 0.3
 
 
+class Head(nn.Module):
+    """``(n, width)`` to ``(n, outputs)``: a linear map plus a hidden layer that learns what the linear map leaves.
+
+    The linear path makes the sum over concatenated modalities a product of experts, right where modalities are
+    independent given the class; the hidden layer serves labels that show only in combinations (``hidden`` 0: none).
+    """
+
+    def __init__(self, width: int, outputs: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.drop = Dropout(dropout)
+        self.direct = nn.Linear(width, outputs)
+        self.hidden = nn.Linear(width, hidden) if hidden else None
+        self.out = nn.Linear(hidden, outputs) if hidden else None
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits; no softmax here."""
+        x = self.drop(features)
+        logits: Tensor = self.direct(x)
+        if self.hidden is not None and self.out is not None:
+            logits = logits + self.out(self.drop(torch.relu(self.hidden(x))))
+        return logits
+
+
 class Network(nn.Module):
     """Built from its configuration by :func:`.build`; ``names`` are the modalities in order."""
 
@@ -65,11 +89,11 @@ class Network(nn.Module):
         parts = objects(config.get("modalities"))
         head = from_json(HeadConfig, _object(config.get("head"), "head"), "head")
         self.names = [str(part.get("name")) for part in parts]
-        found = [encoder_of(part) for part in parts]
-        width = found[0].width
-        if any(encoder.width != width for encoder in found):
+        built = [encoder_of(part) for part in parts]
+        width = built[0].width
+        if any(encoder.width != width for encoder in built):
             raise ArtifactError("the encoders of one network must have one width")
-        self.encoders = nn.ModuleList(found)
+        self.encoders = nn.ModuleList(built)
         self.fusion = _block(_object(config.get("fusion"), "fusion"), len(parts), width, head.outputs)
         self.head = None if self.fusion.decides else Head(self.fusion.width, head.outputs, head.hidden, head.dropout)
         alone = config.get("auxiliary") is True or self.fusion.decides
@@ -140,3 +164,58 @@ def _block(part: Mapping[str, Any], modalities: int, width: int, outputs: int) -
     if any(getattr(config, field, value) != value for field, value in fits.items()):
         raise ArtifactError(f"{where} does not fit {modalities} modalities of width {width}")
     return cast(Block, module.build(config))
+
+
+# Encoders without a classifier: each modality's vector through a linear map onto one sphere that all modalities share.
+#
+# What pre-training on pairs trains; ``mmcli train --init`` goes on from its encoders.
+#
+# Reference: A. Radford et al., "Learning transferable visual models from natural language supervision", ICML 2021
+# (CLIP): linear projections, unit length, and a learned temperature kept as the logarithm of its inverse.
+#
+# The configuration is one JSON object::
+#
+# {"name": "contrastive", "modalities": [{"name": "image", "encoder": "image", "config": {...}}, ...],
+#  "space": {"width": 64}}
+
+TEMPERATURE = 0.07  # to start from
+LARGEST_SCALE = 100.0  # the paper's bound: below a temperature of 0.01 training is unstable
+
+
+@dataclass(frozen=True)
+class SpaceConfig:
+    """``width``: dimensions of the shared space."""
+
+    width: int
+
+
+class Contrastive(nn.Module):
+    """``names`` are the modalities in order; at least two."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__()
+        parts = objects(config.get("modalities"))
+        if len(parts) < 2:
+            raise ArtifactError("contrastive encoders need two modalities")
+        space = from_json(SpaceConfig, cast(Mapping[str, Any], config.get("space")), "space")
+        self.names = [str(part.get("name")) for part in parts]
+        built = [encoder_of(part) for part in parts]
+        self.encoders = nn.ModuleList(built)
+        self.projections = nn.ModuleList(nn.Linear(e.width, space.width, bias=False) for e in built)
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(TEMPERATURE)))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Points on the sphere, float32 ``(n, modalities, width)``; zero where a modality is absent."""
+        points = []
+        for name, encoder, project in zip(self.names, self.encoders, self.projections, strict=True):
+            values, mask, there = batch[name]
+            mask = mask & there[:, None]
+            sequence, seen = encoder(zeroed(values, mask), mask)
+            point = functional.normalize(project(cast(Encoder, encoder).pool(sequence, seen)).float(), dim=1)
+            points.append(zeroed(point, mask.any(1)))
+        return torch.stack(points, dim=1)
+
+    @property
+    def scale(self) -> Tensor:
+        """One over the temperature, a scalar."""
+        return self.log_scale.exp().clamp(max=LARGEST_SCALE)

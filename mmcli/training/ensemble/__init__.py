@@ -1,1 +1,1 @@
-"""Candidates beside each other: kernel machines, opponents, and the pool that is not worse than its best part."""
+"""Candidates beside each other: kernel machines, opponents, and the ensemble that is not worse than its best part."""

@@ -1,17 +1,19 @@
-"""Fusion that is not worse than its best part: candidates are compared on folds of the training split, then pooled.
+"""Fusion that is not worse than its best part: candidates are compared on folds of the training split, then combined.
 
 Candidates are each stream alone (a network, and a kernel machine over statistics), and all streams together (networks
 with several fusion blocks, a sum of kernels). Every candidate answers for each fold of the training split after
 training on the others; a group is never on both sides, nor are items that share a picture or recording. On these
-answers the candidates are calibrated and the weights of a log-linear pool are fitted. Late fusion of any subset, and
-any single candidate, are special cases of the pool. The pool is kept if it beats the best single candidate on folds
+answers the candidates are calibrated and the weights of a log-linear ensemble are fitted. Late fusion of any subset,
+and any single candidate, are special cases of the ensemble. It is kept if it beats the best single candidate on folds
 that its weights were not fitted on; else that candidate is.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,37 +21,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmcli.artifacts.formats import checkpoint
+from mmcli.artifacts.formats.checkpoint import Checkpoint
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import lazy
-from mmcli.errors import InputError
-from mmcli.models import statistics
+from mmcli.errors import ArtifactError, InputError
 from mmcli.models.nets import factory
-from mmcli.models.nets.factory import pool
+from mmcli.models.nets.factory import combined
+from mmcli.models.nets.kernel import described_width
 from mmcli.models.parts import StreamShape
-from mmcli.training import folds, plan, twins, world
-from mmcli.training import folds as folding
+from mmcli.training import folds, world
 from mmcli.training.config import TrainConfig
-from mmcli.training.data import Data, Target, losses, read, score
+from mmcli.training.data import Data, Target, losses, read, score, shapes
 from mmcli.training.ensemble import opponents, ridge
-from mmcli.training.ensemble.finished import Finished
+from mmcli.training.ensemble.opponents import Candidate
 from mmcli.training.fit.initial import Initial
 from mmcli.training.fit.loop import Row, Run, fit
 from mmcli.training.fit.objective import logits_of
 from mmcli.training.world import pick
 
 JOINT = ("concat", "attention")
-
-
-@dataclass
-class Candidate:
-    """``answers`` float64 ``(items, outputs)``: of every training item, by models that did not see it."""
-
-    title: str
-    names: list[str]
-    model: dict[str, Any]
-    tensors: dict[str, Tensor]
-    answers: Tensor
-    history: list[Row]
+ENSEMBLE = "pool"  # as tables in checkpoints call it
 
 
 Report = Callable[[Row], None]
@@ -57,7 +49,7 @@ Report = Callable[[Row], None]
 
 def rounds(dataset: Dataset, config: TrainConfig) -> int:
     """How many candidates :func:`fit_auto` will report."""
-    streams = plan.shapes(dataset, config.modalities)
+    streams = shapes(dataset, config.modalities)
     kernels = int(_kernels(dataset, streams, len(dataset.rows("train")), config))
     networks = int(config.candidates != "kernels")
     one = len(streams) * (networks + kernels)
@@ -66,8 +58,8 @@ def rounds(dataset: Dataset, config: TrainConfig) -> int:
 
 def _kernels(dataset: Dataset, streams: Sequence[StreamShape], rows: int, config: TrainConfig) -> bool:
     """Whether kernel machines take part: their statistics of all items are held, of a folder of shards too."""
-    held = 4 * dataset.items * sum(statistics.width(stream) for stream in streams)
-    sharded = any(lazy.rows_of(dataset.streams[stream.name].values) is not None for stream in streams)
+    held = 4 * dataset.items * sum(described_width(stream) for stream in streams)
+    sharded = any(dataset.streams[stream.name].is_lazy for stream in streams)
     if config.candidates != "networks" and ridge.fits(streams, rows) and not (sharded and held > lazy.HELD):
         return True
     if config.candidates == "kernels":
@@ -85,7 +77,7 @@ def fit_auto(
     initial: Initial | None = None,
     finished: Finished | None = None,
 ) -> tuple[Run, list[dict[str, Any]]]:
-    """The pool as a finished run, and the table of candidates ``{title, modalities, loss, score, weight}``.
+    """The ensemble as a finished run, and the table of candidates ``{title, modalities, loss, score, weight}``.
 
     Loss and score (accuracy, or mean absolute error) are those of the answers on the folds. The networks start from
     the encoders of ``initial``; those that ``finished`` holds are not trained again.
@@ -98,12 +90,12 @@ def fit_auto(
     whole = train[target.known[train]]
     real = folds.real(dataset)  # candidates are compared on items and streams that were not made
     train = whole[real.split[whole] == "train"]
-    streams = plan.shapes(dataset, config.modalities)
+    streams = shapes(dataset, config.modalities)
     kinds = target.values.cpu().numpy()[train] if target.task == "classify" else None
     parts = _folds(real, train, kinds, config)
     data = Data(real, streams, torch.device("cpu"))
 
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     finished = finished or Finished(None, {})
 
     def network(title: str, chosen: TrainConfig, rows: NDArray[np.int64], fold: int | None) -> Run:
@@ -116,12 +108,12 @@ def fit_auto(
 
     kernels = _kernels(dataset, streams, len(train), config)
     for made in _candidates(network, data, streams, target, train, parts, kernels, config):
-        found.append(made)
+        candidates.append(made)
         if report is not None:
             report({"candidate": made.title, **_figures(made.answers[train], target, train)})
     with world.deterministic(config.threads, torch.device("cpu")):
-        gains, weights, table = _weigh(found, data, target, train, parts)
-    return _stacked(found, gains, weights, table, target, train), table
+        gains, weights, table = _weigh(candidates, data, target, train, parts)
+    return _stacked(candidates, gains, weights, table, target, train), table
 
 
 def _folds(
@@ -132,7 +124,7 @@ def _folds(
     if named == 1:
         given = np.array([""] * len(train))
     count = min(config.folds, named if named > 1 else len(train))
-    return folding.make(train, kinds, twins.groups(dataset, train, given, count), count, config.seed)
+    return folds.make(train, kinds, folds.joined_groups(dataset, train, given, count), count, config.seed)
 
 
 def _candidates(
@@ -211,7 +203,7 @@ def _logits(run: Run, data: Data, rows: NDArray[np.int64], config: TrainConfig) 
 
 
 def _weigh(
-    found: Sequence[Candidate],
+    candidates: Sequence[Candidate],
     data: Data,
     target: Target,
     train: NDArray[np.int64],
@@ -219,11 +211,11 @@ def _weigh(
 ) -> tuple[list[float], list[float], list[dict[str, Any]]]:
     chosen = torch.from_numpy(train)
     values = target.values.cpu()[chosen]
-    logits = torch.stack([c.answers[chosen] for c in found], dim=1)
+    logits = torch.stack([c.answers[chosen] for c in candidates], dim=1)
     there = torch.stack(
-        [torch.stack([data.streams[n].present[chosen] for n in c.names], 1).any(1) for c in found], dim=1
+        [torch.stack([data.streams[n].present[chosen] for n in c.names], 1).any(1) for c in candidates], dim=1
     )
-    gains = torch.tensor([opponents.gain(target.task, logits[:, i], values) for i in range(len(found))]).double()
+    gains = torch.tensor([opponents.gain(target.task, logits[:, i], values) for i in range(len(candidates))]).double()
     prior = prior_of(target, train)
     task = target.task
 
@@ -233,15 +225,15 @@ def _weigh(
         inside = torch.zeros(len(train), dtype=torch.bool)
         inside[[place[int(row)] for row in fold]] = True
         w = opponents.weights(task, logits[~inside], there[~inside], gains, values[~inside], prior)
-        honest[inside] = pool(task, logits[inside], there[inside] * w, gains, prior)
-    single = [pool(task, logits[:, [i]], there[:, [i]].double(), gains[[i]], prior) for i in range(len(found))]
+        honest[inside] = combined(task, logits[inside], there[inside] * w, gains, prior)
+    single = [combined(task, logits[:, [i]], there[:, [i]].double(), gains[[i]], prior) for i in range(len(candidates))]
     alone = [float(losses(task, z, values, 0.0).mean()) for z in single]
     winner = int(np.argmin(alone))
-    pooled = float(losses(task, honest, values, 0.0).mean())
-    if pooled <= alone[winner]:
+    together = float(losses(task, honest, values, 0.0).mean())
+    if together <= alone[winner]:
         weights = opponents.weights(task, logits, there, gains, values, prior)
     else:
-        weights = torch.zeros(len(found), dtype=torch.float64)
+        weights = torch.zeros(len(candidates), dtype=torch.float64)
         weights[winner] = 1.0
     table = [
         {
@@ -252,11 +244,11 @@ def _weigh(
             "gain": float(gains[i]),
             "weight": float(weights[i]),
         }
-        for i, c in enumerate(found)
+        for i, c in enumerate(candidates)
     ]
-    kept = pooled <= alone[winner]
-    table.append({"title": "pool", "loss": pooled, **score(task, honest, values), "kept": kept})
-    table += opponents.table(found, alone, task, logits, there, gains, values, prior)
+    kept = together <= alone[winner]
+    table.append({"title": ENSEMBLE, "loss": together, **score(task, honest, values), "kept": kept})
+    table += opponents.table(candidates, alone, task, logits, there, gains, values, prior)
     return gains.tolist(), weights.tolist(), table
 
 
@@ -280,7 +272,7 @@ def _figures(answers: Tensor, target: Target, train: NDArray[np.int64]) -> Row:
 
 
 def _stacked(
-    found: Sequence[Candidate],
+    candidates: Sequence[Candidate],
     gains: Sequence[float],
     weights: Sequence[float],
     table: Sequence[dict[str, Any]],
@@ -288,20 +280,20 @@ def _stacked(
     train: NDArray[np.int64],
 ) -> Run:
     """The members with a weight, for each stream that none of them reads its best candidate as a fallback, and without
-    a say those that the pool is compared with."""
-    names = list(dict.fromkeys(name for c in found for name in c.names))
-    read_by_some = {name for c, weight in zip(found, weights, strict=True) if weight > 0 for name in c.names}
-    loss = {c.title: row["loss"] for c, row in zip(found, table, strict=False)}
+    a say those that the ensemble is compared with."""
+    names = list(dict.fromkeys(name for c in candidates for name in c.names))
+    read_by_some = {name for c, weight in zip(candidates, weights, strict=True) if weight > 0 for name in c.names}
+    loss = {c.title: row["loss"] for c, row in zip(candidates, table, strict=False)}
     spare = {
-        min((c for c in found if c.names == [name]), key=lambda c: loss[c.title]).title
+        min((c for c in candidates if c.names == [name]), key=lambda c: loss[c.title]).title
         for name in names
         if name not in read_by_some
     }
-    compared = opponents.numbers(found, [loss[c.title] for c in found])
+    compared = opponents.numbers(candidates, [loss[c.title] for c in candidates])
     members: list[dict[str, Any]] = []
     tensors: dict[str, Tensor] = {}
     history: list[Row] = []
-    for i, (c, gain, weight) in enumerate(zip(found, gains, weights, strict=True)):
+    for i, (c, gain, weight) in enumerate(zip(candidates, gains, weights, strict=True)):
         if weight <= 0.0 and c.title not in spare and i not in compared:
             continue
         tensors |= {f"members.{len(members)}.{name}": value for name, value in c.tensors.items()}
@@ -319,3 +311,54 @@ def _stacked(
     }
     count = sum(t.numel() for t in tensors.values())
     return Run(model, tensors, target, history, 0, count)
+
+
+# The finished networks of an ensemble, kept while the others train, so that a killed run need not train them again.
+#
+# A network is a function of the data, the configuration and the rows it trains on; with those that are kept and those
+# that are trained again a continued run ends in the same bytes. What is solved and not trained is solved again.
+
+_FACTS = ("model", "history", "best_epoch", "parameters")
+
+
+class Finished:
+    """Runs by key. ``path`` None keeps nothing; ``saved`` is what an earlier process left there."""
+
+    def __init__(
+        self, path: Path | None, facts: dict[str, Any], saved: Checkpoint | None = None, save_every_s: float = 0.0
+    ) -> None:
+        self.path, self.facts, self.save_every_s = path, facts, save_every_s
+        self.last = time.monotonic()
+        self.runs: dict[str, dict[str, Any]] = {}
+        if saved is not None:
+            self._restore(saved)
+
+    def __call__(self, key: str, target: Target, train: Callable[[], Run]) -> Run:
+        """The run that is kept under ``key``, else a new one."""
+        kept = self.runs.get(key)
+        if kept is not None:
+            return Run(target=target, **kept)
+        run = train()
+        self.runs[key] = {name: getattr(run, name) for name in (*_FACTS, "tensors")}
+        if self.path is not None and time.monotonic() - self.last >= self.save_every_s:
+            self._save(self.path)
+            self.last = time.monotonic()
+        return run
+
+    def _save(self, path: Path) -> None:
+        tensors = {f"{i}/{k}": v for i, run in enumerate(self.runs.values()) for k, v in run["tensors"].items()}
+        parts = [{"key": key, **{name: run[name] for name in _FACTS}} for key, run in self.runs.items()]
+        training = {"run": self.facts, "parts": parts}
+        config = {"task": "resume", "model": {}, "classes": None, "modalities": {}, "training": training}
+        checkpoint.save(path, Checkpoint(tensors, config))
+
+    def _restore(self, saved: Checkpoint) -> None:
+        tensors: dict[str, dict[str, Any]] = {}
+        for name, value in saved.tensors.items():
+            part, _, rest = name.partition("/")
+            tensors.setdefault(part, {})[rest] = value
+        try:
+            for i, part in enumerate(saved.config["training"]["parts"]):
+                self.runs[part["key"]] = {name: part[name] for name in _FACTS} | {"tensors": tensors[str(i)]}
+        except (KeyError, TypeError) as problem:
+            raise ArtifactError("is not the state of an unfinished pool", source=self.path) from problem

@@ -1,20 +1,21 @@
-"""What a pool has to beat, kept beside it: each stream alone, every subset, plain concatenation and late fusion.
+"""What an ensemble has to beat, kept beside it: each stream alone, every subset, plain concatenation and late fusion.
 
-A report compares a model with these (``mmcli evaluate``). A subset of two or more streams is a pool of the best single
-candidates of its streams: its weights stand in the table of candidates, its members in the checkpoint. Late fusion is
-the pool of all of them with equal say: the sum of their calibrated log-probabilities.
+A report compares a model with these (``mmcli evaluate``). A subset of two or more streams is an ensemble of the best
+single candidates of its streams: its weights stand in the table of candidates, its members in the checkpoint. Late
+fusion is the ensemble of all of them with equal say: the sum of their calibrated log-probabilities.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from mmcli.models.nets.factory import evidence, joined, pool
+from mmcli.models.nets.factory import combined, evidence, joined
 from mmcli.training.data import losses, score
 
 CONCAT, LATE = "concat", "late"
@@ -23,17 +24,22 @@ CONCAT, LATE = "concat", "late"
 MOST_SUBSETS_OF = 4
 
 
-class Named(Protocol):
-    """A candidate: its title and the modalities it reads."""
+@dataclass
+class Candidate:
+    """``answers`` float64 ``(items, outputs)``: of every training item, by models that did not see it."""
 
     title: str
     names: list[str]
+    model: dict[str, Any]
+    tensors: dict[str, Tensor]
+    answers: Tensor
+    history: list[dict[str, Any]]
 
 
-def best_singles(found: Sequence[Named], loss: Sequence[float]) -> dict[str, int]:
+def best_singles(candidates: Sequence[Candidate], loss: Sequence[float]) -> dict[str, int]:
     """For each modality the number of the candidate that reads it alone with the least loss on the folds."""
     best: dict[str, int] = {}
-    for i, candidate in enumerate(found):
+    for i, candidate in enumerate(candidates):
         if len(candidate.names) == 1:
             (name,) = candidate.names
             if name not in best or loss[i] < loss[best[name]]:
@@ -41,15 +47,15 @@ def best_singles(found: Sequence[Named], loss: Sequence[float]) -> dict[str, int
     return best
 
 
-def numbers(found: Sequence[Named], loss: Sequence[float]) -> set[int]:
+def numbers(candidates: Sequence[Candidate], loss: Sequence[float]) -> set[int]:
     """The candidates that a checkpoint keeps as opponents: the best of each modality, and plain concatenation.
 
     Without networks the sum of kernels stands for concatenation: it is the kernel of the concatenated features (J.
     Shawe-Taylor and N. Cristianini, Kernel Methods for Pattern Analysis, 2004, 3.4).
     """
-    kept = set(best_singles(found, loss).values())
-    joint = [i for i, candidate in enumerate(found) if len(candidate.names) > 1]
-    plain = [i for i in joint if found[i].title == CONCAT] or joint[:1]
+    kept = set(best_singles(candidates, loss).values())
+    joint = [i for i, candidate in enumerate(candidates) if len(candidate.names) > 1]
+    plain = [i for i in joint if candidates[i].title == CONCAT] or joint[:1]
     return kept | set(plain)
 
 
@@ -65,16 +71,16 @@ def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
         return [chosen for size in range(2, len(names)) for chosen in itertools.combinations(names, size)]
     kinds = list(dict.fromkeys(name.split(".")[0] for name in names))
     whole = [
-        tuple(name for name in names if name.split(".")[0] in of)
+        tuple(name for name in names if name.split(".")[0] in kept_kinds)
         for size in range(1, len(kinds) if len(kinds) <= MOST_SUBSETS_OF else 2)
-        for of in itertools.combinations(kinds, size)
+        for kept_kinds in itertools.combinations(kinds, size)
     ]
     fewer = [*whole, *itertools.combinations(names, len(names) - 1)]
     return [chosen for chosen in dict.fromkeys(fewer) if 1 < len(chosen) < len(names)]
 
 
 def table(
-    found: Sequence[Named],
+    candidates: Sequence[Candidate],
     loss: Sequence[float],
     task: str,
     logits: Tensor,
@@ -88,29 +94,29 @@ def table(
     ``logits`` ``(n, candidates, outputs)`` are answers on the folds, ``there`` bool ``(n, candidates)``. Loss and score
     are those of weights fitted to the same answers: they flatter by a little, and nothing is chosen by them.
     """
-    best = best_singles(found, loss)
+    best = best_singles(candidates, loss)
     rows = []
     for chosen in [*subsets(list(best)), tuple(best)] if len(best) > 1 else []:
-        of = [best[name] for name in chosen]
+        picked = [best[name] for name in chosen]
         late = len(chosen) == len(best)
         if late:
-            weighing = torch.ones(len(of), dtype=logits.dtype)
+            weighing = torch.ones(len(picked), dtype=logits.dtype)
         else:
-            weighing = weights(task, logits[:, of], there[:, of], gains[of], values, prior)
-        pooled = pool(task, logits[:, of], there[:, of] * weighing, gains[of], prior)
+            weighing = weights(task, logits[:, picked], there[:, picked], gains[picked], values, prior)
+        together = combined(task, logits[:, picked], there[:, picked] * weighing, gains[picked], prior)
         rows.append(
             {
                 "title": LATE if late else " + ".join(chosen),
                 "modalities": list(chosen),
-                "loss": float(losses(task, pooled, values, 0.0).mean()),
-                **score(task, pooled, values),
-                "weights": {found[i].title: float(w) for i, w in zip(of, weighing, strict=True)},
+                "loss": float(losses(task, together, values, 0.0).mean()),
+                **score(task, together, values),
+                "weights": {candidates[i].title: float(w) for i, w in zip(picked, weighing, strict=True)},
             }
         )
     return rows
 
 
-# Calibration of candidates and the weights of their pool, both on answers that no candidate was trained on.
+# Calibration of candidates and their weights in the ensemble, both on answers that no candidate was trained on.
 
 GAINS = tuple(float(2.0 ** (e / 4)) for e in range(-12, 25))
 STEPS = 400
@@ -133,7 +139,7 @@ def gain(task: str, logits: Tensor, values: Tensor) -> float:
 
 
 def weights(task: str, logits: Tensor, present: Tensor, gains: Tensor, values: Tensor, prior: Tensor) -> Tensor:
-    """Non-negative weights ``(members,)`` with the least loss of the pool, plus a small penalty on their sum.
+    """Non-negative weights ``(members,)`` with the least loss of the ensemble, plus a small penalty on their sum.
 
     ``logits`` ``(n, members, outputs)``, ``present`` bool ``(n, members)``. The loss is convex in the weights;
     projected steps with momentum, the best point seen.

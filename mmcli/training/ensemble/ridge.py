@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmcli.models import statistics
-from mmcli.models.nets.kernel import Kernel, distances, similarity
+from mmcli.models.nets.kernel import Kernel, described_width, distances, similarity
+from mmcli.models.nets.kernel import describe as statistics
 from mmcli.models.nets.network import Batch
 from mmcli.models.parts import StreamShape
 from mmcli.training.data import Data, Target
@@ -28,7 +28,7 @@ AT_ONCE = 512
 
 def fits(streams: Sequence[StreamShape], rows: int) -> bool:
     """Whether a kernel machine over these streams is affordable."""
-    return rows <= MOST_ROWS and all(statistics.width(s) <= MOST_WIDTH for s in streams)
+    return rows <= MOST_ROWS and all(described_width(s) <= MOST_WIDTH for s in streams)
 
 
 def answers(target: Target) -> Tensor:
@@ -56,7 +56,7 @@ def describe(data: Data, stream: StreamShape, train: NDArray[np.int64]) -> Descr
     parts, present = [], []
     for batch, _ in _chunks(data, stream.name):
         given = batch[stream.name]
-        parts.append(statistics.describe(given.values, given.mask, stream))
+        parts.append(statistics(given.values, given.mask, stream))
         present.append(given.mask.any(1))
     raw, here = torch.cat(parts), torch.cat(present)
     chosen = torch.from_numpy(train)
@@ -160,16 +160,16 @@ def search(
 
 def _answered(whole: Tensor, y: Tensor, penalty: float, folds: Sequence[NDArray[np.int64]]) -> Tensor:
     """The outputs of every item by the folds it is not in; items are in the order of the folds."""
-    found = torch.zeros_like(y)
+    answers = torch.zeros_like(y)
     start = 0
     for fold in folds:
         stop = start + len(fold)
         rest = torch.cat([torch.arange(start), torch.arange(stop, len(whole))])
         across = whole[start:stop]
         weights, bias = solve(whole[rest][:, rest], y[rest], penalty)
-        found[start:stop] = across[:, :start] @ weights[:start] + across[:, stop:] @ weights[start:] + bias
+        answers[start:stop] = across[:, :start] @ weights[:start] + across[:, stop:] @ weights[start:] + bias
         start = stop
-    return found
+    return answers
 
 
 def machine(

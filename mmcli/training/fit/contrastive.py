@@ -23,10 +23,9 @@ from torch.nn import functional
 
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import InputError
-from mmcli.models.nets.contrastive import Contrastive
-from mmcli.models.nets.network import Batch
+from mmcli.models.nets.network import Batch, Contrastive
 from mmcli.models.parts import StreamShape
-from mmcli.training import plan, twins
+from mmcli.training import folds, plan
 from mmcli.training.config import CONTRASTIVE, TrainConfig
 from mmcli.training.data import Data, Target
 from mmcli.training.fit.objective import logits_of
@@ -48,7 +47,7 @@ class Contrast:
         rows = np.flatnonzero(np.isin(dataset.split, ("train", "val"))).astype(np.int64)
         self.content = np.full((dataset.items, len(streams)), -1, np.int64)
         for i, stream in enumerate(streams):
-            digests = twins.contents(dataset.streams[stream.name], rows)
+            digests = folds.contents(dataset.streams[stream.name], rows)
             self.content[rows, i] = np.unique(digests, return_inverse=True)[1]
 
     def usable(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -115,20 +114,20 @@ def info_nce(points: Tensor, present: Tensor, scale: Tensor, content: Tensor) ->
     >>> float(info_nce(points, there, torch.tensor(100.0), torch.arange(4).reshape(2, 2)))
     0.0
     """
-    found = []
+    losses = []
     for similar in _pairs(points, present, scale, content):
         right = torch.arange(len(similar), device=points.device)
-        found.append(0.5 * (functional.cross_entropy(similar, right) + functional.cross_entropy(similar.T, right)))
-    return torch.stack(found).mean() if found else points.sum() * 0.0
+        losses.append(0.5 * (functional.cross_entropy(similar, right) + functional.cross_entropy(similar.T, right)))
+    return torch.stack(losses).mean() if losses else points.sum() * 0.0
 
 
 def recall(points: Tensor, present: Tensor, scale: Tensor, content: Tensor) -> float:
     """The share of items whose partner is nearest, mean over pairs of modalities and both directions."""
-    found = []
+    shares = []
     for similar in _pairs(points, present, scale, content):
         right = torch.arange(len(similar), device=points.device)
-        found += [(s.argmax(1) == right).double().mean() for s in (similar, similar.T)]
-    return float(torch.stack(found).mean()) if found else 0.0
+        shares += [(s.argmax(1) == right).double().mean() for s in (similar, similar.T)]
+    return float(torch.stack(shares).mean()) if shares else 0.0
 
 
 def _pairs(points: Tensor, present: Tensor, scale: Tensor, content: Tensor) -> Iterator[Tensor]:

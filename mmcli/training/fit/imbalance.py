@@ -76,12 +76,12 @@ def factors(summed: Tensor, alpha: float) -> list[float]:
     """
     mean = (summed[0] / summed[1].clamp(min=1)).double()
     there = summed[1] > 0
-    found = []
+    slowed = []
     for m in range(len(mean)):
         others = [mean[k] for k in range(len(mean)) if k != m and there[k]]
         ratio = float(mean[m] / torch.stack(others).mean().clamp(min=1e-8)) if others and there[m] else 0.0
-        found.append(1.0 - float(np.tanh(alpha * ratio)) if ratio > 1.0 else 1.0)
-    return found
+        slowed.append(1.0 - float(np.tanh(alpha * ratio)) if ratio > 1.0 else 1.0)
+    return slowed
 
 
 def modulate(encoders: nn.ModuleList, groups: list[dict[str, Any]], by: list[float]) -> None:

@@ -20,8 +20,8 @@ from mmcli.artifacts.formats.checkpoint import Checkpoint
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import MismatchError
 from mmcli.models.parts import StreamShape
-from mmcli.training import plan
 from mmcli.training.config import TrainConfig
+from mmcli.training.data import shapes
 from mmcli.training.fit import predictor
 
 
@@ -37,9 +37,9 @@ class Known:
 class Initial:
     """The encoders in a checkpoint; :func:`load` reads them from a file."""
 
-    def __init__(self, found: Checkpoint, name: str) -> None:
+    def __init__(self, checkpoint: Checkpoint, name: str) -> None:
         self.name = name
-        self.known = _encoders(found)
+        self.known = _encoders(checkpoint)
         if not self.known:
             raise MismatchError("has no encoders to go on from", source=name, hint="kernel machines have none")
         self.taken: dict[str, str] = {}  # stream of the data set to the model's modality, once :meth:`rescaled` ran
@@ -54,23 +54,23 @@ class Initial:
 
         Raises :class:`MismatchError` where no stream, or a stream of another shape or extractor, is there.
         """
-        used = [shape.name for shape in plan.shapes(dataset, wanted)]
+        used = [shape.name for shape in shapes(dataset, wanted)]
         among = copy.copy(dataset)
         among.streams = {name: dataset.streams[name] for name in used}
-        found = copy.copy(dataset)
-        found.streams = dict(dataset.streams)
+        moved = copy.copy(dataset)
+        moved.streams = dict(dataset.streams)
         self.taken = {}
         for modality, known in self.known.items():
             name = predictor.matching(among, modality, known.meta)
             if name is None:
                 continue
             shape = predictor.shape_in(modality, {modality: known.meta}, self.name)
-            found.streams[name] = predictor.fitting(dataset, name, shape, known.meta, self.name)
+            moved.streams[name] = predictor.fitting(dataset, name, shape, known.meta, self.name)
             self.taken[name] = modality
         if not self.taken:
             hint = f"it knows {', '.join(self.known)}; the data set has {', '.join(used)}"
             raise MismatchError("has no encoder for any stream of the data set", source=self.name, hint=hint)
-        return found
+        return moved
 
     def sized(self, config: TrainConfig) -> TrainConfig:
         """The configuration with the encoders' width. Raises :class:`MismatchError` where it asks for another."""
@@ -116,9 +116,9 @@ def load(path: Path | str) -> Initial:
     return Initial(checkpoint.load(path, predictor.expected), Path(path).name)
 
 
-def _encoders(found: Checkpoint) -> dict[str, Known]:
-    """By modality; of a pool, those of the network that has the most say and reads fewest others."""
-    model = found.config["model"]
+def _encoders(checkpoint: Checkpoint) -> dict[str, Known]:
+    """By modality; of an ensemble, those of the network that has the most say and reads fewest others."""
+    model = checkpoint.config["model"]
     networks: list[tuple[float, int, str, Mapping[str, Any]]] = []
     for prefix, weight, one in _members(model):
         if one.get("name") in ("network", "contrastive"):
@@ -127,8 +127,8 @@ def _encoders(found: Checkpoint) -> dict[str, Known]:
     for _, _, prefix, one in sorted(networks, key=lambda entry: entry[:3]):
         for i, part in enumerate(one["modalities"]):
             start = f"{prefix}encoders.{i}."
-            own = {k.removeprefix(start): v for k, v in found.tensors.items() if k.startswith(start)}
-            meta = found.config["modalities"].get(part["name"])
+            own = {k.removeprefix(start): v for k, v in checkpoint.tensors.items() if k.startswith(start)}
+            meta = checkpoint.config["modalities"].get(part["name"])
             if meta is not None and part["name"] not in known:
                 known[part["name"]] = Known(dict(part), own, meta)
     widths = {known.part["config"]["width"] for known in known.values()}

@@ -1,12 +1,12 @@
-"""A trained model that answers: a checkpoint in, predictions out, whatever modalities an item has."""
+"""A trained model that is loaded again: a checkpoint in, predictions out, whatever modalities an item has."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -54,47 +54,37 @@ class Predictions:
         return np.asarray(np.array(self.classes)[self.probabilities.argmax(1)])
 
 
-class Predictor:
-    """A model with its checkpoint's facts. ``classes`` are in the order of the logits; None for regression."""
+def lines(predictions: Predictions) -> Iterator[dict[str, Any]]:
+    """``{id, prediction, probabilities, present}``; regression has no probabilities, multilabel a list of classes."""
+    labels = predictions.labels.tolist()
+    for i, item in enumerate(predictions.id.tolist()):
+        answer: Any = labels[i]
+        if predictions.task == "multilabel":
+            answer = [name for name, there in zip(predictions.classes or [], answer, strict=True) if there]
+        line: dict[str, Any] = {"id": item, "prediction": answer}
+        if predictions.probabilities is not None:
+            names = predictions.classes or []
+            line["probabilities"] = {
+                n: round(float(p), 6) for n, p in zip(names, predictions.probabilities[i], strict=True)
+            }
+        line["present"] = [name for name, there in predictions.present.items() if there[i]]
+        yield line
 
-    def __init__(self, found: Checkpoint, name: str = "model", device: str = "cpu") -> None:
-        if found.config["task"] == CONTRASTIVE:
-            raise MismatchError(
-                "holds encoders pre-trained on pairs and no classifier, so it has no answers",
-                source=name,
-                hint="train one: mmcli train DATASET.npz --init " + Path(name).name + " -o MODEL.pt",
-            )
+
+class LoadedModel:
+    """A checkpoint with its network: whatever it was trained for, it reads a data set's streams on its own scale."""
+
+    def __init__(self, trained: Checkpoint, name: str = "model", device: str = "cpu") -> None:
         self.name = name
-        self.config = found.config
-        self.task = str(found.config["task"])
-        self.classes: list[str] | None = found.config["classes"]
-        self.modalities: dict[str, dict[str, Any]] = found.config["modalities"]
+        self.config = trained.config
+        self.task = str(trained.config["task"])
+        self.modalities: dict[str, dict[str, Any]] = trained.config["modalities"]
         self.device = pick(device)
         with torch.device("meta"):
-            net = factory.build(found.config["model"])
-        net.load_state_dict(found.tensors, assign=True)
+            net = factory.build(trained.config["model"])
+        net.load_state_dict(trained.tensors, assign=True)
         self.net = net.to(self.device).eval()
-        self.shapes = [shape_in(n, self.modalities, name) for n in factory.names(found.config["model"])]
-
-    @property
-    def parameters(self) -> int:
-        """Number of trained numbers."""
-        return sum(p.numel() for p in self.net.parameters())
-
-    def predict(self, dataset: Dataset, indices: NDArray[np.int64] | None = None) -> Predictions:
-        """Predictions for the items ``indices`` (default: all), in that order.
-
-        Streams are put on the scale the model was trained on. A modality that the data set lacks is absent; values of
-        absent modalities are never read. Raises :class:`MismatchError` where a stream is not what the model was
-        trained on.
-        """
-        rows = np.arange(len(dataset.id), dtype=np.int64) if indices is None else np.asarray(indices, np.int64)
-        data = self.packed(dataset)
-        with world.deterministic(1, self.device):
-            logits = logits_of(self.net, data, rows).double().cpu().numpy()
-        present = {name: packed.present.cpu().numpy()[rows] for name, packed in data.streams.items()}
-        probabilities, values = self.meaning(logits)
-        return Predictions(dataset.id[rows], self.task, self.classes, logits, probabilities, values, present)
+        self.shapes = [shape_in(n, self.modalities, name) for n in factory.names(trained.config["model"])]
 
     def packed(self, dataset: Dataset) -> Data:
         """The model's streams of a data set as tensors, on the scale the model was trained on."""
@@ -106,14 +96,85 @@ class Predictor:
         given = {name: stream for name, stream in streams.items() if stream is not None}
         return Data(Dataset(given, dataset.id, dataset.split, dataset.group), self.shapes, self.device)
 
-    def meaning(self, logits: NDArray[np.float64]) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-        """Probabilities ``(n, classes)`` or values ``(n,)`` of logits ``(n, outputs)``; the other is None."""
-        return _meaning(self.task, logits, self.config["training"].get("target", {}))
+    def outputs(self, data: Data, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What the network gives for items of :meth:`packed` streams, in that order: float64 ``(n, ...)``."""
+        with world.deterministic(1, self.device):
+            given: NDArray[np.float64] = logits_of(self.net, data, rows).double().cpu().numpy()
+        return given
 
     def _stream(self, dataset: Dataset, shape: StreamShape) -> Stream | None:
         meta = self.modalities[shape.name]
         name = matching(dataset, shape.name, meta)
         return None if name is None else fitting(dataset, name, shape, meta, self.name)
+
+
+class Predictor(LoadedModel):
+    """A model that answers. ``classes`` are in the order of the logits; None for regression.
+
+    Raises :class:`MismatchError` for encoders that were pre-trained on pairs: they have no answers.
+    """
+
+    def __init__(self, trained: Checkpoint, name: str = "model", device: str = "cpu") -> None:
+        if trained.config["task"] == CONTRASTIVE:
+            raise MismatchError(
+                "holds encoders pre-trained on pairs and no classifier, so it has no answers",
+                source=name,
+                hint="train one: mmcli train DATASET.npz --init " + Path(name).name + " -o MODEL.pt",
+            )
+        super().__init__(trained, name, device)
+        self.classes: list[str] | None = trained.config["classes"]
+
+    def predict(self, dataset: Dataset, indices: NDArray[np.int64] | None = None) -> Predictions:
+        """Predictions for the items ``indices`` (default: all), in that order.
+
+        Streams are put on the scale the model was trained on. A modality that the data set lacks is absent; values of
+        absent modalities are never read. Raises :class:`MismatchError` where a stream is not what the model was
+        trained on.
+        """
+        rows = np.arange(len(dataset.id), dtype=np.int64) if indices is None else np.asarray(indices, np.int64)
+        data = self.packed(dataset)
+        logits = self.outputs(data, rows)
+        present = {name: packed.present.cpu().numpy()[rows] for name, packed in data.streams.items()}
+        probabilities, values = self.meaning(logits)
+        return Predictions(dataset.id[rows], self.task, self.classes, logits, probabilities, values, present)
+
+    def meaning(self, logits: NDArray[np.float64]) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+        """Probabilities ``(n, classes)`` or values ``(n,)`` of logits ``(n, outputs)``; the other is None."""
+        return _meaning(self.task, logits, self.config["training"].get("target", {}))
+
+
+# Encoders that were trained on pairs, as what they are: points of items in the space that the modalities share.
+
+
+class Points(NamedTuple):
+    """Of each modality ``vectors`` float64 ``(n, width)``, of unit length or zero, and ``present`` bool ``(n,)``."""
+
+    vectors: dict[str, NDArray[np.float64]]
+    present: dict[str, NDArray[np.bool_]]
+
+
+class Encoders(LoadedModel):
+    """A checkpoint of ``mmcli train --objective contrastive``. Raises :class:`MismatchError` for any other."""
+
+    def __init__(self, trained: Checkpoint, name: str = "model", device: str = "cpu") -> None:
+        if trained.config["task"] != CONTRASTIVE:
+            raise MismatchError(
+                "has no space that its modalities share",
+                source=name,
+                hint="mmcli train DATASET.npz --objective contrastive -o MODEL.pt makes one",
+            )
+        super().__init__(trained, name, device)
+
+    def points(self, dataset: Dataset, rows: NDArray[np.int64]) -> Points:
+        """The points of the items ``rows``, in that order."""
+        given = self.outputs(self.packed(dataset.select(rows)), np.arange(len(rows), dtype=np.int64))
+        vectors = {shape.name: np.asarray(given[:, m], np.float64) for m, shape in enumerate(self.shapes)}
+        return Points(vectors, {name: np.linalg.norm(values, axis=1) > 0 for name, values in vectors.items()})
+
+
+def load_encoders(path: Path | str, device: str = "cpu") -> Encoders:
+    """The encoders in a checkpoint file. Raises :class:`ArtifactError` where it is damaged or cannot be built."""
+    return Encoders(checkpoint.load(path, expected), Path(path).name, device)
 
 
 def load(path: Path | str, device: str = "cpu") -> Predictor:

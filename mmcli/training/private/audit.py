@@ -19,9 +19,8 @@ from scipy import stats
 from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.models.nets.linear import LinearSum
 from mmcli.models.parts import StreamShape
-from mmcli.training import plan
 from mmcli.training.config import TrainConfig
-from mmcli.training.data import losses, task_of
+from mmcli.training.data import losses, shapes, task_of
 from mmcli.training.fit.objective import logits_of
 from mmcli.training.fit.predictor import Predictor
 from mmcli.training.private import noise, steps
@@ -68,7 +67,7 @@ def limits(epsilon: float) -> list[str]:
 def made_items(data: Dataset, config: TrainConfig, private: PrivateConfig) -> Dataset:
     """Random items with streams of the same shapes, and one stream that no item has."""
     rng = np.random.default_rng(0)
-    streams = {s.name: _made_stream(s, data.streams[s.name].meta, rng) for s in plan.shapes(data, config.modalities)}
+    streams = {s.name: _made_stream(s, data.streams[s.name].meta, rng) for s in shapes(data, config.modalities)}
     silent = np.zeros(ITEMS, bool)
     silent[-1] = True  # present in a row that no split has, so that the stream has a shape
     streams[SILENT] = _stream(np.ones((1, WIDE), np.float32), silent.astype(np.int64), {"kind": "vector"})
@@ -177,8 +176,8 @@ def _clipping(what: Lesson, schedule: Schedule) -> Check:
         for total, g in zip(wanted, steps.cut([g.double() for g in own], clip), strict=True):
             total += g
     engine = _engine(what, replace(schedule, clip=clip))
-    found = engine.clipped(np.arange(engine.units, dtype=np.int64))
-    apart = float(torch.stack([(a - b).square().sum() for a, b in zip(found, wanted, strict=True)]).sum().sqrt())
+    sums = engine.clipped(np.arange(engine.units, dtype=np.int64))
+    apart = float(torch.stack([(a - b).square().sum() for a, b in zip(sums, wanted, strict=True)]).sum().sqrt())
     return {
         "name": "clipping",
         "found": f"{apart / clip:.1e} of the clip apart from item by item",
@@ -278,7 +277,7 @@ def exposure(model: Predictor, data: Dataset) -> dict[str, Any]:
         ).numpy()
 
     inside, outside = (told(own, model.predict(data, own).logits) for own in (rows["train"], rows["test"]))
-    found: dict[str, Any] = {"private": membership(inside, outside), "items": [len(inside), len(outside)]}
+    told_apart: dict[str, Any] = {"private": membership(inside, outside), "items": [len(inside), len(outside)]}
     same = all(
         (data.streams[n].meta.get("normaliser") or {}) == (meta.get("normaliser") or {})
         for n, meta in model.modalities.items()
@@ -293,5 +292,5 @@ def exposure(model: Predictor, data: Dataset) -> dict[str, Any]:
         twin = Schedule(len(inside), facts["steps"], 1.0, 0.0, 1e9, steps.LEARNING[True], 0.9, facts["steps"] // 2)
         what, _, _ = steps.fit(data, wanted, private, schedule=twin)
         logits = (logits_of(what.net, what.data, own).double().numpy() for own in (rows["train"], rows["test"]))
-        found["plain"] = membership(*(told(own, row) for own, row in zip(rows.values(), logits, strict=True)))
-    return found
+        told_apart["plain"] = membership(*(told(own, row) for own, row in zip(rows.values(), logits, strict=True)))
+    return told_apart

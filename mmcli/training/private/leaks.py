@@ -14,8 +14,8 @@ from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.artifacts.io import lazy, provenance
 from mmcli.errors import MismatchError, UsageError
 from mmcli.fusion import normalise
-from mmcli.training import plan
 from mmcli.training.config import AUTO, CONTRASTIVE, TrainConfig
+from mmcli.training.data import shapes
 from mmcli.training.private.budget import Release, from_json
 
 LEARNED = ("hf", "onnx", "torchscript", "checkpoint")
@@ -46,8 +46,8 @@ class Public:
 
     def normaliser(self, name: str) -> dict[str, Any] | None:
         """The scale of a stream in one of the files."""
-        found = (self.streams.get(name) or {}).get("normaliser")
-        return found if found and "center" in found else None
+        normaliser = (self.streams.get(name) or {}).get("normaliser")
+        return normaliser if normaliser and "center" in normaliser else None
 
 
 def refuse_options(config: TrainConfig, *, resume: bool = False, cv: bool = False, seeds: int = 1) -> None:
@@ -98,7 +98,7 @@ def cleared(data: Dataset, config: TrainConfig, public: Public) -> tuple[Dataset
 
     Raises :class:`MismatchError` where something in it was fitted on its own rows.
     """
-    used = [shape.name for shape in plan.shapes(data, config.modalities)]
+    used = [shape.name for shape in shapes(data, config.modalities)]
     balance = (data.meta.get("config") or {}).get("balance", "none")
     if balance != "none" or any(data.streams[n].made is not None and data.streams[n].made.any() for n in used):  # type: ignore[union-attr]
         raise MismatchError(
@@ -108,14 +108,14 @@ def cleared(data: Dataset, config: TrainConfig, public: Public) -> tuple[Dataset
     told = ["the list of classes"] if data.meta.get("task") != "regress" else ["the bounds of the labels"]
     told.append("which streams there are, their shapes and longest items")
     releases: list[Release] = []
-    found = copy.copy(data)
-    found.streams = dict(data.streams)
+    cleared_set = copy.copy(data)
+    cleared_set.streams = dict(data.streams)
     for name in used:
-        found.streams[name], said, spent = _cleared(name, data.streams[name], public)
+        cleared_set.streams[name], said, spent = _cleared(name, data.streams[name], public)
         told += said
         releases += [r for r in spent if r not in releases]
     told += [f"{source['name']} (--public)" for source in public.named]
-    return found, told, releases
+    return cleared_set, told, releases
 
 
 def _cleared(name: str, stream: Stream, public: Public) -> tuple[Stream, list[str], list[Release]]:

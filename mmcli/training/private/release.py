@@ -10,11 +10,10 @@ from typing import Any
 from mmcli.artifacts.formats import checkpoint
 from mmcli.artifacts.formats.checkpoint import Checkpoint
 from mmcli.artifacts.formats.dataset import Dataset
-from mmcli.artifacts.formats.dataset_rules import STREAM_META
 from mmcli.errors import InputError, MismatchError
-from mmcli.training import folds, plan
+from mmcli.training import folds
 from mmcli.training.config import TrainConfig
-from mmcli.training.data import kind_of
+from mmcli.training.data import kind_of, shapes
 from mmcli.training.fit.initial import Initial
 from mmcli.training.private import leaks, ledger, steps
 from mmcli.training.private.budget import RELATION, PrivateConfig, Release, as_json, epsilon, version
@@ -135,12 +134,12 @@ def warnings(private: PrivateConfig, schedule: steps.Schedule) -> list[str]:
 
 def _modalities(dataset: Dataset, config: TrainConfig) -> dict[str, Any]:
     """Per stream what a reader needs to bring other items to it: nothing that counts or names these rows."""
-    found = {}
-    for shape in plan.shapes(dataset, config.modalities):
+    described = {}
+    for shape in shapes(dataset, config.modalities):
         stream = dataset.streams[shape.name]
-        kept = {k: v for k, v in stream.meta.items() if k in KEPT and k in STREAM_META}
-        found[shape.name] = kept | {"kind": kind_of(stream), "shape": list(shape.shape)}
-    return found
+        kept = {k: v for k, v in stream.meta.items() if k in KEPT}
+        described[shape.name] = kept | {"kind": kind_of(stream), "shape": list(shape.shape)}
+    return described
 
 
 def steps_config(config: TrainConfig) -> dict[str, Any]:

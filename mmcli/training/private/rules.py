@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmcli.errors import UsageError
-from mmcli.models.blocks import attention, bottleneck, concat, crossmodal, late, lowrank, mean, weighted
+from mmcli.models.blocks import attention, bottleneck, concat, crossmodal, late, lowrank, weighted
 from mmcli.models.nets.linear import LinearSum
+from mmcli.models.parts import Maps
 from mmcli.training.private.parts import Each, Outer, Rows
 
 Part = Outer | Each | Rows
@@ -335,7 +336,7 @@ RULES: dict[type[nn.Module], Any] = {
     nn.GroupNorm: _group_norm,
     nn.Embedding: _embedding,
     nn.LSTM: recurrent,
-    mean.Maps: _maps,
+    Maps: _maps,
     concat.Concat: _absent,
     crossmodal.CrossModal: _absent,
     bottleneck.Bottleneck: _bottleneck,

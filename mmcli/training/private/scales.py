@@ -89,16 +89,16 @@ def scaled(
     flat = np.concatenate([*sums.values(), counted])
     (noised,) = noise.add([torch.from_numpy(flat)], reach, multiplier, read)
     told, at = noised.numpy(), 0
-    found = dataclasses.replace(data, streams=dict(data.streams))
+    rescaled = dataclasses.replace(data, streams=dict(data.streams))
     for name, own in sums.items():
         part, at = told[at : at + len(own)], at + len(own)
         fitted = _normaliser(part, bounds[name], multiplier * reach) | {"private": as_json([release])}
         stream = data.streams[name]
         values = normalise.apply_items(stream.values, stream.offsets, fitted)
-        found.streams[name] = dataclasses.replace(stream, values=values, meta=stream.meta | {"normaliser": fitted})
-    found.meta = data.meta | {"streams": {n: s.meta for n, s in found.streams.items()}}
+        rescaled.streams[name] = dataclasses.replace(stream, values=values, meta=stream.meta | {"normaliser": fitted})
+    rescaled.meta = data.meta | {"streams": {n: s.meta for n, s in rescaled.streams.items()}}
     counts = {name: max(0, round(float(n))) for name, n in zip(classes, told[at:], strict=False)}
-    return Scales(found, counts, release)
+    return Scales(rescaled, counts, release)
 
 
 def _sums(data: Dataset, name: str, span: tuple[float, float], train: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ from mmcli.models.nets import factory, linear
 from mmcli.models.nets.linear import LinearSum
 from mmcli.training import plan
 from mmcli.training.config import TrainConfig
-from mmcli.training.data import Data, Target, losses, read, task_of
+from mmcli.training.data import Data, Target, losses, read, shapes, task_of
 from mmcli.training.fit.initial import Initial
 from mmcli.training.private import noise
 from mmcli.training.private.budget import FULL_BATCH, PrivateConfig, Release, counting, solve
@@ -158,8 +158,8 @@ class Engine:
     def _of_items(self, rows: NDArray[np.int64]) -> list[Tensor]:
         assert self.ghost is not None
         with self.ghost.watching(len(rows)):
-            found = self.losses_of(rows)
-        return self.ghost.clipped(found, self.schedule.clip)[0]
+            per_item = self.losses_of(rows)
+        return self.ghost.clipped(per_item, self.schedule.clip)[0]
 
     def _of_group(self, unit: int) -> list[Tensor]:
         """The gradient of the mean loss of one group, cut to the clip."""
@@ -206,7 +206,7 @@ def lesson(
     """The network for ``size`` items, a public number, and the training rows of the data set that have a label."""
     device = pick(config.device)
     rows = dataset.rows("train")
-    streams = plan.shapes(dataset, config.modalities)
+    streams = shapes(dataset, config.modalities)
     target = target_of(dataset, config, private, rows, device)
     rows = rows[target.known[rows]]
     if config.fusion == LINEAR:

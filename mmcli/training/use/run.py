@@ -22,14 +22,12 @@ from mmcli.artifacts.io.append import Journal
 from mmcli.errors import UsageError
 from mmcli.models.nets import factory
 from mmcli.training import folds, plan
-from mmcli.training.average import Average
 from mmcli.training.config import AUTO, TrainConfig
-from mmcli.training.data import read, score, shape_of
-from mmcli.training.ensemble.auto import fit_auto
-from mmcli.training.ensemble.finished import Finished
+from mmcli.training.data import read, score, shape_of, shapes
+from mmcli.training.ensemble.auto import Finished, fit_auto
 from mmcli.training.fit import loop, predictor
 from mmcli.training.fit.initial import Initial
-from mmcli.training.fit.loop import Row, Run, State, fit, objective_of
+from mmcli.training.fit.loop import Average, Row, Run, State, fit, objective_of
 from mmcli.training.world import World, joined, pick
 
 SAVE_EVERY_S = 2.0  # a kill costs at most this much work; the result does not depend on it
@@ -62,9 +60,9 @@ def train(
     for other in ("val", "test"):
         folds.refuse_leak(dataset.group, dataset.rows("train"), dataset.rows(other))
     facts = {"config": _plain(config), "inputs": list(inputs)}
-    found = loop.load(saved, facts) if again and saved.exists() else None
+    unfinished = loop.load(saved, facts) if again and saved.exists() else None
     with joined(pick(config.device)) as world, _journal(journal_path, world) as journal:
-        for row in found.config["training"].get("history", ()) if found else ():
+        for row in unfinished.config["training"].get("history", ()) if unfinished else ():
             journal(row)
         last = time.monotonic()
 
@@ -74,8 +72,8 @@ def train(
                 report(row)
 
         def restore(state: State, net: nn.Module, optimizer: torch.optim.Optimizer, average: Average) -> None:
-            if found is not None:
-                loop.restore(found, state, net, optimizer, average)
+            if unfinished is not None:
+                loop.restore(unfinished, state, net, optimizer, average)
 
         def after_epoch(state: State, net: nn.Module, optimizer: torch.optim.Optimizer, average: Average) -> None:
             nonlocal last
@@ -86,7 +84,7 @@ def train(
 
         table = None
         if config.fusion == AUTO:
-            kept = Finished(saved if world.rank == 0 else None, facts, found, save_every_s)
+            kept = Finished(saved if world.rank == 0 else None, facts, unfinished, save_every_s)
             run, table = fit_auto(dataset, config, say, initial=initial, finished=kept)
         else:
             run = fit(dataset, config, world=world, initial=initial, restore=restore, after_epoch=after_epoch)
@@ -120,7 +118,7 @@ def _sorted(row: Row) -> Row:
 def describe(dataset: Dataset, config: TrainConfig, run: Run, inputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The JSON object of a checkpoint."""
     modalities = {}
-    for shape in plan.shapes(dataset, config.modalities):
+    for shape in shapes(dataset, config.modalities):
         meta = {k: v for k, v in dataset.streams[shape.name].meta.items() if k not in ("schema", "mmcli", "inputs")}
         modalities[shape.name] = meta | {
             "kind": shape_of(shape.name, dataset.streams[shape.name]).kind,
@@ -148,7 +146,7 @@ def planned(dataset: Dataset, config: TrainConfig, initial: Initial | None = Non
     if initial is not None:
         dataset, config = initial.rescaled(dataset, config.modalities), initial.sized(config)
     train = dataset.rows("train")
-    streams = plan.shapes(dataset, config.modalities)
+    streams = shapes(dataset, config.modalities)
     objective = objective_of(dataset, streams, config, train)
     train = objective.usable(train)
     model = objective.network(streams, len(train))
@@ -194,14 +192,14 @@ def splits(dataset: Dataset, config: TrainConfig, count: int) -> list[NDArray[np
     rows = everyone[target.known & there]
     kinds = target.values.numpy()[rows] if target.task == "classify" else None
     parts = folds.make(rows, kinds, dataset.group[rows], count, config.seed)
-    found = []
+    columns = []
     for k in range(count):
         column = np.full(dataset.items, "", dtype="U5")
         column[rows] = "train"
         column[parts[(k + 1) % count]] = "val"
         column[parts[k]] = "test"
-        found.append(column)
-    return found
+        columns.append(column)
+    return columns
 
 
 def train_series(
@@ -260,5 +258,5 @@ def _tested(data: Dataset, config: TrainConfig, path: Path) -> dict[str, float]:
     if not len(rows):
         return {}
     logits = torch.from_numpy(predictor.load(path).predict(data, rows).logits)
-    found = score(target.task, logits, target.values[torch.from_numpy(rows)])
-    return {f"test_{name}": value * (target.scale if name == "mae" else 1.0) for name, value in found.items()}
+    figures = score(target.task, logits, target.values[torch.from_numpy(rows)])
+    return {f"test_{name}": value * (target.scale if name == "mae" else 1.0) for name, value in figures.items()}

@@ -65,8 +65,8 @@ FAULTS = {
 
 def audited(fusion: str = "linear", **changes: float) -> dict[str, bool]:
     schedule = dataclasses.replace(SCHEDULE, **changes)
-    found = audit.audit(made.data(), TrainConfig(fusion=fusion, width=8), PRIVATE, schedule)
-    return {check["name"]: check["ok"] for check in found["checks"]}
+    outcome = audit.audit(made.data(), TrainConfig(fusion=fusion, width=8), PRIVATE, schedule)
+    return {check["name"]: check["ok"] for check in outcome["checks"]}
 
 
 @pytest.mark.parametrize("fusion", ["linear", "mean"])

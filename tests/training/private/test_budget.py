@@ -31,8 +31,8 @@ def test_epsilon_is_within_a_percent_of_another_accountant(rate, noise, steps, t
 
 @pytest.mark.parametrize("mu", [0.05, 0.27, 1.0, 2.5])
 def test_epsilon_is_never_below_the_exact_curve(mu):
-    found = budget.epsilon([Release("a", 2**0.5 / mu), Release("b", 20**0.5 / mu, 1.0, 10)], 1e-5)
-    assert budget.exact(mu, 1e-5) <= found <= 1.001 * budget.exact(mu, 1e-5)
+    total = budget.epsilon([Release("a", 2**0.5 / mu), Release("b", 20**0.5 / mu, 1.0, 10)], 1e-5)
+    assert budget.exact(mu, 1e-5) <= total <= 1.001 * budget.exact(mu, 1e-5)
 
 
 @pytest.mark.parametrize(("rate", "steps"), [(1.0, 50), (0.1, 100)])

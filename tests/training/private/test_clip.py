@@ -70,10 +70,10 @@ def per_item(net: nn.Module, batch: dict[str, Input], labels: torch.Tensor) -> t
 
 
 def loss_of(net: nn.Module, batch: dict[str, Input], labels: torch.Tensor) -> torch.Tensor:
-    found = net.detailed(batch)
-    losses = nn.functional.cross_entropy(found.logits, labels, reduction="none")
-    if found.alone is not None:
-        for own in found.alone.unbind(1):
+    outputs = net.detailed(batch)
+    losses = nn.functional.cross_entropy(outputs.logits, labels, reduction="none")
+    if outputs.alone is not None:
+        for own in outputs.alone.unbind(1):
             losses = losses + nn.functional.cross_entropy(own, labels, reduction="none")
     return losses
 

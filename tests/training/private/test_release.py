@@ -31,9 +31,9 @@ def train(data: Path, *words: str, asked: str = ASKED) -> int:
 
 def changed(data: Path, **meta: object) -> Path:
     """The data set with other facts about its stream of text."""
-    found = made.data()
-    found.streams["text"].meta |= meta
-    return made.saved(data, found)
+    rows = made.data()
+    rows.streams["text"].meta |= meta
+    return made.saved(data, rows)
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_what_was_fitted_on_these_rows_is_refused_with_the_way_out(data, meta, w
 
 
 def test_made_items_are_refused(data, capsys):
-    found = made.data()
-    found.meta["config"] = {"balance": "augment"}
-    assert train(made.saved(data, found)) == 4
+    rows = made.data()
+    rows.meta["config"] = {"balance": "augment"}
+    assert train(made.saved(data, rows)) == 4
     assert "--balance none" in capsys.readouterr().err
 
 
@@ -116,17 +116,17 @@ def test_a_scale_from_elsewhere_is_applied(data, tmp_path):
 
 def test_the_model_holds_its_promise_and_no_count_hash_or_history(data, tmp_path, capsys):
     assert train(data, "--json") == 0
-    found = checkpoint.load(tmp_path / "m.pt").config
-    privacy = found["privacy"]
+    config = checkpoint.load(tmp_path / "m.pt").config
+    privacy = config["privacy"]
     assert privacy["epsilon"] <= 3
     assert privacy["delta"] == 1e-3
     assert privacy["unit"] == "item"
     assert {"relation", "accountant", "noise", "rate", "steps", "public"} <= privacy.keys()
     assert json.loads(capsys.readouterr().out)["privacy"] == privacy
-    text = json.dumps(found)
-    assert found.get("inputs") is None
+    text = json.dumps(config)
+    assert config.get("inputs") is None
     assert "history" not in text
-    assert "items" not in found["training"]
+    assert "items" not in config["training"]
     assert provenance.sha256_file(data) not in text
     assert "180" not in text
     assert "item7" not in text
@@ -177,25 +177,25 @@ def test_groups_are_protected_and_clients_are_groups(data, tmp_path, words):
 
 
 def test_items_without_a_group_cannot_be_protected_by_group(tmp_path, capsys):
-    found = made.data()
-    found.group = np.full(found.items, "")
-    assert train(made.saved(tmp_path / "g.npz", found), asked=ASKED + ",unit=group") == 4
+    rows = made.data()
+    rows.group = np.full(rows.items, "")
+    assert train(made.saved(tmp_path / "g.npz", rows), asked=ASKED + ",unit=group") == 4
 
 
 def test_private_scales_carry_their_share_of_the_budget():
     from mmcli.training.private import leaks, scales
     from mmcli.training.private.leaks import Public
 
-    found = made.data(2000)
+    rows = made.data(2000)
     bounds = {"text": (-6.0, 6.0), "audio": (-6.0, 6.0)}
-    released = scales.scaled(found, bounds, 8.0, 1e-5)
+    released = scales.scaled(rows, bounds, 8.0, 1e-5)
     for name in bounds:
         values = released.dataset.streams[name].values
         assert abs(float(values.mean())) < 0.2
         assert 0.6 < float(values.std()) < 1.4
-    assert abs(released.counts["c0"] - int((found.label[found.rows("train")] == "c0").sum())) < 60
+    assert abs(released.counts["c0"] - int((rows.label[rows.rows("train")] == "c0").sum())) < 60
     from mmcli.training.config import TrainConfig
 
     assert leaks.cleared(released.dataset, TrainConfig(), Public([]))[2] == [released.release]
     with pytest.raises(Exception, match="has no bounds"):
-        scales.scaled(found, {"text": (-6.0, 6.0)}, 1.0, 1e-5)
+        scales.scaled(rows, {"text": (-6.0, 6.0)}, 1.0, 1e-5)

@@ -72,7 +72,7 @@ INLINE void soften(int nv, float *scores, idx steps, idx padded, const uint8_t *
 static void attend(const group *g, const float *queries, const float *kv, const keeps *kept, float *work) {
   const cross_shape *s = &g->j->shape;
   const idx w = s->width, d = w / s->heads, t = s->steps, columns = g->columns, padded = cross_padded(t, LANES);
-  float *found = work, *most = found + d * padded, *over = most + padded, *scores = over + padded;
+  float *attended = work, *most = attended + d * padded, *over = most + padded, *scores = over + padded;
   for (idx h = 0; h < s->heads; h++)
     for (idx i = 0; i < g->items; i++) {
       const idx at = h * d * columns + i * t;
@@ -84,10 +84,10 @@ static void attend(const group *g, const float *queries, const float *kv, const 
       STRIPS(padded, DO);
 #undef DO
       multiply((product){.rows = d, .columns = padded, .depth = t, .a = value, .down = columns, .along = 1, .b = scores, .b_row = padded,
-                         .c = found, .c_row = padded});
+                         .c = attended, .c_row = padded});
       for (idx r = 0; r < d; r++)
-        for (idx c = 0; c < padded; c += LANES) v_store(found + r * padded + c, v_load(found + r * padded + c) * v_load(over + c));
-      put(found, padded, kept->flat + at, d, t, columns);
+        for (idx c = 0; c < padded; c += LANES) v_store(attended + r * padded + c, v_load(attended + r * padded + c) * v_load(over + c));
+      put(attended, padded, kept->flat + at, d, t, columns);
       put(most, padded, kept->largest + h * columns + i * t, 1, t, columns);
       put(over, padded, kept->inverse + h * columns + i * t, 1, t, columns);
     }
