@@ -63,7 +63,7 @@ def test_the_groups_of_entry_points_that_the_map_names_are_those_that_are_asked(
 
 
 def test_every_way_begins_with_a_command():
-    ways = MAP.read_text().split("## Four ways through it")[1].split("\n## ")[0]
+    ways = MAP.read_text().split("## Six ways through it")[1].split("\n## ")[0]
     commands = re.findall(r"`mmcli (\w+) ", ways)
     assert commands == ["align", "extract", "fuse", "train", "evaluate"]
     assert set(commands) <= set(COMMANDS)

@@ -28,10 +28,10 @@ INSIDE = {
     "mmcli.extractors": [".", "audio image learned series table text video"],
     "mmcli.fusion": [".", "strategies", "dataset"],
     # Two voices are compared by the phones that are heard in them: speech stands below warp.
-    "mmcli.aligners": ["kernels", "core", "linear", "speech", "warp subtitles", "output", "methods", "."],
+    "mmcli.aligners": ["kernels", "core", "linear", "speech", "warp subtitles live", "output", "methods", "."],
     "mmcli.training": [".", "fit", "ensemble", "private", "use"],
     "mmcli.evaluation": [".", "intervals", "metrics explain", "judge", "report"],
-    "mmcli.batch": ["workers", "state", "plan", "jobs", "."],
+    "mmcli.batch": ["workers", "state", "plan", "jobs", "live", "."],
     "mmcli.cli": [".", "align evaluate"],
 }
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

@@ -24,6 +24,7 @@ from mmcli.cli import console
 COMMANDS = {
     "extract": "Turn media files into feature files (npz).",
     "align": "Map the times of one file onto those of another (json).",
+    "follow": "Say where in a recording or score the live sound is (NDJSON).",
     "warp": "Put a file on the other clock of a map.",
     "fuse": "Bring modalities onto one clock and into one data set (npz).",
     "train": "Train a model on a data set (pt).",

@@ -110,7 +110,14 @@ def command(
     fitted: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="What an extractor learned earlier. Repeatable.")
     ] = None,
-    track: Annotated[int, typer.Option(min=0, metavar="N", help="Sound or video track, from 0.")] = 0,
+    track: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Sound or video track, from 0. [default: the one flagged as default, else the first]",
+        ),
+    ] = None,
     channel: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Sound channel, from 0. [default: all, mixed]")
     ] = None,
@@ -223,6 +230,8 @@ def _one(inputs: list[str], output: str, streams: dict[str, list[Stream]], optio
     features.save(output, item)
     shape = " x ".join(map(str, item.values.shape))
     console.say(f"{output}: {item.meta['modality']}.{item.meta['extractor']}, {shape}")
+    for note in item.meta.get("notes", []):
+        console.say(f"{inputs[0]}: {note}")
 
 
 def _dry(plan: Any, json: bool) -> None:

@@ -4,7 +4,13 @@ Each line holds id, prediction, probabilities (absent for regression) and the mo
 through the extractors that the model was trained with, with what they learned then; any part of the modalities may be
 there. An item that cannot be read is named on standard error and has no line: exit 3. A manifest of features is what
 `mmcli extract` writes; its features are normalised as the model's training data were. Through a pipe (-) each row of
-raw files or text is answered before the next is read.
+raw files or text is answered before the next is read. A model is data; a program that it names (TorchScript) is run
+only with --allow-programs.
+
+With --stream the rows of standard input are events: id, modality, t (seconds) and values, text or a path, in any order.
+An answer comes as soon as one modality is there and again (revision) with each other one; one is final: when all are
+there, or when the watermark, the newest stamps less --lateness, has passed. Rows that came too late or twice are lines
+of their own; a bad one is named, and the stream goes on (exit 3). Ctrl-C and SIGTERM give the finals of what is open.
 
 With a folder as output every item is predicted on its own in worker processes, into FOLDER/predictions.jsonl; what
 cannot be read is named in FOLDER/failures.jsonl, and the same command again does what is new or changed.
@@ -16,6 +22,7 @@ cannot be read is named in FOLDER/failures.jsonl, and the same command again doe
   mmcli predict digits.pt features/manifest.jsonl
   mmcli predict digits.pt digits.npz --split test | head -3
   mmcli predict digits.pt shards/ -o predictions.jsonl
+  sensors | mmcli predict digits.pt - --stream --lateness 3 --final-only
 """
 
 from __future__ import annotations
@@ -57,6 +64,42 @@ def command(
         typer.Option(min=0.0, max=1.0, metavar="P", help="Predict labels from P on; null for a class below P."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
+    stream: Annotated[bool, typer.Option("--stream", help="Standard input (-) is events; see above.")] = False,
+    lateness: Annotated[
+        float | None, typer.Option(metavar="S", help="--stream: how late a row may come, of its time. [default: 2]")
+    ] = None,
+    idle: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="--stream: a modality silent for so long holds nobody. [default: 10]"),
+    ] = None,
+    open_: Annotated[
+        int | None, typer.Option("--open", metavar="N", help="--stream: items that wait at a time. [default: 10000]")
+    ] = None,
+    ahead: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="--stream: a lone stamp further ahead is refused. [default: 60]"),
+    ] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="M=MAP.json", help="--stream: modality M keeps the query clock of this map."),
+    ] = None,
+    final_only: Annotated[bool, typer.Option("--final-only", help="--stream: final answers only.")] = False,
+    late: Annotated[
+        Path | None, typer.Option("--late", metavar="FILE", help="--stream: late and double rows go there.")
+    ] = None,
+    ack: Annotated[
+        bool,
+        typer.Option(
+            "--ack", help='--stream: {"ack": ...} for each row that is dealt with: its own ack, or its number.'
+        ),
+    ] = False,
+    allow_programs: Annotated[
+        bool,
+        typer.Option(
+            "--allow-programs",
+            help="Run a TorchScript file that MODEL names: it can do whatever you can. [default: refuse]",
+        ),
+    ] = False,
     jobs: Jobs = None,
     timeout: batching.Timeout = None,
     shard: batching.Shard = None,
@@ -65,9 +108,26 @@ def command(
     json: JsonFlag = False,
 ) -> None:
     """Translate the options, predict, print."""
+    if allow_programs:
+        from mmcli.extractors import weights
+
+        weights.allow_program("all")
     inputs = batching.named(sources, from_, nul=nul)
     if not inputs:
         raise UsageError("nothing to predict", hint="name files, a folder, a manifest or a data set")
+    waiting = {"lateness": lateness, "idle": idle, "open": open_, "ahead": ahead}
+    if stream:
+        if inputs != ["-"]:
+            raise UsageError("--stream reads standard input", hint="mmcli predict MODEL.pt - --stream")
+        for name, given_ in {"-o": output, "--split": split, "--explain": explain}.items():
+            if given_:
+                raise UsageError(f"{name} is not for --stream")
+        chosen_waiting = {name: value for name, value in waiting.items() if value is not None}
+        _events(model, device, threshold, chosen_waiting, final_only, late, ack, map_ or [])
+        return
+    for name, asked in {**waiting, "final-only": final_only, "late": late, "ack": ack, "map": map_}.items():
+        if asked:
+            raise UsageError(f"--{name} is for --stream")
     if output is not None and batching.is_folder(output):
         if split is not None:
             raise UsageError("--split is for a data set, whose predictions go into a file")
@@ -92,6 +152,94 @@ def _many(inputs: list[str], model: Path, output: str, options: Any, how: dict[s
     with batching.folder(output) as (out, _), listening as listener:
         summary = predictions.predict(inputs, model, out, options, listener, **how)
     batching.tell(summary, "mmcli/predicted@1", output, json=json)
+
+
+def _events(
+    model: Path,
+    device: str,
+    threshold: float | None,
+    waiting: dict[str, Any],
+    final_only: bool,
+    late: Path | None,
+    ack: bool,
+    maps: list[str],
+) -> None:
+    """Rows as they arrive, joined and answered."""
+    import contextlib
+    import json
+    import os
+    import select
+    import sys
+    import time
+
+    from mmcli.artifacts.io import append
+    from mmcli.batch.jobs import predictions
+    from mmcli.batch.live.answers import Answers, lines_of, rows_of
+    from mmcli.batch.live.join import Options
+    from mmcli.training.fit import predictor
+
+    console.apart({"--late": late}, [model])
+    options = Options(**waiting)
+    chosen = predictor.load(model, device)
+    predictions.refuse_threshold(chosen, threshold)
+    failed = _Failed()
+    clocks = dict(_clock(text) for text in maps)
+    answers = Answers(chosen, options, failed.add, final_only=final_only, threshold=threshold, ack=ack, maps=clocks)
+    if answers.model.recomputes:
+        console.say("the fusion of this model looks across modalities: every answer is computed anew from all of them")
+
+    def read(seconds: float) -> bytes | None:
+        sys.stdout.flush()  # once for all rows that came together
+        there, _, _ = select.select([sys.stdin], [], [], seconds)
+        return os.read(sys.stdin.fileno(), 1 << 16) if there else None
+
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+    with contextlib.ExitStack() as files:
+        aside = None if late is None else files.enter_context(append.Journal(late))
+
+        def give(line: dict[str, Any]) -> None:
+            if aside is not None and ("late" in line or "duplicate" in line):
+                aside.append(line)
+            else:
+                sys.stdout.write(encode(line) + "\n")
+
+        try:
+            for line in rows_of(lines_of(read, min(1.0, max(options.idle, 0.05))), answers, time.monotonic):
+                give(line)
+        except BrokenPipeError:
+            raise
+        except BaseException:
+            for line in answers.end():
+                give(line)
+            sys.stdout.flush()
+            _closing(answers, failed)
+            raise
+        for line in answers.end():
+            give(line)
+        sys.stdout.flush()
+    _closing(answers, failed)
+    if failed.count:
+        rows = "1 row was" if failed.count == 1 else f"{failed.count} rows were"
+        raise BatchFailedError(f"{rows} bad and left out")
+
+
+def _clock(text: str) -> tuple[str, Any]:
+    from mmcli.artifacts.formats import alignment
+    from mmcli.artifacts.formats.timemap import TimeMap
+
+    modality, equals, path = text.partition("=")
+    if not (modality and equals and path):
+        raise UsageError(f"--map {text!r}", hint="a modality and its map: --map audio=map.json")
+    return modality, TimeMap(alignment.load(path))
+
+
+def _closing(answers: Any, failed: _Failed) -> None:
+    """What became of the rows."""
+    counts = answers.join.counts
+    console.say(
+        f"{answers.number} rows: {counts['final']} final answers, {counts['late']} late, {counts['duplicate']} double, "
+        f"{failed.count} bad, {counts['evicted']} closed for room; at most {counts['peak']} items open"
+    )
 
 
 def _stream(

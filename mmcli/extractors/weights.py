@@ -18,6 +18,7 @@ from mmcli.errors import InputError, MissingError, printable
 if TYPE_CHECKING:
     import torch
 
+PROGRAMS = "MMCLI_ALLOW_PROGRAMS"  # "all", or the SHA-256 of programs that were asked for; worker processes inherit it
 VARIABLE = "MMCLI_MODELS"  # folders, separated as in PATH, in which models are looked for
 places: dict[str, Path] = {}  # where a content was seen
 folders: list[Path] = []  # looked into besides
@@ -31,7 +32,27 @@ def identified(file: str) -> tuple[str, str]:
         raise MissingError("no such file or folder", source=file, hint="the weights of an encoder are read from it")
     digest = _digest(path, *_look(path))
     places[digest] = path.absolute()
+    allow_program(digest)  # who names a file asks for it
     return printable(path.resolve().name), digest
+
+
+def allow_program(digest: str) -> None:
+    """Let the program with this SHA-256 run, in this process and those that it starts; ``all``: any."""
+    os.environ[PROGRAMS] = " ".join({*os.environ.get(PROGRAMS, "").split(), digest})
+
+
+def refuse_program(name: str, digest: str) -> None:
+    """Raises :class:`InputError` for a program that nobody asked for: it was found beside a model, which names it.
+
+    A model is data, whoever made it. What lies beside it and can do whatever the user can is run only where the user
+    named it, or said ``--allow-programs``.
+    """
+    if not {"all", digest} & set(os.environ.get(PROGRAMS, "").split()):
+        raise InputError(
+            "is a program that the model asks for; programs are not run unless you say so",
+            source=name,
+            hint=f"--allow-programs (or {PROGRAMS}=all) runs it, with all that you may do: only if you trust its maker",
+        )
 
 
 def find(name: str, digest: str) -> Path:

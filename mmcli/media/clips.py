@@ -66,6 +66,9 @@ class AudioClip(Clip):
     duration_s: float
     decode: Callable[[], Iterable[Float32]] = field(repr=False)
     segment: dict[str, float] | None = None
+    track: int | None = None  # the sound track taken, counted from 0; None where the file has one only
+    tracks: int = 1
+    remarks: list[str] = field(default_factory=list)  # what a listener would want to know; complete once it was decoded
 
     def samples(self, rate: int | None = None) -> Float32:
         """The whole clip, float32 ``(n,)``, at ``rate`` Hz (None: the native rate).
@@ -74,7 +77,8 @@ class AudioClip(Clip):
         """
         wanted = self.rate if rate is None else rate
         expected = int(self.duration_s * wanted) + 1
-        if expected > limits.MAX_WHOLE_SAMPLES:
+        most = limits.whole_samples(None if self.path is None else self.path.stat().st_size)
+        if expected > most:
             raise MediaError(
                 f"{self.duration_s:.0f} s at {wanted} Hz is too long to hold whole",
                 source=self.name,
@@ -84,7 +88,7 @@ class AudioClip(Clip):
         filled = 0
         for piece in self._resampled(wanted):
             if filled + len(piece) > len(out):
-                if filled + len(piece) > limits.MAX_WHOLE_SAMPLES:
+                if filled + len(piece) > most:
                     raise MediaError("holds more samples than it declares, too many to hold", source=self.name)
                 out = np.concatenate([out[:filled], np.empty(max(len(piece), len(out) // 2), np.float32)])
             out[filled : filled + len(piece)] = piece

@@ -14,11 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from mmcli.errors import MediaError
-from mmcli.media import files, limits
+from mmcli.media import announced, files, limits
 
-DEMUXERS = "mov,mp4,m4a,matroska,webm,ogg,flac,wav,mp3,aac,aiff,avi,caf,w64"
+# Whatever holds its own sound and pictures. Left out are lists of other files (concat, hls, dash, image2, sdp), devices
+# and networks.
+DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,ogg,flac,wav,mp3,aac,aiff,avi,caf,w64,mpegts,mpeg,mpegvideo,m4v,h264,hevc,ivf,"
+    "flv,asf,rm,mxf,gxf,nut,dv,ac3,eac3,dts,dtshd,truehd,amr,amrnb,amrwb,au,voc,wv,ape,tta,tak,mpc,mpc8,dsf,iff,gsm,"
+    "loas,latm,sox,nistsphere,ircam,oma,qcp,obu,av1,shn,wtv,swf,bink,smk,y4m,yuv4mpegpipe,mjpeg"
+)
 # Demuxers whose timestamps are real positions, so that a seek can be trusted; the others are decoded from the start.
-SEEKABLE = ("mov", "matroska", "ogg")
+SEEKABLE = ("mov", "matroska")
+# A sound that starts so soon after zero in Matroska may be one whose priming libav took off twice.
+_PRIMED_S = 0.02
+# A time this far back begins a new clock, as in chained ogg files and spliced broadcasts (ffmpeg's rule).
+BACK_S = 0.1
 
 
 @contextmanager
@@ -56,32 +66,107 @@ def opened(path: Path) -> Iterator[Any]:
 
 def origin(container: Any) -> float:
     """Seconds of the container's timeline that the clip's time zero lies at."""
-    return 0.0 if container.start_time is None else max(0.0, container.start_time / 1_000_000)
+    start = 0.0 if container.start_time is None else max(0.0, container.start_time / 1_000_000)
+    if 0 < start <= _PRIMED_S and "matroska" in container.format.name and len(container.streams) == 1:
+        first = next(container.demux(container.streams[0]), None)
+        container.seek(0)
+        if first is not None and first.pts is not None and first.pts <= 0:
+            return 0.0
+    return start
 
 
 def declared(container: Any, stream: Any) -> float | None:
-    """Where the track ends on the clip's clock, in seconds, as the container declares it; None where it does not."""
-    if stream.duration and stream.time_base is not None:
-        begin = (stream.start_time or 0) * stream.time_base
-        end = float(begin + stream.duration * stream.time_base) - origin(container)
-    elif (tag := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))) is not None:
-        end = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]) - origin(container)
-    elif container.duration:
-        end = container.duration / 1_000_000
-    else:
-        return None
-    if not 0 <= end <= limits.MAX_DURATION_S:
-        raise MediaError(f"declares a length of {end:g} s")
+    """Where the track ends on the clip's clock, in seconds, where the container says so and can be believed; else None.
+
+    What libav guesses from a bit rate is not believed: mp3 without a tag, Matroska without a Duration, streams without
+    a header; nor the total of a FLAC stream that was cut out of another, nor the last position of a chained ogg file.
+    """
+    names, path = container.format.name.split(","), Path(container.name)
+    begin = float((stream.start_time or 0) * stream.time_base) if stream.time_base is not None else 0.0
+    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))
+    end = None
+    if "matroska" in names:
+        if tag is not None:
+            end = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+            if "_STATISTICS_TAGS" in stream.metadata:  # mkvmerge tells a length, others the end
+                end += begin
+            end -= origin(container)
+        elif container.duration and announced.matroska_tells_its_length(path):
+            end = container.duration / 1_000_000
+    elif stream.duration and stream.time_base is not None and _believed(names, path, stream.start_time or 0):
+        end = begin + float(stream.duration * stream.time_base) - origin(container)
+        if "ogg" in names and stream.codec_context.name == "opus":  # counted from before the pre-skip (RFC 7845, 4.3)
+            end -= int.from_bytes((stream.codec_context.extradata or b"")[10:12], "little") / 48_000
+    if end is not None and not 0 <= end <= limits.MAX_DURATION_S:
+        raise MediaError(f"declares a length of {end:g} s", source=path)
     return end
 
 
-def track(container: Any, kind: str, number: int, name: object) -> Any:
-    """The ``number``-th stream of a kind (``audio``, ``video``)."""
+def _believed(names: list[str], path: Path, start: int) -> bool:
+    if "mp3" in names:
+        return announced.is_whole_mp3(path)
+    if "flac" in names:
+        return announced.is_plain_flac(path)
+    if "ogg" in names:
+        return start <= 0 and announced.is_one_ogg(path)  # cut out of a broadcast, it keeps the end of the whole
+    return not {"mov", "wav", "w64", "aiff", "caf", "au", "wv", "ape", "tta"}.isdisjoint(names)
+
+
+def counted(container: Any, stream: Any) -> float:
+    """Where the track ends on the clip's clock, from the times of all its packets; nothing is decoded."""
+    zero = origin(container)
+    end = last = 0.0
+    shift = 0.0
+    with decoding(container.name):
+        for packet in container.demux(stream):
+            if not packet.size:
+                continue
+            length = float((packet.duration or 0) * packet.time_base)
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            at = last if stamp is None else float(stamp * packet.time_base) - zero + shift
+            if stream.type == "audio" and at < last - BACK_S:  # the clock begins anew: a chained or spliced stream
+                shift += last - at
+                at = last
+            last = at + length
+            end = max(end, last)
+            if not -1.0 <= end <= limits.MAX_DURATION_S:
+                raise MediaError(f"is damaged: a timestamp of {at:.1f} s", source=container.name)
+    return end
+
+
+def tracks(container: Any, kind: str) -> list[Any]:
+    """The streams of a kind that can be decoded; cover pictures of music files are none."""
     streams = getattr(container.streams, kind)
-    if kind == "video":  # cover pictures of music files are streams too
-        streams = [s for s in streams if "attached_pic" not in str(getattr(s, "disposition", "")).lower()]
+    return [s for s in streams if kind != "video" or not is_cover(s)]
+
+
+def bound_frames(stream: Any, most: int) -> None:
+    """Lets the decoder refuse frames of more than ``most`` pixels before it makes room for them: what the container
+    declares and what the stream holds may disagree."""
+    stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(most)}
+
+
+def is_cover(stream: Any) -> bool:
+    """Whether a track of pictures is the cover of a music file (AV_DISPOSITION_ATTACHED_PIC)."""
+    return bool(int(stream.disposition) & 0x400)
+
+
+def is_default(stream: Any) -> bool:
+    """Whether a track is flagged as the default (AV_DISPOSITION_DEFAULT)."""
+    return bool(int(stream.disposition) & 1)
+
+
+def default_of(streams: list[Any]) -> int:
+    """The number of the track that is flagged as the default, as players choose; else the first."""
+    return next((k for k, stream in enumerate(streams) if is_default(stream)), 0)
+
+
+def track(container: Any, kind: str, number: int | None, name: object) -> Any:
+    """The ``number``-th stream of a kind (``audio``, ``video``); for None the default one."""
+    streams = tracks(container, kind)
     if not streams:
         raise MediaError(f"has no {kind} track", source=name)
+    number = default_of(streams) if number is None else number
     if number >= len(streams):
         raise MediaError(f"has {len(streams)} {kind} track(s), counted from 0: there is no track {number}", source=name)
     if streams[number].codec_context is None:

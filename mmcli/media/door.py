@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Literal
 
 from mmcli.errors import MediaError, UsageError
-from mmcli.media import files
+from mmcli.media import announced, files
 from mmcli.media.clips import Clip
 
+_AUDIO = (
+    ".wav .flac .mp3 .ogg .oga .opus .m4a .m4b .aac .aif .aiff .aifc .caf .w64 .rf64 .bwf .au .snd .wma .amr .ac3 "
+    ".eac3 .mp2 .mka .weba .wv .ape .tta .dts .voc"
+)
+_VIDEO = ".mp4 .m4v .mov .webm .mkv .avi .mts .m2ts .mpg .mpeg .vob .wmv .asf .flv .f4v .3gp .3g2 .ogv .mxf"
+# What a name says. A .ts is left to its content: most are programs.
 SUFFIXES: dict[str, str] = {
-    **dict.fromkeys((".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff"), "audio"),
-    **dict.fromkeys((".mp4", ".m4v", ".mov", ".webm", ".mkv"), "video"),
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".gif"), "image"),
+    **dict.fromkeys(_AUDIO.split(), "audio"),
+    **dict.fromkeys(_VIDEO.split(), "video"),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp"), "image"),
     **dict.fromkeys((".txt", ".text", ".md"), "text"),
     **dict.fromkeys((".csv", ".tsv", ".npy", ".npz"), "series"),
     **dict.fromkeys((".srt", ".vtt", ".ass", ".ssa"), "subtitle"),
@@ -36,7 +42,7 @@ READERS: dict[str, str] = {
 class MediaOptions:
     """How to read a file. What does not concern a modality is ignored by it."""
 
-    track: int = 0  # which audio (or video) track of a container, counted from 0
+    track: int | None = None  # which audio (or video) track, counted from 0; None: the default one, else the first
     channel: int | None = None  # which audio channel, counted from 0; None mixes all down to mono
     start: float | None = None  # seconds; the clip begins here and its times count from here
     end: float | None = None  # seconds
@@ -51,7 +57,7 @@ class MediaOptions:
                 raise UsageError(f"{name} {value!r} is no time or rate")
         if self.start is not None and self.end is not None and not self.start < self.end:
             raise UsageError(f"segment ends at {self.end:g} s, not after its start at {self.start:g} s")
-        if self.track < 0 or (self.channel is not None and self.channel < 0):
+        if (self.track is not None and self.track < 0) or (self.channel is not None and self.channel < 0):
             raise UsageError("tracks and channels count from 0")
         if self.rate is not None and self.rate <= 0:
             raise UsageError(f"a rate of {self.rate:g} Hz gives no times")
@@ -69,14 +75,52 @@ def modality_of(path: Path | str) -> str:
     suffix = path.suffix.lower()
     if suffix == ".npz" and files.npz_has(path, "meta"):
         return "features"
-    found = SUFFIXES.get(suffix) or files.sniffed(path)
-    if found is None:
+    modality = SUFFIXES.get(suffix)
+    kind = files.container(files.head(path)) if modality in (None, "video", "audio") else None
+    content = files.MODALITY.get(kind or "")
+    if content == "image" and modality is not None:
+        return modality  # refused with both names when it is opened
+    if content == "video" or (kind is None and modality == "video"):
+        return "video" if _has_pictures(path, kind or "") else "audio"
+    modality = modality or content
+    if modality is None and _libav_knows(path):
+        modality = "video" if _has_pictures(path, "") else "audio"
+    if modality is None:
         raise MediaError(
             "neither its suffix nor its first bytes say what it holds",
             source=path.name,
             hint="known suffixes: " + " ".join(sorted(SUFFIXES)),
         )
-    return found
+    return modality
+
+
+def _has_pictures(path: Path, kind: str) -> bool:
+    """Whether a container has a track of pictures; damaged ones pass, to be refused when they are opened."""
+    told = announced.has_pictures(path, kind)
+    if told is not None:
+        return told
+    from mmcli.media import containers
+
+    try:
+        with containers.opened(path) as container:
+            return bool(containers.tracks(container, "video")) or not containers.tracks(container, "audio")
+    except MediaError:
+        return True
+
+
+def _libav_knows(path: Path) -> bool:
+    """Whether libav finds a track to decode in a binary file of no known mark."""
+    first = files.head(path, 4096)
+    if b"\x00" not in first and not any(byte > 0xF4 for byte in first):
+        return False  # text
+    from mmcli.media import containers
+
+    try:
+        with containers.opened(path) as container:
+            kinds = [*containers.tracks(container, "audio"), *containers.tracks(container, "video")]
+            return any(next(iter(container.decode(stream)), None) is not None for stream in kinds[:1])
+    except MediaError:
+        return False
 
 
 def open_clip(path: Path | str, modality: str, *, options: MediaOptions | None = None) -> Clip:

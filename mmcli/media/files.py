@@ -50,7 +50,7 @@ def _kind(mode: int) -> str:
     return "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 
-def head(path: Path, size: int = 64) -> bytes:
+def head(path: Path, size: int = 256) -> bytes:
     """The first bytes of a file."""
     try:
         with path.open("rb") as file:
@@ -65,28 +65,17 @@ def container(first: bytes) -> str | None:
     >>> container(b"RIFF....WAVEfmt "), container(b"plain words")
     ('wav', None)
     """
-    if first[:4] in (b"RIFF", b"RF64") and first[8:12] == b"WAVE":
-        return "wav"
-    if first[:4] == b"RIFF" and first[8:12] == b"WEBP":
-        return "webp"
+    if first[:4] in (b"RIFF", b"RF64", b"BW64") and first[8:12] in _RIFF:
+        return _RIFF[first[8:12]]
     if first[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        if first[8:12] in (b"heic", b"heix", b"mif1", b"avif"):
+            return "heif"
         return "m4a" if first[8:12] in (b"M4A ", b"M4B ") else "mp4"
-    marks = {
-        b"fLaC": "flac",
-        b"OggS": "ogg",
-        b"ID3": "mp3",
-        b"FORM": "aiff",
-        b"\x1a\x45\xdf\xa3": "mkv",
-        b"\x89PNG\r\n\x1a\n": "png",
-        b"\xff\xd8\xff": "jpg",
-        b"GIF87a": "gif",
-        b"GIF89a": "gif",
-        b"\x93NUMPY": "npy",
-        b"PK\x03\x04": "zip",
-    }
-    for mark, name in marks.items():
+    for mark, name in _MARKS.items():
         if first.startswith(mark):
             return name
+    if len(first) > 192 and any(first[k] == first[k + width] == 0x47 for k, width in ((0, 188), (4, 192))):
+        return "ts"
     if len(first) > 1 and first[0] == 0xFF:  # frame sync: 12 bits of ADTS with layer 0, 11 bits of MPEG layer III
         if first[1] & 0xF6 == 0xF0:
             return "aac"
@@ -95,10 +84,43 @@ def container(first: bytes) -> str | None:
     return None
 
 
+_RIFF = {b"WAVE": "wav", b"WEBP": "webp", b"AVI ": "avi"}
+_MARKS = {
+    b"fLaC": "flac",
+    b"OggS": "ogg",
+    b"ID3": "mp3",
+    b"FORM": "aiff",
+    b"riff\x2e\x91\xcf\x11": "w64",
+    b"caff": "caf",
+    b".snd": "au",
+    b"#!AMR": "amr",
+    b"\x0b\x77": "ac3",
+    b"wvpk": "wv",
+    b"MAC ": "ape",
+    b"TTA1": "tta",
+    b"\x1a\x45\xdf\xa3": "mkv",
+    b"FLV\x01": "flv",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "asf",
+    b"\x00\x00\x01\xba": "mpg",
+    b"\x00\x00\x01\xb3": "mpg",
+    b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02": "mxf",
+    b".RMF": "rm",
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"\xff\xd8\xff": "jpg",
+    b"GIF87a": "gif",
+    b"GIF89a": "gif",
+    b"II*\x00": "tiff",
+    b"MM\x00*": "tiff",
+    b"BM": "bmp",
+    b"\x93NUMPY": "npy",
+    b"PK\x03\x04": "zip",
+}
+# Sound alone; what may hold pictures too; pictures; arrays.
 MODALITY = {
-    **dict.fromkeys(("wav", "flac", "ogg", "mp3", "aac", "aiff", "m4a"), "audio"),
-    **dict.fromkeys(("mp4", "mkv"), "video"),
-    **dict.fromkeys(("png", "jpg", "gif", "webp"), "image"),
+    **dict.fromkeys(("wav", "flac", "ogg", "mp3", "aac", "aiff", "m4a", "w64", "caf", "au", "amr", "ac3"), "audio"),
+    **dict.fromkeys(("wv", "ape", "tta"), "audio"),
+    **dict.fromkeys(("mp4", "mkv", "avi", "ts", "flv", "asf", "mpg", "mxf", "rm"), "video"),
+    **dict.fromkeys(("png", "jpg", "gif", "webp", "tiff", "bmp", "heif"), "image"),
     **dict.fromkeys(("npy", "zip"), "series"),
 }
 

@@ -1,4 +1,4 @@
-"""Pictures through Pillow: png, jpg, webp and the first frame of a gif, as float32 in [0, 1]."""
+"""Pictures through Pillow: png, jpg, webp, tiff, bmp, avif and the first frame of a gif, as float32 in [0, 1]."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmcli.media.clips import ImageClip
 if TYPE_CHECKING:
     from mmcli.media.door import MediaOptions
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
 ORIENTATION = 0x0112  # EXIF 2.32, table 4
 
 
@@ -25,8 +25,8 @@ def read(path: Path, options: MediaOptions) -> ImageClip:
     """The clip of a picture: upright (EXIF orientation applied), alpha laid over black, grey kept grey, 16 bit in
     scale.
 
-    A truncated picture, one with more than ``limits.MAX_IMAGE_PIXELS``, and any format but png, jpg, webp and gif are
-    refused.
+    A truncated picture, one with more than ``limits.MAX_IMAGE_PIXELS``, one that unpacks to far more than its
+    size (:func:`limits.image_values`), and any other format are refused before they are decoded.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -39,11 +39,19 @@ def read(path: Path, options: MediaOptions) -> ImageClip:
                 if width * height > limits.MAX_IMAGE_PIXELS:
                     most = f"{limits.MAX_IMAGE_PIXELS:,}"
                     raise MediaError(f"has {width} x {height} pixels, more than the {most} allowed", source=path)
+                channels = 1 if picture.mode in ("1", "L", "I", "F") or picture.mode.startswith("I;16") else 3
+                if picture.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in picture.info:
+                    channels = 5  # laid over black: the pixels with their alpha beside the result
+                if width * height * channels > limits.image_values(path.stat().st_size):
+                    raise MediaError(
+                        f"unpacks to {width} x {height} pixels of {picture.mode}, far more than its size: refused",
+                        source=path,
+                    )
                 picture.load()
                 turn = _orientation(picture)
                 pixels = _floats(picture, path)
     except UnidentifiedImageError as error:
-        raise MediaError("is no png, jpg, webp or gif", source=path) from error
+        raise MediaError("is no png, jpg, webp, gif, tiff, bmp or avif", source=path) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise MediaError(f"declares too many pixels: {error}", source=path) from error
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, AttributeError) as error:
@@ -57,17 +65,24 @@ def _floats(picture: Any, path: Path) -> NDArray[np.float32]:
     """The pixels ``(h, w, 1 or 3)`` in [0, 1]."""
     mode = picture.mode
     if mode.startswith("I;16") or mode == "I":
-        return (np.asarray(picture).astype(np.float32) / 65535.0).clip(0.0, 1.0)[:, :, None]
+        return _scaled(np.asarray(picture), 65535)[:, :, None]
     if mode == "F":
         raise MediaError("holds floating point pixels without a scale", source=path)
     has_alpha = mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in picture.info
     grey = mode in ("1", "L", "LA", "La")
     if has_alpha:
-        data = np.asarray(picture.convert("RGBA"), dtype=np.float32) / np.float32(255)
+        data = _scaled(np.asarray(picture.convert("RGBA")), 255)
         pixels = data[:, :, :3] * data[:, :, 3:]
         return np.ascontiguousarray(pixels[:, :, :1] if grey else pixels)
-    data = np.asarray(picture.convert("L" if grey else "RGB"), dtype=np.float32) / np.float32(255)
+    data = _scaled(np.asarray(picture.convert("L" if grey else "RGB")), 255)
     return data[:, :, None] if grey else data
+
+
+def _scaled(values: NDArray[Any], whole: int) -> NDArray[np.float32]:
+    """Whole numbers as float32 in [0, 1], in place: a copy of a picture costs as much as the division."""
+    data = values.astype(np.float32)
+    data /= np.float32(whole)
+    return data if whole == 255 else data.clip(0.0, 1.0, out=data)
 
 
 def _orientation(picture: Any) -> int:

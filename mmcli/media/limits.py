@@ -32,9 +32,45 @@ KEPT_BYTES = 64 * MIB
 # containers round): more is a truncated file, or padding to cut.
 DURATION_SLACK_S = 0.25
 
+
+def silence_s(size: int) -> float:
+    """Seconds of silence that gaps in the times of a file of ``size`` bytes may stand for: an hour, or a second a
+    kilobyte. A forged time would otherwise make days of it."""
+    return max(3600.0, size / 1000)
+
+
 # Pictures. 64 million pixels is an 8,000 x 8,000 scan, 768 MB as float32 RGB. Frames of video: 8K UHD is 33 million.
 MAX_IMAGE_PIXELS = 64_000_000
 MAX_FRAME_PIXELS = 40_000_000
+
+
+def image_values(size: int) -> int:
+    """Values (pixels times channels) that a picture of ``size`` bytes may unpack to: 36 million, or 36 a byte.
+
+    Held as bytes and as float32 that is 216 MB. A photograph has about one value a byte, a drawing ten; what has more
+    in a file of less than a megabyte is made to fill memory.
+    """
+    return max(36_000_000, 36 * size)
+
+
+def frame_pixels(size: int) -> int:
+    """Pixels of a video frame: 4K in a file of up to a megabyte, whose decoder holds up to 17 of them, else 8K."""
+    return 4096 * 2176 if size <= 1_000_000 else MAX_FRAME_PIXELS
+
+
+def audio_values(size: int) -> int:
+    """Samples times channels that a file of ``size`` bytes may decode to: an hour and a half at 48 kHz, or 400 a byte.
+
+    Silence in FLAC has 350 a byte, speech in Opus 20.
+    """
+    return max(1 << 28, 400 * size)
+
+
+def whole_samples(size: int | None) -> int:
+    """Samples of a file of ``size`` bytes that may be held at once, 4 bytes each: 200 MB of a small file."""
+    return MAX_WHOLE_SAMPLES if size is None else min(MAX_WHOLE_SAMPLES, max(50_000_000, 64 * size))
+
+
 # Decoder threads of one video: past two the gain is small, and batches use one process per core anyway.
 DECODER_THREADS = 2
 
@@ -43,7 +79,7 @@ MAX_NPY_HEADER = 10_000
 MAX_NPZ_MEMBERS = 64
 # A member may unpack to this many times the file's size, or to the floor, whichever is larger.
 MAX_NPZ_RATIO = 32
-NPZ_FLOOR_BYTES = 64 * MIB
+NPZ_FLOOR_BYTES = 48 * MIB
 MAX_SERIES_COLUMNS = 65_536
 # One csv line: 65,536 columns of 20 characters.
 MAX_CSV_LINE = 2 * MIB

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmcli.errors import UsageError
+from mmcli.errors import MediaError
 from mmcli.media.clips import AudioClip, ImageClip, SeriesClip, SubtitleClip, TextClip, VideoClip
 from mmcli.media.door import modality_of, open_clip
 
@@ -13,12 +13,16 @@ from mmcli.media.door import modality_of, open_clip
 def describe(path: Path | str) -> dict[str, Any]:
     """Modality, name, size, SHA-256 and the measures of a media file, JSON-able.
 
-    Raises :class:`MediaError` or :class:`MissingError` as :func:`mmcli.media.open_clip` does, and :class:`UsageError`
-    for mmcli's own files.
+    Of a container all tracks are listed, with codec, language, start and end in seconds, and which
+    one is taken where nothing else is asked for. Raises :class:`MediaError` or :class:`MissingError` as
+    :func:`mmcli.media.open_clip` does.
     """
     modality = modality_of(path)
     if modality == "features":
-        raise UsageError("is one of mmcli's own files, not media", source=path)
+        raise MediaError(
+            "has the member meta of mmcli's own files, but is none of them: damaged, or made by another program",
+            source=path,
+        )
     clip = open_clip(path, modality)
     facts: dict[str, Any] = {"modality": modality, **(clip.source or {})}
     if isinstance(clip, AudioClip):
@@ -43,4 +47,49 @@ def describe(path: Path | str) -> dict[str, Any]:
         facts["duration_s"] = float(clip.times[-1] - clip.times[0]) if clip.timed else None
     elif isinstance(clip, SubtitleClip):
         facts |= {"cues": len(clip.cues), "duration_s": clip.cues[-1][1]}
+    if isinstance(clip, AudioClip):
+        next(iter(clip.blocks()), None)  # the first seconds say whether the channels cancel each other
+        if clip.remarks:
+            facts["remarks"] = clip.remarks
+    if isinstance(clip, AudioClip | VideoClip) and clip.path is not None:
+        listed = _tracks(clip.path)
+        if len(listed) > 1 or modality == "video" or any(t["start_s"] or t["language"] for t in listed):
+            facts["tracks"] = listed
     return facts
+
+
+def _tracks(path: Path) -> list[dict[str, Any]]:
+    """Every track of a container; none where libav does not know the file (libsndfile may)."""
+    from mmcli.media import containers
+
+    found: list[dict[str, Any]] = []
+    try:
+        with containers.opened(path) as container:
+            count = {"audio": 0, "video": 0}
+            taken = {kind: containers.default_of(containers.tracks(container, kind)) for kind in count}
+            zero = containers.origin(container)
+            for stream in container.streams:
+                entry: dict[str, Any] = {"kind": stream.type, "number": None, "taken": False}
+                if stream.type in count and stream in containers.tracks(container, stream.type):
+                    entry["number"] = count[stream.type]
+                    entry["taken"] = count[stream.type] == taken[stream.type]
+                    count[stream.type] += 1
+                codec = stream.codec_context
+                entry["codec"] = codec.name if codec is not None else None
+                entry["language"] = None if stream.language in (None, "und") else stream.language
+                entry["default"] = containers.is_default(stream)
+                start = stream.start_time
+                entry["start_s"] = 0.0 if start is None else round(float(start * stream.time_base) - zero, 6)
+                found.append(entry)
+    except MediaError:
+        return []
+    for entry in found:
+        entry["end_s"] = None
+    with containers.opened(path) as container:
+        ends = {stream.index: containers.declared(container, stream) for stream in container.streams}
+    for entry, (index, end) in zip(found, ends.items(), strict=True):
+        if end is None and entry["number"] is not None:
+            with containers.opened(path) as container:
+                end = containers.counted(container, container.streams[index])
+        entry["end_s"] = None if end is None else round(end, 6)
+    return found

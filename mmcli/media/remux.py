@@ -95,7 +95,7 @@ def retimed(source: Path, lent: Path, clock: Clock, *, suffix: str, sound: bool)
 def _chosen(container: Any, found: Copied, sound: bool) -> dict[int, str]:
     chosen: dict[int, str] = {}
     for stream in container.streams:
-        cover = "attached_pic" in str(getattr(stream, "disposition", "")).lower()
+        cover = containers.is_cover(stream)
         if (
             stream.type in COPIED
             and not cover

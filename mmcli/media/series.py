@@ -137,6 +137,7 @@ def _from_csv(path: Path) -> tuple[list[str], Float64, Float64 | None]:
     try:
         header = [cell.strip() for cell in next(rows, [])]
         names = header if any(not _is_cell(cell) for cell in header) else None
+        _refuse_manifest(names or [], separator, path)
         width = len(header)
         data: list[list[float]] = [] if names else [[_number(cell, path, 1) for cell in header]]
         for number, row in enumerate(rows, start=2):
@@ -151,6 +152,30 @@ def _from_csv(path: Path) -> tuple[list[str], Float64, Float64 | None]:
     if len(set(columns)) != len(columns):
         raise MediaError("names a column twice", source=path)
     return _split_time(columns, np.array(data, dtype=np.float64), path)
+
+
+_OF_MANIFESTS = {"id", "split", "label", "group", "audio", "image", "video", "text", "series", "text_value"}
+
+
+def _refuse_manifest(names: list[str], separator: str, path: Path) -> None:
+    """Raises :class:`MediaError` for a table whose columns are those of a manifest: it was not recognised as one."""
+    known = [name for name in names if name.split(".")[0].lower() in _OF_MANIFESTS]
+    if len(known) < 2:
+        return
+    wrong = []
+    if "id" not in names:
+        wrong.append("it has no column id")
+    if separator != ",":
+        wrong.append(f"its columns are parted by {'tabs' if separator == chr(9) else repr(separator)}, not by commas")
+    if files.head(path, 2) in (b"\xff\xfe", b"\xfe\xff"):
+        wrong.append("it is UTF-16, not UTF-8")
+    if path.suffix.lower() != ".csv":
+        wrong.append(f"it is named {path.suffix or 'without a suffix'}, not .csv")
+    raise MediaError(
+        f"looks like a manifest (columns {', '.join(known[:6])}), but "
+        + " and ".join(wrong or ["is used as a series"]),
+        source=path,
+    )
 
 
 def _is_cell(cell: str) -> bool:
@@ -198,6 +223,7 @@ def _from_npz(path: Path, row: int | None) -> tuple[list[str], Float64, Float64 
     """Every member is a column or a block of columns; the one with a name of time is the time."""
     size = path.stat().st_size
     arrays: dict[str, NDArray[Any]] = {}
+    numbers = 0
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -210,7 +236,11 @@ def _from_npz(path: Path, row: int | None) -> tuple[list[str], Float64, Float64 
                 if not member.filename.endswith(".npy") or not plain:
                     raise MediaError(f"holds {member.filename!r}, which is no plain array", source=path)
                 with archive.open(member) as file:
-                    arrays[member.filename[:-4]] = read_npy(file, member.file_size, path, None)
+                    part = read_npy(file, member.file_size, path, None)
+                numbers += part.size * max(1, len(part.dtype.names or ()))
+                if 8 * numbers > max(limits.NPZ_FLOOR_BYTES, limits.MAX_NPZ_RATIO * size):  # each becomes a float64
+                    raise MediaError(f"unpacks to more than {numbers:,} numbers, far more than its size", source=path)
+                arrays[member.filename[:-4]] = part
     except (zipfile.BadZipFile, zlib.error, struct.error, OSError, ValueError, EOFError, RuntimeError) as error:
         raise MediaError(f"is damaged: {error}", source=path) from error
     columns: list[str] = []
@@ -221,10 +251,10 @@ def _from_npz(path: Path, row: int | None) -> tuple[list[str], Float64, Float64 
             raise MediaError(f"{name!r} has shape {part.shape}; a series has (frames,) or (frames, dims)", source=path)
         wide = part[:, None] if part.ndim == 1 else part
         columns += [name] if part.ndim == 1 else [f"{name}.{i}" for i in range(wide.shape[1])]
-        parts.append(wide.astype(np.float64))
+        parts.append(wide.astype(np.float64, copy=False))
     if len({len(part) for part in parts}) != 1:
         raise MediaError("its arrays differ in length", source=path)
-    return _split_time(columns, np.concatenate(parts, axis=1), path)
+    return _split_time(columns, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1), path)
 
 
 # Array files read as what they are, input from anywhere.

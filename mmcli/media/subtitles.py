@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,36 @@ if TYPE_CHECKING:
 FORMATS = {".srt": "srt", ".vtt": "vtt", ".ass": "ass", ".ssa": "ssa"}
 
 
+# A cue of the longest sentence on record has some 300 characters; the patterns that read cues take the square of it.
+MAX_CUE = 2_000
+_DRAWING = re.compile(r"\\p[1-9]")
+
+
+def bounded(text: str, path: Path) -> str:
+    """The same text with no stretch that the parser would take quadratic time for: runs of blank lines become one, and
+    the drawings of ass files are left out.
+
+    Raises :class:`MediaError` for a line, or for lines without a break between them, of more than ``MAX_CUE``
+    characters.
+    """
+    kept: list[str] = []
+    length = 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            if kept and not kept[-1]:
+                continue
+            kept.append("")
+            length = 0
+            continue
+        length = len(line) if "-->" in line or ":" in line[:12] else length + len(line)
+        if len(line) > MAX_CUE and _DRAWING.search(line[:MAX_CUE]):
+            continue
+        if length > MAX_CUE:
+            raise MediaError(f"line {number}: a cue of more than {MAX_CUE:,} characters", source=path)
+        kept.append(line)
+    return "\n".join(kept)
+
+
 def read(path: Path, options: MediaOptions) -> SubtitleClip:
     """The clip of a subtitle file. Comments and drawings of ass files are left out, as are cues without text.
 
@@ -22,7 +53,7 @@ def read(path: Path, options: MediaOptions) -> SubtitleClip:
     """
     import pysubs2
 
-    text = decoded(path)
+    text = bounded(decoded(path, told_apart=True), path)
     try:
         parsed = pysubs2.SSAFile.from_string(text, format_=FORMATS.get(path.suffix.lower()))
     except (pysubs2.Pysubs2Error, ValueError, IndexError, KeyError, AttributeError, OverflowError, TypeError) as error:

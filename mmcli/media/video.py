@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import MediaError
-from mmcli.media import containers, files, limits
+from mmcli.media import announced, containers, files, limits
 from mmcli.media.clips import VideoClip, at_rate
 
 if TYPE_CHECKING:
@@ -22,10 +22,13 @@ UInt8 = NDArray[np.uint8]
 
 def read(path: Path, options: MediaOptions) -> VideoClip:
     """The clip of a video file. Its first frame is decoded to learn how it is turned."""
-    files.refuse_foreign(path, "video", ("video", "audio"))
+    first = files.head(path)
+    files.refuse_foreign(path, "video", ("video", "audio"), first)
+    announced.refuse_truncated(path, files.container(first) or "")
     with containers.opened(path) as container:
         stream = containers.track(container, "video", options.track, path)
         _check_size(stream.codec_context.width, stream.codec_context.height, path)
+        containers.bound_frames(stream, limits.frame_pixels(path.stat().st_size))
         end = containers.declared(container, stream)
         has_audio = len(container.streams.audio) > 0
         rate = float(stream.average_rate or stream.base_rate or 0)
@@ -37,7 +40,8 @@ def read(path: Path, options: MediaOptions) -> VideoClip:
         if _quarter_turns(frame) % 2:
             width, height = height, width
     if end is None:  # a live recording: only counting tells
-        end = max(time for time, _ in _all_frames(path, options.track, 0.0)) + (1 / rate if rate else 0.0)
+        with containers.opened(path) as container:
+            end = containers.counted(container, containers.track(container, "video", options.track, path))
     segment = None
     duration = end
     if options.start is not None or options.end is not None:
@@ -60,34 +64,40 @@ def read(path: Path, options: MediaOptions) -> VideoClip:
 
 def _decode(path: Path, options: MediaOptions, rate: float | None) -> Iterator[tuple[float, UInt8]]:
     start, stop = options.start or 0.0, options.end
+    most = limits.frame_pixels(path.stat().st_size)
     for time, frame in at_rate(_within(_all_frames(path, options.track, start), start, stop), rate):
-        yield time, _pixels(frame, path)
+        yield time, _pixels(frame, path, most)
 
 
 def _within(frames: Iterator[tuple[float, Any]], start: float, stop: float | None) -> Iterator[tuple[float, Any]]:
     for time, frame in frames:
         if stop is not None and time >= stop:
             return
-        if time >= start - 1e-9:
+        if time >= start - 1e-9 or start == 0:  # a frame from before time zero is still shown at it
             yield max(0.0, time - start), frame
 
 
-def _all_frames(path: Path, track: int, start: float) -> Iterator[tuple[float, Any]]:
+def _all_frames(path: Path, track: int | None, start: float) -> Iterator[tuple[float, Any]]:
     """Decoded frames with their times on the clip's clock, from the key frame before ``start`` on."""
     with containers.opened(path) as container:
         stream = containers.track(container, "video", track, path)
         end = containers.declared(container, stream)
         zero = containers.origin(container)
+        containers.bound_frames(stream, limits.frame_pixels(path.stat().st_size))
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = limits.DECODER_THREADS
         if start > 0:
             container.seek(int((zero + start) / stream.time_base), stream=stream, backward=True)
         step = 1 / float(stream.average_rate or 25)
+        # An avi has no presentation times: libav makes wrong ones where frames are reordered, while the decoding time
+        # that comes with a decoded frame counts on in order (ffmpeg calls it the best effort).
+        in_order = "avi" in container.format.name.split(",")
         last = None
         for frame in container.decode(stream):
-            if frame.pts is not None and frame.time_base is not None:
+            stamp = frame.dts if in_order else frame.pts  # the last frames of an avi have none
+            if stamp is not None and frame.time_base is not None:
                 base = frame.time_base
-                last = frame.pts * base.numerator / base.denominator - zero  # rounded once, without a Fraction a frame
+                last = stamp * base.numerator / base.denominator - zero  # rounded once, without a Fraction a frame
             else:
                 last = 0.0 if last is None else last + step
             if last > limits.MAX_DURATION_S:
@@ -97,10 +107,11 @@ def _all_frames(path: Path, track: int, start: float) -> Iterator[tuple[float, A
             raise MediaError(f"is truncated: declares {end:.2f} s of video, ends at {last or 0:.2f} s", source=path)
 
 
-def _check_size(width: int, height: int, path: Path) -> None:
-    if width * height > limits.MAX_FRAME_PIXELS:
+def _check_size(width: int, height: int, path: Path, most: int | None = None) -> None:
+    most = limits.frame_pixels(path.stat().st_size) if most is None else most
+    if width * height > most:
         raise MediaError(
-            f"has frames of {width} x {height}, more than the {limits.MAX_FRAME_PIXELS:,} pixels a frame may have",
+            f"has frames of {width} x {height}, more than the {most:,} pixels a frame of such a file may have",
             source=path,
         )
 
@@ -110,8 +121,8 @@ def _quarter_turns(frame: Any) -> int:
     return round(getattr(frame, "rotation", 0) / 90) % 4
 
 
-def _pixels(frame: Any, path: Path) -> UInt8:
-    _check_size(frame.width, frame.height, path)
+def _pixels(frame: Any, path: Path, most: int) -> UInt8:
+    _check_size(frame.width, frame.height, path, most)
     pixels: UInt8 = frame.to_ndarray(format="rgb24")
     turns = _quarter_turns(frame)
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels

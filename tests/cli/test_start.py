@@ -77,3 +77,21 @@ def test_every_command_has_its_file_and_a_help_text():
         assert done.returncode == 0, name
         assert len(done.stdout.split("Options:")[0].split()) > 10, f"{name} does not explain itself"
         assert line.endswith(".")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_the_null_device_and_no_output(tmp_path, closed):
+    """A file that is opened would take its number, and be written into."""
+    import wave
+
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(16000))
+    command = f'"{sys.executable}" -m mmcli extract a.wav -o a.npz {closed}'
+    assert subprocess.run(["sh", "-c", command], cwd=tmp_path, timeout=60, check=False).returncode == 0
+
+    from mmcli.artifacts.formats import features
+
+    assert features.load(tmp_path / "a.npz").frames > 50

@@ -68,6 +68,24 @@ def test_pictures_and_the_frames_of_a_video_share_a_model(onnx_picture: tuple[Pa
     assert film.times.tolist() == [i / 4 for i in range(9)]
 
 
+def test_a_program_that_only_a_model_names_is_not_run(
+    averages: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint keeps name and hash; the file lies beside it. Naming it, or --allow-programs, asks for it."""
+    asked = torchscript.Config(str(averages[0]))
+    monkeypatch.setenv(weights.PROGRAMS, "")
+    torchscript._model.cache_clear()
+    named_by_a_model = torchscript.Config(asked.file, asked.sha256)
+
+    with pytest.raises(InputError, match="is a program that the model asks for"):
+        torchscript.extract(sound(), named_by_a_model)
+    weights.allow_program("0" * 64)  # another one
+    with pytest.raises(InputError, match="is a program"):
+        torchscript.ready(named_by_a_model)
+    weights.allow_program("all")
+    assert torchscript.extract(sound(), named_by_a_model).width == 2
+
+
 def test_samples_are_cut_into_windows_and_every_sample_counts_once(averages: tuple[Path, Any]) -> None:
     clip = sound(7.3)
     whole = clip.samples()

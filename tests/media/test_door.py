@@ -144,3 +144,60 @@ def test_errors_name_the_file_and_travel_between_processes(tmp_path):
         open_clip(tmp_path / "absent.wav", "audio")
 
     assert "absent.wav" in str(pickle.loads(pickle.dumps(caught.value)))
+
+
+@pytest.mark.needs("ffmpeg")
+@pytest.mark.parametrize(
+    "suffix",
+    ["mts", "ts", "avi", "mpg", "wmv", "flv", "3gp", "mxf", "wma", "ac3", "au", "mp2", "wv", "tta", "w64", "caf"],
+)
+def test_what_libav_opens_is_opened_whatever_it_is_called(tmp_path, suffix):
+    """By its content: the suffix is taken away, or a wrong one is there."""
+    import subprocess
+
+    film = suffix in ["mts", "ts", "avi", "mpg", "wmv", "flv", "3gp", "mxf"]
+    sound = ["-f", "lavfi", "-i", "sine=f=440:d=1:r=48000"]
+    pictures = ["-f", "lavfi", "-i", "testsrc2=s=176x144:r=25:d=1"] if film else []
+    more = {"3gp": ["-c:v", "mpeg4", "-c:a", "aac"], "flv": ["-ar", "44100"], "wma": ["-c:a", "wmav2"]}.get(suffix, [])
+    form = {"mts": ["-f", "mpegts"]}.get(suffix, [])
+    path = tmp_path / f"a.{suffix}"
+    subprocess.run(["ffmpeg", "-v", "error", *sound, *pictures, *more, *form, path], check=True, timeout=60)
+    unnamed = path.rename(tmp_path / "unnamed")
+
+    assert modality_of(unnamed) == ("video" if film else "audio")
+    assert open_clip(unnamed, "audio").duration_s == pytest.approx(1.0, abs=0.1)
+    facts = describe(unnamed)
+    assert facts["duration_s"] == pytest.approx(1.0, abs=0.1)
+    assert not film or {t["kind"] for t in facts["tracks"]} >= {"audio", "video"}
+
+
+@pytest.mark.parametrize("suffix", ["tiff", "bmp", "avif"])
+def test_more_pictures_are_opened(tmp_path, suffix):
+    from PIL import Image
+
+    Image.fromarray(np.full((20, 30, 3), 200, np.uint8)).save(tmp_path / f"a.{suffix}")
+    clip = open_clip(tmp_path / f"a.{suffix}", "image")
+    assert clip.pixels.shape == (20, 30, 3)
+    assert clip.pixels.mean() == pytest.approx(200 / 255, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "encoding", "said"),
+    [
+        ("a.csv", "name,audio,label\nx,x.wav,a\n", "utf-8", "it has no column id"),
+        ("a.csv", "id;audio;label\nx;x.wav;a\n", "utf-8", "parted by ';', not by commas"),
+        ("a.csv", "id,audio,label\nx,x.wav,a\n", "utf-16", "it is UTF-16, not UTF-8"),
+        ("a.tsv", "name\taudio\tlabel\nx\tx.wav\ta\n", "utf-8", "it has no column id"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_as_one_is_called_one(tmp_path, name, text, encoding, said):
+    (tmp_path / name).write_bytes(text.encode(encoding))
+    with pytest.raises(MediaError, match=f"looks like a manifest.*{said}"):
+        open_clip(tmp_path / name, "series")
+
+
+def test_an_npz_with_our_member_that_is_none_of_ours_is_an_input_error(tmp_path):
+    np.savez(tmp_path / "a.npz", a=np.zeros(3), meta=np.array("x"))
+    with pytest.raises(MediaError, match="damaged, or made by another program") as caught:
+        describe(tmp_path / "a.npz")
+    assert caught.value.exit_code == 4

@@ -118,6 +118,8 @@ def _sound(path: Path, clock: Clock, output: Path) -> None:
     if clip.channels > 1:
         clips: list[Any] = [open_clip(path, "audio", options=MediaOptions(channel=k)) for k in range(clip.channels)]
         heard = np.column_stack([c.samples() for c in clips])
-    samples = stretch.retimed(heard, clip.rate, clock.map.invert() if clock.inverse else clock.map)
-    clock.told += len(samples)
-    stretch.write(output, samples, clip.rate)
+    try:
+        parts = stretch.pieces(heard, clip.rate, clock.map.invert() if clock.inverse else clock.map)
+        clock.told += stretch.write(output, parts, clip.rate)
+    except MediaError as error:
+        raise MediaError(error.what, source=path.name, hint=error.hint) from error

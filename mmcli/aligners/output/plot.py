@@ -24,7 +24,8 @@ def draw(path: Path, alignment: Alignment, costs: Costs) -> None:
     """
     import matplotlib as mpl
 
-    with mpl.rc_context({"figure.dpi": 110, "font.size": 9}):
+    # A $ in the name of a file is no mathematics.
+    with mpl.rc_context({"figure.dpi": 110, "font.size": 9, "text.parse_math": False}):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 

@@ -7,9 +7,9 @@ continue the last one best, and added up.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,11 @@ from mmcli.media import remux
 Samples = NDArray[np.float32]
 
 WINDOW_S = 0.04
+PIECE = 1 << 20
+# Silence that a map may put before the sound: a piece of a day's recording, at its place. Where sound is stretched all
+# of it is held as float64, 16 bytes a sample.
+MAX_BEFORE_S = 24 * 3600.0 / 4
+MAX_STRETCHED_S = 600.0
 
 
 def retimed(samples: Samples, rate_hz: int, m: TimeMap) -> Samples:
@@ -30,16 +35,37 @@ def retimed(samples: Samples, rate_hz: int, m: TimeMap) -> Samples:
 
     Silence where the map is undefined; all channels are moved alike.
     """
-    end = float(m.to_reference(len(samples) / rate_hz)) if m.is_line else float(m.knots[-1, 0])
+    parts = list(pieces(samples, rate_hz, m))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def pieces(samples: Samples, rate_hz: int, m: TimeMap) -> Iterator[Samples]:
+    """The same samples piece by piece, so that the silence before a late beginning is never held.
+
+    Raises :class:`MediaError` where the map makes far more of them than there are: a map that is damaged, or of another
+    file.
+    """
+    length = len(samples) / rate_hz
+    end = float(m.to_reference(length)) if m.is_line else float(m.knots[-1, 0])
+    drift = m.is_line and m.rate is not None and abs(m.rate - 1.0) <= limits.DRIFT.value
+    most = 2 * length + (MAX_BEFORE_S if drift else MAX_STRETCHED_S)
+    if not end <= most:
+        raise MediaError(
+            f"the map makes {end:.0f} s of {length:.0f} s of sound, more than {most:.0f} s",
+            hint="it is damaged, or belongs to other files",
+        )
     n = max(1, int(end * rate_hz))
-    if m.is_line and m.rate is not None and abs(m.rate - 1.0) <= limits.DRIFT.value:
-        at = m.to_query(np.arange(n) / rate_hz) * rate_hz
+    if not drift:
+        yield _overlap_added(samples, rate_hz, m, n)
+        return
+    for first in range(0, n, PIECE):
+        at = m.to_query(np.arange(first, min(n, first + PIECE)) / rate_hz) * rate_hz
         inside = (at >= 0) & (at <= len(samples) - 1)
-        out = np.zeros((n, *samples.shape[1:]), dtype=np.float32)
-        for channel, target in zip(_channels(samples), _channels(out), strict=True):
-            target[inside] = _interpolated(channel, at[inside])
-        return out
-    return _overlap_added(samples, rate_hz, m, n)
+        out = np.zeros((len(at), *samples.shape[1:]), dtype=np.float32)
+        if inside.any():
+            for channel, target in zip(_channels(samples), _channels(out), strict=True):
+                target[inside] = _interpolated(channel, at[inside])
+        yield out
 
 
 def _channels(samples: Samples) -> list[Samples]:
@@ -88,16 +114,21 @@ def _overlap_added(samples: Samples, rate_hz: int, m: TimeMap, n: int) -> Sample
     return np.asarray((out.T / np.where(weight > 1e-3, weight, 1.0)).T[:n], dtype=np.float32)
 
 
-def write(output: Path, samples: Any, rate_hz: int) -> None:
-    """Write sound (n,) or (n, channels) as a wav file, 16 bit."""
+def write(output: Path, parts: Iterable[Samples], rate_hz: int) -> int:
+    """Write sound, pieces of (n,) or (n, channels), as a wav file, 16 bit; returns the number of samples."""
     import wave
 
-    data = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+    count = 0
+    parts = iter(parts)
+    first = next(parts)  # whatever is wrong is said before a file is begun
     with atomic.path(output) as temporary, wave.open(str(temporary), "wb") as file:
-        file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
+        file.setnchannels(1 if first.ndim == 1 else first.shape[1])
         file.setsampwidth(2)
         file.setframerate(rate_hz)
-        file.writeframes(data)
+        for part in chain([first], parts):
+            file.writeframesraw(np.round(np.clip(part, -1.0, 1.0) * 32767).astype("<i2").tobytes())
+            count += len(part)
+    return count
 
 
 # A film on another clock: which of its times have no place there, and whether its sound can follow uncut.

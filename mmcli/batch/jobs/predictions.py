@@ -109,13 +109,13 @@ def lines(
     spoken = _explained(chosen, data, rows, predicted) if explain else None
     for i, line in enumerate(predictor.lines(predicted)):
         if threshold is not None:
-            _apply(threshold, line, chosen.task)
+            apply(threshold, line, chosen.task)
         if spoken is not None:
             line["explanation"] = spoken[i]
         yield line
 
 
-def _apply(threshold: float, line: dict[str, Any], task: str) -> None:
+def apply(threshold: float, line: dict[str, Any], task: str) -> None:
     """Labels from the threshold on; a class that does not reach it is not predicted."""
     chances = line["probabilities"]
     if task == "multilabel":

@@ -94,18 +94,19 @@ def gather(inputs: Sequence[str | Path], modality: str = "auto", leave_out: Path
 
 
 def is_manifest(path: Path, modality: str = "auto") -> bool:
-    """NDJSON files are manifests; csv files are where their first line has a column ``id``."""
+    """NDJSON files are manifests; csv and tsv files are where their first line has a column ``id``."""
     suffix = path.suffix.lower()
     if suffix in _MANIFESTS:
         return True
-    if suffix != ".csv" or modality == "series":
+    if suffix not in (".csv", ".tsv") or modality == "series":
         return False
     try:
         with path.open("rb") as file:
             first = file.readline(1 << 16)
     except OSError:
         return False
-    return "id" in [c.strip().strip('"') for c in first.decode("utf-8-sig", "replace").rstrip("\r\n").split(",")]
+    header = first.decode("utf-8-sig", "replace").rstrip("\r\n").split("\t" if suffix == ".tsv" else ",")
+    return "id" in [column.strip().strip('"') for column in header]
 
 
 def _place(loose: dict[str, dict[str, Cell]], identifier: str, cell: Cell) -> None:
@@ -124,8 +125,8 @@ def _cell(path: Path, modality: str) -> Cell:
         raise MissingError("no such file or folder", source=path)
     if modality == "table":
         raise UsageError("tables come as columns num.NAME and cat.NAME of a manifest", source=path)
-    kind = SUFFIXES.get(path.suffix.lower()) or modality_of(path)
-    if kind == "series" and path.suffix.lower() == ".npz":
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind in (None, "video") or path.suffix.lower() == ".npz":
         kind = modality_of(path)
     if kind == "features" and modality == "auto":
         raise UsageError("holds features already", source=path)
@@ -200,7 +201,7 @@ def _folder(folder: Path, modality: str, leave_out: Path | None, ignored: list[s
             if suffix == ".":  # a dot at the end begins no suffix
                 stem, suffix = name, ""
             kind = SUFFIXES.get(suffix.lower())
-            if kind is None or suffix.lower() == ".npz":
+            if kind in (None, "video") or suffix.lower() == ".npz":  # an mp4 may hold sound alone
                 try:
                     kind = modality_of(path)
                 except (MediaError, MissingError):

@@ -117,7 +117,7 @@ def _made(
                 return {"status": "absent", "source": source, "seconds": 0.0}
         with stage("extract"):
             output = extractors.run(stream.module, clip, stream.config, stream.state)
-            output = _with_origin(output, stream, source, payload, notes)
+            output = _with_origin(output, stream, source, payload, [*notes, *getattr(clip, "remarks", [])])
         with stage("write"):
             _save(target, output)
         made += 1
@@ -164,7 +164,8 @@ def one(payload: dict[str, Any], media: dict[str, Any], stream: dict[str, Any], 
         if clip is None:
             raise MediaError("has no sound", source=payload["path"])
         output = extractors.run(loaded.module, clip, loaded.config, loaded.state)
-        return _with_origin(output, loaded, _source(payload), payload, _notes(payload, media))
+        notes = [*_notes(payload, media), *getattr(clip, "remarks", [])]
+        return _with_origin(output, loaded, _source(payload), payload, notes)
 
 
 def _options(payload: dict[str, Any], media: dict[str, Any], used: dict[str, _Loaded]) -> MediaOptions:
@@ -174,7 +175,7 @@ def _options(payload: dict[str, Any], media: dict[str, Any], used: dict[str, _Lo
         end=payload["end"],
         row=payload["row"],
         rate=next((r for r in rates if r is not None), None),
-        track=media.get("track", 0),
+        track=media.get("track"),
         channel=media.get("channel"),
         missing=media.get("missing", "refuse"),
     )
@@ -183,7 +184,7 @@ def _options(payload: dict[str, Any], media: dict[str, Any], used: dict[str, _Lo
 def _notes(payload: dict[str, Any], media: dict[str, Any]) -> list[str]:
     """What was asked for beyond the configuration and changes the values."""
     notes = []
-    if payload["as"] in ("audio", "video") and media.get("track"):
+    if payload["as"] in ("audio", "video") and media.get("track") is not None:
         notes.append(f"track {media['track']}")
     if payload["as"] == "audio" and media.get("channel") is not None:
         notes.append(f"channel {media['channel']}")

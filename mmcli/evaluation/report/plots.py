@@ -21,6 +21,7 @@ INK, BAR, RULE, WARN = "#1f2933", "#2f6f9f", "#9aa5b1", "#b4471f"
 LINES = ("#2f6f9f", "#b4471f", "#1d7a46", "#7a4fa3", "#8a6d1a", "#3f3f46")
 # Text in SVG stays text, ids stay the same from run to run, and no date is written: same report, same bytes.
 STYLE: Any = {
+    "text.parse_math": False,  # names of classes and files are drawn as they are, a $ included
     "figure.dpi": 120,
     "font.size": 9,
     "axes.spines.top": False,

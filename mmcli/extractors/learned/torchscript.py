@@ -47,6 +47,7 @@ def ready(config: Config) -> None:
 def _loaded(file: str, digest: str, device: str) -> Callable[[np.ndarray], np.ndarray]:
     import torch
 
+    weights.refuse_program(file, digest)
     where = weights.torch_device()
     try:
         with warnings.catch_warnings():

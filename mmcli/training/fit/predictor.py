@@ -56,19 +56,33 @@ class Predictions:
 
 def lines(predictions: Predictions) -> Iterator[dict[str, Any]]:
     """``{id, prediction, probabilities, present}``; regression has no probabilities, multilabel a list of classes."""
-    labels = predictions.labels.tolist()
+    names, p, values = predictions.classes, predictions.probabilities, predictions.values
     for i, item in enumerate(predictions.id.tolist()):
-        answer: Any = labels[i]
-        if predictions.task == "multilabel":
-            answer = [name for name, there in zip(predictions.classes or [], answer, strict=True) if there]
-        line: dict[str, Any] = {"id": item, "prediction": answer}
-        if predictions.probabilities is not None:
-            names = predictions.classes or []
-            line["probabilities"] = {
-                n: round(float(p), 6) for n, p in zip(names, predictions.probabilities[i], strict=True)
-            }
-        line["present"] = [name for name, there in predictions.present.items() if there[i]]
-        yield line
+        one = slice(i, i + 1)
+        there = [name for name, rows in predictions.present.items() if rows[i]]
+        yield line(
+            item, predictions.task, names, None if p is None else p[one], None if values is None else values[one], there
+        )
+
+
+def line(
+    item: str,
+    task: str,
+    classes: list[str] | None,
+    probabilities: NDArray[np.float64] | None,
+    values: NDArray[np.float64] | None,
+    present: list[str],
+) -> dict[str, Any]:
+    """One of :func:`lines`: of the probabilities ``(1, classes)`` or the values ``(1,)`` of an item."""
+    if probabilities is None:
+        assert values is not None
+        return {"id": item, "prediction": float(values[0]), "present": present}
+    names, chances = classes or [], probabilities[0].tolist()
+    answer: Any = names[int(probabilities[0].argmax())]
+    if task == "multilabel":
+        answer = [name for name, p in zip(names, chances, strict=True) if p >= 0.5]
+    rounded = {name: round(p, 6) for name, p in zip(names, chances, strict=True)}
+    return {"id": item, "prediction": answer, "probabilities": rounded, "present": present}
 
 
 class LoadedModel:

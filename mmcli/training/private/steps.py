@@ -8,7 +8,7 @@ or counted with noise. One record more changes the clipped sum and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ssl import RAND_bytes
 from typing import Any
 
@@ -307,8 +307,3 @@ def fit(
         engine = Engine(what.net, schedule, what.losses_of, len(what.rows), what.groups, at_once=what.at_once)
         engine.run(report)
     return what, schedule, releases
-
-
-def noiseless(schedule: Schedule) -> Schedule:
-    """The same steps without privacy, to compare with: no noise, and nothing is cut."""
-    return replace(schedule, noise=0.0, clip=1e9)

@@ -51,3 +51,19 @@ def test_the_interval_is_seen_in_a_part_of_its_own(tmp_path: Path) -> None:
         return int(((r > g + 25) & (abs(g - b) < 12)).sum())
 
     assert pink(even) > 1.5 * pink(uneven) > 1000
+
+
+def test_a_dollar_in_a_name_is_drawn_as_it_is(tmp_path: Path) -> None:
+    """It was read as mathematics: the map was lost to an error of the drawing."""
+    frames = np.random.default_rng(0).standard_normal((50, 3))
+    costs = plot.Costs(plot.between(frames, frames, "cosine").cells, "cosine", (0.0, 10.0), (0.0, 8.0), 0.0, 2.0)
+    found = Alignment(
+        model="piecewise",
+        knots=np.array([[0.0, 0.0], [8.0, 8.0]]),
+        quality={"ratio": None, "verdict": "match", "reason": ""},
+        method={"name": "auto", "config": {}},
+        reference={**ABOUT, "name": r"a$\frac$.wav"},
+        query={**ABOUT, "name": "b$x^$.wav"},
+    )
+    plot.draw(tmp_path / "a.png", found, costs)
+    assert (tmp_path / "a.png").stat().st_size > 1000

@@ -1,0 +1,1 @@
+"""A reference followed while the other recording still plays."""

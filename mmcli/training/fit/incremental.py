@@ -1,0 +1,228 @@
+"""A model that is asked about one item again and again while its modalities come in: each is encoded once, on arrival.
+
+What the encoders of a network, or the kernels of a kernel machine, make of a modality depends on that modality alone,
+so it is kept as the item's *code*; an answer is the fusion block and the head over the codes that are there. Blocks in
+which modalities look at one another before they are pooled (``crossmodal``, ``bottleneck``) cannot be cut there: their
+code is the values themselves, and everything is computed anew for each answer.
+
+One item at a time is small work: the commonest parts (``mlp`` encoders, ``concat``, the head) are computed in numpy
+here, from the same weights, since torch spends ten times as long on getting at each of their small products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mmcli.errors import InputError
+from mmcli.fusion import normalise
+from mmcli.models.blocks.concat import Concat
+from mmcli.models.encoders.mlp import Mlp
+from mmcli.models.nets.factory import Stack, combined
+from mmcli.models.nets.kernel import Kernel, similarity
+from mmcli.models.nets.network import Head, Input, Network
+from mmcli.models.parts import Block, zeroed
+from mmcli.training.fit.predictor import Predictor
+
+Code = list[Any]  # what each member of the model keeps of a modality
+
+
+class Incremental:
+    """A :class:`Predictor` that is asked modality by modality. ``names`` are its modalities."""
+
+    def __init__(self, chosen: Predictor) -> None:
+        self.chosen = chosen
+        self.shapes = {shape.name: shape for shape in chosen.shapes}
+        self.names = list(self.shapes)
+        self.parts = [_part(member) for member in _members(chosen.net)]
+        self.stack = chosen.net if isinstance(chosen.net, Stack) else None
+        self.scales = {name: chosen.modalities[name].get("normaliser") or {"method": "none"} for name in self.names}
+        self.absent = {name: self._absent(name) for name in self.names}
+
+    @property
+    def recomputes(self) -> bool:
+        """Whether part of the model is computed anew for each answer."""
+        return any(isinstance(part, _Whole) for part in self.parts)
+
+    def encode(self, name: str, values: NDArray[Any]) -> Code:
+        """The code of a modality: ``values`` (frames, ...) or one frame, on the scale that they were extracted on.
+
+        Raises :class:`InputError` where they do not have the shape that the model reads.
+        """
+        shape = self.shapes[name].shape
+        x = np.asarray(values, np.float32)
+        if x.shape == shape:
+            x = x[None]
+        if x.shape[1:] != shape and x.shape[1:] == (int(np.prod(shape)),):
+            x = x.reshape(-1, *shape)
+        if x.shape[1:] != shape or not len(x):
+            raise InputError(f"{name}: values of shape {x.shape}; the model reads {('frames', *shape)}")
+        if not np.isfinite(x).all():
+            raise InputError(f"{name}: values hold NaN or infinity")
+        if self.scales[name]["method"] != "none":
+            x = normalise.apply(x, self.scales[name])
+        given = _Given(x, self.chosen.device)
+        return [part.encode(name, given) for part in self.parts]
+
+    def answer(self, codes: Mapping[str, Code]) -> NDArray[np.float64]:
+        """The logits ``(outputs,)`` of an item of which these modalities are there."""
+        answers = [part.answer({n: code[i] for n, code in codes.items()}) for i, part in enumerate(self.parts)]
+        if self.stack is None:
+            return np.asarray(answers[0], np.float64)
+        with torch.inference_mode():
+            there = torch.tensor([[any(n in codes for n in part.names) for part in self.parts]])
+            stack = self.stack
+            gains = torch.tensor([stack.gains[i] for i in stack.voices])
+            share = stack.shares(there.to(self.chosen.device))
+            prior = stack.get_buffer("prior")
+            said = torch.from_numpy(np.stack(answers)[None]).to(prior.device)
+            logits = combined(stack.task, said, share, gains.to(prior.device), prior)
+            given: NDArray[np.float64] = logits[0].double().cpu().numpy()
+        return given
+
+    def _absent(self, name: str) -> Code:
+        nothing = _Given(np.zeros((0, *self.shapes[name].shape), np.float32), self.chosen.device)
+        code: Code = []
+        for part in self.parts:
+            part.absent[name] = part.encode(name, nothing) if name in part.names else None
+            code.append(part.absent[name])
+        return code
+
+
+class _Given:
+    """Frames (frames, ...) of one item, on the model's scale; none: absent. As a batch of one where torch is needed."""
+
+    def __init__(self, values: NDArray[np.float32], device: torch.device) -> None:
+        self.values, self.device = values, device
+
+    @cached_property
+    def batch(self) -> Input:
+        """The batch."""
+        there = len(self.values) > 0
+        values = self.values if there else np.zeros((1, *self.values.shape[1:]), np.float32)
+        return Input(
+            torch.from_numpy(np.ascontiguousarray(values))[None].to(self.device),
+            torch.full((1, len(values)), there, dtype=torch.bool, device=self.device),
+            torch.full((1,), there, dtype=torch.bool, device=self.device),
+        )
+
+
+def _members(net: nn.Module) -> list[nn.Module]:
+    return net.speaking() if isinstance(net, Stack) else [net]
+
+
+def _part(member: nn.Module) -> _Cut | _Kernels | _Whole:
+    if isinstance(member, Kernel):
+        return _Kernels(member)
+    if isinstance(member, Network) and type(member.fusion).mix is Block.mix:
+        return _Cut(member)
+    return _Whole(member)
+
+
+class _Cut:
+    """A network cut between its encoders and its fusion block: the code is the encoder's vector, float32 (width,)."""
+
+    def __init__(self, net: Network) -> None:
+        self.net, self.names = net, net.names
+        self.encoders: dict[str, Any] = dict(zip(net.names, net.encoders, strict=True))
+        self.plain = {name: _mlp(e) for name, e in self.encoders.items() if isinstance(e, Mlp)}
+        self.head = None if net.head is None or not isinstance(net.fusion, Concat) else _head(net.head)
+        self.nothing = _array(net.fusion.absent) if isinstance(net.fusion, Concat) else None
+        self.absent: dict[str, Any] = {}
+
+    def encode(self, name: str, given: _Given) -> NDArray[np.float32] | None:
+        if name not in self.encoders:
+            return None
+        if name in self.plain and len(given.values):
+            return self.plain[name](given.values.reshape(len(given.values), -1).mean(axis=0))
+        values, mask, _ = given.batch
+        with torch.inference_mode():
+            sequence, mask = self.encoders[name](zeroed(values, mask), mask)
+            return _array(self.encoders[name].pool(sequence, mask)[0])
+
+    def answer(self, codes: Mapping[str, Any]) -> NDArray[np.float32]:
+        net = self.net
+        if self.head is not None and self.nothing is not None:
+            parts = [codes.get(name, self.nothing[i]) for i, name in enumerate(self.names)]
+            return self.head(np.concatenate(parts))
+        with torch.inference_mode():
+            device = next(net.parameters()).device
+            there = torch.tensor([[name in codes for name in self.names]], device=device)
+            rows = np.stack([codes.get(name, self.absent[name]) for name in self.names])
+            vectors = zeroed(torch.from_numpy(rows)[None].to(device), there)
+            if net.head is not None:
+                return _array(net.head(net.fusion(vectors, there))[0])
+            alone = torch.stack([head(vectors[:, i]) for i, head in enumerate(net.alone)], dim=1)
+            return _array(net.fusion(alone, there)[0])
+
+
+class _Kernels:
+    """A kernel machine: the code is how similar the modality is to each training item's."""
+
+    def __init__(self, net: Kernel) -> None:
+        self.net, self.names = net, net.names
+        self.weights, self.bias = _array(net.get_buffer("weights")), _array(net.get_buffer("bias"))
+        self.absent: dict[str, Any] = {}
+
+    def encode(self, name: str, given: _Given) -> NDArray[np.float32] | None:
+        if name not in self.names:
+            return None
+        i = self.names.index(name)
+        with torch.inference_mode():
+            x, present = self.net.described({name: given.batch}, i)
+            there = self.net.get_buffer("there")
+            similar = similarity(x, self.net.get_buffer(f"rows_{i}"), self.net.gammas[i])
+            return _array((similar * (present[:, None] & there[None, :, i]))[0])
+
+    def answer(self, codes: Mapping[str, Any]) -> NDArray[np.float32]:
+        total = np.sum([codes.get(name, self.absent[name]) for name in self.names], axis=0)
+        return np.asarray(self.net.gain * (total @ self.weights + self.bias), np.float32)
+
+
+class _Whole:
+    """A network that cannot be cut: the code is the values."""
+
+    def __init__(self, net: nn.Module) -> None:
+        self.net = net
+        self.names: list[str] = net.names  # type: ignore[assignment]
+        self.absent: dict[str, Any] = {}
+
+    def encode(self, name: str, given: _Given) -> Input:
+        return given.batch
+
+    def answer(self, codes: Mapping[str, Any]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return _array(self.net({name: codes.get(name, self.absent[name]) for name in self.names})[0])
+
+
+# Small products in numpy, from weights that lie as torch has them.
+
+Vector = NDArray[np.float32]
+
+
+def _array(values: Tensor) -> Vector:
+    return values.detach().float().cpu().numpy()
+
+
+def _linear(layer: nn.Linear) -> Callable[[Vector], Vector]:
+    weight, bias = np.ascontiguousarray(_array(layer.weight).T), _array(layer.bias)
+    return lambda x: x @ weight + bias
+
+
+def _mlp(encoder: Mlp) -> Callable[[Vector], Vector]:
+    direct, hidden, out = (_linear(layer) for layer in (encoder.direct, encoder.hidden, encoder.out))
+    return lambda x: np.maximum(direct(x) + out(np.maximum(hidden(x), 0)), 0)
+
+
+def _head(head: Head) -> Callable[[Vector], Vector]:
+    direct = _linear(head.direct)
+    if head.hidden is None or head.out is None:
+        return direct
+    hidden, out = _linear(head.hidden), _linear(head.out)
+    return lambda x: direct(x) + out(np.maximum(hidden(x), 0))

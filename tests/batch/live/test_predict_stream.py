@@ -1,0 +1,216 @@
+"""`mmcli predict MODEL - --stream` through real pipes: answers as rows arrive, finals equal to `predict`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from mmcli.artifacts.formats import alignment, checkpoint, dataset
+from mmcli.artifacts.formats.alignment import Alignment
+from mmcli.artifacts.formats.dataset import Dataset, Stream
+from mmcli.cli.app import run
+from mmcli.training.fit import predictor
+from mmcli.training.fit.incremental import Incremental
+
+ITEMS = 60
+META = {"task": "classify", "classes": ["no", "yes"]}
+
+
+def _stream(items, width, rng, label, holes):
+    lengths = rng.integers(3, 6, items)
+    present = np.ones(items, bool) if not holes else rng.random(items) > 0.2
+    lengths[~present] = 0
+    values = rng.normal(size=(int(lengths.sum()), width)).astype(np.float32) + np.repeat(label, lengths)[:, None]
+    return Stream(
+        values.astype(np.float32),
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        np.concatenate([np.arange(n) * 0.1 for n in lengths]),
+        present,
+        meta={"kind": "sequence"},
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """data.npz of two modalities with holes, and models of several kinds trained on it."""
+    where = tmp_path_factory.mktemp("stream")
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, ITEMS)
+    streams = {"audio": _stream(ITEMS, 4, rng, label, False), "image": _stream(ITEMS, 3, rng, label, True)}
+    split = np.array((["train"] * 3 + ["val", "test"]) * (ITEMS // 5))
+    names = np.array([f"i{k:02d}" for k in range(ITEMS)])
+    data = Dataset(streams, names, split, np.full(ITEMS, ""), np.array(["no", "yes"])[label], meta=META)
+    dataset.save(where / "data.npz", data)
+    for fusion in ("concat", "late", "crossmodal", "auto"):
+        model = str(where / f"{fusion}.pt")
+        assert run(["train", str(where / "data.npz"), "-o", model, "--epochs", "2", "--fusion", fusion, "-q"]) == 0
+    return where
+
+
+def rows_of(data: Dataset) -> list[dict]:
+    rows = []
+    for k, name in enumerate(data.id.tolist()):
+        for modality, stream in data.streams.items():
+            if stream.present[k]:
+                values = np.asarray(stream.values)[stream.offsets[k] : stream.offsets[k + 1]]
+                rows.append({"id": name, "modality": modality, "t": float(k), "values": values.tolist()})
+    return rows
+
+
+def command(model, *options: str) -> list[str]:
+    return [sys.executable, "-m", "mmcli", "predict", str(model), "-", "--stream", *options]
+
+
+def streamed(model, rows, *options: str, code: int = 0):
+    text = "".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows)
+    done = subprocess.run(command(model, *options), input=text.encode(), capture_output=True, check=False)
+    assert done.returncode == code, done.stderr.decode()
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr.decode()
+
+
+@pytest.mark.parametrize("fusion", ["concat", "late", "crossmodal", "auto"])
+def test_codes_give_the_answers_of_predict_with_any_modalities(folder, fusion):
+    chosen = predictor.load(folder / f"{fusion}.pt")
+    data = dataset.load(folder / "data.npz")
+    whole = chosen.predict(data)
+    model = Incremental(chosen)
+    assert model.recomputes == (fusion == "crossmodal")
+    by_item: dict[str, dict] = {}
+    for row in rows_of(data):
+        given = np.asarray(row["values"], np.float32)
+        by_item.setdefault(row["id"], {})[row["modality"]] = model.encode(row["modality"], _raw(data, row, given))
+    for k, name in enumerate(data.id.tolist()):
+        np.testing.assert_allclose(model.answer(by_item[name]), whole.logits[k], atol=2e-5)
+
+
+def _raw(data: Dataset, row: dict, given: np.ndarray) -> np.ndarray:
+    assert "normaliser" not in data.streams[row["modality"]].meta
+    return given
+
+
+def test_finals_equal_predict_on_the_whole_items_in_any_order(folder):
+    chosen = predictor.load(folder / "concat.pt")
+    data = dataset.load(folder / "data.npz")
+    expected = {line["id"]: line for line in predictor.lines(chosen.predict(data))}
+    rows = rows_of(data)
+    shuffled = [rows[k] for k in np.random.default_rng(1).permutation(len(rows))]
+    lines, said = streamed(folder / "concat.pt", shuffled, "--lateness", "1000", "--ahead", "1000")
+    finals = [line for line in lines if line["final"]]
+    assert sorted(line["id"] for line in finals) == sorted(expected)
+    for line in finals:
+        wanted = expected[line["id"]]
+        assert line["prediction"] == wanted["prediction"]
+        assert line["present"] == wanted["present"]
+        assert line["probabilities"] == pytest.approx(wanted["probabilities"], abs=2e-6)
+    assert f"{ITEMS} final answers, 0 late, 0 double, 0 bad" in said
+    first = next(line for line in lines if line["id"] == shuffled[0]["id"])
+    assert (first["revision"], first["final"], len(first["present"])) == (1, False, 1)
+
+
+def test_late_double_and_bad_rows_are_told_and_the_stream_goes_on(folder, tmp_path):
+    rows = rows_of(dataset.load(folder / "data.npz"))
+    bad = [
+        "no json\n",
+        '{"id": "x", "modality": "smell", "t": 1, "values": [1]}\n',
+        '{"id": "x", "modality": "audio", "t": NaN, "values": [1]}\n',
+        '{"id": "x", "modality": "audio", "t": 1e12, "values": [[1, 2, 3, 4]]}\n',
+        '{"id": "x", "modality": "audio", "t": 20, "values": [[1, 2]]}\n',
+        '{"id": "x", "modality": "audio", "t": 20, "values": [[1, 2, 3, null]]}\n',
+    ]
+    stream = [*rows[:40], *bad, rows[0], *rows[40:], rows[-1], '{"id": "half'][: len(rows) + 9]
+    lines, said = streamed(folder / "concat.pt", stream, "--final-only", "--lateness", "2", code=3)
+    assert said.count("left out") == len(bad) + 1 + 1  # and the half line; the last says how many
+    assert [line for line in lines if "late" in line] == [
+        {"id": "i00", "late": "audio", "t": 0.0, "behind": lines[[("late" in x) for x in lines].index(True)]["behind"]}
+    ]
+    assert [line["id"] for line in lines if "duplicate" in line] == [rows[-1]["id"]]
+    finals = [line["id"] for line in lines if line.get("final")]
+    assert sorted(finals) == sorted({row["id"] for row in rows})
+    streamed(folder / "concat.pt", [*rows, rows[0]], "--late", str(tmp_path / "late.jsonl"))
+    assert json.loads((tmp_path / "late.jsonl").read_text())["late"] == "audio"
+
+
+def test_every_row_is_acknowledged_once_after_its_answer(folder):
+    rows = rows_of(dataset.load(folder / "data.npz"))[:30]
+    given = [*({**row, "ack": f"n{k}"} for k, row in enumerate(rows)), "bad\n", {**rows[3], "ack": "again"}]
+    lines, _ = streamed(folder / "concat.pt", given, "--ack", code=3)
+    acknowledged = [line["ack"] for line in lines if "ack" in line]
+    assert sorted(map(str, acknowledged)) == sorted([*(f"n{k}" for k in range(30)), "31", "again"])
+    for k, row in enumerate(rows):
+        final = next(i for i, line in enumerate(lines) if line.get("final") and line["id"] == row["id"])
+        assert final < lines.index({"ack": f"n{k}"})
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_gives_the_finals_of_what_is_open(folder, number, code):
+    rows = rows_of(dataset.load(folder / "data.npz"))[:2]
+    process = subprocess.Popen(
+        command(folder / "concat.pt"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdin.write((json.dumps(rows[0]) + "\n").encode())
+    process.stdin.flush()
+    first = json.loads(process.stdout.readline())
+    assert first["final"] is False  # an answer is there while the stream is open
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == code, err
+    assert [json.loads(line)["why"] for line in out.splitlines()] == ["end"]
+
+
+def test_a_closed_pipe_is_quiet(folder):
+    rows = rows_of(dataset.load(folder / "data.npz")) * 40
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        command(folder / "concat.pt"), stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE
+    )
+    os.close(write)
+    process.stdin.write((json.dumps(rows[0]) + "\n").encode())
+    process.stdin.flush()
+    os.read(read, 10)
+    os.close(read)
+    try:
+        for row in rows:
+            process.stdin.write((json.dumps(row) + "\n").encode())
+        process.stdin.flush()
+    except BrokenPipeError:
+        time.sleep(0)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (141, b"")
+
+
+def test_a_model_says_what_it_must_compute_anew(folder):
+    rows = rows_of(dataset.load(folder / "data.npz"))[:4]
+    assert "computed anew" in streamed(folder / "crossmodal.pt", rows)[1]
+    assert checkpoint.load(folder / "crossmodal.pt", predictor.expected)
+
+
+def test_options_of_the_stream_need_it(folder, capsys):
+    assert run(["predict", str(folder / "concat.pt"), "-", "--lateness", "1"]) == 2
+    assert "--lateness is for --stream" in capsys.readouterr().err
+    assert run(["predict", str(folder / "concat.pt"), "x.wav", "--stream"]) == 2
+
+
+def test_a_map_puts_the_times_of_a_modality_on_the_other_clock(folder, tmp_path):
+    line = {
+        "model": "affine",
+        "offset_s": 100.0,
+        "rate": 1.0,
+        "ppm": 0.0,
+        "knots": np.array([[100.0, 0.0], [200.0, 100.0]]),
+    }
+    alignment.save(tmp_path / "map.json", Alignment(**line))
+    rows = [row for row in rows_of(dataset.load(folder / "data.npz")) if row["id"] != "i99"]
+    moved = [{**row, "t": row["t"] + 100} if row["modality"] == "image" else row for row in rows]
+    lines, said = streamed(folder / "concat.pt", moved, "--map", f"audio={tmp_path / 'map.json'}", "--final-only")
+    assert "0 late, 0 double" in said
+    assert [x["t"] for x in lines if x["id"] == "i00"] == [100.0]
+    straight, _ = streamed(folder / "concat.pt", rows, "--final-only")
+    assert [(x["id"], x["probabilities"]) for x in lines] == [(x["id"], x["probabilities"]) for x in straight]
+    assert run(["predict", str(folder / "concat.pt"), "-", "--stream", "--map", "audio"]) == 2
