@@ -130,7 +130,7 @@ def train(
 
 def settings(text: str, clients: str | None) -> Any:
     """The :class:`PrivateConfig` of ``epsilon=3,delta=1e-5,unit=group``."""
-    from mmcli.training.private.budget import PrivateConfig
+    from mmcli.training.private.ledger import PrivateConfig
 
     values: dict[str, str] = {}
     for part in text.split(","):

@@ -38,9 +38,9 @@ from made import stream  # noqa: E402
 from mmcli.artifacts.formats.dataset import Dataset  # noqa: E402
 from mmcli.training.config import TrainConfig  # noqa: E402
 from mmcli.training.fit.objective import logits_of  # noqa: E402
-from mmcli.training.private import budget, noise, steps  # noqa: E402
-from mmcli.training.private.budget import PrivateConfig, Release  # noqa: E402
+from mmcli.training.private import ledger, noise, steps  # noqa: E402
 from mmcli.training.private.clip import Ghost  # noqa: E402
+from mmcli.training.private.ledger import PrivateConfig, Release  # noqa: E402
 
 SETTINGS = (
     (0.105, 2.0, 300), (0.105, 1.0, 300), (0.105, 0.7, 300), (0.01, 1.0, 3000), (0.01, 0.6, 3000), (0.004, 0.8, 10000),
@@ -56,14 +56,14 @@ def epsilon(_: Any) -> None:
     from opacus.accountants import PRVAccountant
 
     for rate, sigma, count in SETTINGS:
-        own = budget.epsilon([Release("training", sigma, rate, count)], DELTA)
+        own = ledger.epsilon([Release("training", sigma, rate, count)], DELTA)
         accountant = PRVAccountant()
         accountant.history = [(sigma, rate, count)]
         peer = accountant.get_epsilon(delta=DELTA)
         ok = abs(own / peer - 1) <= 0.01
         figures = f"{own:.5f}, opacus PRV {peer:.5f} ({100 * (own / peer - 1):+.2f} %)"
         if rate == 1:
-            exact = budget.exact(count**0.5 / sigma, DELTA)
+            exact = ledger.exact(count**0.5 / sigma, DELTA)
             figures, ok = figures + f", exact {exact:.5f}", ok and own >= exact
         say(f"epsilon q {rate:.4f} noise {sigma} steps {count}", figures, "1 %, not below exact", ok)
 

@@ -24,7 +24,7 @@ from mmcli.training.data import losses, shapes, task_of
 from mmcli.training.fit.objective import logits_of
 from mmcli.training.fit.predictor import Predictor
 from mmcli.training.private import noise, steps
-from mmcli.training.private.budget import PrivateConfig
+from mmcli.training.private.ledger import PrivateConfig
 from mmcli.training.private.steps import Lesson, Schedule
 
 SILENT, CANARY = "audit_silent", "audit_canary"

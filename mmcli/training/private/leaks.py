@@ -16,7 +16,7 @@ from mmcli.errors import MismatchError, UsageError
 from mmcli.fusion import normalise
 from mmcli.training.config import AUTO, CONTRASTIVE, TrainConfig
 from mmcli.training.data import shapes
-from mmcli.training.private.budget import Release, from_json
+from mmcli.training.private.ledger import Release, from_json
 
 LEARNED = ("hf", "onnx", "torchscript", "checkpoint")
 PER_ITEM = ("item", "l2", "none")

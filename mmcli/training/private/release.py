@@ -16,8 +16,8 @@ from mmcli.training.config import TrainConfig
 from mmcli.training.data import kind_of, shapes
 from mmcli.training.fit.initial import Initial
 from mmcli.training.private import leaks, ledger, steps
-from mmcli.training.private.budget import RELATION, PrivateConfig, Release, as_json, epsilon, version
 from mmcli.training.private.leaks import Public
+from mmcli.training.private.ledger import RELATION, PrivateConfig, Release, as_json, epsilon, version
 
 KEPT = (
     *("modality", "extractor", "kind", "config", "config_sha256", "fitted_sha256", "fitted", "vocabulary_size"),
@@ -70,9 +70,7 @@ def train(
         ledger.beside(source), f"train {output.name}", private.unit, releases, budget, private.delta
     )
     if federated:
-        from mmcli.training.private import clients
-
-        what = clients.fit(dataset, config, private, schedule, initial=initial, report=report)
+        what = steps.fit_federated(dataset, config, private, schedule, initial=initial, report=report)
         facts["federated"] = {"rounds": schedule.steps, "steps": private.local, "size": private.step}
     else:
         what, _, _ = steps.fit(dataset, config, private, schedule=schedule, initial=initial, report=report)

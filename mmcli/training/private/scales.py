@@ -23,7 +23,7 @@ from mmcli.errors import UsageError
 from mmcli.fusion import normalise
 from mmcli.registry import nearest
 from mmcli.training.private import noise
-from mmcli.training.private.budget import SCALES, Release, as_json, solve
+from mmcli.training.private.ledger import SCALES, Release, as_json, solve
 
 
 @dataclass(frozen=True)

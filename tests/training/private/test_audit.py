@@ -12,7 +12,7 @@ import pytest
 from mmcli.cli.app import run as main
 from mmcli.training.config import TrainConfig
 from mmcli.training.private import audit, noise
-from mmcli.training.private.budget import PrivateConfig
+from mmcli.training.private.ledger import PrivateConfig
 from mmcli.training.private.steps import Engine, Schedule
 
 pytest.importorskip("dp_accounting", reason="needs the extra private")

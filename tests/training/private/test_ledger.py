@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mmcli.errors import InputError, MissingError, UsageError
-from mmcli.training.private import budget, ledger
-from mmcli.training.private.budget import PrivateConfig, Release
+from mmcli.training.private import ledger
+from mmcli.training.private.ledger import PrivateConfig, Release
 
 pytest.importorskip("dp_accounting", reason="needs the extra private")
 
@@ -26,25 +26,25 @@ PRV = [
 
 @pytest.mark.parametrize(("rate", "noise", "steps", "theirs"), PRV)
 def test_epsilon_is_within_a_percent_of_another_accountant(rate, noise, steps, theirs):
-    assert budget.epsilon([Release("training", noise, rate, steps)], 1e-5) == pytest.approx(theirs, rel=0.01)
+    assert ledger.epsilon([Release("training", noise, rate, steps)], 1e-5) == pytest.approx(theirs, rel=0.01)
 
 
 @pytest.mark.parametrize("mu", [0.05, 0.27, 1.0, 2.5])
 def test_epsilon_is_never_below_the_exact_curve(mu):
-    total = budget.epsilon([Release("a", 2**0.5 / mu), Release("b", 20**0.5 / mu, 1.0, 10)], 1e-5)
-    assert budget.exact(mu, 1e-5) <= total <= 1.001 * budget.exact(mu, 1e-5)
+    total = ledger.epsilon([Release("a", 2**0.5 / mu), Release("b", 20**0.5 / mu, 1.0, 10)], 1e-5)
+    assert ledger.exact(mu, 1e-5) <= total <= 1.001 * ledger.exact(mu, 1e-5)
 
 
 @pytest.mark.parametrize(("rate", "steps"), [(1.0, 50), (0.1, 100)])
 def test_the_noise_that_is_solved_for_spends_the_budget_and_no_more(rate, steps):
-    beside = [budget.counting(2.0, 1e-5)]
-    noise = budget.solve(2.0, 1e-5, rate, steps, beside)
-    assert 1.99 < budget.epsilon([*beside, Release("training", noise, rate, steps)], 1e-5) <= 2.0
+    beside = [ledger.counting(2.0, 1e-5)]
+    noise = ledger.solve(2.0, 1e-5, rate, steps, beside)
+    assert 1.99 < ledger.epsilon([*beside, Release("training", noise, rate, steps)], 1e-5) <= 2.0
 
 
 def test_what_is_spent_already_cannot_be_spent_again():
     with pytest.raises(UsageError, match="is spent already"):
-        budget.solve(1.0, 1e-5, 1.0, 50, [Release("scales 12", 2.0)])
+        ledger.solve(1.0, 1e-5, 1.0, 50, [Release("scales 12", 2.0)])
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,10 @@ def test_scales_that_two_models_share_are_counted_once(tmp_path):
     total = 0.0
     for name in "ab":
         total, _ = ledger.enter(path, name, "item", [scales, Release("training", 10.0, 1.0, 50)], None, 1e-5)
-    assert total == pytest.approx(budget.epsilon([scales, Release("both", 10.0, 1.0, 100)], 1e-5))
+    assert total == pytest.approx(ledger.epsilon([scales, Release("both", 10.0, 1.0, 100)], 1e-5))
 
 
 def test_without_the_accountant_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "dp_accounting", None)
     with pytest.raises(MissingError, match="dp_accounting"):
-        budget.epsilon([Release("training", 1.2345)], 1e-5)
+        ledger.epsilon([Release("training", 1.2345)], 1e-5)
