@@ -30,7 +30,7 @@ INSIDE = {
     "mmcli.fusion": [".", "strategies", "dataset"],
     # Two voices are compared by the phones that are heard in them: speech stands below warp.
     "mmcli.aligners": ["kernels", "core", "linear", "speech", "warp subtitles live", "output", "methods", "."],
-    "mmcli.training": [".", "fit", "ensemble", "use"],
+    "mmcli.training": [".", "fit", "ensemble", "private", "use"],
     "mmcli.evaluation": [".", "intervals", "metrics explain", "judge", "report"],
     "mmcli.ranking": [".", "methods"],
     "mmcli.batch": ["workers", "state", "plan", "jobs", "live", "."],

@@ -17,12 +17,17 @@ are placed by their content, each modality with a weight learned on items that w
 are trained on, but for rows marked test, and what --splits or --by leave out. The model holds no user: a user is a
 history. --init REC.pt adds the events of further users without starting over.
 
+With --private MODEL may be given away: what it tells of any one item of DATASET is bounded by epsilon and delta. What
+leaks beside the gradients is refused with the way out, MODEL holds no history and no count of these rows, and a ledger
+beside DATASET adds up what was released. Its default fusion is linear, a sum of one linear map for each modality.
+
 \b
   mmcli train digits.npz -o digits.pt
   mmcli train digits.npz -o pair.pt --modalities audio,text --fusion attention --seed 3
   mmcli train unlabelled.npz --objective contrastive -o pre.pt
   mmcli train few.npz --init pre.pt -o model.pt
   mmcli train films.npz --task rank --events ratings.csv --positive 'rating>=4' -o rec.pt
+  mmcli train raw.npz -o open.pt --private epsilon=3,delta=1e-5 --budget epsilon=8
 """
 
 from __future__ import annotations
@@ -35,6 +40,7 @@ from typing import Annotated, Any
 import typer
 
 from mmcli.cli import console, given, ranking
+from mmcli.cli import private as privately
 from mmcli.cli.options import JsonFlag, Seed, Set, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
@@ -62,13 +68,13 @@ def command(
         str, typer.Option(help="auto, classify, regress, multilabel, rank. auto: by the labels; rank with --events.")
     ] = "auto",
     fusion: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME",
             help=f"How modalities are joined: {listed(blocks.registry.names(), 'concat')}; auto: an ensemble of "
-            "candidates, compared on folds.",
+            "candidates, compared on folds; linear: with --private. [default: concat; linear with --private]",
         ),
-    ] = "concat",
+    ] = None,
     modalities: Annotated[
         str | None, typer.Option(metavar="A,B", help="Streams to use. [default: all but `fused`]")
     ] = None,
@@ -134,6 +140,12 @@ def command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Of rank: refuse events of which a test row is older than a training row.")
     ] = False,
+    private: privately.Private = None,
+    public: privately.PublicFiles = None,
+    items: privately.Items = None,
+    budget: privately.Budget = None,
+    audit: privately.Audit = False,
+    clients: privately.Clients = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the network that fits the data and stop.")] = False,
     json: JsonFlag = False,
     set_: Set = None,
@@ -151,6 +163,28 @@ def command(
     config = _config(locals())
     if not dry_run and str(output) == "-":
         raise UsageError("a model with its history cannot go to standard output", hint="give -o a file name")
+    if private is not None:
+        from mmcli.training.private import leaks
+
+        if config.fusion == "linear" and config.encoders:
+            raise UsageError("--fusion linear has no encoders", hint="name a fusion, --fusion concat, or no --encoder")
+        leaks.refuse_options(config, resume=resume, cv=cv is not None, seeds=seeds)
+        privately.train(
+            dataset,
+            output,
+            config,
+            private,
+            public=public,
+            items=items,
+            budget=budget,
+            clients=clients,
+            init=init,
+            audit=audit,
+            dry_run=dry_run,
+            json=json,
+        )
+        return
+    privately.refuse_alone(public=public, items=items, budget=budget, audit=audit, clients=clients)
     from mmcli.training import plan
     from mmcli.training.ensemble import auto
     from mmcli.training.fit import initial
@@ -174,7 +208,7 @@ def command(
         _several(data, several, output, cv or 0, inputs, start, json)
         return
     steps, unit = plan.epochs(len(data.rows("train")), config), "epochs"
-    if fusion == "auto":
+    if config.fusion == "auto":
         steps, unit = auto.rounds(data, config), "candidates"
     with console.progress("train", steps, unit) as progress:
 
@@ -225,7 +259,9 @@ def _rank(values: dict[str, Any]) -> None:
 def _config(values: dict[str, Any]) -> Any:
     from mmcli.training.config import TrainConfig
 
-    if values["fusion"] not in (known := ["auto", *blocks.registry.names()]):
+    private = values.get("private") is not None
+    values = values | {"fusion": values["fusion"] or ("linear" if private else "concat")}
+    if values["fusion"] not in (known := ["auto", *blocks.registry.names(), *(["linear"] if private else [])]):
         hint = nearest(values["fusion"], known)
         raise UsageError(f"unknown fusion block {values['fusion']!r}", hint=hint)
     assigned = split(values["set_"])

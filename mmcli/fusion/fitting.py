@@ -66,12 +66,11 @@ def _rescaled(stream: Stream, from_: Any, to: Any, name: str, source: str) -> St
             hint="run fuse on the features with the model's --normalise",
         )
 
-    def moved(values: NDArray[Any]) -> NDArray[Any]:
-        if "center" in now:
-            values = np.asarray(values, np.float64) * np.asarray(now["scale"]) + np.asarray(now["center"])
-        return normalise.apply(values, wanted)
+    def raw(values: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(np.asarray(values, np.float64) * np.asarray(now["scale"]) + np.asarray(now["center"]))
 
-    values = lazy.changed(stream.values, moved)
+    values = lazy.changed(stream.values, raw) if "center" in now else stream.values
+    values = normalise.apply_items(values, stream.offsets, wanted)
     return dataclasses.replace(stream, values=values, meta=stream.meta | {"normaliser": wanted})
 
 

@@ -175,6 +175,7 @@ def _checkpoint(path: Path | str) -> dict[str, Any]:
         **({"init": trained["init"]} if "init" in trained else {}),
         "classes": model.config["classes"],
         "modalities": sorted(model.config["modalities"]),
+        **({"privacy": model.config["privacy"]} if "privacy" in model.config else {}),
         "tensors": len(model.tensors),
         "parameters": sum(tensor.numel() for tensor in model.tensors.values()),
         "model": model.config["model"],
@@ -230,6 +231,7 @@ def _report(path: Path | str) -> dict[str, Any]:
         "metrics": content["metrics"],
         "verdict": None if verdict is None else verdict["text"],
         "items": len(content.get("items", [])),
+        **({"privacy": content["privacy"]} if "privacy" in content else {}),
     }
 
 

@@ -46,6 +46,7 @@ _OPTIONAL = {
     "new": jsonfile.OBJECT,
     "whole": jsonfile.OBJECT,
     "beyond": jsonfile.OBJECT,
+    "privacy": jsonfile.OBJECT,
 }
 _METRIC_REQUIRED = {"value": jsonfile.nullable(jsonfile.NUMBER)}
 _METRIC_OPTIONAL = {
