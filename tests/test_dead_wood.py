@@ -25,6 +25,7 @@ FAMILIES = (
     "mmcli.fusion.strategies",
     "mmcli.models.blocks",
     "mmcli.models.encoders",
+    "mmcli.ranking.methods",
     "mmcli.cli",
 )
 # Of classes that others defined, whose methods they call.

@@ -17,6 +17,7 @@ LAYERS = [
     ["mmcli.models", "mmcli.media", "mmcli.artifacts"],
     ["mmcli.extractors", "mmcli.fusion"],
     ["mmcli.aligners", "mmcli.training", "mmcli.evaluation"],
+    ["mmcli.ranking"],
     ["mmcli.batch"],
     ["mmcli.cli"],
     ["mmcli.__main__"],
@@ -29,8 +30,9 @@ INSIDE = {
     "mmcli.fusion": [".", "strategies", "dataset"],
     # Two voices are compared by the phones that are heard in them: speech stands below warp.
     "mmcli.aligners": ["kernels", "core", "linear", "speech", "warp subtitles live", "output", "methods", "."],
-    "mmcli.training": [".", "fit", "ensemble", "use"],
+    "mmcli.training": [".", "fit", "ensemble", "private", "use"],
     "mmcli.evaluation": [".", "intervals", "metrics explain", "judge", "report"],
+    "mmcli.ranking": [".", "methods"],
     "mmcli.batch": ["workers", "state", "plan", "jobs", "live", "."],
     "mmcli.cli": [".", "align evaluate"],
 }

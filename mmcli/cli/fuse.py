@@ -67,7 +67,10 @@ def command(
     ] = None,
     normalise: Annotated[
         str | None,
-        typer.Option(help="zscore, robust, l2, none. [default: zscore for a manifest, none for features]"),
+        typer.Option(
+            help="zscore, robust, l2, item (each by its own mean and spread), none. [default: zscore for a manifest, "
+            "none for features]"
+        ),
     ] = None,
     reference: Annotated[
         str | None,
@@ -109,11 +112,32 @@ def command(
     shard_size: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Bytes of a shard, with a folder as output. [default: 256MB]")
     ] = None,
+    private: Annotated[
+        str | None,
+        typer.Option(
+            "--private",
+            metavar="epsilon=E[,delta=D]",
+            help="Scales are released with noise, so that `train --private` may use them; needs --bounds. Class counts "
+            "with the same noise are said.",
+        ),
+    ] = None,
+    bounds: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STREAM=LOW:HIGH", help="With --private: what values can be at all. Repeatable."),
+    ] = None,
     seed: Seed = 0,
     json: JsonFlag = False,
     set_: Set = None,
 ) -> None:
     """Fuse."""
+    if bounds and private is None:
+        raise UsageError("--bounds is for --private")
+    if private is not None:
+        others = {"--strategy": strategy not in (None, "none"), "--balance": balance != "none"}
+        others |= {"--normalise": normalise is not None, "features files": _is_single(inputs)}
+        if wrong := [name for name, given in others.items() if given]:
+            raise UsageError(f"--private does not go with {wrong[0]}", hint="it gives scales, and nothing else")
+        normalise = "none"
     if shard_size is not None and (_is_single(inputs) or not _is_folder(output)):
         raise UsageError("--shard-size is for a folder of shards", hint="fuse a manifest into a folder: -o DATASET/")
     if _is_single(inputs):
@@ -157,7 +181,7 @@ def command(
         shard_bytes = None
         if _is_folder(output):
             shard_bytes = int(options.size(shard_size or "256MB", "--shard-size", least=1))
-        summary = _fuse_manifest(inputs[0], output, plan, shard_bytes)
+        summary = _fuse_manifest(inputs[0], output, plan, shard_bytes, private, bounds)
     if json:
         console.emit(summary)
     if summary.get("failed"):
@@ -219,7 +243,14 @@ def _is_folder(output: str) -> bool:
     return batching.is_folder(output) and (Path(output).is_dir() or not Path(output).exists())
 
 
-def _fuse_manifest(source: str, output: str, plan: Any, shard_bytes: int | None) -> dict[str, Any]:
+def _fuse_manifest(
+    source: str,
+    output: str,
+    plan: Any,
+    shard_bytes: int | None,
+    private: str | None = None,
+    bounds: list[str] | None = None,
+) -> dict[str, Any]:
     from mmcli.artifacts.formats import dataset, manifest, shards
     from mmcli.fusion.dataset import assemble
 
@@ -231,6 +262,20 @@ def _fuse_manifest(source: str, output: str, plan: Any, shard_bytes: int | None)
         console.warn(f"{item}: left out: {reason}")
     for note in assembled.notes:
         console.say(note)
+    told: dict[str, Any] = {}
+    if private is not None:
+        from mmcli.training.private import ledger, scales
+
+        epsilon, delta = ledger.parse(private)
+        released = scales.scaled(data, scales.bounds_of(bounds or []), epsilon, delta)
+        data = released.dataset
+        ledger.enter(ledger.beside(Path(output)), f"fuse {Path(output).name}", "item", [released.release], None, delta)
+        told = {"privacy": {"epsilon": epsilon, "delta": delta, "unit": "item", "counts": released.counts}}
+        console.say(
+            f"scales released at epsilon {epsilon:g}, delta {delta:g} for each item; `train --private` counts it"
+        )
+        if released.counts:
+            console.say("about " + ", ".join(f"{name} {n}" for name, n in released.counts.items()) + " training items")
     if shard_bytes is None:
         dataset.save(output, data)
     else:
@@ -250,4 +295,5 @@ def _fuse_manifest(source: str, output: str, plan: Any, shard_bytes: int | None)
         "splits": splits,
         "streams": streams,
         "failed": len(assembled.failed),
+        **told,
     }

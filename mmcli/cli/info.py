@@ -5,6 +5,7 @@
   mmcli info data.npz --validate
   mmcli info talk.npz --to talk.csv
   mmcli info --engine
+  mmcli info rec.pt --vectors items.npz
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import console
+from mmcli.cli import console, ranking
 from mmcli.cli.options import JsonFlag
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import InputError, MmcliError, UsageError
@@ -30,6 +31,10 @@ def command(
     to: Annotated[
         Path | None, typer.Option("--to", metavar="FILE.csv", help="Write one features file as a table.")
     ] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option("--vectors", metavar="OUT.npz", help="Write the item vectors of a recommender, for an index."),
+    ] = None,
     json: JsonFlag = False,
 ) -> None:
     """Describe every file; one that is unusable is named, and the rest is shown all the same."""
@@ -37,6 +42,11 @@ def command(
         raise UsageError("nothing to show", hint="name a file, or say --engine")
     if to is not None and len(files or ()) != 1:
         raise UsageError("--to writes one file", source=to)
+    if vectors is not None:
+        if len(files or ()) != 1 or not ranking.is_model(files[0] if files else None):
+            raise UsageError("--vectors is of one recommender", hint="mmcli info REC.pt --vectors OUT.npz")
+        ranking.vectors((files or [])[0], vectors)
+        return
     shown: dict[str, Any] = {"schema": "mmcli/info@1"}
     bad: list[str] = []
     if engine:

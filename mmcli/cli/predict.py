@@ -15,6 +15,11 @@ of their own; a bad one is named, and the stream goes on (exit 3). Ctrl-C and SI
 With a folder as output every item is predicted on its own in worker processes, into FOLDER/predictions.jsonl; what
 cannot be read is named in FOLDER/failures.jsonl, and the same command again does what is new or changed.
 
+A recommender (`train --task rank`) answers histories, a line each: NDJSON {"user": "u1", "history": ["a", "b"]}, or
+events. Items that nobody has met stand in the lists by their content; --new adds items outside the catalogue, whose
+place in each list is told; --explain gives the exact part of each score that every item of the history is, and for new
+items every modality.
+
 \b
   mmcli predict digits.pt clip.mp4
   mmcli predict digits.pt recordings/ --explain -o predictions.jsonl
@@ -23,6 +28,9 @@ cannot be read is named in FOLDER/failures.jsonl, and the same command again doe
   mmcli predict digits.pt digits.npz --split test | head -3
   mmcli predict digits.pt shards/ -o predictions.jsonl
   sensors | mmcli predict digits.pt - --stream --lateness 3 --final-only
+  mmcli predict rec.pt histories.jsonl -k 20 --explain
+  mmcli predict rec.pt - --new poster.jpg < histories.jsonl
+  mmcli predict rec.pt --similar 42
 """
 
 from __future__ import annotations
@@ -33,7 +41,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmcli.cli import batching, console, given
+from mmcli.cli import batching, console, given, ranking
 from mmcli.cli.options import Jobs, JsonFlag
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
@@ -62,6 +70,17 @@ def command(
     threshold: Annotated[
         float | None,
         typer.Option(min=0.0, max=1.0, metavar="P", help="Predict labels from P on; null for a class below P."),
+    ] = None,
+    k: Annotated[int | None, typer.Option("-k", min=1, metavar="N", help="Items in a list. [default: 20]")] = None,
+    new: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NEW.npz|FILE", help="Items the recommender does not know. Repeatable."),
+    ] = None,
+    among: Annotated[
+        str | None, typer.Option(metavar="IDS", help="Only these items: A,B,C or a file with one a line.")
+    ] = None,
+    similar: Annotated[
+        str | None, typer.Option(metavar="ID|FILE", help="The items most like one, instead of lists for users.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
     stream: Annotated[bool, typer.Option("--stream", help="Standard input (-) is events; see above.")] = False,
@@ -112,6 +131,22 @@ def command(
         from mmcli.extractors import weights
 
         weights.allow_program("all")
+    if ranking.is_model(model):
+        many = {"--split": split, "--threshold": threshold, "--jobs": jobs, "--timeout": timeout, "--shard": shard}
+        many |= {"--from": from_, "--retry-failed": retry_failed, "--max-failures": max_failures, "--json": json}
+        _refuse(many, "is not for a recommender")
+        ranking.predict(
+            model,
+            sources or [],
+            output,
+            k=k or 20,
+            new=new or [],
+            among=among,
+            similar=similar,
+            explain=explain,
+        )
+        return
+    _refuse({"-k": k, "--new": new, "--among": among, "--similar": similar}, "is for a recommender")
     inputs = batching.named(sources, from_, nul=nul)
     if not inputs:
         raise UsageError("nothing to predict", hint="name files, a folder, a manifest or a data set")
@@ -139,6 +174,12 @@ def command(
         if value:
             raise UsageError(f"{name} is for many raw files", hint="name a folder: -o PREDICTIONS/")
     _stream(inputs, model, output, split, explain, threshold, device)
+
+
+def _refuse(options: dict[str, Any], why: str) -> None:
+    for name, value in options.items():
+        if value:
+            raise UsageError(f"{name} {why}")
 
 
 def _many(inputs: list[str], model: Path, output: str, options: Any, how: dict[str, Any], json: bool) -> None:

@@ -10,11 +10,24 @@ same as of one file.
 With --objective contrastive MODEL holds encoders and no classifier: each modality learns to find its partner among
 other items (InfoNCE), labels are not needed. --init trains on from them, or from any model's encoders.
 
+With --task rank MODEL recommends: --events says which user liked which item (csv or NDJSON: user,item[,rating|weight]
+[,time][,split]), DATASET what the items are (it may be left out, and lack any modality). `auto` compares methods on
+the last tenth of each user's events in time and keeps the best, or the sum of the best two; items that nobody has met
+are placed by their content, each modality with a weight learned on items that were taken for new. All events given
+are trained on, but for rows marked test, and what --splits or --by leave out. The model holds no user: a user is a
+history. --init REC.pt adds the events of further users without starting over.
+
+With --private MODEL may be given away: what it tells of any one item of DATASET is bounded by epsilon and delta. What
+leaks beside the gradients is refused with the way out, MODEL holds no history and no count of these rows, and a ledger
+beside DATASET adds up what was released. Its default fusion is linear, a sum of one linear map for each modality.
+
 \b
   mmcli train digits.npz -o digits.pt
   mmcli train digits.npz -o pair.pt --modalities audio,text --fusion attention --seed 3
   mmcli train unlabelled.npz --objective contrastive -o pre.pt
   mmcli train few.npz --init pre.pt -o model.pt
+  mmcli train films.npz --task rank --events ratings.csv --positive 'rating>=4' -o rec.pt
+  mmcli train raw.npz -o open.pt --private epsilon=3,delta=1e-5 --budget epsilon=8
 """
 
 from __future__ import annotations
@@ -26,32 +39,42 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import console, given
+from mmcli.cli import console, given, ranking
+from mmcli.cli import private as privately
 from mmcli.cli.options import JsonFlag, Seed, Set, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
 from mmcli.models import blocks
+from mmcli.ranking import registry as methods
 from mmcli.registry import listed, nearest
 
 
 def configs(values: dict[str, Any]) -> dict[str, Any]:
     """The configuration in force."""
+    if values["task"] == "rank":
+        from mmcli.ranking.fit import Config
+
+        return {"rank": configure(Config, split(values["set_"]).get("rank"), "rank")}
     return {"train": _config(values)}
 
 
 @mm_command(configs)
 def command(
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="What `mmcli fuse` wrote, npz or folder.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL.pt", help="The model.")],
-    task: Annotated[str, typer.Option(help="auto, classify, regress, multilabel. auto: by the labels.")] = "auto",
+    dataset: Annotated[
+        Path | None, typer.Argument(metavar="DATASET", help="What `mmcli fuse` wrote, npz or folder.")
+    ] = None,
+    task: Annotated[
+        str, typer.Option(help="auto, classify, regress, multilabel, rank. auto: by the labels; rank with --events.")
+    ] = "auto",
     fusion: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME",
             help=f"How modalities are joined: {listed(blocks.registry.names(), 'concat')}; auto: an ensemble of "
-            "candidates, compared on folds.",
+            "candidates, compared on folds; linear: with --private. [default: concat; linear with --private]",
         ),
-    ] = "concat",
+    ] = None,
     modalities: Annotated[
         str | None, typer.Option(metavar="A,B", help="Streams to use. [default: all but `fused`]")
     ] = None,
@@ -97,14 +120,71 @@ def command(
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="N seeds from --seed on, into a folder.")] = 1,
+    events: Annotated[
+        Path | None, typer.Option(metavar="EVENTS", help="To recommend: who did what with which item; - for a pipe.")
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(metavar="RULE", help="Which events say yes, as 'rating>=4'. [default: from 4/5 of the best on]"),
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"Of rank: {listed(['auto', *methods.names()], 'auto')}.")
+    ] = None,
+    splits: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.npz[#NAME]", help="Of rank: leave out these rows of EVENTS, and NAME_items."),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="time|random", help="Of rank: leave out the last, or a random, fifth.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Of rank: refuse events of which a test row is older than a training row.")
+    ] = False,
+    private: privately.Private = None,
+    public: privately.PublicFiles = None,
+    items: privately.Items = None,
+    budget: privately.Budget = None,
+    audit: privately.Audit = False,
+    clients: privately.Clients = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the network that fits the data and stop.")] = False,
     json: JsonFlag = False,
     set_: Set = None,
 ) -> None:
     """Translate the options, train, print."""
+    if task == "rank" or (events is not None and task == "auto"):
+        _rank(locals())
+        return
+    ranks = {"events": events, "positive": positive, "method": method, "splits": splits, "by": by, "strict": strict}
+    for name, value in ranks.items():
+        if value:
+            raise UsageError(f"--{name} is for --task rank")
+    if dataset is None:
+        raise UsageError("DATASET is missing", hint="what `mmcli fuse` wrote; only --task rank goes without")
     config = _config(locals())
     if not dry_run and str(output) == "-":
         raise UsageError("a model with its history cannot go to standard output", hint="give -o a file name")
+    if private is not None:
+        from mmcli.training.private import leaks
+
+        if config.fusion == "linear" and config.encoders:
+            raise UsageError("--fusion linear has no encoders", hint="name a fusion, --fusion concat, or no --encoder")
+        leaks.refuse_options(config, resume=resume, cv=cv is not None, seeds=seeds)
+        privately.train(
+            dataset,
+            output,
+            config,
+            private,
+            public=public,
+            items=items,
+            budget=budget,
+            clients=clients,
+            init=init,
+            audit=audit,
+            dry_run=dry_run,
+            json=json,
+        )
+        return
+    privately.refuse_alone(public=public, items=items, budget=budget, audit=audit, clients=clients)
     from mmcli.training import plan
     from mmcli.training.ensemble import auto
     from mmcli.training.fit import initial
@@ -128,7 +208,7 @@ def command(
         _several(data, several, output, cv or 0, inputs, start, json)
         return
     steps, unit = plan.epochs(len(data.rows("train")), config), "epochs"
-    if fusion == "auto":
+    if config.fusion == "auto":
         steps, unit = auto.rounds(data, config), "candidates"
     with console.progress("train", steps, unit) as progress:
 
@@ -141,10 +221,47 @@ def command(
         _show(model.config["training"], model.config, output, json)
 
 
+def _rank(values: dict[str, Any]) -> None:
+    """A recommender: its options, and a refusal of those that mean nothing to it."""
+    from mmcli.ranking.fit import Config
+
+    if values["events"] is None:
+        raise UsageError("--task rank learns from events", hint="--events EVENTS.csv: user,item[,rating][,time]")
+    nothing = ("encoder", "modalities", "class_weights", "sampling", "modulation", "smoothing", "auxiliary", "cv")
+    useless = [f"--{n.replace('_', '-')}" for n in (*nothing, "resume", "dry_run", "epochs") if values[n]]
+    useless += [f"--{n}" for n, usual in (("fusion", "concat"), ("objective", "supervised")) if values[n] != usual]
+    if useless:
+        raise UsageError(f"{useless[0]} is not for --task rank")
+    assigned = split(values["set_"])
+    refuse_unused(assigned, ["rank", *methods.names()])
+    config = dataclasses.replace(
+        configure(Config, assigned.pop("rank", None), "rank"),
+        seed=values["seed"],
+        **({} if values["method"] is None else {"method": values["method"]}),
+    )
+    settings = {name: configure(methods.load(name).Config, fields, name) for name, fields in assigned.items()}
+    ranking.train(
+        values["dataset"],
+        values["events"],
+        values["output"],
+        positive=values["positive"],
+        config=config,
+        assigned=settings,
+        splits=values["splits"],
+        by=values["by"],
+        init=values["init"],
+        jobs=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        strict=values["strict"],
+        json=values["json"],
+    )
+
+
 def _config(values: dict[str, Any]) -> Any:
     from mmcli.training.config import TrainConfig
 
-    if values["fusion"] not in (known := ["auto", *blocks.registry.names()]):
+    private = values.get("private") is not None
+    values = values | {"fusion": values["fusion"] or ("linear" if private else "concat")}
+    if values["fusion"] not in (known := ["auto", *blocks.registry.names(), *(["linear"] if private else [])]):
         hint = nearest(values["fusion"], known)
         raise UsageError(f"unknown fusion block {values['fusion']!r}", hint=hint)
     assigned = split(values["set_"])

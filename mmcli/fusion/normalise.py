@@ -11,17 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from mmcli.artifacts.io import lazy
 from mmcli.errors import UsageError
 
-METHODS = ("zscore", "robust", "l2", "none")
+METHODS = ("zscore", "robust", "l2", "item", "none")
 
 
 def fit(values: np.ndarray, method: str) -> dict[str, Any]:
     """The normaliser of ``values`` float ``(rows, ..., columns)`` as a JSON-able dict ``{method, center, scale}``.
 
     ``zscore``: mean and standard deviation. ``robust``: median and interquartile range over 1.349, which is the
-    standard deviation where the values are normal. ``l2`` and ``none`` need no statistics. A constant column keeps
-    scale 1.
+    standard deviation where the values are normal. ``l2``, ``item`` and ``none`` need no statistics. A constant
+    column keeps scale 1.
 
     >>> fit(np.array([[0.0, 5.0], [2.0, 5.0]]), "zscore")
     {'method': 'zscore', 'center': [1.0, 5.0], 'scale': [1.0, 1.0]}
@@ -35,7 +36,7 @@ def fit_items(items: Iterable[np.ndarray], method: str) -> dict[str, Any]:
     ``zscore`` holds one item at a time, ``robust`` needs all of them together.
     """
     refuse_unknown(method)
-    if method in ("l2", "none"):
+    if method in ("l2", "item", "none"):
         return {"method": method}
     if method == "zscore":
         seen = Moments()
@@ -104,7 +105,8 @@ def _state(method: str, center: np.ndarray, scale: np.ndarray) -> dict[str, Any]
 def apply(values: np.ndarray, normaliser: dict[str, Any]) -> np.ndarray:
     """``values`` float ``(rows, ..., columns)`` on the normaliser's scale, float32.
 
-    ``l2`` divides each frame by its Euclidean norm; a frame of zeros stays as it is.
+    ``l2`` divides each frame by its Euclidean norm; a frame of zeros stays as it is. ``item`` takes ``values`` as one
+    item, and its mean and standard deviation over all of them: see :func:`apply_items`.
     """
     method = normaliser["method"]
     if method == "none":
@@ -113,5 +115,21 @@ def apply(values: np.ndarray, normaliser: dict[str, Any]) -> np.ndarray:
     if method == "l2":
         norm = np.sqrt((wide.reshape(len(wide), -1) ** 2).sum(axis=1)).reshape(-1, *[1] * (wide.ndim - 1))
         return np.asarray(wide / np.where(norm > 0, norm, 1.0), dtype=np.float32)
+    if method == "item":
+        spread = float(wide.std()) if wide.size else 0.0
+        return np.asarray((wide - wide.mean()) / spread if spread > 1e-12 else np.zeros_like(wide), dtype=np.float32)
     center, scale = np.asarray(normaliser["center"]), np.asarray(normaliser["scale"])
     return np.asarray((wide - center) / scale, dtype=np.float32)
+
+
+def apply_items(
+    values: lazy.Array | lazy.Rows, offsets: np.ndarray, normaliser: dict[str, Any]
+) -> lazy.Array | lazy.Rows:
+    """:func:`apply` to the rows of every item, which stand between ``offsets`` int64 ``(items + 1,)``; lazily too."""
+    if normaliser["method"] != "item" or isinstance(values, lazy.Rows):
+        return lazy.changed(values, lambda rows: apply(rows, normaliser))
+    scaled = np.empty(values.shape, np.float32)
+    for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+        if stop > start:
+            scaled[start:stop] = apply(values[start:stop], normaliser)
+    return scaled

@@ -125,11 +125,6 @@ MODALITY = {
 }
 
 
-def sniffed(path: Path) -> str | None:
-    """The modality that the first bytes of a file speak for, or None."""
-    return MODALITY.get(container(head(path)) or "")
-
-
 def refuse_foreign(path: Path, modality: str, welcome: tuple[str, ...], first: bytes | None = None) -> None:
     """Raises :class:`MediaError` where the content is clearly of a format that this modality cannot be read from.
 

@@ -16,24 +16,10 @@ from torch.nn import functional
 from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.artifacts.io import lazy
 from mmcli.errors import InputError, UsageError
+from mmcli.fusion.fitting import kind_of
 from mmcli.models.nets.network import Input
 from mmcli.models.parts import StreamShape, from_lengths, zeroed
 from mmcli.registry import nearest
-
-
-def kind_of(stream: Stream) -> str:
-    """What the values are: the stored kind, else a vector (one frame an item) or a sequence."""
-    kind = str(stream.meta.get("kind") or "")
-    static = int(np.diff(stream.offsets).max(initial=1)) <= 1
-    if kind == "image" and stream.values.ndim == 4 and static:
-        return kind
-    if kind == "frames" and stream.values.ndim == 4:
-        return kind
-    if kind == "tokens" and stream.meta.get("vocabulary_size"):
-        return kind
-    if kind in ("spectrogram", "sequence") and not static:
-        return kind
-    return "vector" if static else "sequence"
 
 
 def shape_of(name: str, stream: Stream) -> StreamShape:

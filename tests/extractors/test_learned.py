@@ -74,7 +74,7 @@ def test_a_program_that_only_a_model_names_is_not_run(
     """A checkpoint keeps name and hash; the file lies beside it. Naming it, or --allow-programs, asks for it."""
     asked = torchscript.Config(str(averages[0]))
     monkeypatch.setenv(weights.PROGRAMS, "")
-    torchscript._model.cache_clear()
+    torchscript._loaded.cache_clear()
     named_by_a_model = torchscript.Config(asked.file, asked.sha256)
 
     with pytest.raises(InputError, match="is a program that the model asks for"):

@@ -16,10 +16,14 @@ import pickle
 import pickletools
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mmcli.artifacts.formats import stream
 from mmcli.artifacts.io import atomic, jsonfile, npz, provenance
@@ -33,6 +37,7 @@ MAX_BYTES = 8 << 30
 MAX_PICKLE = 64 << 20
 MAX_MEMBERS = 100_000
 _PICKLE, _VERSION, _BYTE_ORDER = "archive/data.pkl", "archive/version", "archive/byteorder"
+_DATA = "archive/data/"
 _MEMBER = re.compile(
     r"archive/(data\.pkl|version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id|data/[0-9]+)"
 )
@@ -130,8 +135,6 @@ def dumps(checkpoint: Checkpoint) -> bytes:
 
 
 def _read(stream: BinaryIO, size: int, name: str, expected: Expected | None) -> Checkpoint:
-    if size > MAX_BYTES:
-        raise ArtifactError(f"holds {size:,} bytes; at most {MAX_BYTES:,} are read", source=name)
     fresh, sizes = _fresh_archive(stream, size, name)
     content = _unpickled(fresh, name)
     if not isinstance(content, dict) or content.keys() != {"config", "tensors"}:
@@ -148,10 +151,11 @@ def _read(stream: BinaryIO, size: int, name: str, expected: Expected | None) -> 
     return Checkpoint(content["tensors"], config)
 
 
-def _fresh_archive(stream: BinaryIO, size: int, name: str) -> tuple[io.BytesIO, list[int]]:
-    """A new archive of the members whose checksums hold, and the sizes of its data, ascending."""
-    fresh = io.BytesIO()
-    with npz.guarded(name), zipfile.ZipFile(stream) as archive, zipfile.ZipFile(fresh, "w") as copy:
+def _members(stream: BinaryIO, size: int, name: str) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each member, whose checksum holds, and the pickle found to hold nothing but weights."""
+    if size > MAX_BYTES:
+        raise ArtifactError(f"holds {size:,} bytes; at most {MAX_BYTES:,} are read", source=name)
+    with npz.guarded(name), zipfile.ZipFile(stream) as archive:
         members = npz.stored_members(archive, size, name, MAX_MEMBERS)
         for member, entry in members.items():
             if not _MEMBER.fullmatch(member) or (member == _PICKLE and entry.file_size > MAX_PICKLE):
@@ -164,9 +168,19 @@ def _fresh_archive(stream: BinaryIO, size: int, name: str) -> tuple[io.BytesIO, 
             content = archive.read(entry)  # compares the checksum
             if member == _PICKLE:
                 _check_pickle(content, name)
+            yield member, content
+
+
+def _fresh_archive(stream: BinaryIO, size: int, name: str) -> tuple[io.BytesIO, list[int]]:
+    """A new archive of the members, and the sizes of its data, ascending."""
+    fresh, sizes = io.BytesIO(), []
+    with npz.guarded(name), zipfile.ZipFile(fresh, "w") as copy:
+        for member, content in _members(stream, size, name):
             copy.writestr(zipfile.ZipInfo(member), content)
+            if member.startswith(_DATA):
+                sizes.append(len(content))
     fresh.seek(0)
-    return fresh, sorted(entry.file_size for member, entry in members.items() if member.startswith("archive/data/"))
+    return fresh, sorted(sizes)
 
 
 def _check_pickle(data: bytes, name: str) -> None:
@@ -226,3 +240,75 @@ def _check_shapes(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, tupl
         if tuple(tensor.shape) != tuple(wanted[key]):
             shape = f"tensor {key[:60]!r} has shape {tuple(tensor.shape)}"
             raise ArtifactError(f"{shape}; its config makes it {tuple(wanted[key])}", source=name)
+
+
+# The same as numpy arrays, for models that are no networks: to import torch takes longer than they do.
+
+_TYPES = {"Float": "<f4", "Double": "<f8", "Half": "<f2", "Long": "<i8", "Int": "<i4", "Short": "<i2", "Char": "i1"}
+_TYPES |= {"Byte": "u1", "Bool": "?"}
+
+
+def load_arrays(path: Path | str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """The arrays by name, read-only, and the config, checked as :func:`load` does.
+
+    Raises :class:`ArtifactError`, also for bfloat16, which numpy does not have.
+    """
+    if str(path) == provenance.STDIN:
+        data = provenance.read_bytes(path, MAX_BYTES)
+        return _arrays_in(dict(_members(io.BytesIO(data), len(data), provenance.named(path))), str(path))
+    with provenance.opened(path) as (stream, size):
+        return _arrays_in(dict(_members(stream, size, str(path))), str(path))
+
+
+def _arrays_in(members: dict[str, bytes], name: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    reader = _Plain(members)
+    damage = (*npz.DAMAGE, pickle.UnpicklingError, AttributeError, TypeError, MemoryError, RecursionError)
+    try:
+        content = reader.load()
+        config, arrays = content["config"], content["tensors"]
+    except damage as problem:
+        first = (str(problem) or type(problem).__name__).splitlines()[0][:200]
+        raise ArtifactError(f"is damaged or no checkpoint ({first})", source=name) from problem
+    if type(config) is not str or type(arrays) is not dict or content.keys() != {"config", "tensors"}:
+        raise ArtifactError("is no mmcli checkpoint", source=name)
+    if reader.left:
+        raise ArtifactError("its tensors are not of the sizes of its data", source=name)
+    for key, array in arrays.items():
+        if type(key) is not str or not isinstance(array, np.ndarray):
+            raise ArtifactError(f"{str(key)[:60]!r} is no tensor", source=name)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ArtifactError(f"tensor {key[:60]!r} holds NaN or infinity", source=name)
+    told = jsonfile.parse(config, name)
+    _check_config(told, name)
+    return arrays, told
+
+
+class _Plain(pickle.Unpickler):
+    """Builds dicts, text and arrays, and knows nothing else; each storage is one array, whole, and is used once."""
+
+    def __init__(self, members: dict[str, bytes]) -> None:
+        super().__init__(io.BytesIO(members[_PICKLE]))
+        self.left = {name: data for name, data in members.items() if name.startswith(_DATA)}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _array
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if module == "torch" and name.removesuffix("Storage") in _TYPES:
+            return np.dtype(_TYPES[name.removesuffix("Storage")])
+        raise pickle.UnpicklingError(f"{module} {name} is not for arrays")
+
+    def persistent_load(self, pid: Any) -> NDArray[Any]:
+        _, dtype, key, _, count = pid
+        array = np.frombuffer(self.left.pop(f"{_DATA}{key}"), np.uint8 if dtype.kind == "b" else dtype)
+        if len(array) != count or (dtype.kind == "b" and array.max(initial=0) > 1):
+            raise pickle.UnpicklingError("a storage of another size or type")
+        return array.view(dtype)
+
+
+def _array(storage: NDArray[Any], offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> Any:
+    usual = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
+    if offset or math.prod(shape) != len(storage) or (len(storage) and usual != list(strides)):
+        raise pickle.UnpicklingError("a tensor that does not fill its storage")
+    return storage.reshape(shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmcli.artifacts.formats import manifest, shards
+from mmcli.artifacts.formats import events, manifest, shards
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import jsonfile, provenance
 from mmcli.errors import ArtifactError, InputError
@@ -28,7 +28,14 @@ def recognise(path: Path | str) -> str:
         return _json(path, start)
     if b"id" in [column.strip(b" \"'\r\n") for column in start.replace(b"\t", b",").split(b",")]:
         return manifest.SCHEMA
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or {"user", "item"} <= events.columns_of(_titles(start)).keys():
+        return events.SCHEMA
     raise InputError("is no mmcli artifact", source=path)
+
+
+def _titles(start: bytes) -> list[str]:
+    line = start.decode("utf-8", "replace").rstrip("\r\n")
+    return line.split(max(",;\t", key=line.count))
 
 
 def validate(path: Path | str) -> dict[str, Any]:
@@ -46,6 +53,7 @@ def validate(path: Path | str) -> dict[str, Any]:
         "mmcli/manifest@1": _manifest,
         "mmcli/report@1": _report,
         "mmcli/fitted@1": _fitted,
+        events.SCHEMA: _events,
     }[name]
     digest = shards.source_of(path)["sha256"] if name == shards.SCHEMA else provenance.sha256_file(path)
     return {"schema": name, "summary": {"sha256": digest} | summary(path)}
@@ -57,6 +65,8 @@ def _json(path: Path | str, first_line: bytes) -> str:
         content = jsonfile.parse(first_line, str(path))
     except ArtifactError:
         content = jsonfile.load(path)
+    if content.get("schema") == events.SCHEMA or {"user", "item"} <= content.keys():
+        return events.SCHEMA
     if "schema" not in content and ("id" in content or "mmcli" in content):
         return manifest.SCHEMA
     if content.get("schema") == shards.SCHEMA:
@@ -157,15 +167,47 @@ def _checkpoint(path: Path | str) -> dict[str, Any]:
     model = checkpoint.load(path)
     trained = model.config["training"]
     settings = trained.get("config")
+    if model.config["task"] == "rank":
+        return _recommender(model.config, sum(tensor.numel() for tensor in model.tensors.values()))
     return {
         "task": model.config["task"],
         **({"objective": settings["objective"]} if isinstance(settings, dict) and "objective" in settings else {}),
         **({"init": trained["init"]} if "init" in trained else {}),
         "classes": model.config["classes"],
         "modalities": sorted(model.config["modalities"]),
+        **({"privacy": model.config["privacy"]} if "privacy" in model.config else {}),
         "tensors": len(model.tensors),
         "parameters": sum(tensor.numel() for tensor in model.tensors.values()),
         "model": model.config["model"],
+    }
+
+
+def _recommender(config: dict[str, Any], numbers: int) -> dict[str, Any]:
+    model, trained = config["model"], config["training"]
+    recipe = model.get("recipe", {})
+    return {
+        "task": "rank",
+        "method": "+".join(part["method"] for part in recipe.get("parts", [])),
+        "new_items_by": recipe.get("weights"),
+        **{key: trained.get(key) for key in ("events", "users", "items", "known", "positive", "held_out")},
+        "parameters": numbers,
+        "parts": recipe.get("parts"),
+    }
+
+
+def _events(path: Path | str) -> dict[str, Any]:
+    table = events.load(path)
+    days = None if table.time is None or not len(table) else float(table.time.max() - table.time.min()) / 86400
+    return {
+        "events": len(table),
+        "users": len(table.users),
+        "items": len(table.items),
+        "values": table.kind,
+        "days": days,
+        "splits": None
+        if table.split is None
+        else {name: int((table.split == i).sum()) for i, name in enumerate(events.SPLITS) if name},
+        "notes": table.notes,
     }
 
 
@@ -189,6 +231,7 @@ def _report(path: Path | str) -> dict[str, Any]:
         "metrics": content["metrics"],
         "verdict": None if verdict is None else verdict["text"],
         "items": len(content.get("items", [])),
+        **({"privacy": content["privacy"]} if "privacy" in content else {}),
     }
 
 

@@ -42,6 +42,11 @@ _OPTIONAL = {
     "config_sha256": jsonfile.SHA256,
     "seed": jsonfile.nullable(jsonfile.INTEGER),
     "notes": jsonfile.TEXTS,
+    "warm": jsonfile.OBJECT,
+    "new": jsonfile.OBJECT,
+    "whole": jsonfile.OBJECT,
+    "beyond": jsonfile.OBJECT,
+    "privacy": jsonfile.OBJECT,
 }
 _METRIC_REQUIRED = {"value": jsonfile.nullable(jsonfile.NUMBER)}
 _METRIC_OPTIONAL = {

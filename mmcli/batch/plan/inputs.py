@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -202,10 +203,8 @@ def _folder(folder: Path, modality: str, leave_out: Path | None, ignored: list[s
                 stem, suffix = name, ""
             kind = SUFFIXES.get(suffix.lower())
             if kind in (None, "video") or suffix.lower() == ".npz":  # an mp4 may hold sound alone
-                try:
+                with contextlib.suppress(MediaError, MissingError):  # damaged: what its name says, to be counted
                     kind = modality_of(path)
-                except (MediaError, MissingError):
-                    kind = None
             if kind is None or kind == "features" or not _welcome(kind, modality):
                 ignored.append(path)
                 continue

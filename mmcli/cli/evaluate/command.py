@@ -12,6 +12,11 @@ A map is scored next to TRUTH: another map (json), pairs of times (csv: t_refere
 the reference (TextGrid, srt, csv: start, label) where the map is of their text, or --query holds them in the query's
 time. Errors, shares within limits, correct segments, the perceptual metric, how honest the intervals are.
 
+A recommender (`train --task rank`) is judged by --events: exact lists over the whole catalogue, for known items, new
+ones and both, against most popular, item neighbours, predicted popularity and chance; what each modality does for new
+items. The last fifth of each user's events in time is held out, and a fifth of the items as new, unless the events
+have a split column or --splits names rows; the recipe is fitted again without them. Intervals resample users and items.
+
 \b
   mmcli evaluate model.pt digits.npz -o report.json --plot confusion.png
   mmcli evaluate fused.pt digits.npz --against image.pt --against text.pt -o report.json --html report.html
@@ -20,6 +25,7 @@ time. Errors, shares within limits, correct segments, the perceptual metric, how
   mmcli evaluate model.pt digits.npz --split val -o val.json --predictions val.csv
   mmcli evaluate shared.npz --retrieve image,text -o search.json --html search.html
   mmcli evaluate pairs.pt digits.npz --retrieve image,text -o search.json
+  mmcli evaluate rec.pt films.npz --events ratings.csv -o report.json --html report.html
   mmcli evaluate map.json truth.json -o report.json
   mmcli evaluate map.json correct.srt --query late.srt -o report.json
 """
@@ -32,10 +38,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmcli.cli import console
+from mmcli.cli import console, ranking
 from mmcli.cli import options as the_options
 from mmcli.cli.evaluate import compare as comparison
-from mmcli.cli.evaluate import folds, search
+from mmcli.cli.evaluate import folds, rank, search
 from mmcli.cli.evaluate import map as maps
 from mmcli.cli.evaluate import model as models
 from mmcli.cli.evaluate.outputs import Outputs
@@ -101,6 +107,18 @@ def command(
     relevant: Annotated[
         str, typer.Option(metavar="pair|label", help="What a search looks for: the item itself, or any of its label.")
     ] = "pair",
+    events: Annotated[
+        Path | None, typer.Option(metavar="EVENTS", help="Of a recommender: who did what with which item.")
+    ] = None,
+    positive: Annotated[
+        str | None, typer.Option(metavar="RULE", help="Which events say yes. [default: as in training]")
+    ] = None,
+    splits: Annotated[
+        Path | None, typer.Option(metavar="FILE.npz[#NAME]", help="Of a recommender: hold out these rows of EVENTS.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="time|random", help="Of a recommender: how events are held out.")
+    ] = None,
     explain: Annotated[
         int, typer.Option(min=0, metavar="N", help="Explain the N most wrong items: seconds, regions, words.")
     ] = 10,
@@ -117,13 +135,13 @@ def command(
     set_: Set = None,
     json: JsonFlag = False,
 ) -> None:
-    """Find out what is asked for and hand it to the file of that: two reports, folds, a search, a map, or a model."""
+    """Find what is asked for and hand it to its file: reports, folds, a recommender, a search, a map, or a model."""
     targets = {"plot": plot, "predictions": predictions, "html": html}
     models_only = {"media": media, "against": against, "robustness": robustness, "timings": timings}
     written = {"--output": output} | {f"--{name}": path for name, path in targets.items()}
     console.apart(
         written | ({"--json": Path("-")} if json else {}),
-        [model, dataset, query, media, *(compare or ()), *(against or [])],
+        [model, dataset, query, media, events, splits, *(compare or ()), *(against or [])],
     )
     if compare is not None or cv is not None:
         mode = "cv" if compare is None else "compare"
@@ -137,6 +155,17 @@ def command(
             comparison.run(compare, output, intervals, json)
         elif cv is not None:
             folds.run(cv, output, intervals.level, json)
+    elif model is not None and ranking.is_model(model):
+        other = {"plot": plot, "predictions": predictions, "query": query, "retrieve": retrieve}
+        other |= {"split": split != "test", "robustness": robustness, "timings": timings}
+        _refuse(other, f"is not for a recommender, and {model.name} is one")
+        if events is None or output is None:
+            raise UsageError("--events EVENTS and -o REPORT.json are needed", hint="a recommender is judged by events")
+        asked = rank.Asked(positive, splits, by, strict)
+        outputs = Outputs(output, html=html, media=media, json=json)
+        rank.run(model, dataset, events, asked, against or [], _intervals(set_, seed), outputs)
+    elif events is not None or positive is not None or splits is not None or by is not None:
+        raise UsageError("--events, --positive, --splits and --by are for a recommender (`train --task rank`)")
     elif retrieve is not None:
         intervals = _intervals(set_, seed)
         names = search.modalities(retrieve)

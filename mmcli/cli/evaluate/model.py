@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmcli.cli import console, given
 from mmcli.cli.evaluate.outputs import Outputs, cells, level, rows
+from mmcli.cli.private import summary
 
 if TYPE_CHECKING:
     from mmcli.evaluation.report.report import Request
@@ -33,7 +34,8 @@ def run(
 
     outputs.check()
     data, source = given.data_set(dataset)
-    judged = given.as_judged(predictor.load(model, device))
+    loaded = predictor.load(model, device)
+    judged = given.as_judged(loaded)
     judged.facts["file_bytes"] = model.stat().st_size if model.is_file() else None
     rivals = [given.as_judged(predictor.load(path, device)) for path in against] or verdict.kept(judged)
     words = [model.name, dataset.name, "--split", request.split, "--seed", str(request.intervals.seed)]
@@ -48,9 +50,22 @@ def run(
         reproduce=shlex.join(["mmcli", "evaluate", *words, "-o", outputs.report.name or console.STDOUT]),
     )
     result = report.evaluate(judged, data, request, opponents=rivals)
+    if "privacy" in loaded.config:
+        _say_privacy(result, loaded, data)
     pictures = outputs.write(result, report.predictions_table(result))
     _show(result, outputs.report)
     outputs.tell(result, pictures)
+
+
+def _say_privacy(result: dict[str, Any], predictor: Any, data: Any) -> None:
+    """What the model promises, what an attack on it reaches, and that the report is a release of its own."""
+    from mmcli.training.private import audit
+
+    result["privacy"] = predictor.config["privacy"] | {"membership": audit.exposure(predictor, data)}
+    result["notes"].append(
+        "the model may be given away, this report may not: its figures and items come from these rows without noise, "
+        "so that on private rows it is a release which no ledger counts"
+    )
 
 
 def _show(result: dict[str, Any], output: Path) -> None:
@@ -87,6 +102,11 @@ def _show(result: dict[str, Any], output: Path) -> None:
         figure = "accuracy" if "accuracy" in entry else "mae"
         console.say(f"without looking ({name.replace('_', ' ')}): {figure} {entry[figure]:.3f}")
     _show_robustness(result.get("robustness") or {}, interval)
+    if privacy := result.get("privacy"):
+        console.say(f"private: {summary(privacy)}")
+        if attack := privacy["membership"]:
+            plain = f", {attack['plain']:.3f} without privacy" if "plain" in attack else ""
+            console.say(f"an attack tells training items from test items {attack['private']:.3f} of the time{plain}")
     facts = result["model"]
     if facts.get("file_bytes"):
         console.say(f"{facts['name']}: {facts['parameters']:,} parameters, {facts['file_bytes']:,} bytes on disk")

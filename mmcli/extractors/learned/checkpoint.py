@@ -104,6 +104,9 @@ def _scaled(values: np.ndarray, normaliser: Mapping[str, Any] | None) -> np.ndar
     elif method == "l2":
         norm = np.sqrt((wide.reshape(len(wide), -1) ** 2).sum(axis=1)).reshape(-1, *[1] * (wide.ndim - 1))
         wide = wide / np.where(norm > 0, norm, 1.0)
+    elif method == "item":
+        spread = float(wide.std()) if wide.size else 0.0
+        wide = (wide - wide.mean()) / spread if spread > 1e-12 else np.zeros_like(wide)
     elif method != "none":
         raise ArtifactError(f"has a scale of an unknown kind, {method!r}")
     return np.asarray(wide, np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmcli.artifacts.formats import fitted, manifest
 from mmcli.artifacts.formats.dataset import Dataset
-from mmcli.artifacts.io import lazy, provenance
+from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, UsageError
 from mmcli.fusion import labels, normalise
 from mmcli.fusion.dataset import augment, balance, fused
@@ -146,7 +146,7 @@ def _normalise(data: Dataset, method: str, seen: Survey) -> None:
             fitted = seen.moments[stream_name].normaliser()
         else:
             fitted = normalise.fit_items((stream.item(i).values for i in own), method)
-        stream.values = lazy.changed(stream.values, lambda values, to=fitted: normalise.apply(values, to))  # type: ignore[misc]
+        stream.values = normalise.apply_items(stream.values, stream.offsets, fitted)
         stream.meta["normaliser"] = fitted
 
 

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from mmcli.errors import ArtifactError
 from mmcli.models.nets.kernel import Kernel
+from mmcli.models.nets.linear import LinearSum
 from mmcli.models.nets.network import Batch, Contrastive, Network
 from mmcli.models.parts import zeroed
 
@@ -39,6 +40,8 @@ def _build(config: Any, *, nested: bool) -> nn.Module:
         return Network(config)
     if name == "kernel":
         return Kernel(config)
+    if name == "linear":
+        return LinearSum(config)
     if name == "contrastive" and not nested:
         return Contrastive(config)
     if name == "stack" and not nested:

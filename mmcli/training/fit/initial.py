@@ -19,6 +19,7 @@ from mmcli.artifacts.formats import checkpoint
 from mmcli.artifacts.formats.checkpoint import Checkpoint
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import MismatchError
+from mmcli.fusion.fitting import fitting, matching
 from mmcli.models.parts import StreamShape
 from mmcli.training.config import TrainConfig
 from mmcli.training.data import shapes
@@ -61,11 +62,11 @@ class Initial:
         moved.streams = dict(dataset.streams)
         self.taken = {}
         for modality, known in self.known.items():
-            name = predictor.matching(among, modality, known.meta)
+            name = matching(among, modality, known.meta)
             if name is None:
                 continue
             shape = predictor.shape_in(modality, {modality: known.meta}, self.name)
-            moved.streams[name] = predictor.fitting(dataset, name, shape, known.meta, self.name)
+            moved.streams[name] = fitting(dataset, name, shape, known.meta, self.name)
             self.taken[name] = modality
         if not self.taken:
             hint = f"it knows {', '.join(self.known)}; the data set has {', '.join(used)}"

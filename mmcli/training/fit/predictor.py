@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +14,13 @@ from numpy.typing import NDArray
 from mmcli.artifacts.formats import checkpoint
 from mmcli.artifacts.formats.checkpoint import Checkpoint
 from mmcli.artifacts.formats.dataset import Dataset, Stream
-from mmcli.artifacts.io import lazy
 from mmcli.errors import ArtifactError, MismatchError
-from mmcli.fusion import normalise
+from mmcli.fusion.fitting import fitting, matching
 from mmcli.models.nets import factory
 from mmcli.models.parts import KINDS, StreamShape
 from mmcli.training import world
 from mmcli.training.config import CONTRASTIVE
-from mmcli.training.data import Data, kind_of
+from mmcli.training.data import Data
 from mmcli.training.fit.objective import logits_of
 from mmcli.training.world import pick
 
@@ -203,36 +201,6 @@ def expected(config: dict[str, Any]) -> Mapping[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in net.state_dict().items()}
 
 
-def fitting(dataset: Dataset, name: str, shape: StreamShape, meta: Mapping[str, Any], source: str) -> Stream:
-    """The stream ``name`` on the scale that a model was trained on; ``shape`` and ``meta`` are what the model read.
-
-    Raises :class:`MismatchError`, which calls the model ``source``, where the stream is not what the model can read.
-    """
-    stream = dataset.streams[name]
-    for key in ("extractor", "config_sha256", "fitted_sha256"):
-        ours, theirs = meta.get(key), stream.meta.get(key)
-        if ours is not None and theirs is not None and ours != theirs:
-            raise MismatchError(
-                f"stream {name!r} has another {key} than the model was trained with",
-                source=source,
-                hint="extract with the model's configuration (mmcli info shows it)",
-            )
-    if meta.get("spans") != stream.meta.get("spans"):
-        ours, theirs = (f"spans {m['spans']}" if m.get("spans") else "no spans" for m in (meta, stream.meta))
-        raise MismatchError(
-            f"stream {name!r} has {theirs}, the model was trained on {ours}",
-            source=source,
-            hint="fuse with the --spans that its data set was made with",
-        )
-    if stream.width != shape.width or (kind_of(stream) == "tokens") != (shape.kind == "tokens"):
-        raise MismatchError(
-            f"stream {name!r} holds {kind_of(stream)} frames of {stream.width} numbers; the model was trained on "
-            f"{shape.kind} frames of {shape.width}",
-            source=source,
-        )
-    return _rescaled(stream, stream.meta.get("normaliser"), meta.get("normaliser"), name, source)
-
-
 def shape_in(name: str, modalities: Mapping[str, Any], source: str) -> StreamShape:
     """What a model's modality held. Raises :class:`ArtifactError` where its checkpoint does not say so."""
     meta = modalities.get(name)
@@ -242,39 +210,6 @@ def shape_in(name: str, modalities: Mapping[str, Any], source: str) -> StreamSha
     if not all(type(n) is int and 0 < n < 1 << 24 for n in shape):
         raise ArtifactError(f"modality {name!r} has shape {shape}", source=source)
     return StreamShape(name, meta["kind"], tuple(shape), 1, int(meta.get("vocabulary_size") or 0))
-
-
-def matching(dataset: Dataset, name: str, meta: Mapping[str, Any]) -> str | None:
-    """The data set's stream for one of the model's: by name, else the only one of its modality and extractor."""
-    if name in dataset.streams:
-        return name
-    wanted = (meta.get("modality"), meta.get("extractor"))
-    same = [n for n in dataset.modalities if wanted == tuple(dataset.streams[n].meta.get(k) for k in _IDENTITY)]
-    return same[0] if len(same) == 1 and all(wanted) else None
-
-
-_IDENTITY = ("modality", "extractor")
-
-
-def _rescaled(stream: Stream, from_: Any, to: Any, name: str, source: str) -> Stream:
-    """The stream on the scale ``to``; ``from_`` is the normaliser it stands on now."""
-    now, wanted = from_ or {"method": "none"}, to or {"method": "none"}
-    if now == wanted:
-        return stream
-    if "center" not in now and now["method"] != "none":
-        raise MismatchError(
-            f"stream {name!r} was normalised by {now['method']}, the model's by {wanted['method']}",
-            source=source,
-            hint="run fuse on the features with the model's --normalise",
-        )
-
-    def moved(values: NDArray[Any]) -> NDArray[Any]:
-        if "center" in now:
-            values = np.asarray(values, np.float64) * np.asarray(now["scale"]) + np.asarray(now["center"])
-        return normalise.apply(values, wanted)
-
-    values = lazy.changed(stream.values, moved)
-    return dataclasses.replace(stream, values=values, meta=stream.meta | {"normaliser": wanted})
 
 
 def _meaning(

@@ -159,6 +159,12 @@ near("PART", ends, 65, 80, ([WHOLE, PART], [WHOLE]))
 near("PACE", ends, 25, 35, ([PART], [WHOLE, PART]))
 
 
+# Following.
+
+near("LIVE_STRANGE", follower.is_strange, 0.55, 0.70)
+near("LIVE_PROVEN", follower.is_proven, 0.50, 0.60, (True, False))
+
+
 # Lines.
 
 
