@@ -92,7 +92,7 @@ def heard(phase: float) -> float:
 
 
 def explained(contrast: Contrast, segments: list[Segment], gain: float) -> float:
-    """The share of stretches of BLOCK_S that speak for their place: a line that crosses a warp explains a part of it."""
+    """The share of stretches of BLOCK_S that speak for their place: a line across a warp explains a part of it."""
     if gain <= 0:
         return 0.0
     width = max(1, round(BLOCK_S / contrast.hop_s))

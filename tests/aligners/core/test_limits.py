@@ -175,8 +175,6 @@ def against(nats: float) -> int:
 
 near("UNEXPLAINED", against, 5.0, 7.0, (0, 1))
 near("BEYOND_CHANCE", lambda nats: trace.is_elsewhere(np.log(1001.0) + nats, 1000.0), 7.0, 9.0)
-near("LIVE_STRANGE", follower.is_strange, 0.55, 0.70)
-near("LIVE_PROVEN", follower.is_proven, 0.50, 0.60, (True, False))
 near("BY_CHANCE", lambda logarithm: weigh.heard(np.expm1(logarithm)) > 0.0, 3.5, 4.5)
 
 
