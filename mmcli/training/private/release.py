@@ -11,9 +11,10 @@ from mmcli.artifacts.formats import checkpoint
 from mmcli.artifacts.formats.checkpoint import Checkpoint
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.errors import InputError, MismatchError
+from mmcli.fusion.fitting import kind_of
 from mmcli.training import folds
 from mmcli.training.config import TrainConfig
-from mmcli.training.data import kind_of, shapes
+from mmcli.training.data import shapes
 from mmcli.training.fit.initial import Initial
 from mmcli.training.private import leaks, ledger, steps
 from mmcli.training.private.leaks import Public
