@@ -36,7 +36,6 @@ ALLOWED = {
     "mmcli.aligners.kernels.hmm.posterior_blocks": _WHOLE,
     "mmcli.aligners.kernels.hmm.posteriors": _WHOLE,
     "mmcli.artifacts.formats.dataset.dumps": "every format has load, loads, save and dumps (mmcli.artifacts)",
-    "mmcli.artifacts.formats.timemap.TimeMap.compose": "the README offers TimeMap, the map as a thing, to programs",
 }
 
 

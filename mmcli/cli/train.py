@@ -228,8 +228,9 @@ def _rank(values: dict[str, Any]) -> None:
     if values["events"] is None:
         raise UsageError("--task rank learns from events", hint="--events EVENTS.csv: user,item[,rating][,time]")
     nothing = ("encoder", "modalities", "class_weights", "sampling", "modulation", "smoothing", "auxiliary", "cv")
-    useless = [f"--{n.replace('_', '-')}" for n in (*nothing, "resume", "dry_run", "epochs") if values[n]]
-    useless += [f"--{n}" for n, usual in (("fusion", "concat"), ("objective", "supervised")) if values[n] != usual]
+    private = ("private", "public", "items", "budget", "audit", "clients")
+    useless = [f"--{n.replace('_', '-')}" for n in (*nothing, *private, "resume", "dry_run", "epochs") if values[n]]
+    useless += [f"--{n}" for n, usual in (("fusion", None), ("objective", "supervised")) if values[n] != usual]
     if useless:
         raise UsageError(f"{useless[0]} is not for --task rank")
     assigned = split(values["set_"])

@@ -109,6 +109,7 @@ def test_a_report_has_its_tables_and_says_its_command(folder, capsys):
         (["train", "{d}/items.npz", "-o", "x.pt", "--events", "{d}/events.csv", "--fusion", "gated"], 2, "--fusion"),
         (["train", "{d}/items.npz", "-o", "x.pt", "--events", "{d}/events.csv", "--method", "eas"], 2, "'ease'"),
         (["train", "-o", "x.pt", "--events", "{d}/events.csv", "--positive", "rating>=4"], 2, "neither ratings"),
+        (["train", "-o", "x.pt", "--events", "{d}/events.csv", "--private", "epsilon=3"], 2, "--private"),
         (["train", "-o", "x.pt"], 2, "DATASET is missing"),
         (["evaluate", "{d}/rec.pt", "-o", "x.json"], 2, "--events"),
         (["predict", "{d}/rec.pt", "{d}/h.jsonl", "--among", "nobody"], 4, "--among"),
