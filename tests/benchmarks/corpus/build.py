@@ -68,7 +68,13 @@ def main() -> int:
                     print(f"{split}/{name}_{i:02}: {type(error).__name__}: {error}", file=sys.stderr)
                     failed += 1
                     continue
-                row = {"id": f"{split}/{name}_{i:02}", "kind": name, "split": split, "sources": sorted(pool.used), **made}
+                row = {
+                    "id": f"{split}/{name}_{i:02}",
+                    "kind": name,
+                    "split": split,
+                    "sources": sorted(pool.used),
+                    **made,
+                }
                 (folder / "pair.json").write_text(json.dumps(row))
             print(f"{split} {name}", file=sys.stderr, flush=True)
     listed(a.cache)
@@ -87,7 +93,9 @@ def listed(cache: Path) -> None:
     with (cache / "pairs.jsonl").open("w") as out:
         for r in rows:
             folder = f"pairs/{r['id']}"
-            out.write(json.dumps({**r, "reference": f"{folder}/{r['reference']}", "query": f"{folder}/{r['query']}"}) + "\n")
+            out.write(
+                json.dumps({**r, "reference": f"{folder}/{r['reference']}", "query": f"{folder}/{r['query']}"}) + "\n"
+            )
     right = sum(not r["truth"].get("refuse") for r in rows)
     print(f"{len(rows)} pairs: {right} right, {len(rows) - right} strangers; {len(side)} recordings")
 

@@ -148,7 +148,9 @@ def podcast(pool: Pool) -> Made:
                 at_r += seconds(ads[2])
     # a jingle beside an advert that ends with the same jingle belongs to either: no point in it
     rows = [p for p in sound.points(pieces) if all(not (b - seconds(jingle) < p[1] < b) for _, b, _, _ in pieces[1:])]
-    return written(pool, np.concatenate(ref), np.concatenate(qry), pool.choice(["mp3_64k_44", "aac_48k", "vorbis"]), points=rows)
+    return written(
+        pool, np.concatenate(ref), np.concatenate(qry), pool.choice(["mp3_64k_44", "aac_48k", "vorbis"]), points=rows
+    )
 
 
 @kind("dub", 6)
@@ -197,7 +199,9 @@ def clicks(pool: Pool, n: int) -> Sound:
     """A metronome."""
     beat = 60 / pool.choice([60, 72, 90, 100, 120, 132])
     y = np.zeros(n)
-    tick = np.sin(2 * np.pi * 1500 * np.arange(round(0.02 * sound.RATE)) / sound.RATE) * np.linspace(1, 0, round(0.02 * sound.RATE))
+    tick = np.sin(2 * np.pi * 1500 * np.arange(round(0.02 * sound.RATE)) / sound.RATE) * np.linspace(
+        1, 0, round(0.02 * sound.RATE)
+    )
     for k, t in enumerate(np.arange(0, n / sound.RATE - 0.03, beat)):
         i = round(t * sound.RATE)
         y[i : i + len(tick)] += tick * (0.8 if k % 4 == 0 else 0.5)
@@ -230,4 +234,10 @@ def short(pool: Pool) -> Made:
         y = cut(x, at, length)
         if sound.level(y) > 0.5 * sound.level(x):
             break
-    return written(pool, x, y, pool.choice([None, "opus_24k", "mp3_64k_44", "vorbis"]), points=sound.points([(0, length, at, 1.0)], 0.1))
+    return written(
+        pool,
+        x,
+        y,
+        pool.choice([None, "opus_24k", "mp3_64k_44", "vorbis"]),
+        points=sound.points([(0, length, at, 1.0)], 0.1),
+    )

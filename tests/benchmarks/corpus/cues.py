@@ -3,6 +3,7 @@ translators, other cuts, damaged files. Truth: when each line is really first he
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,9 @@ import sound
 from pool import Made, Pool, kind
 from sound import Sound, seconds
 
-WORDS = "so then when we came home late again she said nothing and looked at me as if it were all over now for good".split()
+WORDS = (
+    "so then when we came home late again she said nothing and looked at me as if it were all over now for good".split()
+)
 NAMED = (25 / 23.976, 23.976 / 25, 25 / 24, 24 / 25, 24 / 23.976)
 
 
@@ -47,7 +50,14 @@ def programme(pool: Pool, length: float) -> tuple[Sound, list[Cue]]:
         for k, (a, b) in enumerate(_of_cue_length(spans)):
             start, end = at + a, at + b
             shown = start - 0.04 + float(pool.rng.normal(0, 0.06))
-            cues.append(Cue(max(shown, cues[-1].end + 0.02 if cues else 0), end + pool.uniform(0.05, 0.5), _words(pool, b - a), start))
+            cues.append(
+                Cue(
+                    max(shown, cues[-1].end + 0.02 if cues else 0),
+                    end + pool.uniform(0.05, 0.5),
+                    _words(pool, b - a),
+                    start,
+                )
+            )
             if k == 0 and len(cues) > 1:
                 cues[-2] = replace(cues[-2], end=min(cues[-2].end, cues[-1].start - 0.02))
         parts.append(x)
@@ -111,7 +121,9 @@ def moved(cues: list[Cue], offset: float, rate: float = 1.0) -> list[Cue]:
 def made(pool: Pool, x: Sound, cues: list[Cue], offset: float, rate: float = 1.0, *, name: str = "qry.srt",
          write: Callable[[list[Cue]], str] = srt, encoding: str = "utf-8", spoken: list[Cue] | None = None) -> Made:  # fmt: skip
     """The programme (as a podcast's file), the cues moved by offset and rate, and when each is heard."""
-    ref = sound.encoded(pool.folder / "ref.opus", x * 0.9 / max(float(np.abs(x).max()), 1e-9), "-ar 48000 -c:a libopus -b:a 32k")
+    ref = sound.encoded(
+        pool.folder / "ref.opus", x * 0.9 / max(float(np.abs(x).max()), 1e-9), "-ar 48000 -c:a libopus -b:a 32k"
+    )
     late = moved(cues, offset, rate)
     (pool.folder / name).write_bytes(write(late).encode(encoding))
     heard = [c.heard for c in (spoken or late) if c.heard is not None]
@@ -216,11 +228,18 @@ def sub_translators(pool: Pool) -> Made:
         for c in cues:
             if pool.flip(0.06):
                 continue
-            d = replace(c, start=c.start + float(pool.rng.normal(0, steady)), end=c.end + float(pool.rng.normal(0.1, 2 * steady)))
+            d = replace(
+                c,
+                start=c.start + float(pool.rng.normal(0, steady)),
+                end=c.end + float(pool.rng.normal(0.1, 2 * steady)),
+            )
             if out and d.start - out[-1].end < 0.8 and pool.flip(0.2):
                 out[-1] = replace(out[-1], end=d.end)
             elif d.end - d.start > 2.5 and pool.flip(0.2):
-                out += [replace(d, end=(d.start + d.end) / 2 - 0.05), replace(d, start=(d.start + d.end) / 2 + 0.05, heard=None)]
+                out += [
+                    replace(d, end=(d.start + d.end) / 2 - 0.05),
+                    replace(d, start=(d.start + d.end) / 2 + 0.05, heard=None),
+                ]
             else:
                 out.append(d)
         return out
@@ -244,7 +263,9 @@ def sub_cut(pool: Pool) -> Made:
     for k, (a, b) in enumerate(zip([0.0, *starts], [*starts, length], strict=True)):
         if k:
             shift += pool.uniform(5, 30)  # a scene (or adverts) that the programme does not have
-        late += [replace(c, start=(c.start + shift) / rate, end=(c.end + shift) / rate) for c in cues if a <= c.start < b]
+        late += [
+            replace(c, start=(c.start + shift) / rate, end=(c.end + shift) / rate) for c in cues if a <= c.start < b
+        ]
     ref = sound.encoded(pool.folder / "ref.opus", x * 0.9 / np.abs(x).max(), "-ar 48000 -c:a libopus -b:a 32k")
     (pool.folder / "qry.srt").write_text(srt(late))
     by = {c.heard: d for c, d in zip(cues, late, strict=True)}
@@ -300,13 +321,11 @@ def _strange(pool: Pool, x: Sound, cues: list[Cue]) -> Made:
     return {**one, "truth": {"refuse": True}}
 
 
-def read_words(root: Path) -> dict[str, str]:
-    """What is said in each recording of the played dialogues: {name: English text}."""
-    import re
-
+def read_words(root: Path, language: str) -> dict[str, str]:
+    """What is said in each recording of the played dialogues: {name: text}."""
     said: dict[str, str] = {}
-    for script in sorted(root.glob("**/script/*/dialogs_en.lua")):
+    for script in sorted(root.glob(f"**/script/*/dialogs_{language}.lua")):
         text = script.read_text(encoding="utf-8")
-        for name, parts in re.findall(r'dialogId\("([^"]+)",\s*"[^"]*",\s*((?:"[^"]*"\s*(?:\.\.)?\s*)+)\)', text):
-            said[name] = " ".join("".join(re.findall(r'"([^"]*)"', parts)).replace("\\n", " ").replace("\\", " ").split())
+        for name, words in re.findall(r'dialogId\("([^"]+)"[^)]*\)\s*dialogStr\("((?:[^"\\]|\\.)*)"\)', text):
+            said[name] = " ".join(words.replace("\\n", " ").replace('\\"', "").split())
     return said

@@ -13,11 +13,23 @@ from sources import Recording
 
 def length(path: Path | str) -> float:
     """Of a file, s."""
-    out = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "json", str(path)], capture_output=True, check=True)
+    out = subprocess.run(
+        ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "json", str(path)],
+        capture_output=True,
+        check=True,
+    )
     return float(json.loads(out.stdout)["format"]["duration"])
 
 
-def encode(source: str, target: Path, *, start: float = 0.0, end: float | None = None, filters: str = "scale=320:-2", crf: int = 30) -> Path:
+def encode(
+    source: str,
+    target: Path,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    filters: str = "scale=320:-2",
+    crf: int = 30,
+) -> Path:
     """A part of a film through x264, silent."""
     span = ["-ss", f"{start:.3f}"] + (["-t", f"{end - start:.3f}"] if end is not None else [])
     subprocess.run(["ffmpeg", "-v", "error", "-y", *span, "-i", source, "-an", "-vf", filters, "-c:v", "libx264", "-preset", "veryfast",
@@ -36,7 +48,14 @@ def film_coded(pool: Pool) -> Made:
     film, n = _film(pool)
     lead = pool.uniform(0, n / 4)
     ref = encode(film.path, pool.folder / "ref.mp4", end=n)
-    look = pool.choice(["scale=240:-2", "scale=256:-2,eq=brightness=-0.15:contrast=0.8", "scale=200:-2,boxblur=2", "scale=320:-2,hue=s=0"])
+    look = pool.choice(
+        [
+            "scale=240:-2",
+            "scale=256:-2,eq=brightness=-0.15:contrast=0.8",
+            "scale=200:-2,boxblur=2",
+            "scale=320:-2,hue=s=0",
+        ]
+    )
     qry = encode(film.path, pool.folder / "qry.mp4", start=lead, end=n, filters=look, crf=38)
     return {"reference": ref.name, "query": qry.name, "truth": {"points": sound.points([(0, n - lead, lead, 1.0)])}}
 
@@ -48,8 +67,18 @@ def film_rate(pool: Pool) -> Made:
     rate = [25 / 24, 24 / 25, 1.001, 25 / 23.976][pool.at % 4]
     lead = pool.uniform(0, n / 5)
     ref = encode(film.path, pool.folder / "ref.mp4", end=n)
-    qry = encode(film.path, pool.folder / "qry.mp4", start=lead, end=n, filters=f"scale=256:-2,setpts=PTS/{rate:.6f},fps={[25, 24, 30, 25][pool.at % 4]}")
-    return {"reference": ref.name, "query": qry.name, "truth": {"points": sound.points([(0, (n - lead) / rate, lead, rate)])}}
+    qry = encode(
+        film.path,
+        pool.folder / "qry.mp4",
+        start=lead,
+        end=n,
+        filters=f"scale=256:-2,setpts=PTS/{rate:.6f},fps={[25, 24, 30, 25][pool.at % 4]}",
+    )
+    return {
+        "reference": ref.name,
+        "query": qry.name,
+        "truth": {"points": sound.points([(0, (n - lead) / rate, lead, rate)])},
+    }
 
 
 @kind("film_cut", 5)
@@ -62,7 +91,11 @@ def film_cut(pool: Pool) -> Made:
     look = f"select='not(between(t,{at:.3f},{at + dropped:.3f}))',setpts=N/FRAME_RATE/TB,scale=256:-2"
     qry = encode(film.path, pool.folder / "qry.mp4", end=n, filters="fps=25," + look)
     pieces = [(0.0, at, 0.0, 1.0), (at, n - dropped, at + dropped, 1.0)]
-    return {"reference": ref.name, "query": qry.name, "truth": {"points": sound.points(pieces, 0.5, 0.15), "tolerance": 0.12}}
+    return {
+        "reference": ref.name,
+        "query": qry.name,
+        "truth": {"points": sound.points(pieces, 0.5, 0.15), "tolerance": 0.12},
+    }
 
 
 @kind("no_film", 8)

@@ -17,7 +17,9 @@ def tolerance(pair: Row) -> float:
     if "tolerance" in pair["truth"]:
         return float(pair["truth"]["tolerance"])
     kind = pair["kind"]
-    return 0.3 if kind.startswith(("sub", "reread")) else 0.5 if kind.startswith(("score", "rendition", "cover")) else 0.1
+    return (
+        0.3 if kind.startswith(("sub", "reread")) else 0.5 if kind.startswith(("score", "rendition", "cover")) else 0.1
+    )
 
 
 def to_reference(m: Row, t: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -60,7 +62,10 @@ def _points(pair: Row, m: Row) -> Row:
     row: Row = {
         "unmapped": round(1 - float(ok.mean()), 3),
         "within": round(float((x <= tol).mean()), 3),
-        **{n: round(1000 * float(v), 1) for n, v in (("median_ms", np.median(x)), ("p95_ms", np.percentile(x, 95)), ("max_ms", x.max()))},
+        **{
+            n: round(1000 * float(v), 1)
+            for n, v in (("median_ms", np.median(x)), ("p95_ms", np.percentile(x, 95)), ("max_ms", x.max()))
+        },
     }
     c = m.get("confidence_s")
     if c and any(v is not None for v in c):
@@ -89,7 +94,11 @@ def _segments(truth: Row, m: Row) -> Row:
     x, want = np.array(e), len(truth["segments"])
     row: Row = {"lines": f"{len(e)} of {want}", "unspoken_placed": len(lies)}
     if e:
-        row |= {"median_ms": round(1000 * float(np.median(x)), 1), "p95_ms": round(1000 * float(np.percentile(x, 95)), 1), "max_ms": round(1000 * float(x.max()), 1)}
+        row |= {
+            "median_ms": round(1000 * float(np.median(x)), 1),
+            "p95_ms": round(1000 * float(np.percentile(x, 95)), 1),
+            "max_ms": round(1000 * float(x.max()), 1),
+        }
     if held:
         row["held"] = round(float(np.mean(held)), 3)
     if not e or np.median(x) >= 0.4:
@@ -100,11 +109,17 @@ def _segments(truth: Row, m: Row) -> Row:
 def calibration(rows: list[Row]) -> Row:
     """Expected calibration error (ten bins) and Brier score of ``probability`` over rows that have one; a row is right
     where its map is (never for a stranger)."""
-    kept = [(r["probability"], r["class"] == "right" and not r["stranger"]) for r in rows if r.get("probability") is not None]
+    kept = [
+        (r["probability"], r["class"] == "right" and not r["stranger"])
+        for r in rows
+        if r.get("probability") is not None
+    ]
     if not kept:
         return {"pairs": 0}
     p, y = np.array([k[0] for k in kept], float), np.array([k[1] for k in kept], float)
     bins = np.minimum((p * 10).astype(int), 9)
-    ece = sum(abs(p[bins == b].mean() - y[bins == b].mean()) * (bins == b).mean() for b in range(10) if (bins == b).any())
+    ece = sum(
+        abs(p[bins == b].mean() - y[bins == b].mean()) * (bins == b).mean() for b in range(10) if (bins == b).any()
+    )
     return {"pairs": len(kept), "ece": round(float(ece), 4), "brier": round(float(((p - y) ** 2).mean()), 4),
             "brier_of_best_constant": round(float(y.mean() * (1 - y.mean())), 4)}  # fmt: skip

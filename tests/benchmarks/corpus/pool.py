@@ -97,12 +97,20 @@ class Pool:
 
     def talk(self, length: float, *, avoid: Sequence[str] = (), source: str | None = None) -> sound.Sound:
         """Someone talking, of ``length`` s: a part of a long recording, or sentences of one reader with pauses."""
-        rows = [r for r in self.of("talk", "prompt", source=source) if f"{r.source}/{r.group}" not in self.used and r.source not in avoid]
+        rows = [
+            r
+            for r in self.of("talk", "prompt", source=source)
+            if f"{r.source}/{r.group}" not in self.used and r.source not in avoid
+        ]
         first = self.take(rows)
         x = sound.load(first.path)
         if sound.seconds(x) >= length:
             return sound.cut(x, self.uniform(0, sound.seconds(x) - length), length)
-        same = [r for r in rows if r.source == first.source and (r.group == first.group or r.kind == "prompt" or r.source == "voxceleb")]
+        same = [
+            r
+            for r in rows
+            if r.source == first.source and (r.group == first.group or r.kind == "prompt" or r.source == "voxceleb")
+        ]
         return self._joined(x, same, length)
 
     def _joined(self, x: sound.Sound, rows: Sequence[Recording], length: float) -> sound.Sound:

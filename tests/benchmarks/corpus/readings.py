@@ -51,7 +51,9 @@ def reading(pool: Pool, items: list[Recording], pause: tuple[float, float]) -> t
     return y + sound.hiss(pool.rng, len(y), 1.0) * 0.003, marks
 
 
-def pair(pool: Pool, rows: list[Recording], n: int, pause: tuple[float, float]) -> tuple[Sound, Sound, list[list[float]]]:
+def pair(
+    pool: Pool, rows: list[Recording], n: int, pause: tuple[float, float]
+) -> tuple[Sound, Sound, list[list[float]]]:
     """n texts by two speakers, in one order."""
     by: dict[str, dict[str, list[Recording]]] = {}
     for r in rows:
@@ -60,7 +62,10 @@ def pair(pool: Pool, rows: list[Recording], n: int, pause: tuple[float, float]) 
     pairs = [(a, b) for a in names for b in names if a < b and len(set(by[a]) & set(by[b])) >= min(n, 3)]
     a, b = pairs[int(pool.rng.integers(len(pairs)))]
     common = sorted(set(by[a]) & set(by[b]))
-    order = [common[int(i)] for i in (pool.rng.permutation(len(common))[:n] if n <= len(common) else pool.rng.integers(len(common), size=n))]
+    order = [
+        common[int(i)]
+        for i in (pool.rng.permutation(len(common))[:n] if n <= len(common) else pool.rng.integers(len(common), size=n))
+    ]
     xs = [pool.mark(pool.choice(sorted(by[a][t], key=lambda r: r.path))) for t in order]
     ys = [pool.mark(pool.choice(sorted(by[b][t], key=lambda r: r.path))) for t in order]
     x, m = reading(pool, xs, pause)
@@ -95,7 +100,9 @@ LANGUAGES = (("fsdd",), ("it_carlo", "it_menardi"), ("fr_june", "fr_armelle"), (
 def reread_words(pool: Pool) -> Made:
     """Digits and letters one after the other by two voices, in four languages; a telephone in a quarter."""
     sources = LANGUAGES[pool.at % 4]
-    x, y, points = pair(pool, [r for s in sources for r in pool.of(source=s)], int(pool.rng.integers(8, 20)), (0.1, 0.6))
+    x, y, points = pair(
+        pool, [r for s in sources for r in pool.of(source=s)], int(pool.rng.integers(8, 20)), (0.1, 0.6)
+    )
     if pool.at % 4 == 1:
         y = sound.telephone(y)
     return written(pool, x, y, points=points)
@@ -120,4 +127,9 @@ def no_sentence(pool: Pool) -> Made:
     rows = pool.of("reread", source="vctk") + pool.of("told", "talk", source=None, language="en")
     a = pool.take(rows)
     b = pool.take([r for r in rows if r.group != a.group and (pool.at % 2 or r.source == a.source)])
-    return written(pool, reading(pool, [a], (0.2, 0.4))[0][: 20 * sound.RATE], reading(pool, [b], (0.2, 0.4))[0][: 20 * sound.RATE], refuse=True)
+    return written(
+        pool,
+        reading(pool, [a], (0.2, 0.4))[0][: 20 * sound.RATE],
+        reading(pool, [b], (0.2, 0.4))[0][: 20 * sound.RATE],
+        refuse=True,
+    )

@@ -70,7 +70,9 @@ def aligned(pair: Row, cache: str, timeout: int, forced: bool) -> Row:
                 "breaks": (m.get("breaks") or [])[:6], "runner_up": m.get("runner_up"), "quality": m["quality"]}  # fmt: skip
     except MismatchError as error:
         evidence = dict(error.evidence or {})
-        row |= judged(pair, None, "unsure" if evidence.get("verdict") == "unsure" or " unsure" in str(error) else "refused")
+        row |= judged(
+            pair, None, "unsure" if evidence.get("verdict") == "unsure" or " unsure" in str(error) else "refused"
+        )
         row |= {"reason": str(error), "evidence": evidence, "probability": evidence.get("probability")}
         if forced:
             try:
@@ -107,14 +109,18 @@ def table(rows: list[Row], worst: int) -> None:
     for title, stranger in (("right pairs", False), ("strangers", True)):
         kinds = [k for k in sorted(by) if by[k][0]["stranger"] == stranger]
         head = [*CLASSES] if not stranger else ["refused", "unsure", "accepted", "failed"]
-        print(f"\n| {title} | pairs | {' | '.join(head)} | median ms | p95 ms | held | width ms | CPU s |\n|{'---|' * (7 + len(head))}")
+        print(
+            f"\n| {title} | pairs | {' | '.join(head)} | median ms | p95 ms | held | width ms | CPU s |\n|{'---|' * (7 + len(head))}"
+        )
         every: list[Row] = []
         for k in [*kinds, "all"]:
             mine = by[k] if k != "all" else every
             if not mine:
                 continue
             every = every + mine if k != "all" else every
-            count = {c: sum(r["class"] == c for r in mine) for c in CLASSES} | {"accepted": sum(r["class"] == "wrong" for r in mine)}
+            count = {c: sum(r["class"] == c for r in mine) for c in CLASSES} | {
+                "accepted": sum(r["class"] == "wrong" for r in mine)
+            }
             good = [r for r in mine if r["class"] == "right"]
 
             def middle(name: str, f: Any = np.median, rows: list[Row] = good) -> str:
@@ -125,18 +131,24 @@ def table(rows: list[Row], worst: int) -> None:
             none = sum("held" not in r for r in good)
             print(f"| {k} | {len(mine)} | {' | '.join(str(count[c] or '.') for c in head)} | {middle('median_ms')} | {middle('p95_ms')} | "
                   f"{f'{100 * np.mean(held):.0f} %' if held else '-'}{f' ({none} none)' if none else ''} | {middle('width_ms')} | {middle('cpu_s', np.mean, mine)} |")  # fmt: skip
-    print("\n| decision | right | part | wrong | refused right pairs | refused strangers | accepted strangers |\n|---|---|---|---|---|---|---|")
+    print(
+        "\n| decision | right | part | wrong | refused right pairs | refused strangers | accepted strangers |\n|---|---|---|---|---|---|---|"
+    )
     decided: dict[str, list[Row]] = defaultdict(list)
     for r in rows:
         decided[decision(r)].append(r)
     for name, mine in sorted(decided.items(), key=lambda e: -len(e[1])):
         own = [r["class"] for r in mine if not r["stranger"]]
         other = [r["class"] for r in mine if r["stranger"]]
-        print(f"| {name} | {own.count('right')} | {own.count('part')} | {own.count('wrong')} | {own.count('refused')} | {other.count('refused')} | {other.count('wrong')} |")
+        print(
+            f"| {name} | {own.count('right')} | {own.count('part')} | {own.count('wrong')} | {own.count('refused')} | {other.count('refused')} | {other.count('wrong')} |"
+        )
     print(f"\nprobability: {calibration(rows)}")
     bad = [r for r in rows if not r["ok"]]
     for r in sorted(bad, key=lambda r: (r["class"] not in ("wrong", "part"), r["kind"]))[:worst]:
-        print(f"{r['id']}: {r['class']} {r.get('model', '')} median {r.get('median_ms')} max {r.get('max_ms')} ms: {(r.get('reason') or '')[:170]}")
+        print(
+            f"{r['id']}: {r['class']} {r.get('model', '')} median {r.get('median_ms')} max {r.get('max_ms')} ms: {(r.get('reason') or '')[:170]}"
+        )
 
 
 def main() -> int:
@@ -159,11 +171,19 @@ def main() -> int:
         raise SystemExit("last is opened once, when everything is decided: --open-last")
     pairs = [json.loads(line) for line in (a.cache / "pairs.jsonl").open()]
     number = {p["id"]: int(p["id"].rsplit("_", 1)[1]) for p in pairs}
-    pairs = [p for p in pairs if p["split"] == a.split and number[p["id"]] < a.limit and any(fnmatch.fnmatch(p["kind"], k) for k in a.kinds.split(","))]
+    pairs = [
+        p
+        for p in pairs
+        if p["split"] == a.split
+        and number[p["id"]] < a.limit
+        and any(fnmatch.fnmatch(p["kind"], k) for k in a.kinds.split(","))
+    ]
     out = a.cache / "results" / f"{code()}.jsonl"
     out.parent.mkdir(exist_ok=True)
     done = {r["id"]: r for r in map(json.loads, out.open())} if out.exists() else {}
-    todo = [] if a.table else sorted((p for p in pairs if p["id"] not in done), key=lambda p: (number[p["id"]], p["kind"]))
+    todo = (
+        [] if a.table else sorted((p for p in pairs if p["id"] not in done), key=lambda p: (number[p["id"]], p["kind"]))
+    )
     with ProcessPoolExecutor(a.jobs, mp_context=get_context("spawn")) as pool, out.open("a") as file:
         running = [pool.submit(aligned, p, str(a.cache), a.timeout, a.forced) for p in todo]
         for k, task in enumerate(as_completed(running), 1):

@@ -123,7 +123,9 @@ def _beats(path: Path) -> dict[float, float]:
     text = match.read_text(encoding="utf-8", errors="replace")
     tick = int(re.search(r"midiClockRate,(\d+)", text)[1]) / int(re.search(r"midiClockUnits,(\d+)", text)[1]) / 1e6  # type: ignore[index]
     onsets: dict[float, list[float]] = defaultdict(list)
-    for score, played in re.findall(r"snote\([^,]+,\[[^\]]+\],\d+,[^,]+,[^,]+,[^,]+,([-\d.]+),[^)]*\)-note\([^,]+,\d+,(\d+),", text):
+    for score, played in re.findall(
+        r"snote\([^,]+,\[[^\]]+\],\d+,[^,]+,[^,]+,[^,]+,([-\d.]+),[^)]*\)-note\([^,]+,\d+,(\d+),", text
+    ):
         onsets[float(score)].append(int(played) * tick)
     return {b: float(np.median(t)) for b, t in onsets.items()}
 
@@ -253,7 +255,10 @@ def score_repeats(pool: Pool) -> Made:
     def again(p: Played) -> Played:
         t0, t1 = p.beats[middle[0]], p.beats[middle[1]]
         parts = [p.part(0, t1), p.part(t0, t1).later(t1), p.part(t1, p.end + 0.01).later(2 * t1 - t0)]
-        beats = {**{k: t for k, t in parts[0].beats.items() if t < t0}, **parts[2].beats}  # either time is right between
+        beats = {
+            **{k: t for k, t in parts[0].beats.items() if t < t0},
+            **parts[2].beats,
+        }  # either time is right between
         return Played(tuple(m for q in parts for m in q.messages), beats)
 
     if pool.at % 2:

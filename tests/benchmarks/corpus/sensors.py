@@ -50,7 +50,9 @@ def records(pool: Pool, which: int) -> dict[str, tuple[Array, Array]]:
     return {"acc": (t, d["imu_acc"]), "gyr": (t, d["imu_gyr"]), "turn": (t, turn), "pos": (t, d["opt_pos"])}
 
 
-def part(record: tuple[Array, Array], start: float, length: float, hz: float, rate: float = 1.0, phase: float = 0.0) -> tuple[Array, Array]:
+def part(
+    record: tuple[Array, Array], start: float, length: float, hz: float, rate: float = 1.0, phase: float = 0.0
+) -> tuple[Array, Array]:
     """Sampled anew at hz by a clock by which t_reference = start + rate * t, after a filter below half of hz."""
     t, v = record
     inside = (t >= start - 1) & (t <= start + length + 1)
@@ -65,7 +67,9 @@ def part(record: tuple[Array, Array], start: float, length: float, hz: float, ra
     return at, np.stack([np.interp(start + rate * at, grid, c) for c in v.T], 1)
 
 
-def written(pool: Pool, a: tuple[Array, Array], b: tuple[Array, Array], names: tuple[str, str], **truth: object) -> Made:
+def written(
+    pool: Pool, a: tuple[Array, Array], b: tuple[Array, Array], names: tuple[str, str], **truth: object
+) -> Made:
     """Two CSV files with a column of time."""
     for file, (t, v), name in (("ref.csv", a, names[0]), ("qry.csv", b, names[1])):
         head = ",".join(["time", *(f"{name}{c}" for c in "xyz"[: v.shape[1]])]) if v.shape[1] > 1 else f"time,{name}"
@@ -77,7 +81,9 @@ def _window(pool: Pool, t: Array, length: float) -> float:
     return pool.uniform(t[0] + 1, max(t[-1] - length - 2, t[0] + 1.5))
 
 
-def _pair(pool: Pool, a: str, b: str, *, hz: tuple[float, float], turned: bool, noise: float = 0.05, ppm: float = 0.0) -> Made:
+def _pair(
+    pool: Pool, a: str, b: str, *, hz: tuple[float, float], turned: bool, noise: float = 0.05, ppm: float = 0.0
+) -> Made:
     """Quantity a of a motion as the reference, b of it as the query, which starts later."""
     kept = records(pool, pool.at)
     if b not in kept or a not in kept:
@@ -144,5 +150,8 @@ def no_imu(pool: Pool) -> Made:
         a, b = part(kept[q], t[0] + 1, length, 100), part(kept[q], half + 1, length, 100)
     else:
         other = records(pool, 0)
-        a, b = part(kept[q], _window(pool, kept[q][0], length), length, 100), part(other[q], _window(pool, other[q][0], length), length, 100)
+        a, b = (
+            part(kept[q], _window(pool, kept[q][0], length), length, 100),
+            part(other[q], _window(pool, other[q][0], length), length, 100),
+        )
     return written(pool, a, b, (q, q), refuse=True)

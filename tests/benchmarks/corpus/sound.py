@@ -41,7 +41,9 @@ def load(path: str) -> Sound:
 
 def _by_ffmpeg(path: str) -> Sound:
     raw = subprocess.run(
-        ["ffmpeg", "-v", "error", "-i", path, "-ac", "1", "-ar", str(RATE), "-f", "f32le", "-"], capture_output=True, check=True
+        ["ffmpeg", "-v", "error", "-i", path, "-ac", "1", "-ar", str(RATE), "-f", "f32le", "-"],
+        capture_output=True,
+        check=True,
     ).stdout
     return np.frombuffer(raw, np.float32).astype(float)
 
@@ -162,17 +164,23 @@ def points(pieces: Pieces, step: float = 0.5, margin: float = 0.06) -> list[list
     rows = []
     for a, b, ref, rate in pieces:
         n = max(1, int((b - a - 2 * margin) / step) + 1)
-        rows += [[round(ref + rate * (t - a), 6), round(t, 6)] for t in np.linspace(a + margin, b - margin, n) if b - a > 2 * margin]
+        rows += [
+            [round(ref + rate * (t - a), 6), round(t, 6)]
+            for t in np.linspace(a + margin, b - margin, n)
+            if b - a > 2 * margin
+        ]
     return rows
 
 
 def voiced(x: Sound, least_gap: float = 0.25) -> list[tuple[float, float]]:
-    """Where it sounds: (start, end) of stretches over -33 dB of the loudest, pauses below ``least_gap`` bridged."""
+    """Where it sounds: (start, end) of stretches over -33 dB of the loudest and 8 dB over the floor where there is one,
+    pauses below ``least_gap`` bridged."""
     n = len(x) // 220
     if not n:
         return []
     db = 10 * np.log10(np.square(x[: n * 220].reshape(n, 220)).mean(1) + 1e-12)
-    on = np.flatnonzero(db > db.max() - 33)
+    floor = float(np.percentile(db, 5))
+    on = np.flatnonzero(db > max(db.max() - 33, floor + 8 if floor < db.max() - 18 else -np.inf))
     breaks = np.flatnonzero(np.diff(on) > least_gap * RATE / 220)
     starts, ends = on[np.r_[0, breaks + 1]], on[np.r_[breaks, len(on) - 1]] + 1
     return [(a * 220 / RATE, b * 220 / RATE) for a, b in zip(starts, ends, strict=True) if b - a >= 8]

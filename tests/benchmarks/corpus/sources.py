@@ -58,7 +58,9 @@ def unpacked(source: Collection, cache: Path, repos: Path, shared: Path) -> list
     if origin == "shared":
         files = {p.name: p for p in sorted((shared / where).iterdir())}
     elif origin == "debian":
-        files = {str(p.relative_to(root)): p for root in (_package(where, cache),) for p in root.rglob("*") if p.is_file()}
+        files = {
+            str(p.relative_to(root)): p for root in (_package(where, cache),) for p in root.rglob("*") if p.is_file()
+        }
     else:
         files = _of_repository(where, pattern, cache, repos)
     chosen = []
@@ -125,7 +127,13 @@ def recordings(cache: Path, repos: Path, shared: Path) -> list[Recording]:
     for source in SOURCES:
         for group, path in unpacked(source, cache, repos, shared):
             # sources of one kind that read the same words are dealt by the words
-            dealt_as = f"words_{source.language}" if source.kind == "words" else source.kind if source.kind == "prompt" else source.name
+            dealt_as = (
+                f"words_{source.language}"
+                if source.kind == "words"
+                else source.kind
+                if source.kind in ("prompt", "told")
+                else source.name
+            )
             groups[dealt_as].add(group)
             taken.append((source, dealt_as, group, path))
     splits = {name: dealt(name, members) for name, members in groups.items()}

@@ -56,7 +56,9 @@ def no_click(pool: Pool) -> Made:
     n = round(pool.uniform(12, 24) * sound.RATE)
     track = clicks(pool, n)
     loud = pool.uniform(-3, 10)
-    return written(pool, *(sound.with_noise(np.resize(pool.talk(n / sound.RATE), n), track, loud) for _ in "ab"), refuse=True)
+    return written(
+        pool, *(sound.with_noise(np.resize(pool.talk(n / sound.RATE), n), track, loud) for _ in "ab"), refuse=True
+    )
 
 
 @kind("no_loop", 12)
@@ -65,7 +67,9 @@ def no_loop(pool: Pool) -> Made:
     n = round(pool.uniform(14, 24) * sound.RATE)
     track = np.resize(pool.music(pool.uniform(1.5, 4.0)), n)
     loud = pool.uniform(-2, 8)
-    return written(pool, *(sound.with_noise(np.resize(pool.talk(n / sound.RATE), n), track, loud) for _ in "ab"), refuse=True)
+    return written(
+        pool, *(sound.with_noise(np.resize(pool.talk(n / sound.RATE), n), track, loud) for _ in "ab"), refuse=True
+    )
 
 
 @kind("no_jingle", 10)
@@ -85,7 +89,9 @@ def no_tone(pool: Pool) -> Made:
     """Two talks over one steady tone or hum."""
     n = round(pool.uniform(12, 22) * sound.RATE)
     track, loud = steady(pool, n), pool.uniform(-4, 8)
-    return written(pool, *(sound.with_noise(np.resize(pool.talk(n / sound.RATE), n), track, loud) for _ in "ab"), refuse=True)
+    return written(
+        pool, *(sound.with_noise(np.resize(pool.talk(n / sound.RATE), n), track, loud) for _ in "ab"), refuse=True
+    )
 
 
 @kind("no_content", 12)

@@ -73,8 +73,10 @@ SOURCES = (
     Collection("prompts_it", "prompt", "debian:asterisk-core-sounds-it-wav", "CC BY-SA 3.0", "prompts in Italian",
                r"usr/share/asterisk/sounds/it_IT_m_Carlo/([^/]+)\.wav", "it"),
     # Speech with its words
-    Collection("fillets", "told", "debian:fillets-ng-data", "GPL-2+", "played dialogues with their words in Lua scripts",
-               r"usr/share/games/fillets-ng/sound/(\w+)/en/.+\.ogg", "en"),
+    Collection("fillets_cs", "told", "debian:fillets-ng-data-cs", "GPL-2+", "dialogues played in Czech (their words: fillets-ng-data)",
+               r"usr/share/games/fillets-ng/sound/(\w+)/cs/.+\.ogg", "cs"),
+    Collection("fillets_nl", "told", "debian:fillets-ng-data-nl", "GPL-2+", "dialogues played in Dutch",
+               r"usr/share/games/fillets-ng/sound/(\w+)/nl/.+\.ogg", "nl"),
     # Music
     Collection("moh", "music", "debian:asterisk-moh-opsound-wav", "CC BY-SA 3.0", "songs for waiting callers",
                r"usr/share/asterisk/moh/(.+)\.wav"),

@@ -1,7 +1,7 @@
 """Recordings with their words: plain, after front matter, in part, halves swapped, garbled, with lines nobody says.
 
-Said by actors (a game's dialogues, whose scripts hold the words), by two readers ('say the word ...') and as digits in four
-languages. Truth: when each line begins and ends, by its energy.
+Said by actors in Czech and Dutch (a game's dialogues, whose scripts hold the words), by two readers in English ('say the
+word ...') and as digits in four languages. Truth: when each line begins and ends, by its energy.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ DIGITS = {
 }
 
 
-@lru_cache(maxsize=1)
-def _said(root: str) -> dict[str, str]:
-    return read_words(Path(root))
+@lru_cache(maxsize=2)
+def _said(root: str, language: str) -> dict[str, str]:
+    return read_words(Path(root), language)
 
 
 def lines(pool: Pool, which: int) -> list[Line]:
@@ -37,9 +37,9 @@ def lines(pool: Pool, which: int) -> list[Line]:
         by = {r.group: r for r in sorted(rows, key=lambda r: r.path) if voice in r.path}
         out = [(r, f"Say the word {g}.") for g, r in sorted(by.items())]
     else:
-        rows = pool.of("told")
-        root = rows[0].path.split("/usr/share")[0]
-        said = _said(root)
+        rows = pool.of("told", language=("cs", "nl")[which % 3])
+        root = Path(rows[0].path.split("/usr/share")[0]).parent / "fillets-ng-data"
+        said = _said(str(root), rows[0].language)
         out = [(r, said[Path(r.path).stem]) for r in rows if len(said.get(Path(r.path).stem, "").split()) >= 3]
     unique: dict[str, Line] = {t: (r, t) for r, t in out}
     out = sorted(unique.values(), key=lambda e: e[0].path)
@@ -52,12 +52,16 @@ def spoken(pool: Pool, told: list[Line]) -> tuple[sound.Sound, list[list[object]
     return x, [[t, round(marks[2 * i], 3), round(marks[2 * i + 1], 3)] for i, (_, t) in enumerate(told)]
 
 
-def written(pool: Pool, x: sound.Sound, text: list[str], segments: list[list[object]], unspoken: list[str], **more: object) -> Made:
+def written(
+    pool: Pool, x: sound.Sound, text: list[str], segments: list[list[object]], unspoken: list[str], **more: object
+) -> Made:
     """Sound and text file."""
     if pool.at % 4 == 3:
         x = sound.with_noise(x, pool.noise(len(x)), pool.uniform(12, 20))
     ref = sound.save(pool.folder / "ref.flac", x)
     (pool.folder / "qry.txt").write_text("\n".join(text) + "\n", encoding="utf-8")
+    if pool.at % 2 == 0 and pool.at % 3 != 2:  # in the others the text has to tell its language
+        more.setdefault("options", {"language": ("cs", "nl")[pool.at % 3]})
     return {"reference": ref.name, "query": "qry.txt", "truth": {"segments": segments, "unspoken": unspoken, **more}}
 
 
@@ -78,7 +82,9 @@ def text_front(pool: Pool) -> Made:
              "The editor thanks his friends for their patience with the proofs."]  # fmt: skip
     front = front[: int(pool.rng.integers(2, len(front) + 1))]
     x, segments = spoken(pool, told)
-    return written(pool, x, [*front, "", *(t for _, t in told), *(t for _, t in after)], segments, [*front, *(t for _, t in after)])
+    return written(
+        pool, x, [*front, "", *(t for _, t in told), *(t for _, t in after)], segments, [*front, *(t for _, t in after)]
+    )
 
 
 @kind("text_half", 6)
@@ -87,7 +93,9 @@ def text_half(pool: Pool) -> Made:
     every = lines(pool, pool.at)[:14]
     i, n = int(pool.rng.integers(1, 6)), int(pool.rng.integers(4, 8))
     x, segments = spoken(pool, every[i : i + n])
-    return written(pool, x, [t for _, t in every], segments, [t for k, (_, t) in enumerate(every) if not i <= k < i + n])
+    return written(
+        pool, x, [t for _, t in every], segments, [t for k, (_, t) in enumerate(every) if not i <= k < i + n]
+    )
 
 
 @kind("text_swapped", 6)
@@ -128,7 +136,12 @@ def text_unspoken(pool: Pool) -> Made:
 @kind("text_digits", 8)
 def text_digits(pool: Pool) -> Made:
     """Digits in four languages, three or four a line."""
-    language, sources = [("en", ("fsdd",)), ("es", ("es_allison", "es_co")), ("fr", ("fr_june", "fr_armelle")), ("it", ("it_carlo", "it_menardi"))][pool.at % 4]
+    language, sources = [
+        ("en", ("fsdd",)),
+        ("es", ("es_allison", "es_co")),
+        ("fr", ("fr_june", "fr_armelle")),
+        ("it", ("it_carlo", "it_menardi")),
+    ][pool.at % 4]
     words = DIGITS[language].split()
     source = pool.choice(sources)
     rows = [r for r in pool.of(source=source) if source == "fsdd" or (r.group.isdigit() and len(r.group) == 1)]
@@ -147,7 +160,9 @@ def text_digits(pool: Pool) -> Made:
         text.append(" ".join(words[d] for d in digits))
         ends.append(ends[-1] + n)
     x, marks = reading(pool, x_items, (0.08, 0.3))
-    segments: list[list[object]] = [[t, round(marks[2 * a], 3), round(marks[2 * b - 1], 3)] for t, a, b in zip(text, ends, ends[1:], strict=False)]
+    segments: list[list[object]] = [
+        [t, round(marks[2 * a], 3), round(marks[2 * b - 1], 3)] for t, a, b in zip(text, ends, ends[1:], strict=False)
+    ]
     return written(pool, x, text, segments, [], options={"language": language})
 
 
@@ -160,4 +175,4 @@ def no_text(pool: Pool) -> Made:
         other = lines(pool, pool.at + 2)[:8]
     x, _ = spoken(pool, told)
     one = written(pool, x, [t for _, t in other], [], [])
-    return {**one, "truth": {"refuse": True}}
+    return {**one, "truth": {"refuse": True, **{k: v for k, v in one["truth"].items() if k == "options"}}}
