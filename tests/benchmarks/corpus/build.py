@@ -2,9 +2,9 @@
 
 Usage: build.py [--cache FOLDER] [--repos FOLDER] [--shared FOLDER] [--kinds GLOB,...] [--splits NAME,...] [--sources]
 
-CACHE (default: $MMCLI_CORPUS) must lie outside the project; REPOS holds bare clones as OWNER+NAME/repo ($MMCLI_REPOS). Needs
-ffmpeg, fluidsynth with the FluidR3 sound font, apt-get and dpkg, and from PyPI mido, scipy, soundfile, soxr. Every pair
-has its own seed: made again it is the same, alone or with the rest.
+CACHE (default: $MMCLI_CORPUS) must lie outside the project; REPOS holds bare clones as OWNER+NAME/repo ($MMCLI_REPOS).
+Needs ffmpeg, fluidsynth with the FluidR3 sound font, apt-get and dpkg, and from PyPI mido, scipy, soundfile and soxr.
+Every pair has its own seed: made again it is the same, alone or with the rest.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def main() -> int:
                 }
                 (folder / "pair.json").write_text(json.dumps(row))
             print(f"{split} {name}", file=sys.stderr, flush=True)
-    listed(a.cache)
+        listed(a.cache)
     return 1 if failed else 0
 
 

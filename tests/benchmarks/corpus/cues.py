@@ -3,6 +3,7 @@ translators, other cuts, damaged files. Truth: when each line is really first he
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,9 +14,32 @@ import sound
 from pool import Made, Pool, kind
 from sound import Sound, seconds
 
-WORDS = (
-    "so then when we came home late again she said nothing and looked at me as if it were all over now for good".split()
-)
+WORDS = [
+    "so",
+    "then",
+    "when",
+    "we",
+    "came",
+    "home",
+    "late",
+    "again",
+    "she",
+    "said",
+    "nothing",
+    "and",
+    "looked",
+    "at",
+    "me",
+    "as",
+    "if",
+    "it",
+    "were",
+    "all",
+    "over",
+    "now",
+    "for",
+    "good",
+]
 NAMED = (25 / 23.976, 23.976 / 25, 25 / 24, 24 / 25, 24 / 23.976)
 
 
@@ -107,8 +131,9 @@ def ass(cues: list[Cue]) -> str:
         f"Dialogue: 0,{stamp(c.start, '.')[1:-1]},{stamp(c.end, '.')[1:-1]},{c.style},,0,0,0,,{c.text}" for c in cues
     )
     return (
-        "[Script Info]\nScriptType: v4.00+\nPlayResX: 640\n\n[V4+ Styles]\nFormat: Name, Fontname, Fontsize, PrimaryColour\n"
-        f"{styles}\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n{lines}\n"
+        "[Script Info]\nScriptType: v4.00+\nPlayResX: 640\n\n"
+        f"[V4+ Styles]\nFormat: Name, Fontname, Fontsize, PrimaryColour\n{styles}\n\n[Events]\n"
+        f"Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n{lines}\n"
     )
 
 
@@ -118,8 +143,18 @@ def moved(cues: list[Cue], offset: float, rate: float = 1.0) -> list[Cue]:
     return [c for c in out if c.start > 0]
 
 
-def made(pool: Pool, x: Sound, cues: list[Cue], offset: float, rate: float = 1.0, *, name: str = "qry.srt",
-         write: Callable[[list[Cue]], str] = srt, encoding: str = "utf-8", spoken: list[Cue] | None = None) -> Made:  # fmt: skip
+def made(
+    pool: Pool,
+    x: Sound,
+    cues: list[Cue],
+    offset: float,
+    rate: float = 1.0,
+    *,
+    name: str = "qry.srt",
+    write: Callable[[list[Cue]], str] = srt,
+    encoding: str = "utf-8",
+    spoken: list[Cue] | None = None,
+) -> Made:
     """The programme (as a podcast's file), the cues moved by offset and rate, and when each is heard."""
     ref = sound.encoded(
         pool.folder / "ref.opus", x * 0.9 / max(float(np.abs(x).max()), 1e-9), "-ar 48000 -c:a libopus -b:a 32k"
@@ -192,8 +227,16 @@ def sub_merged(pool: Pool) -> Made:
 def sub_impaired(pool: Pool) -> Made:
     """For the hard of hearing: sounds and music told where nobody speaks."""
     x, cues = programme(pool, pool.uniform(120, 170))
-    extra = [Cue(a.end + 0.1, min(b.start - 0.1, a.end + pool.uniform(1, 3)), pool.choice(["[door slams]", "♪ ♪", "(SIGHS)"]), None)
-             for a, b in zip(cues, cues[1:], strict=False) if b.start - a.end > 1.5 and pool.flip(0.7)]  # fmt: skip
+    extra = [
+        Cue(
+            a.end + 0.1,
+            min(b.start - 0.1, a.end + pool.uniform(1, 3)),
+            pool.choice(["[door slams]", "♪ ♪", "(SIGHS)"]),
+            None,
+        )
+        for a, b in itertools.pairwise(cues)
+        if b.start - a.end > 1.5 and pool.flip(0.7)
+    ]
     named = [replace(c, text=f"ANNA: {c.text}" if pool.flip(0.3) else c.text) for c in cues]
     return made(pool, x, sorted([*named, *extra], key=lambda c: c.start), _offset(pool))
 
@@ -308,7 +351,7 @@ def no_sub_turned(pool: Pool) -> Made:
     if pool.at % 2:
         return _strange(pool, x, [replace(c, start=length - c.end, end=length - c.start) for c in reversed(cues)])
     order, at, out = pool.rng.permutation(len(cues)), 0.0, []
-    gaps = pool.rng.permutation([max(b.start - a.end, 0.05) for a, b in zip(cues, cues[1:], strict=False)] + [1.0])
+    gaps = pool.rng.permutation([max(b.start - a.end, 0.05) for a, b in itertools.pairwise(cues)] + [1.0])
     for i, gap in zip(order, gaps, strict=True):
         c = cues[int(i)]
         out.append(replace(c, start=at + float(gap), end=at + float(gap) + c.end - c.start))

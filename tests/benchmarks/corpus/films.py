@@ -32,8 +32,30 @@ def encode(
 ) -> Path:
     """A part of a film through x264, silent."""
     span = ["-ss", f"{start:.3f}"] + (["-t", f"{end - start:.3f}"] if end is not None else [])
-    subprocess.run(["ffmpeg", "-v", "error", "-y", *span, "-i", source, "-an", "-vf", filters, "-c:v", "libx264", "-preset", "veryfast",
-                    "-crf", str(crf), "-pix_fmt", "yuv420p", str(target)], check=True)  # fmt: skip
+    subprocess.run(
+        [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-y",
+            *span,
+            "-i",
+            source,
+            "-an",
+            "-vf",
+            filters,
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-crf",
+            str(crf),
+            "-pix_fmt",
+            "yuv420p",
+            str(target),
+        ],
+        check=True,
+    )
     return target
 
 

@@ -13,7 +13,7 @@ UNSURE = ("unsure",)
 
 
 def tolerance(pair: Row) -> float:
-    """Seconds: 0.3 for cues, re-readings and lines, 0.5 for scores and renditions, 0.1 for copies, sensors and films."""
+    """Seconds: 0.3 for cues and re-readings, 0.5 for scores and renditions, 0.1 for copies, sensors and films."""
     if "tolerance" in pair["truth"]:
         return float(pair["truth"]["tolerance"])
     kind = pair["kind"]
@@ -121,5 +121,9 @@ def calibration(rows: list[Row]) -> Row:
     ece = sum(
         abs(p[bins == b].mean() - y[bins == b].mean()) * (bins == b).mean() for b in range(10) if (bins == b).any()
     )
-    return {"pairs": len(kept), "ece": round(float(ece), 4), "brier": round(float(((p - y) ** 2).mean()), 4),
-            "brier_of_best_constant": round(float(y.mean() * (1 - y.mean())), 4)}  # fmt: skip
+    return {
+        "pairs": len(kept),
+        "ece": round(float(ece), 4),
+        "brier": round(float(((p - y) ** 2).mean()), 4),
+        "brier_of_best_constant": round(float(y.mean() * (1 - y.mean())), 4),
+    }

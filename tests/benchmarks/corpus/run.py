@@ -1,10 +1,10 @@
 """Aligns the pairs of a split with the code of this checkout, judges every map, and prints a table a kind.
 
-Usage: run.py choose|check|last [--cache FOLDER] [--kinds GLOB,...] [--limit N a kind] [--jobs N] [--forced] [--table] [--worst N]
+Usage: run.py choose|check|last [--kinds GLOB,...] [--limit N] [--jobs N] [--forced] [--table] [--worst N]
 
 Results go to CACHE/results/CODE.jsonl, where CODE is the digest of what aligns; a run resumes where it stopped, and one
-with --table only prints. `last` is opened once: it asks for --open-last. --forced maps refused pairs too (their class stays
-"refused", what the map is stands in "forced").
+with --table only prints. `last` is opened once: it asks for --open-last. --limit takes the first N of each kind;
+--forced maps refused pairs too (their class stays "refused", what the map is stands in "forced").
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import os
 import signal
 import sys
 import time
-from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,8 +26,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
-from judge import CLASSES, Row, calibration, judged  # noqa: E402
+from judge import Row, judged  # noqa: E402
+from tables import report  # noqa: E402
 
 ALIGNS = ("aligners", "media", "extractors", "artifacts/formats")  # what a result depends on
 
@@ -66,8 +65,15 @@ def aligned(pair: Row, cache: str, timeout: int, forced: bool) -> Row:
         m = once()
         said = "unsure" if m["quality"].get("verdict") == "unsure" else None
         row |= judged(pair, m if said is None else None, said)
-        row |= {"reason": m["quality"].get("reason", ""), "knots": len(m["knots"]), "offset_s": m["offset_s"], "rate": m["rate"],
-                "breaks": (m.get("breaks") or [])[:6], "runner_up": m.get("runner_up"), "quality": m["quality"]}  # fmt: skip
+        row |= {
+            "reason": m["quality"].get("reason", ""),
+            "knots": len(m["knots"]),
+            "offset_s": m["offset_s"],
+            "rate": m["rate"],
+            "breaks": (m.get("breaks") or [])[:6],
+            "runner_up": m.get("runner_up"),
+            "quality": m["quality"],
+        }
     except MismatchError as error:
         evidence = dict(error.evidence or {})
         row |= judged(
@@ -86,69 +92,6 @@ def aligned(pair: Row, cache: str, timeout: int, forced: bool) -> Row:
     finally:
         signal.alarm(0)
     return row | {"wall_s": round(time.perf_counter() - start, 2), "cpu_s": round(time.process_time() - cpu, 2)}
-
-
-def decision(row: Row) -> str:
-    """Which decision settled it."""
-    reason = row.get("reason") or ""
-    for key, name in (
-        ("windows agree", "windows agree on a line"), ("what is said", "what is said (voices)"), ("warped cost", "warped over shuffled cost"),
-        ("agreement z", "cues: z over shuffled cues"), ("are spoken", "transcript: forwards over backwards"), ("too little", "too little to judge"),
-        ("movement", "sudden movements"),
-    ):  # fmt: skip
-        if key in reason:
-            return name
-    return reason[:40]
-
-
-def table(rows: list[Row], worst: int) -> None:
-    """Right pairs, strangers, decisions, calibration."""
-    by: dict[str, list[Row]] = defaultdict(list)
-    for r in rows:
-        by[r["kind"]].append(r)
-    for title, stranger in (("right pairs", False), ("strangers", True)):
-        kinds = [k for k in sorted(by) if by[k][0]["stranger"] == stranger]
-        head = [*CLASSES] if not stranger else ["refused", "unsure", "accepted", "failed"]
-        print(
-            f"\n| {title} | pairs | {' | '.join(head)} | median ms | p95 ms | held | width ms | CPU s |\n|{'---|' * (7 + len(head))}"
-        )
-        every: list[Row] = []
-        for k in [*kinds, "all"]:
-            mine = by[k] if k != "all" else every
-            if not mine:
-                continue
-            every = every + mine if k != "all" else every
-            count = {c: sum(r["class"] == c for r in mine) for c in CLASSES} | {
-                "accepted": sum(r["class"] == "wrong" for r in mine)
-            }
-            good = [r for r in mine if r["class"] == "right"]
-
-            def middle(name: str, f: Any = np.median, rows: list[Row] = good) -> str:
-                v = [r[name] for r in rows if r.get(name) is not None]
-                return f"{f(v):.3g}" if v else "-"
-
-            held = [r["held"] for r in good if "held" in r]
-            none = sum("held" not in r for r in good)
-            print(f"| {k} | {len(mine)} | {' | '.join(str(count[c] or '.') for c in head)} | {middle('median_ms')} | {middle('p95_ms')} | "
-                  f"{f'{100 * np.mean(held):.0f} %' if held else '-'}{f' ({none} none)' if none else ''} | {middle('width_ms')} | {middle('cpu_s', np.mean, mine)} |")  # fmt: skip
-    print(
-        "\n| decision | right | part | wrong | refused right pairs | refused strangers | accepted strangers |\n|---|---|---|---|---|---|---|"
-    )
-    decided: dict[str, list[Row]] = defaultdict(list)
-    for r in rows:
-        decided[decision(r)].append(r)
-    for name, mine in sorted(decided.items(), key=lambda e: -len(e[1])):
-        own = [r["class"] for r in mine if not r["stranger"]]
-        other = [r["class"] for r in mine if r["stranger"]]
-        print(
-            f"| {name} | {own.count('right')} | {own.count('part')} | {own.count('wrong')} | {own.count('refused')} | {other.count('refused')} | {other.count('wrong')} |"
-        )
-    print(f"\nprobability: {calibration(rows)}")
-    bad = [r for r in rows if not r["ok"]]
-    for r in sorted(bad, key=lambda r: (r["class"] not in ("wrong", "part"), r["kind"]))[:worst]:
-        print(
-            f"{r['id']}: {r['class']} {r.get('model', '')} median {r.get('median_ms')} max {r.get('max_ms')} ms: {(r.get('reason') or '')[:170]}"
-        )
 
 
 def main() -> int:
@@ -193,7 +136,7 @@ def main() -> int:
             file.flush()
             print(f"{k}/{len(todo)} {row['id']} {row['class']} {row['wall_s']} s", file=sys.stderr, flush=True)
     print(f"code {code()}, split {a.split}")
-    table([done[p["id"]] for p in pairs if p["id"] in done], a.worst)
+    report([done[p["id"]] for p in pairs if p["id"] in done], a.worst)
     return 0
 
 

@@ -59,9 +59,13 @@ class Played:
 
     def transposed(self, semitones: int) -> Played:
         """Every note higher or lower."""
-        return replace(self, messages=tuple(
-            (t, m.copy(note=int(np.clip(m.note + semitones, 0, 127))) if m.type in ("note_on", "note_off") else m)
-            for t, m in self.messages))  # fmt: skip
+        return replace(
+            self,
+            messages=tuple(
+                (t, m.copy(note=int(np.clip(m.note + semitones, 0, 127))) if m.type in ("note_on", "note_off") else m)
+                for t, m in self.messages
+            ),
+        )
 
     def for_instruments(self, programs: list[int]) -> Played:
         """The notes dealt by pitch to instruments, the lowest to the last."""
@@ -93,8 +97,11 @@ class Played:
     def rendered(self, folder: Path, name: str) -> Sound:
         """As fluidsynth plays it."""
         midi, wav = self.save(folder / f"{name}.mid"), folder / f"{name}.wav"
-        subprocess.run(["fluidsynth", "-ni", "-q", "-g", "0.5", "-r", str(sound.RATE), "-F", str(wav), SOUNDFONT, str(midi)],
-                       check=True, capture_output=True)  # fmt: skip
+        subprocess.run(
+            ["fluidsynth", "-ni", "-q", "-g", "0.5", "-r", str(sound.RATE), "-F", str(wav), SOUNDFONT, str(midi)],
+            check=True,
+            capture_output=True,
+        )
         x = sound.load.__wrapped__(str(wav))  # not kept: it is used once
         midi.unlink()
         wav.unlink()

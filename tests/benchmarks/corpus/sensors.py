@@ -122,7 +122,7 @@ def imu_gyro_acc(pool: Pool) -> Made:
 
 @kind("imu_other", 6)
 def imu_other(pool: Pool) -> Made:
-    """Another sensor of one motion: how fast cameras see it turn, against a gyroscope; a phone's own linear acceleration."""
+    """Another sensor of one motion: cameras that see it turn against a gyroscope, a phone's own linear acceleration."""
     if pool.at % 4 == 3:
         return _pair(pool, "acc", "lin", hz=(100, 50), turned=False)
     return _pair(pool, "turn", "gyr", hz=(120, 100), turned=True, noise=0.02)

@@ -1,7 +1,7 @@
 """What happens to sound on its way: rooms, noise, telephones, codecs, clocks, cuts; each with its exact truth.
 
-Sounds are mono float64 at RATE. A truth is a list of pieces (query from, query to, reference at the first, rate): between
-them t_reference = reference + rate * (t_query - from).
+Sounds are mono float64 at RATE. A truth is a list of pieces (query from, query to, reference at the first, rate):
+between them t_reference = reference + rate * (t_query - from).
 """
 
 from __future__ import annotations
@@ -75,9 +75,25 @@ def encoded(path: Path, x: Sound, options: str = "") -> Path:
     if not options:
         options = next(o for s, o in CODECS.values() if s == path.suffix)
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-y", "-f", "f32le", "-ar", str(RATE), "-ac", "1", "-i", "-", *options.split(), str(path)],
-        input=np.clip(x, -1, 1).astype(np.float32).tobytes(), check=True,
-    )  # fmt: skip
+        [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-y",
+            "-f",
+            "f32le",
+            "-ar",
+            str(RATE),
+            "-ac",
+            "1",
+            "-i",
+            "-",
+            *options.split(),
+            str(path),
+        ],
+        input=np.clip(x, -1, 1).astype(np.float32).tobytes(),
+        check=True,
+    )
     return path
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (a source is two lines)
 """Every source of the corpus: where it is had, its licence as stated there, what it is, which files are taken.
 
 A repository is a bare clone (`git clone --mirror`) at REPOS/OWNER+NAME/repo (or .../repo/.git); a package is fetched

@@ -1,7 +1,7 @@
 """Recordings with their words: plain, after front matter, in part, halves swapped, garbled, with lines nobody says.
 
-Said by actors in Czech and Dutch (a game's dialogues, whose scripts hold the words), by two readers in English ('say the
-word ...') and as digits in four languages. Truth: when each line begins and ends, by its energy.
+Said by actors in Czech and Dutch (a game's dialogues, whose scripts hold the words), by two readers in English ('say
+the word ...') and as digits in four languages. Truth: when each line begins and ends, by its energy.
 """
 
 from __future__ import annotations
