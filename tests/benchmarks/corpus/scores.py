@@ -142,7 +142,9 @@ def render(pool: Pool, recording: Recording, length: float) -> Sound:
     played = read(recording.path)
     start = pool.uniform(0, max(played.end - length, 0.01))
     x = played.part(start, min(start + length, played.end)).rendered(pool.folder, "m")[: round(length * sound.RATE)]
-    return x if sound.level(x) > 1e-3 else x + sound.hiss(pool.rng, len(x), 1.0) * 0.01
+    if len(x) < sound.RATE:  # a long rest
+        return render(pool, recording, length)
+    return x
 
 
 def _piece(pool: Pool, *, scored: bool, source: str = "asap") -> tuple[str, list[Recording]]:

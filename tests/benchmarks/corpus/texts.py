@@ -171,8 +171,10 @@ def no_text(pool: Pool) -> Made:
     """Another text of the same voices, or of another book."""
     every = lines(pool, pool.at)
     told, other = every[:8], every[8:16]
-    if pool.at % 3 == 0:
-        other = lines(pool, pool.at + 2)[:8]
+    if pool.at % 3 == 2:  # 'say the word ...' says most of what another such text holds
+        told, other = lines(pool, 0)[:8], lines(pool, 1)[:8]
+    elif pool.at % 3 == 0:
+        other = lines(pool, 2)[:8]
     x, _ = spoken(pool, told)
     one = written(pool, x, [t for _, t in other], [], [])
     return {**one, "truth": {"refuse": True, **{k: v for k, v in one["truth"].items() if k == "options"}}}
