@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import hashlib
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ import scores
 import sensors
 import strangers
 import texts
-from pool import KINDS, Pool
+from pool import KINDS, Made, Pool
 from sources import SPLITS, recordings
 from table import SOURCES
 
@@ -68,17 +69,20 @@ def main() -> int:
                     print(f"{split}/{name}_{i:02}: {type(error).__name__}: {error}", file=sys.stderr)
                     failed += 1
                     continue
-                row = {
-                    "id": f"{split}/{name}_{i:02}",
-                    "kind": name,
-                    "split": split,
-                    "sources": sorted(pool.used),
-                    **made,
-                }
+                row = {"id": f"{split}/{name}_{i:02}", "kind": name, "split": split, "sources": sorted(pool.used)}
+                row |= {**made, "digest": digest(folder, made)}
                 (folder / "pair.json").write_text(json.dumps(row))
             print(f"{split} {name}", file=sys.stderr, flush=True)
         listed(a.cache)
     return 1 if failed else 0
+
+
+def digest(folder: Path, made: Made) -> str:
+    """Of both files and the truth: what a result is a result of."""
+    h = hashlib.sha256(json.dumps(made["truth"], sort_keys=True).encode())
+    for side in ("reference", "query"):
+        h.update((folder / made[side]).read_bytes())
+    return h.hexdigest()[:16]
 
 
 def listed(cache: Path) -> None:

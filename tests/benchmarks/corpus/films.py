@@ -21,6 +21,24 @@ def length(path: Path | str) -> float:
     return float(json.loads(out.stdout)["format"]["duration"])
 
 
+def frame(path: str) -> float:
+    """Seconds of a frame: what is cut elsewhere is rounded to one by whoever cuts."""
+    command = [
+        "ffprobe",
+        "-v",
+        "error",
+        "-select_streams",
+        "v:0",
+        "-show_entries",
+        "stream=avg_frame_rate",
+        "-of",
+        "json",
+    ]
+    out = subprocess.run([*command, path], capture_output=True, check=True)
+    n, _, d = json.loads(out.stdout)["streams"][0]["avg_frame_rate"].partition("/")
+    return int(d) / int(n)
+
+
 def encode(
     source: str,
     target: Path,
@@ -68,7 +86,7 @@ def _film(pool: Pool) -> tuple[Recording, float]:
 def film_coded(pool: Pool) -> Made:
     """Small, dark and coarse, some seconds later."""
     film, n = _film(pool)
-    lead = pool.uniform(0, n / 4)
+    lead = round(pool.uniform(0, n / 4) / frame(film.path)) * frame(film.path)
     ref = encode(film.path, pool.folder / "ref.mp4", end=n)
     look = pool.choice(
         [
@@ -87,7 +105,7 @@ def film_rate(pool: Pool) -> Made:
     """Sped up from 24 to 25, slowed, at another number of frames a second."""
     film, n = _film(pool)
     rate = [25 / 24, 24 / 25, 1.001, 25 / 23.976][pool.at % 4]
-    lead = pool.uniform(0, n / 5)
+    lead = round(pool.uniform(0, n / 5) / frame(film.path)) * frame(film.path)
     ref = encode(film.path, pool.folder / "ref.mp4", end=n)
     qry = encode(
         film.path,
@@ -107,11 +125,12 @@ def film_rate(pool: Pool) -> Made:
 def film_cut(pool: Pool) -> Made:
     """A scene is missing."""
     film, n = _film(pool)
-    dropped = min(pool.uniform(1, 3), n / 5)
-    at = pool.uniform(0.3, 0.7) * n - dropped / 2
+    step = frame(film.path)
+    dropped = round(min(pool.uniform(1, 3), n / 5) / step) * step
+    at = round(pool.uniform(0.3, 0.7) * n / step) * step - dropped / 2 // step * step
     ref = encode(film.path, pool.folder / "ref.mp4", end=n)
-    look = f"select='not(between(t,{at:.3f},{at + dropped:.3f}))',setpts=N/FRAME_RATE/TB,scale=256:-2"
-    qry = encode(film.path, pool.folder / "qry.mp4", end=n, filters="fps=25," + look)
+    look = f"select='not(between(t,{at - step / 2:.4f},{at + dropped - step / 2:.4f}))',setpts=N/FRAME_RATE/TB,scale=256:-2"
+    qry = encode(film.path, pool.folder / "qry.mp4", end=n, filters=f"fps={1 / step:.6f},{look}")
     pieces = [(0.0, at, 0.0, 1.0), (at, n - dropped, at + dropped, 1.0)]
     return {
         "reference": ref.name,

@@ -58,7 +58,7 @@ def aligned(pair: Row, cache: str, timeout: int, forced: bool) -> Row:
     def once(**more: Any) -> Row:
         return align_files(*files, **options, **more).to_json()
 
-    row: Row = {"id": pair["id"], "kind": pair["kind"], "stranger": bool(pair["truth"].get("refuse"))}
+    row: Row = {k: pair[k] for k in ("id", "kind", "digest")} | {"stranger": bool(pair["truth"].get("refuse"))}
     start, cpu = time.perf_counter(), time.process_time()
     signal.alarm(timeout)
     try:
@@ -123,20 +123,19 @@ def main() -> int:
     ]
     out = a.cache / "results" / f"{code()}.jsonl"
     out.parent.mkdir(exist_ok=True)
-    done = {r["id"]: r for r in map(json.loads, out.open())} if out.exists() else {}
-    todo = (
-        [] if a.table else sorted((p for p in pairs if p["id"] not in done), key=lambda p: (number[p["id"]], p["kind"]))
-    )
+    done = {r["digest"]: r for r in map(json.loads, out.open())} if out.exists() else {}
+    todo = [p for p in pairs if p["digest"] not in done and not a.table]
+    todo.sort(key=lambda p: (number[p["id"]], p["kind"]))
     with ProcessPoolExecutor(a.jobs, mp_context=get_context("spawn")) as pool, out.open("a") as file:
         running = [pool.submit(aligned, p, str(a.cache), a.timeout, a.forced) for p in todo]
         for k, task in enumerate(as_completed(running), 1):
             row = task.result()
-            done[row["id"]] = row
+            done[row["digest"]] = row
             file.write(json.dumps(row) + "\n")
             file.flush()
             print(f"{k}/{len(todo)} {row['id']} {row['class']} {row['wall_s']} s", file=sys.stderr, flush=True)
     print(f"code {code()}, split {a.split}")
-    report([done[p["id"]] for p in pairs if p["id"] in done], a.worst)
+    report([done[p["digest"]] for p in pairs if p["digest"] in done], a.worst)
     return 0
 
 

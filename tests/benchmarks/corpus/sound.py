@@ -145,6 +145,16 @@ def hiss(rng: np.random.Generator, length: int, tilt: float = 1.0) -> Sound:
     return np.asarray(0.2 * y / np.abs(y).max())
 
 
+def like(rng: np.random.Generator, noise: Sound, length: int) -> Sound:
+    """Noise of a recorded one's spectrum that never comes back: its phases drawn anew."""
+    n = min(len(noise), 1 << 15)
+    power = np.mean([np.abs(np.fft.rfft(noise[i : i + n])) ** 2 for i in range(0, len(noise) - n + 1, n)], axis=0)
+    f = np.fft.rfftfreq(length, 1 / RATE)
+    shape = np.sqrt(np.interp(f, np.fft.rfftfreq(n, 1 / RATE), power))
+    y = np.fft.irfft(shape * np.fft.rfft(rng.standard_normal(length)), length)
+    return np.asarray(0.2 * y / np.abs(y).max())
+
+
 def telephone(x: Sound) -> Sound:
     """300 to 3,400 Hz, companded a little."""
     y = sosfilt(butter(4, [300, 3400], "bandpass", fs=RATE, output="sos"), x)

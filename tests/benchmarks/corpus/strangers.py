@@ -28,7 +28,8 @@ def no_same_speaker(pool: Pool) -> Made:
 def no_same_room(pool: Pool) -> Made:
     """Two talks in one room over one noise that goes on."""
     room, length = pool.room(), pool.uniform(12, 20)
-    noise = pool.noise(round(2 * length * sound.RATE))
+    n = round(2.1 * length * sound.RATE)
+    noise = sound.like(pool.rng, pool.noise(n), n)
     a, b = (sound.in_room(pool.talk(length), room) for _ in "ab")
     snr = pool.uniform(3, 12)
     return written(pool, sound.with_noise(a, noise, snr), sound.with_noise(b, noise[len(a) :], snr), refuse=True)
@@ -101,10 +102,10 @@ def no_content(pool: Pool) -> Made:
     which = pool.at % 6
     if which == 0:
         track = steady(pool, max(n, m))
-        x, y = track[:n], track[:m]
+        x, y = track[:n], np.roll(track, int(pool.rng.integers(sound.RATE)))[:m]
     elif which == 1:
-        track = clicks(pool, max(n, m))
-        x, y = track[:n], track[:m]
+        track = clicks(pool, n + m)
+        x, y = track[:n], np.roll(track, int(pool.rng.integers(len(track))))[:m]
     elif which == 2:
         x, y = sound.hiss(pool.rng, n, 1.0), sound.hiss(pool.rng, m, 1.0)
     elif which == 3:
@@ -112,7 +113,7 @@ def no_content(pool: Pool) -> Made:
     elif which == 4:
         x, y = pool.talk(n / sound.RATE), steady(pool, m)
     else:
-        x, y = pool.noise(n), np.roll(pool.noise(m), m // 3)
+        x, y = (sound.like(pool.rng, pool.noise(k), k) for k in (n, m))
     return written(pool, x + 1e-4 * pool.rng.standard_normal(n), y + 1e-4 * pool.rng.standard_normal(m), refuse=True)
 
 
