@@ -37,6 +37,7 @@ class Pool:
     folder: Path
     all: Sequence[Recording]
     used: set[str] = field(default_factory=set)
+    first: str = ""  # the recording that a talk begins with
 
     def __post_init__(self) -> None:
         seed = hashlib.sha256(f"{SALT}|{self.split}|{self.kind}|{self.at}".encode()).digest()[:8]
@@ -103,6 +104,7 @@ class Pool:
             if f"{r.source}/{r.group}" not in self.used and r.source not in avoid
         ]
         first = self.take(rows)
+        self.first = first.path
         x = sound.load(first.path)
         if sound.seconds(x) >= length:
             return sound.cut(x, self.uniform(0, sound.seconds(x) - length), length)
@@ -115,12 +117,16 @@ class Pool:
 
     def _joined(self, x: sound.Sound, rows: Sequence[Recording], length: float) -> sound.Sound:
         parts, total = [x], sound.seconds(x)
-        order = list(self.rng.permutation(len(rows)))
-        while total < length:
+        said = {self.first}
+        order = [rows[int(i)] for i in self.rng.permutation(len(rows))]
+        while total < length:  # nothing is said twice: it would belong to two places
             if not order:
-                order = list(self.rng.permutation(len(self.of("talk"))))
                 rows = self.of("talk")
-            y = sound.load(self.mark(rows[int(order.pop())]).path)
+                order = [rows[int(i)] for i in self.rng.permutation(len(rows))]
+            if (r := order.pop()).path in said:
+                continue
+            said.add(r.path)
+            y = sound.load(self.mark(r).path)
             parts += [sound.silence(self.uniform(0.15, 0.7)), y[: sound.RATE * 20]]
             total = sum(map(sound.seconds, parts))
         return np.concatenate(parts)[: round(length * sound.RATE)]

@@ -74,26 +74,9 @@ def encoded(path: Path, x: Sound, options: str = "") -> Path:
     """Through ffmpeg, with the options of one of CODECS or the suffix's own."""
     if not options:
         options = next(o for s, o in CODECS.values() if s == path.suffix)
-    subprocess.run(
-        [
-            "ffmpeg",
-            "-v",
-            "error",
-            "-y",
-            "-f",
-            "f32le",
-            "-ar",
-            str(RATE),
-            "-ac",
-            "1",
-            "-i",
-            "-",
-            *options.split(),
-            str(path),
-        ],
-        input=np.clip(x, -1, 1).astype(np.float32).tobytes(),
-        check=True,
-    )
+    command = f"ffmpeg -v error -y -f f32le -ar {RATE} -ac 1 -i - -fflags +bitexact -flags:a +bitexact {options}"
+    samples = np.clip(x, -1, 1).astype(np.float32).tobytes()
+    subprocess.run([*command.split(), str(path)], input=samples, check=True)
     return path
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import string
 import subprocess
 from collections import defaultdict
 from dataclasses import asdict, dataclass
@@ -57,6 +58,8 @@ def unpacked(source: Collection, cache: Path, repos: Path, shared: Path) -> list
     pattern = re.compile(source.files)
     if origin == "shared":
         files = {p.name: p for p in sorted((shared / where).iterdir())}
+    elif origin == "espeak":
+        files = _spoken(where, cache)
     elif origin == "debian":
         files = {
             str(p.relative_to(root)): p for root in (_package(where, cache),) for p in root.rglob("*") if p.is_file()
@@ -71,6 +74,16 @@ def unpacked(source: Collection, cache: Path, repos: Path, shared: Path) -> list
     if not chosen:
         raise SystemExit(f"{source.origin}: no file is named like {source.files}")
     return chosen
+
+
+def _spoken(voice: str, cache: Path) -> dict[str, Path]:
+    """Digits, numbers and letters by espeak-ng."""
+    root = cache / "packages" / "espeak" / voice
+    root.mkdir(parents=True, exist_ok=True)
+    for word in [*map(str, range(21)), *map(str, range(30, 100, 10)), *string.ascii_lowercase]:
+        if not (root / f"{word}.wav").exists():
+            subprocess.run(["espeak-ng", "-v", voice, "-w", str(root / f"{word}.wav"), word], check=True)
+    return {p.name: p for p in sorted(root.iterdir())}
 
 
 def _package(name: str, cache: Path) -> Path:

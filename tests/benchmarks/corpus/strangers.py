@@ -18,7 +18,7 @@ def no_talk(pool: Pool) -> Made:
 @kind("no_same_speaker", 12)
 def no_same_speaker(pool: Pool) -> Made:
     """Two talks by one speaker."""
-    source = ["librispeech", "trump", "voxceleb", "librispeech"][pool.at % 4]
+    source = ["librispeech", "trump", "prompts_en", "librispeech"][pool.at % 4]
     x = pool.talk(pool.uniform(24, 44), source=source)
     half = len(x) // 2
     return written(pool, x[:half], x[half:], refuse=True)

@@ -2,7 +2,7 @@
 """Every source of the corpus: where it is had, its licence as stated there, what it is, which files are taken.
 
 A repository is a bare clone (`git clone --mirror`) at REPOS/OWNER+NAME/repo (or .../repo/.git); a package is fetched
-by `apt-get download NAME` and unpacked beside the rest; `shared` is the folder of data beside a checkout. Nothing of
+by `apt-get download NAME` and unpacked beside the rest; espeak-ng speaks; `shared` is the folder of data beside a checkout. Nothing of
 it is kept in the project: the pairs made of it lie in the cache folder and may be deleted at any time. Files of 4 MiB
 and more are left out, so that snapshots without them give the same corpus.
 """
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Collection:
-    """One source: ``name`` is ours, ``origin`` "github:OWNER/NAME", "debian:PACKAGE" or "shared:FOLDER"; ``files`` is a
+    """One source: ``name`` is ours, ``origin`` "github:OWNER/NAME", "debian:PACKAGE", "espeak:VOICE" or
+    "shared:FOLDER"; ``files`` is a
     regular expression of paths whose first group, where it has one, names the recording (what is never divided)."""
 
     name: str
@@ -57,12 +58,10 @@ SOURCES = (
                r"usr/share/asterisk/sounds/it_IT_f_Menardi/(?:digits|letters)/(\d+|[a-z])\.wav", "it"),
     Collection("fr_june", "words", "debian:asterisk-core-sounds-fr-wav", "CC BY-SA 3.0", "prompts in Canadian French",
                r"usr/share/asterisk/sounds/fr_CA_f_June/(?:digits|letters)/(\d+|[a-z])\.wav", "fr"),
-    Collection("fr_armelle", "words", "debian:asterisk-prompt-fr-armelle", "BSD-3-Clause", "prompts in French",
-               r"usr/share/asterisk/sounds/fr/(?:digits|letters)/(\d+|[a-z])\.gsm", "fr"),
     Collection("es_allison", "words", "debian:asterisk-core-sounds-es-wav", "CC BY-SA 3.0", "prompts in Mexican Spanish",
                r"usr/share/asterisk/sounds/es_MX_f_Allison/(?:digits|letters)/(\d+|[a-z])\.wav", "es"),
-    Collection("es_co", "words", "debian:asterisk-prompt-es-co", "GPL-2", "prompts in Colombian Spanish",
-               r"usr/share/asterisk/sounds/es/(?:digits|letters)/(\d+|[a-z])\.gsm", "es"),
+    Collection("espeak_fr", "words", "espeak:fr", "GPL-3+", "digits and letters by espeak-ng, French", r"(\d+|[a-z])\.wav", "fr"),
+    Collection("espeak_es", "words", "espeak:es-419", "GPL-3+", "the same, Latin American Spanish", r"(\d+|[a-z])\.wav", "es"),
     Collection("prompts_en", "prompt", "debian:asterisk-core-sounds-en-wav", "CC BY-SA 3.0", "prompts in English",
                r"usr/share/asterisk/sounds/en_US_f_Allison/([^/]+)\.wav", "en"),
     Collection("prompts_ru", "prompt", "debian:asterisk-core-sounds-ru-wav", "CC BY-SA 3.0", "prompts in Russian",

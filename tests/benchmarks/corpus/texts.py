@@ -138,8 +138,8 @@ def text_digits(pool: Pool) -> Made:
     """Digits in four languages, three or four a line."""
     language, sources = [
         ("en", ("fsdd",)),
-        ("es", ("es_allison", "es_co")),
-        ("fr", ("fr_june", "fr_armelle")),
+        ("es", ("es_allison",)),
+        ("fr", ("fr_june",)),
         ("it", ("it_carlo", "it_menardi")),
     ][pool.at % 4]
     words = DIGITS[language].split()
