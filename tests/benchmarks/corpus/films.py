@@ -129,8 +129,9 @@ def film_cut(pool: Pool) -> Made:
     dropped = round(min(pool.uniform(1, 3), n / 5) / step) * step
     at = round(pool.uniform(0.3, 0.7) * n / step) * step - dropped / 2 // step * step
     ref = encode(film.path, pool.folder / "ref.mp4", end=n)
-    look = f"select='not(between(t,{at - step / 2:.4f},{at + dropped - step / 2:.4f}))',setpts=N/FRAME_RATE/TB,scale=256:-2"
-    qry = encode(film.path, pool.folder / "qry.mp4", end=n, filters=f"fps={1 / step:.6f},{look}")
+    gone = f"select='not(between(t,{at - step / 2:.4f},{at + dropped - step / 2:.4f}))'"
+    look = f"fps={1 / step:.6f},{gone},setpts=N/FRAME_RATE/TB,scale=256:-2"
+    qry = encode(film.path, pool.folder / "qry.mp4", end=n, filters=look)
     pieces = [(0.0, at, 0.0, 1.0), (at, n - dropped, at + dropped, 1.0)]
     return {
         "reference": ref.name,

@@ -98,7 +98,7 @@ LANGUAGES = (("fsdd",), ("it_carlo", "it_menardi"), ("fr_june", "espeak_fr"), ("
 
 @kind("reread_words", 12)
 def reread_words(pool: Pool) -> Made:
-    """Digits and letters one after the other by two voices (French and Spanish: one of them made), a telephone in a quarter."""
+    """Digits and letters by two voices, of which in French and Spanish one is made; a telephone in a quarter."""
     sources = LANGUAGES[pool.at % 4]
     x, y, points = pair(
         pool, [r for s in sources for r in pool.of(source=s)], int(pool.rng.integers(8, 20)), (0.1, 0.6)
