@@ -31,7 +31,7 @@ def text(r: Recording) -> str:
     """Which text it is."""
     if r.source == "fsdd":
         return Path(r.path).name.split("_")[0]
-    return f"{Path(r.path).parent.name}/{r.group}" if r.kind == "words" else r.group
+    return r.group
 
 
 def reading(pool: Pool, items: list[Recording], pause: tuple[float, float]) -> tuple[Sound, list[float]]:

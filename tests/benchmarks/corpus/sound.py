@@ -36,7 +36,7 @@ def load(path: str) -> Sound:
     if rate != RATE:
         x = soxr.resample(x, rate, RATE)
     x = np.asarray(x, float)
-    return 0.7 * x / max(float(np.abs(x).max()), 1e-9)
+    return 0.7 * x / max(float(np.abs(x).max(initial=0.0)), 1e-9)
 
 
 def _by_ffmpeg(path: str) -> Sound:
