@@ -126,7 +126,8 @@ def no_sentence(pool: Pool) -> Made:
     """Other sentences, by the same reader in half."""
     rows = pool.of("reread", source="vctk") + pool.of("told", "talk", source=None, language="en")
     a = pool.take(rows)
-    b = pool.take([r for r in rows if r.group != a.group and (pool.at % 2 or r.source == a.source)])
+    others = [r for r in rows if r.group != a.group]
+    b = pool.take([r for r in others if pool.at % 2 or r.source == a.source] or others)
     return written(
         pool,
         reading(pool, [a], (0.2, 0.4))[0][: 20 * sound.RATE],

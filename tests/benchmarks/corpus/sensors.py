@@ -14,6 +14,7 @@ from scipy.signal import butter, sosfiltfilt
 from scipy.stats import special_ortho_group
 
 Array = NDArray[np.float64]
+LEAST_S = 58.0  # of a phone's record: a window of 50 s and its lead must lie within
 
 
 @lru_cache(maxsize=6)
@@ -39,7 +40,7 @@ def records(pool: Pool, which: int) -> dict[str, tuple[Array, Array]]:
                 d = d[np.all(np.isfinite(d), axis=1)]
                 d = d[np.r_[True, np.diff(d[:, 0]) > 0]]
                 out[q] = (d[:, 0], d[:, 1:4])
-        if {"acc", "gyr"} <= set(out):
+        if {"acc", "gyr"} <= set(out) and all(t[-1] - t[0] > LEAST_S for t, _ in out.values()):
             return out
     d = _broad(pool.take(pool.of("imu")).path)
     t = np.arange(len(d["imu_acc"])) / 285.7142857
