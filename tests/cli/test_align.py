@@ -68,7 +68,7 @@ def test_a_pair_that_does_not_match_ends_with_4_and_no_file(tmp_path: Path, caps
     ends = (tmp_path / "a.npz", tmp_path / "b.npz", "-o", tmp_path / "map.json")
     assert run(*ends) == 4
     assert not (tmp_path / "map.json").exists()
-    assert "above the limit" in capsys.readouterr().err
+    assert "does not match" in capsys.readouterr().err
     assert run(*ends, "--force", "-q") == 0
     assert alignment.load(tmp_path / "map.json").quality["verdict"] == "no match (forced)"
 

@@ -29,7 +29,8 @@ def strengths(x: Features, y: Features) -> list[tuple[Features, Features]]:
 
     Empty where either has too many columns for sensors, or is too short for its slow part to be told.
 
-    >>> t = np.arange(400) / 100
+    >>> import numpy as np
+    >>> t = np.arange(800) / 100
     >>> v = np.column_stack([np.sin(5 * t), np.cos(3 * t), t])
     >>> turned = v[:, [1, 2, 0]] * [1, -1, 1]
     >>> pair = strengths(*(Features(values=a.astype(np.float32), times=t, meta={}) for a in (v, turned)))[0]

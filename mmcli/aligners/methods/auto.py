@@ -102,6 +102,9 @@ def best(x: Any, y: Any, config: Config = Config()) -> Candidate:
         runner_up = {"model": choice.model, "share": round(choice.share, 4)}
     steady = 0.0 if line is None else _steady(line.evidence)
     warp = _warped_sound(x, y, steady, config) if isinstance(x, AudioClip) else _warped_frames(x, y, config)
+    if line is not None and a.samples is None and choice.believed and odds.verdict(warp.probability) == "match":
+        # What belongs together by a warp is a line where all its windows say so: smooth frames are never far ahead.
+        return replace(warp, reason=line.reason, make=line.make)
     if line is not None and line.probability > warp.probability:
         return line if a.samples is not None else _likelier(line, x, y, config)
     warp = _changed(warp, runner_up=runner_up)

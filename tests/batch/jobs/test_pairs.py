@@ -94,7 +94,7 @@ def test_a_refused_a_damaged_and_a_missing_pair_stop_nobody(folder: Path, capfd:
         "p/torn": "MediaError",
         "p/none": "MissingError",
     }
-    assert "above the limit" in bad["p/stranger"]["message"]
+    assert "does not match" in bad["p/stranger"]["message"]
     evidence = bad["p/stranger"]["evidence"]
     assert evidence["statistic"] == "warped cost over shuffled cost"
     assert evidence["value"] > evidence["limit"]
