@@ -37,7 +37,9 @@ def records(pool: Pool, which: int) -> dict[str, tuple[Array, Array]]:
             path = Path(f"{stem}_{suffix}.csv")
             if path.exists():
                 d = np.genfromtxt(path, delimiter=",", skip_header=1)
-                d = d[np.all(np.isfinite(d), axis=1)]
+                d = d[np.all(np.isfinite(d), axis=1)] if d.ndim == 2 else d[:0, None]
+                if len(d) < 2:
+                    continue
                 d = d[np.r_[True, np.diff(d[:, 0]) > 0]]
                 out[q] = (d[:, 0], d[:, 1:4])
         if {"acc", "gyr"} <= set(out) and all(t[-1] - t[0] > LEAST_S for t, _ in out.values()):
@@ -87,8 +89,9 @@ def _pair(
 ) -> Made:
     """Quantity a of a motion as the reference, b of it as the query, which starts later."""
     kept = records(pool, pool.at)
-    if b not in kept or a not in kept:
+    if not {a, b} <= set(kept):
         kept = records(pool, 0)
+        a, b = (a, b) if {a, b} <= set(kept) else ("turn", "gyr")
     length = pool.uniform(25, 50)
     start, lead, rate = _window(pool, kept[a][0], length), pool.uniform(0, 6), 1 + ppm * 1e-6
     one = part(kept[a], start, length, hz[0])
