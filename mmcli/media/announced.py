@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from mmcli.errors import MediaError
 
@@ -48,26 +48,41 @@ def refuse_truncated(path: Path, kind: str) -> None:
         raise MediaError(f"is truncated: {missing:,} bytes of what it announces are missing", source=path)
 
 
+def _beyond(end: int, size: int) -> int:
+    """Bytes that are missing of what should reach to ``end``; 0 within the slack."""
+    return end - size if end > size + _SLACK else 0
+
+
+def _chunks(
+    file: IO[bytes], size: int, at: int, order: Literal["little", "big"], width: int = 4, padded: bool = True
+) -> Iterator[tuple[bytes, int, int]]:
+    """``(name, length, begin of the body)`` of every chunk whose head lies inside the file: a name of four bytes, a
+    length of ``width`` bytes (of eight, signed), a body that is padded to an even length or not. The file stands at
+    the body; whoever meets a length that leads nowhere leaves the loop."""
+    for _ in range(_MAX_CHUNKS):
+        begin = at + 4 + width
+        if begin > size:
+            return
+        file.seek(at)
+        head = file.read(4 + width)
+        length = int.from_bytes(head[4:], order, signed=width == 8)
+        yield head[:4], length, begin
+        at = begin + length + (length & 1 if padded else 0)
+
+
 def _missing_of_wav(file: IO[bytes], size: int) -> int:
     """Bytes that the data chunk announces beyond the end of the file; 0 for lengths that say 'unknown'."""
     form = file.read(12)
     long: int | None = None  # the length of data in a file of more than 4 GiB
-    at = 12
-    for _ in range(_MAX_CHUNKS):
-        if at + 8 > size:
-            break
-        file.seek(at)
-        head = file.read(8)
-        length = int.from_bytes(head[4:], "little")
-        if head[:4] == b"ds64" and form[:4] != b"RIFF":
+    for name, length, begin in _chunks(file, size, 12, "little"):
+        if name == b"ds64" and form[:4] != b"RIFF":
             long = int.from_bytes(file.read(16)[8:], "little")
-        if head[:4] == b"data":
+        if name == b"data":
             if form[:4] != b"RIFF" and length == 0xFFFFFFFF:
                 length = 0 if long is None else long
             elif length >= 0x7FFF0000:  # written to a pipe
                 return 0
-            return max(0, at + 8 + length - size) if at + 8 + length > size + _SLACK else 0
-        at += 8 + length + (length & 1)
+            return _beyond(begin + length, size)
     return 0
 
 
@@ -80,46 +95,32 @@ def _missing_of_w64(file: IO[bytes], size: int) -> int:
         head = file.read(24)
         length = int.from_bytes(head[16:], "little")  # of the chunk, its head included
         if head[:16] == _W64_DATA:
-            return max(0, at + length - size) if length < 1 << 62 and at + length > size + _SLACK else 0
+            return _beyond(at + length, size) if length < 1 << 62 else 0
         at += max(24, (length + 7) // 8 * 8)
     return 0
 
 
 def _missing_of_aiff(file: IO[bytes], size: int) -> int:
-    at = 12
-    for _ in range(_MAX_CHUNKS):
-        if at + 8 > size:
-            break
-        file.seek(at)
-        head = file.read(8)
-        length = int.from_bytes(head[4:], "big")
-        if head[:4] == b"SSND":
+    for name, length, begin in _chunks(file, size, 12, "big"):
+        if name == b"SSND":
             unknown = length == 0 or length >= 0x7FFF0000
-            return 0 if unknown or at + 8 + length <= size + _SLACK else at + 8 + length - size
-        at += 8 + length + (length & 1)
+            return 0 if unknown else _beyond(begin + length, size)
     return 0
 
 
 def _missing_of_caf(file: IO[bytes], size: int) -> int:
-    at = 8
-    for _ in range(_MAX_CHUNKS):
-        if at + 12 > size:
-            break
-        file.seek(at)
-        head = file.read(12)
-        length = int.from_bytes(head[4:], "big", signed=True)
+    for name, length, begin in _chunks(file, size, 8, "big", width=8, padded=False):
         if length < 0:  # -1: data to the end of the file
             return 0
-        if head[:4] == b"data":
-            return max(0, at + 12 + length - size) if at + 12 + length > size + _SLACK else 0
-        at += 12 + length
+        if name == b"data":
+            return _beyond(begin + length, size)
     return 0
 
 
 def _missing_of_au(file: IO[bytes], size: int) -> int:
     head = file.read(12)
     begin, length = int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:12], "big")
-    return 0 if length == 0xFFFFFFFF or begin + length <= size + _SLACK else begin + length - size
+    return 0 if length == 0xFFFFFFFF else _beyond(begin + length, size)
 
 
 def _missing_of_avi(file: IO[bytes], size: int) -> int:
@@ -133,8 +134,8 @@ def _missing_of_avi(file: IO[bytes], size: int) -> int:
         length = int.from_bytes(head[4:8], "little")
         if length == 0 or length >= 0x7FFF0000:  # never finished, or written to a pipe
             return 0
-        if at + 8 + length > size + _SLACK:
-            return at + 8 + length - size
+        if (missing := _beyond(at + 8 + length, size)) > 0:
+            return missing
         at += 8 + length + (length & 1)
     return 0
 
