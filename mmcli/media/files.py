@@ -130,9 +130,9 @@ def refuse_foreign(path: Path, modality: str, welcome: tuple[str, ...], first: b
 
     ``first`` are the first bytes, where they have been read.
     """
-    found = container(head(path) if first is None else first)
-    if found is not None and MODALITY[found] not in welcome:
-        raise MediaError(f"is named or used as {modality}, but holds {found}", source=path)
+    content = container(head(path) if first is None else first)
+    if content is not None and MODALITY[content] not in welcome:
+        raise MediaError(f"is named or used as {modality}, but holds {content}", source=path)
 
 
 def npz_has(path: Path, member: str) -> bool:

@@ -63,15 +63,15 @@ def read_tiers(text: str) -> dict[str, list[Interval]]:
     else:
         clip = open_clip(name, "subtitle")
         tiers = {"": list(clip.cues) if isinstance(clip, SubtitleClip) else []}
-    found = {tier: [(a, b, " ".join(c.split())) for a, b, c in rows if c.strip()] for tier, rows in tiers.items()}
-    found = {tier: rows for tier, rows in found.items() if rows}
-    if not found:
+    labelled = {tier: [(a, b, " ".join(c.split())) for a, b, c in rows if c.strip()] for tier, rows in tiers.items()}
+    labelled = {tier: rows for tier, rows in labelled.items() if rows}
+    if not labelled:
         raise InputError("holds no interval with a label", source=text)
-    for rows in found.values():
+    for rows in labelled.values():
         for start, end, label in rows:
             if not 0 <= start < end < math.inf:
                 raise InputError(f"interval {label!r} runs from {start:g} s to {end:g} s", source=text)
-    return found
+    return labelled
 
 
 def _table(text: str, name: str) -> Iterator[Interval]:

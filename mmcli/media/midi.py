@@ -87,19 +87,19 @@ def _events(data: bytes) -> tuple[list[tuple[int, int, str, Any]], int]:
     if division == 0:
         raise ValueError("has no time base")
     at = 8 + length
-    found: list[tuple[int, str, Any]] = []
+    events: list[tuple[int, str, Any]] = []
     for _ in range(tracks):
         if at >= len(data):
             break
         name, size = data[at : at + 4], struct.unpack(">I", data[at + 4 : at + 8])[0]
         if name == b"MTrk":
-            found.extend(itertools.islice(_track(data[at + 8 : at + 8 + size]), MAX_EVENTS + 1 - len(found)))
+            events.extend(itertools.islice(_track(data[at + 8 : at + 8 + size]), MAX_EVENTS + 1 - len(events)))
         at += 8 + size
-        if len(found) > MAX_EVENTS:
+        if len(events) > MAX_EVENTS:
             raise ValueError(f"holds more than {MAX_EVENTS:,} events")
     order = {"tempo": 0, "off": 1, "on": 2}
-    found.sort(key=lambda e: (e[0], order[e[1]]))
-    return [(tick, k, kind_, value) for k, (tick, kind_, value) in enumerate(found)], division
+    events.sort(key=lambda e: (e[0], order[e[1]]))
+    return [(tick, k, kind_, value) for k, (tick, kind_, value) in enumerate(events)], division
 
 
 def _track(data: bytes) -> Iterator[tuple[int, str, Any]]:
@@ -153,7 +153,7 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 def _notes(events: list[tuple[int, int, str, Any]]) -> list[tuple[int, int, int, int, int]]:
     """(start tick, end tick, pitch, velocity, channel); a note without an end lasts until its key sounds again."""
     sounding: dict[tuple[int, int], deque[tuple[int, int]]] = {}
-    found = []
+    notes = []
     last = events[-1][0] if events else 0
     for tick, _, kind, value in events:
         if kind == "tempo":
@@ -163,10 +163,10 @@ def _notes(events: list[tuple[int, int, str, Any]]) -> list[tuple[int, int, int,
             sounding.setdefault((channel, key), deque()).append((tick, velocity))
         elif sounding.get((channel, key)):
             start, loudness = sounding[channel, key].popleft()
-            found.append((start, max(tick, start), key, loudness, channel))
+            notes.append((start, max(tick, start), key, loudness, channel))
     for (channel, key), left in sounding.items():
-        found.extend((start, max(last, start), key, loudness, channel) for start, loudness in left)
-    return found
+        notes.extend((start, max(last, start), key, loudness, channel) for start, loudness in left)
+    return notes
 
 
 def _seconds(ticks: NDArray[np.int64], tempo: list[tuple[int, int]], division: int) -> NDArray[np.float64]:

@@ -62,7 +62,7 @@ def _tracks(path: Path) -> list[dict[str, Any]]:
     """Every track of a container; none where libav does not know the file (libsndfile may)."""
     from mmcli.media import containers
 
-    found: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     try:
         with containers.opened(path) as container:
             count = {"audio": 0, "video": 0}
@@ -80,16 +80,16 @@ def _tracks(path: Path) -> list[dict[str, Any]]:
                 entry["default"] = containers.is_default(stream)
                 start = stream.start_time
                 entry["start_s"] = 0.0 if start is None else round(float(start * stream.time_base) - zero, 6)
-                found.append(entry)
+                entries.append(entry)
     except MediaError:
         return []
-    for entry in found:
+    for entry in entries:
         entry["end_s"] = None
     with containers.opened(path) as container:
         ends = {stream.index: containers.declared(container, stream) for stream in container.streams}
-    for entry, (index, end) in zip(found, ends.items(), strict=True):
+    for entry, (index, end) in zip(entries, ends.items(), strict=True):
         if end is None and entry["number"] is not None:
             with containers.opened(path) as container:
                 end = containers.counted(container, container.streams[index])
         entry["end_s"] = None if end is None else round(end, 6)
-    return found
+    return entries

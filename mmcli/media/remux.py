@@ -71,9 +71,9 @@ def retimed(source: Path, lent: Path, clock: Clock, *, suffix: str, sound: bool)
             f"a film is written as {' '.join(s[1:] for s in FORMATS)}, not as {suffix or 'a file of no kind'}"
         )
     files.refuse_foreign(source, "video", ("video", "audio"))
-    found = Copied()
+    copied = Copied()
     with containers.opened(source) as container, containers.decoding(source):
-        chosen = _chosen(container, found, sound)
+        chosen = _chosen(container, copied, sound)
         zero = containers.origin(container)
         ends = {s.index: containers.declared(container, s) for s in container.streams if chosen.get(s.index) == "video"}
         seen = _times(container, chosen, source, zero)
@@ -88,11 +88,11 @@ def retimed(source: Path, lent: Path, clock: Clock, *, suffix: str, sound: bool)
         for index, (kind, start, length, key) in seen.items()
     }
     with containers.opened(source) as container, containers.decoding(source):
-        _write(container, lent, form, plans, found)
-    return found
+        _write(container, lent, form, plans, copied)
+    return copied
 
 
-def _chosen(container: Any, found: Copied, sound: bool) -> dict[int, str]:
+def _chosen(container: Any, copied: Copied, sound: bool) -> dict[int, str]:
     chosen: dict[int, str] = {}
     for stream in container.streams:
         cover = containers.is_cover(stream)
@@ -104,7 +104,7 @@ def _chosen(container: Any, found: Copied, sound: bool) -> dict[int, str]:
         ):
             chosen[stream.index] = stream.type
         else:
-            found.tracks_left_out.append("cover picture" if cover else str(stream.type))
+            copied.tracks_left_out.append("cover picture" if cover else str(stream.type))
     if "video" not in chosen.values():
         raise MediaError("has no video track", source=container.name)
     return chosen
@@ -180,7 +180,7 @@ def _lone(start: Times, duration: Times, clock: Clock, earliest: float) -> _Plan
     return _Plan(pts, pts, length, ~lost)
 
 
-def _write(container: Any, lent: Path, form: str, plans: dict[int, _Plan], found: Copied) -> None:
+def _write(container: Any, lent: Path, form: str, plans: dict[int, _Plan], copied: Copied) -> None:
     import av
 
     with av.open(
@@ -199,7 +199,7 @@ def _write(container: Any, lent: Path, form: str, plans: dict[int, _Plan], found
                 if stream.type == "video":
                     raise UsageError(f"{form} does not take {name}", hint="try .mkv") from error
                 del plans[index]
-                found.tracks_left_out.append(f"{stream.type} ({form} does not take {name})")
+                copied.tracks_left_out.append(f"{stream.type} ({form} does not take {name})")
                 continue
             track.metadata.update(stream.metadata)
             track.time_base = Fraction(1, TICKS)
@@ -218,10 +218,10 @@ def _write(container: Any, lent: Path, form: str, plans: dict[int, _Plan], found
             at[index] += 1
             kind = packet.stream.type
             if not plan.keep[n]:
-                found.left_out[kind] = found.left_out.get(kind, 0) + 1
+                copied.left_out[kind] = copied.left_out.get(kind, 0) + 1
                 continue
             packet.stream = tracks[index]
             packet.time_base = Fraction(1, TICKS)
             packet.pts, packet.dts, packet.duration = int(plan.pts[n]), int(plan.dts[n]), int(plan.duration[n])
             out.mux(packet)
-            found.written[kind] = found.written.get(kind, 0) + 1
+            copied.written[kind] = copied.written.get(kind, 0) + 1

@@ -198,14 +198,14 @@ def _number(cell: str, path: Path, row: int) -> float:
 
 
 def _split_time(columns: list[str], values: Float64, path: Path) -> tuple[list[str], Float64, Float64 | None]:
-    found = [i for i, name in enumerate(columns) if name.strip().lower() in TIME_NAMES]
-    if not found:
+    times = [i for i, name in enumerate(columns) if name.strip().lower() in TIME_NAMES]
+    if not times:
         return columns, values, None
-    if len(found) > 1:
-        named = ", ".join(columns[i] for i in found)
+    if len(times) > 1:
+        named = ", ".join(columns[i] for i in times)
         raise MediaError(f"has several time columns ({named})", source=path, hint="rename all but one")
-    keep = [i for i in range(len(columns)) if i != found[0]]
-    return [columns[i] for i in keep], values[:, keep], values[:, found[0]]
+    keep = [i for i in range(len(columns)) if i != times[0]]
+    return [columns[i] for i in keep], values[:, keep], values[:, times[0]]
 
 
 def _from_array(array: NDArray[Any], path: Path) -> tuple[list[str], Float64, Float64 | None]:
