@@ -80,16 +80,14 @@ def _tracks(path: Path) -> list[dict[str, Any]]:
                 entry["default"] = containers.is_default(stream)
                 start = stream.start_time
                 entry["start_s"] = 0.0 if start is None else round(float(start * stream.time_base) - zero, 6)
+                entry["end_s"] = containers.declared(container, stream)
                 entries.append(entry)
     except MediaError:
         return []
-    for entry in entries:
-        entry["end_s"] = None
-    with containers.opened(path) as container:
-        ends = {stream.index: containers.declared(container, stream) for stream in container.streams}
-    for entry, (index, end) in zip(entries, ends.items(), strict=True):
+    for index, entry in enumerate(entries):
+        end = entry["end_s"]
         if end is None and entry["number"] is not None:
-            with containers.opened(path) as container:
+            with containers.opened(path) as container:  # counting reads the container to its end
                 end = containers.counted(container, container.streams[index])
         entry["end_s"] = None if end is None else round(end, 6)
     return entries
