@@ -109,7 +109,7 @@ class Common:
                 raise MismatchError(
                     f"{self.name}: {item!r} and {first_id!r} differ in {key} "
                     f"({_short(features.meta.get(key))} in {cell}, {_short(first.get(key))} in {self._first_cell})",
-                    hint=f"extract all items with one extractor: `mmcli extract --{first.get('modality') or 'series'} NAME`",
+                    hint=f"extract all with one extractor: `mmcli extract --{first.get('modality') or 'series'} NAME`",
                 )
         self._varying |= {key for key in RATES if features.meta.get(key) != first.get(key)}
 
