@@ -260,3 +260,18 @@ def score(task: str, logits: Tensor, values: Tensor) -> dict[str, float]:
         return {"mae": float((logits[:, 0] - values).abs().double().mean())}
     right = logits.argmax(1) == values if task == "classify" else (logits > 0) == (values > 0.5)
     return {"accuracy": float(right.double().mean())}
+
+
+def credits_of(task: str, logits: Tensor, values: Tensor) -> Tensor:
+    """What each item adds to the task's primary figure ``(n,)``, more is better.
+
+    Whether it is right (classify), minus its absolute error on the scale of ``values`` (regress), the F1 of its labels
+    (multilabel; 0 where both sets are empty).
+    """
+    if task == "classify":
+        return (logits.argmax(1) == values).double()
+    if task == "regress":
+        return -(logits[:, 0] - values).abs().double()
+    said, true = logits >= 0, values > 0.5
+    both, size = (said & true).sum(1).double(), (said.sum(1) + true.sum(1)).double()
+    return torch.where(size > 0, 2 * both / size.clamp(min=1), 0.0)

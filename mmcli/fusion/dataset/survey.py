@@ -53,25 +53,37 @@ def columns(order: Sequence[str], rows: Sequence[manifest.Row]) -> dict[str, str
 
 
 def _refuse_media(column: str, cell: str, name: str) -> None:
-    suffix = Path(cell.partition("#")[0]).suffix.lower()
-    if suffix != ".npz" and suffix not in ARRAYS:
+    path, row = manifest.split_row(cell)
+    suffix = Path(path).suffix.lower()
+    if suffix != ".npz" and suffix not in ARRAYS and (row is None or suffix not in (".h5", ".hdf5")):
         raise InputError(
             f"row {name!r}, column {column!r}: {cell!r} is media, not features",
             hint="run `mmcli extract` on the manifest first",
         )
 
 
-def read_cell(root: Path, cell: str) -> Features:
-    """The features a cell names: a features file, or ``PATH.npy#ROW``, a row of your own array as one frame."""
-    path, row = manifest.resolve(root, cell)
-    if path.suffix.lower() not in ARRAYS:
-        return feature_files.load(path)
-    from mmcli.media import MediaOptions, SeriesClip, open_clip
+def read_cell(root: Path, cell: str, resolve: manifest.Resolver | None = None) -> Features:
+    """The features a cell names: a features file, ``PATH.npy``, or a row of your own array.
 
-    clip = open_clip(path, "series", options=MediaOptions(row=row))
-    assert isinstance(clip, SeriesClip)
-    kind = "vector" if len(clip.times) == 1 else "sequence"
-    return Features(np.asarray(clip.values, dtype=np.float32), clip.times, {"kind": kind, "modality": "series"})
+    ``PATH#ROW`` or ``PATH:MEMBER#ROW``: see :mod:`mmcli.media.arrays`. ``resolve`` follows folders below ``root`` once.
+    """
+    path, row = (resolve or manifest.Resolver(root))(cell)
+    member = manifest.member_of(cell)
+    if path.suffix.lower() not in ARRAYS and row is None:
+        return feature_files.load(path)
+    from mmcli.media import MediaOptions, SeriesClip, arrays, open_clip
+
+    if row is not None and arrays.takes(path, member):
+        values = np.array(arrays.row_of(path, member, row), np.float32)
+        if not np.isfinite(values).all():
+            raise InputError(f"row {row} holds NaN or Inf", source=path)
+        times = np.arange(len(values), dtype=np.float64)
+    else:
+        clip = open_clip(path, "series", options=MediaOptions(row=row))
+        assert isinstance(clip, SeriesClip)
+        values, times = np.asarray(clip.values, dtype=np.float32), clip.times
+    kind = "vector" if len(times) == 1 else "sequence"
+    return Features(values, times, {"kind": kind, "modality": "series"})
 
 
 class Common:
@@ -147,6 +159,7 @@ class Survey:
         progress: Any = None,
     ) -> None:
         self._root, self._names, self._reference, self._words = root, names, reference, words
+        self._resolver = manifest.Resolver(root)
         self.rows: list[manifest.Row] = []
         self.failed: list[tuple[str, str]] = []
         self.frames: dict[str, list[int]] = {name: [] for name in names}
@@ -213,7 +226,7 @@ class Survey:
         return features
 
     def _read(self, row: manifest.Row, name: str) -> Features:
-        features = read_cell(self._root, row.cells[self._names[name]])
+        features = read_cell(self._root, row.cells[self._names[name]], self._resolver)
         cell = _map_cell(row, name, self._names[name])
         if self._words is not None and manifest.split_column(self._names[name])[0] == self._words.modality:
             cell = None  # of the transcript, whose words are the frames
