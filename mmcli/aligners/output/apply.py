@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.output import stretch
+from mmcli.aligners.output import cues, stretch
 from mmcli.aligners.output.texts import TEXTS, retimed
 from mmcli.artifacts.formats import features as features_file
 from mmcli.artifacts.formats.timemap import TimeMap
@@ -78,8 +78,12 @@ def warp_file(path: Path | str, alignment: Any, output: Path, *, inverse: bool =
         raise InputError("the map holds no knots: a text was aligned", source=path.name)
     if not path.is_file():
         raise MissingError("no such file", source=path)
-    suffix = path.suffix.lower()
-    if suffix in (".npz", *TEXTS) and output.suffix and output.suffix.lower() != suffix:
+    suffix, wanted = path.suffix.lower(), output.suffix.lower()
+    if suffix in cues.FORMATS and wanted in cues.FORMATS and wanted != suffix:
+        atomic.write_bytes(output, cues.converted(path, wanted, clock))
+        clock.remark = f"the cues of {path.name} as {wanted[1:]}, without its styles"
+        return clock
+    if suffix in (".npz", *TEXTS) and wanted not in ("", suffix):
         raise UsageError(f"{path.name} stays {suffix[1:]} on another clock", source=output)
     if suffix == ".npz":
         _features(path, clock, output)

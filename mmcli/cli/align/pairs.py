@@ -29,6 +29,8 @@ def align(given: AlignOptions) -> None:
     from mmcli.batch.state import ledger
 
     out = given.output
+    if out is None:
+        raise UsageError("where do the maps go?", hint="-o FOLDER")
     if str(out) == "-" or out.is_file():
         raise UsageError("is no folder; the maps of a list go into one", source=out)
     listed = _read(given)
