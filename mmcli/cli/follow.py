@@ -1,12 +1,12 @@
 """Say where in REFERENCE the live sound is, frame by frame, while it plays.
 
-REFERENCE is a recording, a film with sound, a MIDI score, or features (then QUERY is features too). The sound comes
-from standard input (-), raw with --raw or in a container that can be read from a pipe (wav, ogg, opus, webm, mp3), or
-from a file. One JSON object a line: t of the stream and position in the reference, the half-width of the 90 % interval
-(seconds), the state, the pace (seconds of reference a second) and whether the position jumped. The whole reference is
-weighed at every frame, so that a skip, a repeat or a start in the middle is found again. The state is playing, paused
-(something else is heard), quiet, lost (not this piece, as far as can be heard, or not yet found) or ended; the position
-holds unless it plays.
+REFERENCE is a recording, a film with sound, a MIDI score, or features or a series (then QUERY is of that kind too). The
+sound comes from standard input (-), raw with --raw or in a container that can be read from a pipe (wav, ogg, opus,
+webm, mp3), or from a file; both may be an .xdf of the Lab Streaming Layer (extra xdf). One JSON object a line: t of the
+stream and position in the reference, the half-width of the 90 % interval (seconds), the state, the pace (seconds of
+reference a second) and whether the position jumped. The whole reference is weighed at every frame, so that a skip, a
+repeat or a start in the middle is found again. The state is playing, paused (something else is heard), quiet, lost (not
+this piece, as far as can be heard, or not yet found) or ended; the position holds unless it plays.
 
 The answer for t comes --lag seconds later: 0.2 halves the error of 0, more than 0.5 gains nothing. -o writes the map of
 what was followed, with breaks where it jumped, for `warp`, `fuse` and `evaluate MAP TRUTH`; Ctrl-C writes it too. In a
@@ -58,6 +58,11 @@ def command(
     channels: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Channels of --raw samples, mixed to one. [default: 1]")
     ] = None,
+    track: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Sound track of REFERENCE, or stream of an .xdf, from 0."),
+    ] = None,
+    query_track: Annotated[int | None, typer.Option(min=0, metavar="N", help="The same of QUERY.")] = None,
     feature: Annotated[
         str, typer.Option(help="mfcc (copies of one recording), chroma (renditions); auto: chroma beside a score.")
     ] = "auto",
@@ -105,9 +110,11 @@ def command(
     from mmcli.aligners.live.session import Late, Options, Session
 
     options = Options(feature, lag, start, not no_jumps)
-    session = Session(reference, options, None if live else query)
+    session = Session(reference, options, None if live else query, (track, query_track))
+    for remark in session.remarks:
+        console.say(remark)
     late = Late() if realtime else None
-    pieces = _from_pipe(raw, rate or 0, channels or 1, late) if live else _from_file(session, query, realtime)
+    pieces = _from_pipe(raw, rate or 0, channels or 1, late) if live else _from_file(session, realtime)
     printer = _Printer(every, lines=not json)
     history = History() if serve or page is not None else None
     try:
@@ -119,7 +126,7 @@ def command(
     finally:  # Ctrl-C, SIGTERM and damage end it too: what was followed until then is there
         printer.close()
         if output is not None and session.follower.track:
-            _write(session, output, query, live)
+            _write(session, output)
         if page is not None and history is not None and history.rows:
             from mmcli.aligners.output import following
 
@@ -156,15 +163,15 @@ def _from_pipe(raw: str | None, rate: int, channels: int, late: Late | None) -> 
     return sound_of(*opened)
 
 
-def _from_file(session: Session, query: Path, realtime: bool) -> Iterator[Any]:
-    from mmcli.aligners.core.sides import Side
+def _from_file(session: Session, realtime: bool) -> Iterator[Any]:
     from mmcli.aligners.live import ear
     from mmcli.aligners.live.session import paced
 
     if session.frames is not None:
         hop = session.heard.hop_s
         return paced(session.frames, lambda _: hop) if realtime else iter(session.frames)
-    sound = Side(query, "query").sound
+    assert session.query is not None
+    sound = session.query.sound
     if not realtime:
         return sound.blocks(ear.RATE, 1.0)
     paced_pieces: Iterator[Any] = paced(sound.blocks(ear.RATE, 0.04), lambda piece: len(piece) / ear.RATE)
@@ -219,12 +226,11 @@ def _served(session: Session, history: History | None, query: str, port: int) ->
         yield
 
 
-def _write(session: Session, output: Path, query: Path, live: bool) -> None:
-    from mmcli.aligners.core.sides import Side
+def _write(session: Session, output: Path) -> None:
     from mmcli.artifacts.formats import alignment
 
-    about = {"name": "-", "sha256": None, "duration_s": None} if live else Side(query, "query").about()
-    made = session.alignment(about)
+    live = {"name": "-", "sha256": None, "duration_s": None}
+    made = session.alignment(live if session.query is None else session.query.about())
     alignment.save(output, made)
     console.say(f"{output}: {made.model}, {len(made.knots)} knots, {len(made.breaks)} breaks")
 

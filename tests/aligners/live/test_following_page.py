@@ -181,7 +181,7 @@ def test_a_history_stays_short_and_keeps_what_happened():
         history.add(shown(k / 50, k / 50, state, jump=k == 3333))
     assert len(history.rows) <= 100
     assert [row[0] for row in history.rows if row[5]] == [66.66]
-    assert [row[0] for row in history.rows if row[3] == 2][0] == 40.0
+    assert next(row[0] for row in history.rows if row[3] == 2) == 40.0
     assert history.rows[-1][0] == pytest.approx(100, abs=2 * history.every_s)
     now, rows, ended = history.since(0, 50, 0)
     assert (now, len(rows), ended) == (history.thinned, len(history.rows), False)
