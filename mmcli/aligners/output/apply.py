@@ -14,17 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.output import cues, stretch
+from mmcli.aligners.output import stretch
 from mmcli.aligners.output.texts import TEXTS, retimed
 from mmcli.artifacts.formats import features as features_file
 from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.artifacts.io import atomic
 from mmcli.errors import InputError, MediaError, MissingError, UsageError
+from mmcli.media.clips import SubtitleClip
 
 Times = NDArray[np.float64]
 
 FILM = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 SOUND = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff")
+CUES = (".srt", ".vtt", ".ass", ".ssa")
 MAX_TEXT_BYTES = 64 << 20
 
 
@@ -79,9 +81,8 @@ def warp_file(path: Path | str, alignment: Any, output: Path, *, inverse: bool =
     if not path.is_file():
         raise MissingError("no such file", source=path)
     suffix, wanted = path.suffix.lower(), output.suffix.lower()
-    if suffix in cues.FORMATS and wanted in cues.FORMATS and wanted != suffix:
-        atomic.write_bytes(output, cues.converted(path, wanted, clock))
-        clock.remark = f"the cues of {path.name} as {wanted[1:]}, without its styles"
+    if suffix in CUES and wanted in CUES and wanted != suffix:
+        _cues(path, clock, output)
         return clock
     if suffix in (".npz", *TEXTS) and wanted not in ("", suffix):
         raise UsageError(f"{path.name} stays {suffix[1:]} on another clock", source=output)
@@ -103,6 +104,17 @@ def warp_file(path: Path | str, alignment: Any, output: Path, *, inverse: bool =
             hint="known: npz " + " ".join(t[1:] for t in FILM + SOUND + TEXTS),
         )
     return clock
+
+
+def _cues(path: Path, clock: Clock, output: Path) -> None:
+    """Subtitles in another of their formats."""
+    from mmcli.media import open_clip, subtitles
+
+    clip = open_clip(path, "subtitle")
+    assert isinstance(clip, SubtitleClip)
+    cues = [(clock(start), clock(end), words) for start, end, words in clip.cues]
+    atomic.write_bytes(output, subtitles.rendered(cues, output.suffix.lower()))
+    clock.remark = f"the cues of {path.name} as {output.suffix[1:].lower()}, without its styles"
 
 
 def _features(path: Path, clock: Clock, output: Path) -> None:

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmcli.aligners.output import apply, cues, formats
+from mmcli.aligners.output import apply, formats
 from mmcli.artifacts.io import atomic
 from mmcli.errors import UsageError
 
 if TYPE_CHECKING:
     from mmcli.artifacts.formats.alignment import Alignment
 
-CUES = tuple(cues.FORMATS)
 RETIMED: dict[str, tuple[str, ...]] = {
-    "subtitle": CUES,
+    "subtitle": apply.CUES,
     "audio": (".wav",),
     "video": (*apply.FILM, ".wav"),
     "features": (".npz",),
@@ -37,7 +36,7 @@ NOUN = {
     "score": "a score",
 }
 OF_TEXT = ("srt", "vtt", "ctm")  # lines or words, which only a text gives
-WARPED = sorted({*CUES, *apply.FILM, ".wav", ".npz", ".tsv"})
+WARPED = sorted({*apply.CUES, *apply.FILM, ".wav", ".npz", ".tsv"})
 
 
 @dataclass(frozen=True)
