@@ -90,7 +90,7 @@ def fit(
     with deterministic(config.threads, pick(config.device)):
         server = Server(what.net, schedule, what.losses_of, len(what.rows), what.groups, at_once=what.at_once)
         server.local, server.size, server.world = private.local, private.step, world or World()
-        server.run(report)
+        server.run(report if server.world.rank == 0 else None)
     return what
 
 
