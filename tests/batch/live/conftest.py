@@ -31,8 +31,8 @@ def model(folder) -> Callable[[str], Path]:
     def trained(name: str) -> Path:
         kind, fusion = name.split(".")
         path = folder / f"{name}.pt"
-        command = ["train", str(folder / f"{kind}.npz"), "-o", str(path), "--epochs", "2", "--fusion", fusion, "-q"]
-        assert run(command) == 0
+        how = ["auto", "--set", "train.candidates=kernels"] if fusion == "kernels" else [fusion, "--epochs", "2"]
+        assert run(["train", str(folder / f"{kind}.npz"), "-o", str(path), "-q", "--fusion", *how]) == 0
         return path
 
     return trained

@@ -12,12 +12,10 @@ import time
 import numpy as np
 import pytest
 
-from mmcli.artifacts.formats import alignment, checkpoint, dataset
+from mmcli.artifacts.formats import alignment, dataset
 from mmcli.artifacts.formats.alignment import Alignment
-from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.cli.app import run
 from mmcli.training.fit import predictor
-from mmcli.training.fit.incremental import Incremental
 
 from .rows import ITEMS, rows_of
 
@@ -33,33 +31,13 @@ def streamed(model, rows, *options: str, code: int = 0):
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr.decode()
 
 
-@pytest.mark.parametrize("fusion", ["concat", "late", "crossmodal", "auto"])
-def test_codes_give_the_answers_of_predict_with_any_modalities(folder, model, fusion):
-    chosen = predictor.load(model(f"sequence.{fusion}"))
-    data = dataset.load(folder / "sequence.npz")
-    whole = chosen.predict(data)
-    model = Incremental(chosen)
-    assert model.recomputes == (fusion == "crossmodal")
-    by_item: dict[str, dict] = {}
-    for row in rows_of(data):
-        given = np.asarray(row["values"], np.float32)
-        by_item.setdefault(row["id"], {})[row["modality"]] = model.encode(row["modality"], _raw(data, row, given))
-    for k, name in enumerate(data.id.tolist()):
-        np.testing.assert_allclose(model.answer(by_item[name]), whole.logits[k], atol=2e-5)
-
-
-def _raw(data: Dataset, row: dict, given: np.ndarray) -> np.ndarray:
-    assert "normaliser" not in data.streams[row["modality"]].meta
-    return given
-
-
 def test_finals_equal_predict_on_the_whole_items_in_any_order(folder, model):
-    chosen = predictor.load(model("sequence.concat"))
-    data = dataset.load(folder / "sequence.npz")
+    chosen = predictor.load(model("vector.concat"))
+    data = dataset.load(folder / "vector.npz")
     expected = {line["id"]: line for line in predictor.lines(chosen.predict(data))}
     rows = rows_of(data)
     shuffled = [rows[k] for k in np.random.default_rng(1).permutation(len(rows))]
-    lines, said = streamed(model("sequence.concat"), shuffled, "--lateness", "1000", "--ahead", "1000")
+    lines, said = streamed(model("vector.concat"), shuffled, "--lateness", "1000", "--ahead", "1000")
     finals = [line for line in lines if line["final"]]
     assert sorted(line["id"] for line in finals) == sorted(expected)
     for line in finals:
@@ -73,17 +51,17 @@ def test_finals_equal_predict_on_the_whole_items_in_any_order(folder, model):
 
 
 def test_late_double_and_bad_rows_are_told_and_the_stream_goes_on(folder, model, tmp_path):
-    rows = rows_of(dataset.load(folder / "sequence.npz"))
+    rows = rows_of(dataset.load(folder / "vector.npz"))
     bad = [
         "no json\n",
         '{"id": "x", "modality": "smell", "t": 1, "values": [1]}\n',
         '{"id": "x", "modality": "audio", "t": NaN, "values": [1]}\n',
-        '{"id": "x", "modality": "audio", "t": 1e12, "values": [[1, 2, 3, 4]]}\n',
-        '{"id": "x", "modality": "audio", "t": 20, "values": [[1, 2]]}\n',
-        '{"id": "x", "modality": "audio", "t": 20, "values": [[1, 2, 3, null]]}\n',
+        '{"id": "x", "modality": "audio", "t": 1e12, "values": [1, 2, 3, 4]}\n',
+        '{"id": "x", "modality": "audio", "t": 20, "values": [1, 2]}\n',
+        '{"id": "x", "modality": "audio", "t": 20, "values": [1, 2, 3, null]}\n',
     ]
     stream = [*rows[:40], *bad, rows[0], *rows[40:], rows[-1], '{"id": "half'][: len(rows) + 9]
-    lines, said = streamed(model("sequence.concat"), stream, "--final-only", "--lateness", "2", code=3)
+    lines, said = streamed(model("vector.concat"), stream, "--final-only", "--lateness", "2", code=3)
     assert said.count("left out") == len(bad) + 1 + 1  # and the half line; the last says how many
     assert [line for line in lines if "late" in line] == [
         {"id": "i00", "late": "audio", "t": 0.0, "behind": lines[[("late" in x) for x in lines].index(True)]["behind"]}
@@ -91,14 +69,14 @@ def test_late_double_and_bad_rows_are_told_and_the_stream_goes_on(folder, model,
     assert [line["id"] for line in lines if "duplicate" in line] == [rows[-1]["id"]]
     finals = [line["id"] for line in lines if line.get("final")]
     assert sorted(finals) == sorted({row["id"] for row in rows})
-    streamed(model("sequence.concat"), [*rows, rows[0]], "--late", str(tmp_path / "late.jsonl"))
+    streamed(model("vector.concat"), [*rows, rows[0]], "--late", str(tmp_path / "late.jsonl"))
     assert json.loads((tmp_path / "late.jsonl").read_text())["late"] == "audio"
 
 
 def test_every_row_is_acknowledged_once_after_its_answer(folder, model):
-    rows = rows_of(dataset.load(folder / "sequence.npz"))[:30]
+    rows = rows_of(dataset.load(folder / "vector.npz"))[:30]
     given = [*({**row, "ack": f"n{k}"} for k, row in enumerate(rows)), "bad\n", {**rows[3], "ack": "again"}]
-    lines, _ = streamed(model("sequence.concat"), given, "--ack", code=3)
+    lines, _ = streamed(model("vector.concat"), given, "--ack", code=3)
     acknowledged = [line["ack"] for line in lines if "ack" in line]
     assert sorted(map(str, acknowledged)) == sorted([*(f"n{k}" for k in range(30)), "31", "again"])
     for k, row in enumerate(rows):
@@ -108,9 +86,9 @@ def test_every_row_is_acknowledged_once_after_its_answer(folder, model):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_gives_the_finals_of_what_is_open(folder, model, number, code):
-    rows = rows_of(dataset.load(folder / "sequence.npz"))[:2]
+    rows = rows_of(dataset.load(folder / "vector.npz"))[:2]
     process = subprocess.Popen(
-        command(model("sequence.concat")), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command(model("vector.concat")), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     process.stdin.write((json.dumps(rows[0]) + "\n").encode())
     process.stdin.flush()
@@ -123,10 +101,10 @@ def test_a_signal_gives_the_finals_of_what_is_open(folder, model, number, code):
 
 
 def test_a_closed_pipe_is_quiet(folder, model):
-    rows = rows_of(dataset.load(folder / "sequence.npz")) * 40
+    rows = rows_of(dataset.load(folder / "vector.npz")) * 40
     read, write = os.pipe()
     process = subprocess.Popen(
-        command(model("sequence.concat")), stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE
+        command(model("vector.concat")), stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE
     )
     os.close(write)
     process.stdin.write((json.dumps(rows[0]) + "\n").encode())
@@ -143,16 +121,21 @@ def test_a_closed_pipe_is_quiet(folder, model):
     assert (process.returncode, err) == (141, b"")
 
 
-def test_a_model_says_what_it_must_compute_anew(folder, model):
+def test_a_model_says_what_it_must_compute_anew(folder, model, tmp_path, monkeypatch, capsys):
     rows = rows_of(dataset.load(folder / "sequence.npz"))[:4]
-    assert "computed anew" in streamed(model("sequence.crossmodal"), rows)[1]
-    assert checkpoint.load(model("sequence.crossmodal"), predictor.expected)
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with (tmp_path / "rows.jsonl").open() as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert run(["predict", str(model("sequence.crossmodal")), "-", "--stream"]) == 0
+    out, said = capsys.readouterr()
+    assert "computed anew" in said
+    assert json.loads(out.splitlines()[-1])["final"]
 
 
 def test_options_of_the_stream_need_it(folder, model, capsys):
-    assert run(["predict", str(model("sequence.concat")), "-", "--lateness", "1"]) == 2
+    assert run(["predict", str(model("vector.concat")), "-", "--lateness", "1"]) == 2
     assert "--lateness is for --stream" in capsys.readouterr().err
-    assert run(["predict", str(model("sequence.concat")), "x.wav", "--stream"]) == 2
+    assert run(["predict", str(model("vector.concat")), "x.wav", "--stream"]) == 2
 
 
 def test_a_map_puts_the_times_of_a_modality_on_the_other_clock(folder, model, tmp_path):
@@ -164,11 +147,11 @@ def test_a_map_puts_the_times_of_a_modality_on_the_other_clock(folder, model, tm
         "knots": np.array([[100.0, 0.0], [200.0, 100.0]]),
     }
     alignment.save(tmp_path / "map.json", Alignment(**line))
-    rows = [row for row in rows_of(dataset.load(folder / "sequence.npz")) if row["id"] != "i99"]
+    rows = [row for row in rows_of(dataset.load(folder / "vector.npz")) if row["id"] != "i99"]
     moved = [{**row, "t": row["t"] + 100} if row["modality"] == "image" else row for row in rows]
-    lines, said = streamed(model("sequence.concat"), moved, "--map", f"audio={tmp_path / 'map.json'}", "--final-only")
+    lines, said = streamed(model("vector.concat"), moved, "--map", f"audio={tmp_path / 'map.json'}", "--final-only")
     assert "0 late, 0 double" in said
     assert [x["t"] for x in lines if x["id"] == "i00"] == [100.0]
-    straight, _ = streamed(model("sequence.concat"), rows, "--final-only")
+    straight, _ = streamed(model("vector.concat"), rows, "--final-only")
     assert [(x["id"], x["probabilities"]) for x in lines] == [(x["id"], x["probabilities"]) for x in straight]
-    assert run(["predict", str(model("sequence.concat")), "-", "--stream", "--map", "audio"]) == 2
+    assert run(["predict", str(model("vector.concat")), "-", "--stream", "--map", "audio"]) == 2
