@@ -92,6 +92,17 @@ def _cell(value: object) -> str:
     return "" if value is None else printable(str(value))
 
 
+class Failed:
+    """Items without a line, named as they come."""
+
+    count = 0
+
+    def add(self, item: str, reason: str) -> None:
+        """One more."""
+        self.count += 1
+        warn(f"{item}: left out: {reason}")
+
+
 # Where a command may write: never over what it reads, and no two things into one file.
 
 STDOUT = "-"

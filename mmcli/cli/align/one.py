@@ -30,7 +30,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmcli.cli import console
+from mmcli.cli import console, doctor
 from mmcli.cli.align.options import AlignOptions, configuration, parameters
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import MismatchError, UsageError, printable
@@ -77,6 +77,7 @@ def command(**values: Any) -> None:
     from mmcli.aligners.output.outcome import outcome
     from mmcli.aligners.pair import align_files
 
+    doctor.warn_of_twins()
     modality = Side(query, "query", given.rate, given.missing).modality
     result = outcome(query, output, given.format_, modality)
     try:
