@@ -12,13 +12,14 @@ FILES = sorted((ROOT / "mmcli").rglob("*.py"))
 
 # From the bottom up; a module may import its own room and what stands lower.
 LAYERS = [
-    ["mmcli.errors", "mmcli._version"],
+    ["mmcli.errors", "mmcli._version", "mmcli.threads"],
     ["mmcli.registry"],
     ["mmcli.models", "mmcli.media", "mmcli.artifacts"],
     ["mmcli.extractors", "mmcli.fusion"],
     ["mmcli.aligners", "mmcli.training", "mmcli.evaluation"],
     ["mmcli.ranking"],
     ["mmcli.batch"],
+    ["mmcli.installation"],
     ["mmcli.cli"],
     ["mmcli.__main__"],
 ]

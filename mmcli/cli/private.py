@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import console, given
+from mmcli.cli import console, given, progress
 from mmcli.cli.options import configure
 from mmcli.errors import MmcliError, UsageError
 
@@ -51,7 +52,9 @@ Audit = Annotated[
 Clients = Annotated[
     str | None,
     typer.Option(
-        "--clients", metavar="group", help="With --private: federated averaging over the groups, simulated here."
+        "--clients",
+        metavar="group",
+        help="With --private: federated averaging over the groups, simulated here; under torchrun in its processes.",
     ),
 ]
 
@@ -101,7 +104,7 @@ def train(
         _plan_or_audit(data, config, private, declared, items, audit, clients is not None, json)
         return
     start = None if init is None else initial.load(init)
-    with console.progress("train", None, "steps") as progress:
+    with progress.bar("train", None, "steps") as bar:
         trained, warnings = release.train(
             data,
             config,
@@ -113,8 +116,10 @@ def train(
             budget=held,
             initial=start,
             federated=clients is not None,
-            report=lambda step: progress.advance(1),
+            report=lambda step: bar.advance(1),
         )
+    if int(os.environ.get("RANK", "0")):
+        return  # of several processes one speaks
     facts = trained.config["privacy"]
     console.say(
         f"{output}: {trained.config['task']}, {', '.join(trained.config['modalities'])}; "

@@ -68,7 +68,7 @@ def container(first: bytes) -> str | None:
     if first[:4] in (b"RIFF", b"RF64", b"BW64") and first[8:12] in _RIFF:
         return _RIFF[first[8:12]]
     if first[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-        if first[8:12] in (b"heic", b"heix", b"mif1", b"avif"):
+        if first[8:12] in (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"):
             return "heif"
         return "m4a" if first[8:12] in (b"M4A ", b"M4B ") else "mp4"
     for mark, name in _MARKS.items():
@@ -114,6 +114,7 @@ _MARKS = {
     b"BM": "bmp",
     b"\x93NUMPY": "npy",
     b"PK\x03\x04": "zip",
+    b"XDF:": "xdf",
 }
 # Sound alone; what may hold pictures too; pictures; arrays.
 MODALITY = {
@@ -121,7 +122,7 @@ MODALITY = {
     **dict.fromkeys(("wv", "ape", "tta"), "audio"),
     **dict.fromkeys(("mp4", "mkv", "avi", "ts", "flv", "asf", "mpg", "mxf", "rm"), "video"),
     **dict.fromkeys(("png", "jpg", "gif", "webp", "tiff", "bmp", "heif"), "image"),
-    **dict.fromkeys(("npy", "zip"), "series"),
+    **dict.fromkeys(("npy", "zip", "xdf"), "series"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Numbers over time from csv, tsv, npy and npz: a column named time, t, timestamp or seconds, or a rate."""
+"""Numbers over time from csv, tsv, npy, npz and xdf: a column named time, t, timestamp or seconds, or a rate."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ def read(path: Path, options: MediaOptions) -> SeriesClip:
     if kind == "npy":
         with path.open("rb") as file:
             columns, values, times = _from_array(npy.read(file, path.stat().st_size, path, options.row), path)
+    elif kind == "xdf":
+        return _recorded(path, options)
     elif kind == "zip":
         columns, values, times = _from_npz(path, options.row)
     else:
@@ -62,6 +64,18 @@ def _row_of_array(path: Path, options: MediaOptions) -> SeriesClip:
     return SeriesClip(
         name=place, path=path, values=values, times=times, columns=columns, timed=len(values) == 1 or bool(options.rate)
     )
+
+
+def _recorded(path: Path, options: MediaOptions) -> SeriesClip:
+    """A stream of the Lab Streaming Layer."""
+    from mmcli.media import xdf
+
+    recorded = xdf.load(path, options, sound=False)
+    values = recorded.values.astype(np.float64)
+    columns = recorded.stream.labels or [f"c{i}" for i in range(values.shape[1])]
+    clip = _clip(path, options, columns, values, recorded.times)
+    clip.remarks = recorded.remarks
+    return clip
 
 
 def _one_row(
@@ -152,7 +166,7 @@ def _from_csv(path: Path) -> tuple[list[str], Float64, Float64 | None]:
     try:
         header = [cell.strip() for cell in next(rows, [])]
         names = header if any(not _is_cell(cell) for cell in header) else None
-        _refuse_manifest(names or [], separator, path)
+        _refuse_manifest(names or [], path)
         width = len(header)
         data: list[list[float]] = [] if names else [[_number(cell, path, 1) for cell in header]]
         for number, row in enumerate(rows, start=2):
@@ -172,7 +186,7 @@ def _from_csv(path: Path) -> tuple[list[str], Float64, Float64 | None]:
 _OF_MANIFESTS = {"id", "split", "label", "group", "audio", "image", "video", "text", "series", "text_value"}
 
 
-def _refuse_manifest(names: list[str], separator: str, path: Path) -> None:
+def _refuse_manifest(names: list[str], path: Path) -> None:
     """Raises :class:`MediaError` for a table whose columns are those of a manifest: it was not recognised as one."""
     known = [name for name in names if name.split(".")[0].lower() in _OF_MANIFESTS]
     if len(known) < 2:
@@ -180,11 +194,7 @@ def _refuse_manifest(names: list[str], separator: str, path: Path) -> None:
     wrong = []
     if "id" not in names:
         wrong.append("it has no column id")
-    if separator != ",":
-        wrong.append(f"its columns are parted by {'tabs' if separator == chr(9) else repr(separator)}, not by commas")
-    if files.head(path, 2) in (b"\xff\xfe", b"\xfe\xff"):
-        wrong.append("it is UTF-16, not UTF-8")
-    if path.suffix.lower() != ".csv":
+    if path.suffix.lower() not in (".csv", ".tsv"):
         wrong.append(f"it is named {path.suffix or 'without a suffix'}, not .csv")
     raise MediaError(
         f"looks like a manifest (columns {', '.join(known[:6])}), but "
