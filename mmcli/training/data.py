@@ -16,6 +16,7 @@ from torch.nn import functional
 from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.artifacts.io import lazy
 from mmcli.errors import InputError, UsageError
+from mmcli.fusion import labels
 from mmcli.fusion.fitting import kind_of
 from mmcli.models.nets.network import Input
 from mmcli.models.parts import StreamShape, from_lengths, zeroed
@@ -211,6 +212,8 @@ def task_of(dataset: Dataset, wanted: str) -> str:
     if wanted not in ("auto", natural):
         if wanted == "classify" and natural == "regress":
             return wanted  # numbers as class names
+        if wanted == "regress" and natural == "classify" and labels.as_numbers(label) is not None:
+            return wanted  # ratings in whole numbers, which fuse took for names
         raise UsageError(f"task {wanted} does not fit the labels, which ask for {natural}")
     return natural
 
@@ -220,6 +223,8 @@ def read(dataset: Dataset, wanted: str, rows: NDArray[np.int64], device: torch.d
     task = task_of(dataset, wanted)
     label = np.asarray(dataset.label)
     if task == "regress":
+        if label.dtype.kind == "U":
+            label = np.asarray(labels.as_numbers(label))
         known = np.isfinite(label)
         seen = label[rows][known[rows]]
         if not len(seen):

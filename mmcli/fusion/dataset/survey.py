@@ -28,6 +28,8 @@ from mmcli.fusion.dataset.words import NO_CLOCK, RATES, Words
 AGREE = ("modality", "extractor", "kind", "config_sha256", "fitted_sha256", "vocabulary_size")
 KEEP = (*AGREE, "config", *RATES, "columns")  # a rate only where all items have the same
 ARRAYS = (".npy",)
+BROUGHT = {"kind": "vector", "modality": "series"}  # what is known of a row that somebody brings
+AT_ZERO = np.zeros(1)
 
 
 def columns(order: Sequence[str], rows: Sequence[manifest.Row]) -> dict[str, str]:
@@ -55,6 +57,14 @@ def columns(order: Sequence[str], rows: Sequence[manifest.Row]) -> dict[str, str
 def _refuse_media(column: str, cell: str, name: str) -> None:
     path, row = manifest.split_row(cell)
     suffix = Path(path).suffix.lower()
+    if suffix in (".pkl", ".pickle", ".p"):
+        raise InputError(
+            f"row {name!r}, column {column!r}: {cell!r} is a pickle, which can run programs and is never opened",
+            hint="where you trust it: python -c \"import pickle, numpy as np; d = pickle.load(open('"
+            f"{Path(path).name}', 'rb')); np.savez('{Path(path).stem}.npz', **{{k: np.asarray(v) for k, v in "
+            "d['train'].items() if np.asarray(v).dtype != object}})\", then name "
+            f"{Path(path).stem}.npz:KEY#ROW",
+        )
     if suffix != ".npz" and suffix not in ARRAYS and (row is None or suffix not in (".h5", ".hdf5")):
         raise InputError(
             f"row {name!r}, column {column!r}: {cell!r} is media, not features",
@@ -77,6 +87,8 @@ def read_cell(root: Path, cell: str, resolve: manifest.Resolver | None = None) -
         values = np.array(arrays.row_of(path, member, row), np.float32)
         if not np.isfinite(values).all():
             raise InputError(f"row {row} holds NaN or Inf", source=path)
+        if len(values) == 1:  # of a hundred thousand rows each costs its numbers and little else
+            return Features(values, AT_ZERO, BROUGHT)
         times = np.arange(len(values), dtype=np.float64)
     else:
         clip = open_clip(path, "series", options=MediaOptions(row=row))
@@ -194,13 +206,13 @@ class Survey:
             self._held.append(item)
 
     def stream(self, name: str) -> Stream:
-        """The stream of one modality: in memory, or as files that are read when rows are asked for."""
+        """The stream of one modality, asked for once: in memory, or as files that are read when rows are asked for."""
         meta = self.common[name].meta()
         if self._words is not None and meta["kind"] not in NO_CLOCK:
             meta["spans"] = self._words.facts()
         lengths = np.array(self.frames[name], np.int64)
         if self._held is not None:
-            there = [item[name] for item in self._held if name in item]
+            there = [item.pop(name) for item in self._held if name in item]  # asked for once: held once
             values = np.concatenate([item.values for item in there])
             times = np.concatenate([item.times for item in there])
             return Stream(values, lazy.offsets_of(lengths), times, lengths > 0, meta=meta)
