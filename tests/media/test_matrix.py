@@ -1,5 +1,7 @@
-"""A share of the matrix of ``tests/benchmarks/media_matrix.py``: every cell right, or refused with its reason. The hunts
-take the whole."""
+"""A share of the matrix of ``tests/benchmarks/media_matrix.py``: every cell right, or refused with its reason.
+
+The hunts take the whole.
+"""
 
 from __future__ import annotations
 
