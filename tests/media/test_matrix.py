@@ -34,6 +34,7 @@ def judge(cell: Cell, folder: Path, path: Path) -> None:
     run(cell.make, folder, path)
     wanted, erred = reference(path, cell)
     outcome = verdict.judged(path, cell, wanted, erred, readers.mmcli_reads)
+    print(f"{outcome.verdict}: {cell.name} {outcome.reason}")  # pytest -s counts them
 
     assert outcome.verdict in ("right", "refused"), outcome.reason
 
