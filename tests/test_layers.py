@@ -21,6 +21,7 @@ LAYERS = [
     ["mmcli.batch"],
     ["mmcli.installation"],
     ["mmcli.cli"],
+    ["mmcli.api"],
     ["mmcli.__main__"],
 ]
 # The same inside a room: its own rooms from the bottom up. The files beside them stand where "." does.

@@ -51,7 +51,8 @@ class MediaOptions:
     end: float | None = None  # seconds
     rate: float | None = None  # Hz, of a series without a time column
     missing: Literal["refuse", "interpolate"] = "refuse"  # NaN in a series
-    row: int | None = None  # one row of a 2-D array file (PATH#ROW): one frame at 0.0
+    row: int | None = None  # one row of an array file (PATH#ROW): one frame at 0.0, or the frames of that row
+    member: str | None = None  # which array of an npz or HDF5 file (PATH:MEMBER#ROW)
 
     def __post_init__(self) -> None:
         for name in ("start", "end", "rate"):

@@ -33,6 +33,7 @@ class Cell:
     path: str | None = None
     facts: tuple[int, int] | None = None  # size and mtime_ns of the file; None where it is not there
     row: int | None = None
+    member: str | None = None  # of an npz or HDF5 file
     text: str | None = None
     numbers: dict[str, str] = field(default_factory=dict)
     categories: dict[str, str] = field(default_factory=dict)
@@ -313,7 +314,7 @@ def _written(column: str, kind: str, name: str, value: str, root: _Root | _Far) 
         modality = "features" if modality_of(path) == "features" else "series"
     elif kind == "text" and SUFFIXES.get(suffix) == "subtitle":
         modality = "subtitle"
-    return Cell(column, modality, path, facts, row)
+    return Cell(column, modality, path, facts, row, manifest.member_of(value))
 
 
 def _only(item: Item, modality: str) -> Item:
