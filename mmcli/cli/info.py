@@ -25,7 +25,10 @@ from mmcli.errors import InputError, MmcliError, UsageError
 def command(
     files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE...]", help="Artifacts or media files.")] = None,
     validate: Annotated[
-        bool, typer.Option("--validate", help="Check every byte; media are decoded to the end, and their length is what comes out.")
+        bool,
+        typer.Option(
+            "--validate", help="Check every byte; media are decoded to the end, and the length that comes said."
+        ),
     ] = False,
     engine: Annotated[bool, typer.Option("--engine", help="Which alignment engine runs on this machine.")] = False,
     to: Annotated[
