@@ -67,6 +67,9 @@ def command(
     task: Annotated[
         str, typer.Option(help="auto, classify, regress, multilabel, rank. auto: by the labels; rank with --events.")
     ] = "auto",
+    target: Annotated[
+        str, typer.Option(metavar="NAME", help="The manifest's column label.NAME. [default: its column label]")
+    ] = "",
     fusion: Annotated[
         str | None,
         typer.Option(
@@ -204,6 +207,10 @@ def command(
     from mmcli.training.use import run
 
     data = given.load(dataset)
+    if config.target:
+        from mmcli.fusion import targets
+
+        data = targets.chosen(data, config.target)
     start = None if init is None else initial.load(init)
     if dry_run:
         _show_plan(run.planned(data, config, start), json)
@@ -240,7 +247,17 @@ def _rank(values: dict[str, Any]) -> None:
 
     if values["events"] is None:
         raise UsageError("--task rank learns from events", hint="--events EVENTS.csv: user,item[,rating][,time]")
-    nothing = ("encoder", "modalities", "class_weights", "sampling", "modulation", "smoothing", "auxiliary", "cv")
+    nothing = (
+        "target",
+        "encoder",
+        "modalities",
+        "class_weights",
+        "sampling",
+        "modulation",
+        "smoothing",
+        "auxiliary",
+        "cv",
+    )
     private = ("private", "public", "items", "budget", "audit", "clients")
     useless = [f"--{n.replace('_', '-')}" for n in (*nothing, *private, "resume", "dry_run", "epochs") if values[n]]
     usual = {"fusion": None, "objective": "supervised", "effort": "usual", "trust": "auto"}
@@ -283,7 +300,7 @@ def _config(values: dict[str, Any]) -> Any:
     refuse_unused(assigned, ["train"])
     chosen = configure(TrainConfig, assigned.get("train"), "train")
     names = tuple(name for name in (values["modalities"] or "").split(",") if name)
-    options = {k: values[k] for k in ("task", "objective", "fusion", "epochs", "seed", "device")}
+    options = {k: values[k] for k in ("task", "target", "objective", "fusion", "epochs", "seed", "device")}
     for name in ("effort", "trust"):
         if values[name] != getattr(TrainConfig(), name):
             if values["fusion"] != "auto":
