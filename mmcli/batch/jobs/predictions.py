@@ -16,7 +16,7 @@ from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import jsonfile, provenance
 from mmcli.batch.plan import each, inputs, plan, raw
 from mmcli.batch.state.ledger import Listener, Summary
-from mmcli.errors import InputError, UsageError
+from mmcli.errors import InputError, UsageError, printable
 
 CALL = "mmcli.batch.jobs.predictions:prepare"
 AT_ONCE = 64  # items explained at once
@@ -55,7 +55,7 @@ def _ones(made: plan.Plan, key: Mapping[str, Any]) -> Iterator[each.One]:
         sources = {name: each.Source(cell.path, plan.facts_of(cell)) for name, cell in read.items()}
         own = {**key, "start": item.start, "end": item.end, "rows": [cell.row for cell in item.cells]}
         payload = {"id": item.id, "cells": cells, "error": item.error}
-        yield each.One(item.id, sources, each.key_of(own), None, payload)
+        yield each.One(item.id, sources, each.key_of(own), None, payload, item.refusal)
 
 
 class _Kind:
@@ -71,7 +71,10 @@ class _Kind:
         return line
 
     def report(self, index: int, entry: Mapping[str, Any]) -> dict[str, Any]:
-        paths = [source.path for source in self.ones[index].sources.values() if source.path is not None]
+        one = self.ones[index]
+        paths = [source.path for source in one.sources.values() if source.path is not None]
+        if one.refusal is not None:
+            paths = [printable(str(one.refusal.source))]
         return {"id": entry["id"], "path": paths[0] if paths else None, **entry["error"]}
 
 

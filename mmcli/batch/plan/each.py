@@ -16,6 +16,7 @@ from mmcli.batch.plan import inputs, plan
 from mmcli.batch.state import ledger
 from mmcli.batch.state.ledger import Ledger, Listener, Shard, Summary
 from mmcli.batch.workers import run
+from mmcli.errors import MmcliError, printable
 
 Do = Callable[[dict[str, Any]], dict[str, Any]]  # what a worker does with one payload
 
@@ -51,7 +52,8 @@ class One:
     """What is done to one input, or pair of inputs.
 
     ``sources`` by the part they play. ``key`` is a hash of everything else that the result depends on. ``target`` is
-    the output below the folder, None where all that is made is a line. ``payload`` is what the worker is told.
+    the output below the folder, None where all that is made is a line. ``payload`` is what the worker is told. One with
+    a ``refusal`` is not done: it has failed for that reason.
     """
 
     id: str
@@ -59,6 +61,7 @@ class One:
     key: str
     target: str | None
     payload: Mapping[str, Any]
+    refusal: MmcliError | None = None
 
     @property
     def size(self) -> int:
@@ -101,8 +104,10 @@ def key_of(settings: Mapping[str, Any]) -> str:
 
 
 def states(ones: Sequence[One], out: Path, options: Options, before: Mapping[Any, Any], task: str) -> list[str]:
-    """Of each ``new``, ``known`` (what was made is there), ``stale`` or ``failed``."""
-    return [_state(one, out, options, before.get((one.id, task))) for one in ones]
+    """Of each ``new``, ``known`` (what was made is there), ``stale``, ``failed`` or ``refused``."""
+    return [
+        "refused" if one.refusal is not None else _state(one, out, options, before.get((one.id, task))) for one in ones
+    ]
 
 
 def _state(one: One, out: Path, options: Options, entry: Mapping[str, Any] | None) -> str:
@@ -155,6 +160,8 @@ class _Batch:
         for n, state in enumerate(now):
             if state in ("known", "failed"):
                 self.ledger.keep(n, before[(self.ones[n].id, self.kind.task)])
+            elif state == "refused":
+                self.ledger.keep(n, self._refused(self.ones[n]))
         listener.begin(len(waiting), sum(self.ones[n].size for n in waiting))
         self.ledger.pass_on()
         if not waiting:
@@ -169,6 +176,15 @@ class _Batch:
         work = run.Work(self.kind.call, self.kind.setup)
         tasks = ((n, dict(self.ones[n].payload)) for n in waiting)
         self.ledger.follow(run.run(tasks, work, jobs, self.options.limits), heard, self.options.max_failures)
+
+    def _refused(self, one: One) -> dict[str, Any]:
+        """As the journal keeps what was never begun."""
+        why = one.refusal
+        assert why is not None
+        error = {"stage": "plan", "class": type(why).__name__, "message": printable(why.what), "attempts": 0}
+        if why.hint:
+            error["hint"] = why.hint
+        return {"id": one.id, "task": self.kind.task, "key": "", "source": {}, "status": "failed", "error": error}
 
     def _record(self, outcome: run.Outcome) -> None:
         one = self.ones[outcome.index]

@@ -20,6 +20,7 @@ from mmcli.artifacts.formats import features, manifest
 from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.artifacts.formats.features import Features
 from mmcli.batch.plan import inputs, plan, task
+from mmcli.batch.plan.items import Item
 from mmcli.errors import ArtifactError, InputError, MismatchError, MmcliError, UsageError
 from mmcli.extractors import weights
 from mmcli.media import MediaOptions
@@ -85,7 +86,7 @@ class Model:
         return by_stream
 
 
-def planned(items: list[inputs.Item], model: Model) -> plan.Plan:
+def planned(items: list[Item], model: Model) -> plan.Plan:
     """What of the items the model reads. Raises :class:`UsageError` where there are none."""
     if not items:
         raise UsageError("there is nothing to predict", hint="name files, a folder or a manifest")
@@ -137,7 +138,7 @@ class _Loaded:
         return column == self.name or (self.name == self.modality and column.partition(".")[0] == self.modality)
 
 
-def chunk(some: Sequence[tuple[inputs.Item, list[dict[str, Any]]]], model: Model) -> Chunk:
+def chunk(some: Sequence[tuple[Item, list[dict[str, Any]]]], model: Model) -> Chunk:
     """Some items of a plan with their cells, read here."""
     by_item: dict[str, dict[str, Features]] = {}
     failed: list[tuple[str, str]] = []

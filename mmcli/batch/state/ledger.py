@@ -73,7 +73,7 @@ class Ledger:
     """The state of a batch in the folder ``out``; a context in which its journal is open and locked.
 
     ``of_item`` lists each item's tasks, ``tell`` is told every row when it and all before it are complete; in the end
-    they are the file ``ROWS.jsonl``.
+    they are the file ``ROWS.jsonl``. ``refused`` are the lines of inputs that failed before they became tasks.
     """
 
     def __init__(
@@ -84,13 +84,15 @@ class Ledger:
         tell: Callable[[str], None],
         shard: Shard | None,
         rows: str = "manifest",
+        refused: Sequence[dict[str, Any]] = (),
     ) -> None:
         self.out, self.of_item, self.batch, self.tell, self.shard = out, of_item, batch, tell, shard
-        self.rows = rows
+        self.rows, self.refused = rows, refused
         self.results: list[dict[str, Any] | None] = [None] * sum(map(len, of_item))
         self.before: dict[Key, dict[str, Any]] = {}
         self.lines: list[str] = []
-        self.failed = self.over = 0
+        self.failed = len(refused)
+        self.over = self.over_failed = 0  # in this run
 
     def __enter__(self) -> Self:
         atomic.make_folder(self.out)
@@ -99,6 +101,8 @@ class Ledger:
             self.before = read(self.out)
             refuse_others(self.before, self.batch.owns, self.out)
             self._failures = append.Journal(self._path("failures"))
+            for line in self.refused:
+                self._failures.append(line)
         except BaseException:
             self._entries.close()
             raise
@@ -122,6 +126,7 @@ class Ledger:
         if entry != self.before.get((entry["id"], entry["task"])):
             self._entries.append(entry)
         self.over += 1
+        self.over_failed += entry["status"] == "failed"
         self.keep(number, entry)
 
     def pass_on(self) -> None:
@@ -147,7 +152,7 @@ class Ledger:
         """Raises :class:`BatchFailedError` beyond ``limit``, see :func:`most_failures`; None: where the first 50 do."""
         total = len(self.results)
         if limit is None:
-            if self.over == self.failed == FIRST_ALL_FAIL < total:
+            if self.over == self.over_failed == FIRST_ALL_FAIL < total:
                 first = next(r for r in self.results if r is not None and r["status"] == "failed")
                 raise BatchFailedError(
                     f"stopped: the first {FIRST_ALL_FAIL} inputs all failed, {first['id']} because: "
@@ -164,7 +169,8 @@ class Ledger:
         """Put manifest, journal and failures in order: the same inputs leave the same files. Returns the failures."""
         done = [r for r in self.results if r is not None]
         failed = [
-            self.batch.report(n, r) for n, r in enumerate(self.results) if r is not None and r["status"] == "failed"
+            *self.refused,
+            *(self.batch.report(n, r) for n, r in enumerate(self.results) if r is not None and r["status"] == "failed"),
         ]
         atomic.write_text(self._path(self.rows), "".join(self.lines))
         rewrite(self._path("journal"), done)
