@@ -149,9 +149,7 @@ def command(
     shard: batching.Shard = None,
     force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
     retry_failed: batching.RetryFailed = False,
-    verify_source: Annotated[
-        bool, typer.Option("--verify-source", help="Trust content, not size and time, of inputs done before.")
-    ] = False,
+    verify_source: batching.VerifySource = False,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Count files that are not there as failed inputs.")
     ] = False,
@@ -177,13 +175,23 @@ def command(
     if not inputs:
         raise UsageError("nothing to extract from", hint="name files, folders or a manifest")
     options = extract.Options(
-        **vars(batching.options(jobs, timeout, shard, retry_failed, max_failures, memory=memory, recycle=recycle)),
+        **vars(
+            batching.options(
+                jobs,
+                timeout,
+                shard,
+                retry_failed,
+                max_failures,
+                memory=memory,
+                recycle=recycle,
+                verify_source=verify_source,
+            )
+        ),
         modality=modality,
         media={"track": track, "channel": channel, "missing": missing},
         fitted=tuple(fitted or ()),
         sound_only=modality == "audio" or (audio is not None and video is None),
         force=force,
-        verify_source=verify_source,
         allow_missing=allow_missing,
         segments=segments,
         device=device,

@@ -123,6 +123,7 @@ def command(
     timeout: batching.Timeout = None,
     shard: batching.Shard = None,
     retry_failed: batching.RetryFailed = False,
+    verify_source: batching.VerifySource = False,
     max_failures: batching.MaxFailures = None,
     json: JsonFlag = False,
 ) -> None:
@@ -134,6 +135,7 @@ def command(
     if ranking.is_model(model):
         many = {"--split": split, "--threshold": threshold, "--jobs": jobs, "--timeout": timeout, "--shard": shard}
         many |= {"--from": from_, "--retry-failed": retry_failed, "--max-failures": max_failures, "--json": json}
+        many |= {"--verify-source": verify_source}
         _refuse(many, "is not for a recommender")
         ranking.predict(
             model,
@@ -166,11 +168,12 @@ def command(
     if output is not None and batching.is_folder(output):
         if split is not None:
             raise UsageError("--split is for a data set, whose predictions go into a file")
-        options = batching.options(jobs, timeout, shard, retry_failed, max_failures)
+        options = batching.options(jobs, timeout, shard, retry_failed, max_failures, verify_source=verify_source)
         _many(inputs, model, output, options, {"device": device, "threshold": threshold, "explain": explain}, json)
         return
     for_many = {"--jobs": jobs, "--timeout": timeout, "--shard": shard, "--retry-failed": retry_failed}
-    for name, value in {**for_many, "--max-failures": max_failures, "--json": json}.items():
+    for_many |= {"--max-failures": max_failures, "--json": json, "--verify-source": verify_source}
+    for name, value in for_many.items():
         if value:
             raise UsageError(f"{name} is for many raw files", hint="name a folder: -o PREDICTIONS/")
     _stream(inputs, model, output, split, explain, threshold, device)

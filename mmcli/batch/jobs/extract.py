@@ -38,7 +38,6 @@ class Options(each.Options):
     sound_only: bool = False  # a video whose item has no other sound gives its sound and no pictures
     executor: Executor | None = None  # in place of our own workers; see mmcli.batch.workers.executor
     force: bool = False
-    verify_source: bool = False
     allow_missing: bool = False
     segments: str | None = None  # FILE or FILE#TIER: the intervals of an annotation, each an item
     max_failures: str | None = None  # a number, or a share of all inputs with %
@@ -124,9 +123,10 @@ def extract(
         batch.ledger = kept
         ledger.sweep(folders)
         may_fit = options.shard is None
-        for message in learning.fit_streams(
-            plan, options.fitted, out / "fitted", options.limits, may_fit=may_fit, on=options.executor
-        ):
+        learner = learning.Learner(plan, out / "fitted", options.limits, options.executor, kept.learned)
+        if not (options.force or options.verify_source):
+            learner.before = kept.settled.learned
+        for message in learner.fit(options.fitted, may_fit=may_fit):
             listener.say(message)
         plans.compare(plan, kept.before, options.media, force=options.force, retry_failed=options.retry_failed)
         if options.place is None:
@@ -190,11 +190,14 @@ class _Batch:
 
     def go(self) -> None:
         """Run every task that is not known to have failed before."""
-        waiting = [n for n, state in enumerate(self.plan.states) if state != "failed"]
-        self.listener.begin(len(waiting), sum(self.plan.facts[n].get("size", 0) for n in waiting))
+        waiting = []
         for number, state in enumerate(self.plan.states):
-            if state == "failed":
+            trusted = state == "known" and not self.options.verify_source
+            if state == "failed" or (trusted and self._stands(number)):
                 self.ledger.keep(number, self._before(number))
+            else:
+                waiting.append(number)
+        self.listener.begin(len(waiting), sum(self.plan.facts[n].get("size", 0) for n in waiting))
         self.ledger.pass_on()
         if not waiting:
             return
@@ -214,6 +217,13 @@ class _Batch:
         """What the journal holds of a task."""
         one = self.plan.tasks[number]
         return self.ledger.before[(self.plan.items[one.item].id, one.name)]
+
+    def _stands(self, number: int) -> bool:
+        """Whether what was made of an input before is trusted as it stands; it then counts as kept."""
+        entry = self._before(number)
+        stands = self.ledger.stands(number, entry)
+        self.counts["absent" if entry["status"] == "absent" else "kept"] += stands
+        return stands
 
     def _payload(self, number: int) -> dict[str, Any]:
         known = None
@@ -250,6 +260,13 @@ class _Batch:
     def owns(self, task: str) -> bool:
         """Whether a line of a journal is of this command."""
         return plans.is_task(task)
+
+    def outputs(self, number: int) -> list[str]:
+        """Where the features of an input lie."""
+        one = self.plan.tasks[number]
+        if self.options.place is not None:
+            return []
+        return [path for _, path in one.outputs(self.plan.items[one.item].id).values()]
 
     def row(self, index: int) -> str:
         """The line of an item in the manifest."""

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,74 +99,102 @@ def _deadline(time_s: float | None) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def fit_streams(
-    plan: plans.Plan, files: Sequence[Path], folder: Path, limits: run.Limits, *, may_fit: bool, on: Executor | None
-) -> list[str]:
-    """Give the plan's streams their states, from ``files`` or fitted into ``folder``; returns what to tell the user.
+@dataclass
+class Learner:
+    """Gives the streams of a plan their states. ``before`` says what was learned from which rows when the batch last
+    ended, ``now`` is told the same of this time."""
 
-    Only streams that some task uses are fitted.
-    """
-    given = {_subject(path): path for path in files}
-    used = {key for t in plan.tasks for key in t.streams}
-    said: list[str] = []
-    for key, one in plan.streams.items():
-        if not one.fitted or key not in used:
-            continue
-        if key in given:
-            plan.streams[key] = with_state(one, given.pop(key))
-        elif may_fit:
-            cells = training(plan, one, folder, said)
-            plan.streams[key] = _fitted(one, cells, folder / f"{one.name}.json", limits, said, on)
-        else:
-            raise UsageError(
-                f"{one.name} learns from all training rows, which a shard does not see",
-                hint="fit once without --shard, then give every shard --fitted OUT/fitted/NAME.json",
+    plan: plans.Plan
+    folder: Path
+    limits: run.Limits
+    on: Executor | None
+    now: dict[str, Any]
+    before: Mapping[str, Any] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+    def fit(self, files: Sequence[Path], *, may_fit: bool) -> list[str]:
+        """States from ``files``, or fitted into the folder; returns what to tell the user.
+
+        Only streams that some task uses are fitted.
+        """
+        given = {_subject(path): path for path in files}
+        used = {key for t in self.plan.tasks for key in t.streams}
+        for key, one in self.plan.streams.items():
+            if not one.fitted or key not in used:
+                continue
+            if key in given:
+                self.plan.streams[key] = with_state(one, given.pop(key))
+            elif may_fit:
+                self.plan.streams[key] = self._fitted(one)
+            else:
+                raise UsageError(
+                    f"{one.name} learns from all training rows, which a shard does not see",
+                    hint="fit once without --shard, then give every shard --fitted OUT/fitted/NAME.json",
+                )
+        # A shard may hold none of the rows that an extractor in use is for.
+        given = {key: path for key, path in given.items() if may_fit or key not in self.plan.streams}
+        if given:
+            name, path = next(iter(given.items()))
+            raise MismatchError(f"was fitted for {name}, which is not in use here", source=path)
+        return self.said
+
+    def _training(self, one: Stream) -> list[int]:
+        """The numbers of the tasks that an extractor learns from."""
+        rows = [n for n, t in enumerate(self.plan.tasks) if one.key in t.streams]
+        if not any(item.split for item in self.plan.items):
+            self.said.append(
+                f"{one.name}: there is no split, so it learns from all {len(rows)} rows, those of a later test too"
             )
-    # A shard may hold none of the rows that an extractor in use is for.
-    given = {key: path for key, path in given.items() if may_fit or key not in plan.streams}
-    if given:
-        name, path = next(iter(given.items()))
-        raise MismatchError(f"was fitted for {name}, which is not in use here", source=path)
-    return said
+            return rows
+        chosen = [n for n in rows if self.plan.items[self.plan.tasks[n].item].split == "train"]
+        if not chosen:
+            raise UsageError(f"{one.name} learns from the rows of the split 'train', and there are none of them")
+        return chosen
+
+    def _fitted(self, one: Stream) -> Stream:
+        target = self.folder / f"{one.name}.json"
+        chosen = self._training(one)
+        cells = [executor.absolute(plans.payload(self.plan, n, self.folder, None, force=True)) for n in chosen]
+        facts = [plans.facts_of(self.plan.tasks[n].cell) for n in chosen]
+        source = provenance.sha256_bytes(provenance.canonical_json([one.setup(), cells, facts]).encode("ascii"))
+        if target.is_file() and self.before.get(one.key) == [source, provenance.sha256_file(target)]:
+            state = with_state(one, target)
+        else:
+            self._learn(one, cells, target)
+            state = with_state(one, target)
+        self.now[one.key] = [source, state.state_sha256]
+        return state
+
+    def _learn(self, one: Stream, cells: list[dict[str, Any]], target: Path) -> None:
+        time_s = None if self.on else self.limits.time_s
+        setup = {"stream": one.setup(), "target": str(target.absolute()), "time_s": time_s}
+        work = run.Work(f"{_HERE}:prepare", setup)
+        if self.on is not None:  # the limits are those of the cluster
+            (outcome,) = executor.run([(0, {"cells": cells})], work, self.on)
+        else:
+            outcome = _at_once(cells, work, self.limits)
+            if outcome.error is not None and not _is_ours(outcome.error):
+                outcome = self._without_those_beyond(one, cells, work, outcome)
+        if outcome.error is not None:
+            raise run.rebuilt(outcome.error)
+
+    def _without_those_beyond(
+        self, one: Stream, cells: list[dict[str, Any]], work: run.Work, outcome: run.Outcome
+    ) -> run.Outcome:
+        """Try each row alone, then learn from those that stay within the limits; ``outcome`` where all do."""
+        alone = replace(work, call=f"{_HERE}:prepare_alone")
+        tried = run.run(enumerate(cells), alone, run.default_jobs(), self.limits)
+        bad = {single.index for single in tried if single.error is not None}
+        if not bad:
+            return outcome
+        self.said.append(f"{one.name}: {len(bad)} of {len(cells)} rows are beyond the limits and teach it nothing")
+        return _at_once([cell for n, cell in enumerate(cells) if n not in bad], work, self.limits)
 
 
 def _subject(path: Path) -> str:
     content = fitted.load(path)
     modality = content.get("modality")
     return f"{modality}.{content['extractor']}" if modality else ".".join(extractors.modality_of(content["extractor"]))
-
-
-def training(plan: plans.Plan, one: Stream, folder: Path, said: list[str]) -> list[dict[str, Any]]:
-    """The cells that an extractor learns from, as a worker takes them."""
-    rows = [n for n, t in enumerate(plan.tasks) if one.key in t.streams]
-    if any(item.split for item in plan.items):
-        chosen = [n for n in rows if plan.items[plan.tasks[n].item].split == "train"]
-        if not chosen:
-            raise UsageError(f"{one.name} learns from the rows of the split 'train', and there are none of them")
-    else:
-        chosen = rows
-        said.append(f"{one.name}: there is no split, so it learns from all {len(rows)} rows, those of a later test too")
-    return [executor.absolute(plans.payload(plan, n, folder, None, force=True)) for n in chosen]
-
-
-def _fitted(
-    one: Stream, cells: list[dict[str, Any]], target: Path, limits: run.Limits, said: list[str], on: Executor | None
-) -> Stream:
-    setup = {"stream": one.setup(), "target": str(target.absolute()), "time_s": None if on else limits.time_s}
-    work = run.Work(f"{_HERE}:prepare", setup)
-    if on is not None:  # the limits are those of the cluster
-        (outcome,) = executor.run([(0, {"cells": cells})], work, on)
-    else:
-        outcome = _at_once(cells, work, limits)
-        if outcome.error is not None and not _is_ours(outcome.error):
-            alone = replace(work, call=f"{_HERE}:prepare_alone")
-            bad = {o.index for o in run.run(enumerate(cells), alone, run.default_jobs(), limits) if o.error is not None}
-            if bad:
-                said.append(f"{one.name}: {len(bad)} of {len(cells)} rows are beyond the limits and teach it nothing")
-                outcome = _at_once([cell for n, cell in enumerate(cells) if n not in bad], work, limits)
-    if outcome.error is not None:
-        raise run.rebuilt(outcome.error)
-    return with_state(one, target)
 
 
 def _at_once(cells: list[dict[str, Any]], work: run.Work, limits: run.Limits) -> run.Outcome:

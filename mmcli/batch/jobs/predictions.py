@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmcli.artifacts.formats.dataset import Dataset
-from mmcli.artifacts.io import jsonfile, provenance
+from mmcli.artifacts.io import jsonfile, provenance, remote
 from mmcli.batch.plan import each, inputs, plan, raw
 from mmcli.batch.state.ledger import Listener, Summary
 from mmcli.errors import InputError, UsageError, printable
@@ -54,7 +54,8 @@ def _ones(made: plan.Plan, key: Mapping[str, Any]) -> Iterator[each.One]:
         read = {cell.column: cell for cell in item.cells}
         sources = {name: each.Source(cell.path, plan.facts_of(cell)) for name, cell in read.items()}
         own = {**key, "start": item.start, "end": item.end, "rows": [cell.row for cell in item.cells]}
-        payload = {"id": item.id, "cells": cells, "error": item.error}
+        files = {name: source.path for name, source in sources.items() if source.path is not None}
+        payload = {"id": item.id, "cells": cells, "error": item.error, "files": files}
         yield each.One(item.id, sources, each.key_of(own), None, payload, item.refusal)
 
 
@@ -91,7 +92,9 @@ def prepare(setup: dict[str, Any]) -> each.Do:
         data = model.dataset([payload["id"]], {payload["id"]: model.read(payload["cells"])})
         (line,) = lines(chosen, data, np.zeros(1, np.int64), threshold=setup["threshold"], explain=setup["explain"])
         # As text: a journal is put in order with sorted keys, and the line has to stay as it is.
-        return {"sha256": {}, "output": None, "found": {"line": jsonfile.one_line(line)}, "seconds": 0.0}
+        files = {name: path for name, path in payload["files"].items() if not remote.is_url(path)}
+        digests = {name: provenance.sha256_file(path) for name, path in files.items()}
+        return {"sha256": digests, "output": None, "found": {"line": jsonfile.one_line(line)}, "seconds": 0.0}
 
     return do
 

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from mmcli.artifacts.io import append, atomic, provenance
+from mmcli.batch.state import settled
 from mmcli.batch.workers import run
 from mmcli.errors import BatchFailedError, UsageError
 
@@ -68,6 +69,9 @@ class Batch(Protocol):
     def owns(self, task: str) -> bool:
         """Whether a task in a journal is one of this command."""
 
+    def outputs(self, number: int) -> list[str]:
+        """The outputs of a task that is done, below the folder; none where they lie in a store."""
+
 
 class Ledger:
     """The state of a batch in the folder ``out``; a context in which its journal is open and locked.
@@ -90,6 +94,8 @@ class Ledger:
         self.rows, self.refused = rows, refused
         self.results: list[dict[str, Any] | None] = [None] * sum(map(len, of_item))
         self.before: dict[Key, dict[str, Any]] = {}
+        self.settled = settled.Settled()
+        self.learned: dict[str, Any] = {}
         self.lines: list[str] = []
         self.failed = len(refused)
         self.over = self.over_failed = 0  # in this run
@@ -99,6 +105,8 @@ class Ledger:
         self._entries = append.Journal(self._path("journal"))
         try:
             self.before = read(self.out)
+            if self.shard is None and not shard_files(self.out):
+                self.settled = settled.read(self.out)
             refuse_others(self.before, self.batch.owns, self.out)
             self._failures = append.Journal(self._path("failures"))
             for line in self.refused:
@@ -123,11 +131,21 @@ class Ledger:
 
     def record(self, number: int, entry: dict[str, Any]) -> None:
         """A task is over: with ``status``, and ``error`` where that is ``failed``."""
-        if entry != self.before.get((entry["id"], entry["task"])):
+        before = self.before.get((entry["id"], entry["task"]), {})
+        if entry != {name: value for name, value in before.items() if name != "outputs"}:
             self._entries.append(entry)
         self.over += 1
         self.over_failed += entry["status"] == "failed"
         self.keep(number, entry)
+
+    def stands(self, number: int, entry: Mapping[str, Any]) -> bool:
+        """Whether the outputs of a task that was done before are trusted without opening them."""
+        outputs = entry.get("outputs")
+        return entry["status"] == "absent" or (
+            isinstance(outputs, dict)
+            and outputs.keys() == set(self.batch.outputs(number))
+            and self.settled.holds(self.out, outputs)
+        )
 
     def pass_on(self) -> None:
         """Tell the rows that are complete and whose predecessors are."""
@@ -142,6 +160,8 @@ class Ledger:
         self, outcomes: Generator[run.Outcome, None, None], heard: Callable[[run.Outcome], None], limit: str | None
     ) -> None:
         """Hear every outcome, pass rows on, and stop beyond ``limit`` failures; what still runs is then killed."""
+        if self.shard is None:
+            settled.forget(self.out)  # from here on outputs change
         with closing(outcomes):
             for outcome in outcomes:
                 heard(outcome)
@@ -172,6 +192,9 @@ class Ledger:
             *self.refused,
             *(self.batch.report(n, r) for n, r in enumerate(self.results) if r is not None and r["status"] == "failed"),
         ]
+        for number, entry in enumerate(self.results):
+            if entry is not None and entry["status"] == "done":
+                entry["outputs"] = settled.sizes(self.out, self.batch.outputs(number))
         atomic.write_text(self._path(self.rows), "".join(self.lines))
         rewrite(self._path("journal"), done)
         if failed:
@@ -181,6 +204,7 @@ class Ledger:
         if self.shard is None:
             for left in shard_files(self.out):
                 atomic.remove(left)
+            settled.keep(self.out, self.learned)
         return failed
 
     @property
