@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 from mmcli.artifacts.formats import manifest_lines
 from mmcli.artifacts.formats.manifest_lines import MAX_LINE, MODALITIES, SCHEMA, Row, RowError, split_column
-from mmcli.artifacts.io import atomic, jsonfile, provenance
+from mmcli.artifacts.io import atomic, csvfile, jsonfile, provenance
 from mmcli.artifacts.io.paths import Resolver, id_problem, path_problem, resolve, split_row
 from mmcli.errors import ArtifactError
 
@@ -156,7 +156,8 @@ def save(path: Path | str, rows: Iterable[Row]) -> str:
         return atomic.write_bytes(path, dumps(rows))
     cells = [manifest_lines.checked(row) for row in rows]
     columns = list({column: None for row in cells for column in row})
-    return atomic.write_csv(path, columns, ([row.get(column) for column in columns] for row in cells))
+    lines = ([row.get(column) for column in columns] for row in cells)
+    return csvfile.write(path, columns, lines, verbatim=True)
 
 
 def _whole(reader: Reader, lenient: bool = False) -> Manifest:

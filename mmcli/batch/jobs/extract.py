@@ -205,6 +205,7 @@ class _Batch:
             "streams": {key: s.setup() for key, s in self.plan.streams.items() if s.state_path or not s.fitted},
             "media": dict(self.options.media),
             "device": self.options.device,
+            "within": str(self.out.absolute()) if self.options.place is None else None,
         }
         jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
         work = run.Work(TASK, setup)

@@ -168,6 +168,7 @@ class Learner:
     def _learn(self, one: Stream, cells: list[dict[str, Any]], target: Path) -> None:
         time_s = None if self.on else self.limits.time_s
         setup = {"stream": one.setup(), "target": str(target.absolute()), "time_s": time_s}
+        setup["within"] = str(self.folder.parent.absolute())
         work = run.Work(f"{_HERE}:prepare", setup)
         if self.on is not None:  # the limits are those of the cluster
             (outcome,) = executor.run([(0, {"cells": cells})], work, self.on)

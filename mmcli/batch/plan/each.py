@@ -192,7 +192,7 @@ class _Batch:
             listener.advance(self.ones[outcome.index].size, seconds, outcome.error is not None)
 
         jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
-        work = run.Work(self.kind.call, self.kind.setup)
+        work = run.Work(self.kind.call, {**self.kind.setup, "within": str(self.out.absolute())})
         tasks = ((n, dict(self.ones[n].payload)) for n in waiting)
         self.ledger.follow(run.run(tasks, work, jobs, self.options.limits), heard, self.options.max_failures)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from mmcli.artifacts.io import append, atomic, provenance
+from mmcli.artifacts.io import append, atomic, confined, provenance
 from mmcli.batch.state import settled
 from mmcli.batch.workers import run
 from mmcli.errors import BatchFailedError, UsageError
@@ -187,6 +187,10 @@ class Ledger:
 
     def finish(self) -> list[dict[str, Any]]:
         """Put manifest, journal and failures in order: the same inputs leave the same files. Returns the failures."""
+        with confined.within(self.out):
+            return self._finish()
+
+    def _finish(self) -> list[dict[str, Any]]:
         done = [r for r in self.results if r is not None]
         failed = [
             *self.refused,

@@ -331,6 +331,7 @@ def test_what_a_killed_writer_left_is_swept(tones: Tones, tmp_path: Path, go: Go
     (tmp_path / "out" / ".mmcli-tmp-1-0.npz").write_bytes(b"half")
     go(source, tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        ".mmcli-settled.json",
         "journal.jsonl",
         "manifest.jsonl",
         "tone0000.audio.logmel.npz",
