@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmcli.cli import batching, console, given, ranking
-from mmcli.cli.options import Jobs, JsonFlag
+from mmcli.cli.options import Jobs, JsonFlag, TimeUnit
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
 
@@ -112,6 +112,7 @@ def command(
             "--ack", help='--stream: {"ack": ...} for each row that is dealt with: its own ack, or its number.'
         ),
     ] = False,
+    time_unit: TimeUnit = None,
     allow_programs: Annotated[
         bool,
         typer.Option(
@@ -135,7 +136,7 @@ def command(
     if ranking.is_model(model):
         many = {"--split": split, "--threshold": threshold, "--jobs": jobs, "--timeout": timeout, "--shard": shard}
         many |= {"--from": from_, "--retry-failed": retry_failed, "--max-failures": max_failures, "--json": json}
-        many |= {"--verify-source": verify_source}
+        many |= {"--verify-source": verify_source, "--time-unit": time_unit}
         _refuse(many, "is not for a recommender")
         ranking.predict(
             model,
@@ -169,14 +170,21 @@ def command(
         if split is not None:
             raise UsageError("--split is for a data set, whose predictions go into a file")
         options = batching.options(jobs, timeout, shard, retry_failed, max_failures, verify_source=verify_source)
-        _many(inputs, model, output, options, {"device": device, "threshold": threshold, "explain": explain}, json)
+        _many(
+            inputs,
+            model,
+            output,
+            options,
+            {"device": device, "threshold": threshold, "explain": explain, "time_unit": time_unit},
+            json,
+        )
         return
     for_many = {"--jobs": jobs, "--timeout": timeout, "--shard": shard, "--retry-failed": retry_failed}
     for_many |= {"--max-failures": max_failures, "--json": json, "--verify-source": verify_source}
     for name, value in for_many.items():
         if value:
             raise UsageError(f"{name} is for many raw files", hint="name a folder: -o PREDICTIONS/")
-    _stream(inputs, model, output, split, explain, threshold, device)
+    _stream(inputs, model, output, split, explain, threshold, device, time_unit)
 
 
 def _refuse(options: dict[str, Any], why: str) -> None:
@@ -294,6 +302,7 @@ def _stream(
     explain: bool,
     threshold: float | None,
     device: str,
+    time_unit: str | None,
 ) -> None:
     """All items in this process, some at a time; a line each as it is known."""
     import numpy as np
@@ -308,7 +317,7 @@ def _stream(
     predictions.refuse_threshold(chosen, threshold)
     failed = _Failed()
     kept: list[str] = []
-    for data in _parts(sources, chosen, failed, split):
+    for data in _parts(sources, chosen, failed, split, time_unit):
         rows = np.arange(data.items, dtype=np.int64) if split is None else chosen_rows(data, split)
         for line in predictions.lines(chosen, data, rows, threshold=threshold, explain=explain):
             if output is None or output == "-":
@@ -340,7 +349,9 @@ class _Failed:
         console.warn(f"{item}: left out: {reason}")
 
 
-def _parts(sources: list[str], chosen: Any, failed: _Failed, split: str | None) -> Iterator[Dataset]:
+def _parts(
+    sources: list[str], chosen: Any, failed: _Failed, split: str | None, time_unit: str | None
+) -> Iterator[Dataset]:
     """The items as data sets: a data set and a manifest of features whole, raw files some at a time, rows that come
     through a pipe one at a time.
     """
@@ -357,8 +368,8 @@ def _parts(sources: list[str], chosen: Any, failed: _Failed, split: str | None) 
     if raw.is_raw(sources) if rows is None else rows.raw:
         if split is not None:
             raise UsageError("--split is for a data set or a manifest of features")
-        name = chosen.name
-        chunks = raw.chunks(sources, chosen.modalities, name) if rows is None else rows.chunks(chosen.modalities, name)
+        told = (chosen.modalities, chosen.name, time_unit)
+        chunks = raw.chunks(sources, *told) if rows is None else rows.chunks(*told)
         for chunk in chunks:
             for item, reason in chunk.failed:
                 failed.add(item, reason)

@@ -41,12 +41,14 @@ class Pair:
     metric: str | None = None
     rate: float | None = None
     missing: str = "refuse"
+    time_unit: str | None = None
     refusal: MmcliError | None = None
 
     def settings(self) -> dict[str, Any]:
         """What the map depends on besides the files, as the worker is told it."""
         config = provenance.config_dict(self.config)
-        return {"method": self.method, "config": config, **{name: getattr(self, name) for name in PASSED}}
+        settings = {"method": self.method, "config": config, **{name: getattr(self, name) for name in PASSED}}
+        return settings | ({"time_unit": self.time_unit} if self.time_unit is not None else {})
 
     def one(self, options: Options, out: Path) -> each.One:
         """The pair as the runner takes it."""
@@ -124,6 +126,7 @@ def prepare(setup: dict[str, Any]) -> each.Do:
             method=payload["method"],
             config=module.Config(**fields),
             **{name: payload[name] for name in PASSED},
+            time_unit=payload.get("time_unit"),
         )
         written = replace(alignment, path=None) if setup["no_path"] else alignment
         return {

@@ -32,13 +32,16 @@ def predict(
     device: str = "auto",
     threshold: float | None = None,
     explain: bool = False,
+    time_unit: str | None = None,
 ) -> Summary:
     """Predict for every item of the sources, files, folders and manifests as ``mmcli extract`` takes them."""
     from mmcli.training.fit import predictor
 
     chosen = predictor.load(model, device)
     refuse_threshold(chosen, threshold)
-    how = {"threshold": threshold, "explain": explain}
+    how: dict[str, Any] = {"threshold": threshold, "explain": explain}
+    if time_unit is not None:
+        how["time_unit"] = time_unit
     setup = {"model": str(model.absolute()), "device": device, **how}
     key = {"model": provenance.sha256_file(model), **how}  # a device only rounds otherwise, as for extractors
     items = [
@@ -84,7 +87,7 @@ def prepare(setup: dict[str, Any]) -> each.Do:
     from mmcli.training.fit import predictor
 
     chosen = predictor.load(setup["model"], setup["device"])
-    model = raw.Model(chosen.modalities, chosen.name)
+    model = raw.Model(chosen.modalities, chosen.name, setup.get("time_unit"))
 
     def do(payload: dict[str, Any]) -> dict[str, Any]:
         if payload["error"] is not None:

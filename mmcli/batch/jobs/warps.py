@@ -97,8 +97,8 @@ def prepare(setup: dict[str, Any]) -> each.Do:
     clock_map = alignment.load(setup["map"])
 
     def do(payload: dict[str, Any]) -> dict[str, Any]:
-        digest = provenance.sha256_file(payload["file"])
         clock = apply.warp_file(payload["file"], clock_map, Path(payload["output"]), inverse=setup["inverse"])
+        digest = provenance.sha256_file(payload["file"])
         return {
             "sha256": {"file": digest},
             "output": provenance.sha256_file(payload["output"]),

@@ -46,14 +46,19 @@ def is_raw(sources: Sequence[str]) -> bool:
     return any(cell.modality not in plan.COPIED for item in gathered.items for cell in item.cells)
 
 
-def chunks(sources: Sequence[str], modalities: Mapping[str, Mapping[str, Any]], name: str = "model") -> Iterator[Chunk]:
+def chunks(
+    sources: Sequence[str],
+    modalities: Mapping[str, Mapping[str, Any]],
+    name: str = "model",
+    time_unit: str | None = None,
+) -> Iterator[Chunk]:
     """The items of files, folders and manifests as data sets of a model's streams, in order, 64 at a time.
 
     ``modalities`` is what the model keeps: ``{stream: {modality, extractor, config, fitted, shape, ...}}``. Cells that
     the model has no use for are passed over; an item without any that it can use has failed. Raises
     :class:`MismatchError` where the model was not trained on our extractors, or misses what one of them learned.
     """
-    model = Model(modalities, name)
+    model = Model(modalities, name, time_unit)
     made = planned(inputs.gather(sources).items, model)
     every = zip(made.items, cells(made), strict=True)
     while some := list(itertools.islice(every, AT_ONCE)):
@@ -61,9 +66,10 @@ def chunks(sources: Sequence[str], modalities: Mapping[str, Mapping[str, Any]], 
 
 
 class Model:
-    """The streams of a model, ready to run over raw files."""
+    """The streams of a model, ready to run over raw files; ``time_unit`` is that of their time columns."""
 
-    def __init__(self, modalities: Mapping[str, Mapping[str, Any]], name: str) -> None:
+    def __init__(self, modalities: Mapping[str, Mapping[str, Any]], name: str, time_unit: str | None = None) -> None:
+        self.time_unit = time_unit
         weights.folders.append(Path(name).parent)  # encoders' models may lie beside the one that was trained on them
         self.loaded = {stream: _Loaded(stream, meta, name) for stream, meta in modalities.items()}
         self.wanted: dict[str, list[plan.Stream]] = {}
@@ -80,7 +86,7 @@ class Model:
 
         Raises :class:`InputError` where there is nothing that the model reads, and what is wrong with a cell.
         """
-        by_stream = {name: values for cell in cells for name, values in _of_cell(cell, self.loaded)}
+        by_stream = {name: values for cell in cells for name, values in _of_cell(cell, self.loaded, self.time_unit)}
         if not by_stream:
             raise InputError(f"has nothing that the model reads ({', '.join(self.loaded)})")
         return by_stream
@@ -152,7 +158,9 @@ def chunk(some: Sequence[tuple[Item, list[dict[str, Any]]]], model: Model) -> Ch
     return Chunk(model.dataset(list(by_item), by_item) if by_item else None, failed)
 
 
-def _of_cell(cell: Mapping[str, Any], loaded: Mapping[str, _Loaded]) -> Iterator[tuple[str, Features]]:
+def _of_cell(
+    cell: Mapping[str, Any], loaded: Mapping[str, _Loaded], time_unit: str | None
+) -> Iterator[tuple[str, Features]]:
     if cell["as"] == "map":
         raise UsageError("maps are applied by `mmcli fuse`: extract and fuse this manifest first")
     clip = None
@@ -171,7 +179,8 @@ def _of_cell(cell: Mapping[str, Any], loaded: Mapping[str, _Loaded]) -> Iterator
                     continue
                 if clip is None:
                     rate = getattr(stream.config, "rate", None) if payload["as"] == "series" else None
-                    options = MediaOptions(start=payload["start"], end=payload["end"], row=payload["row"], rate=rate)
+                    places = {name: payload[name] for name in ("start", "end", "row")}
+                    options = MediaOptions(**places, rate=rate, time_unit=time_unit)
                     clip = task.open_cell(payload, options)
                 if clip is None:  # a video without sound
                     return
@@ -235,9 +244,11 @@ class Rows:
         rows = [row for row in (self._first, *self._reader) if row is not None]
         return manifest.Manifest(rows, self._reader.root, self._source, self._reader.columns)
 
-    def chunks(self, modalities: Mapping[str, Mapping[str, Any]], name: str = "model") -> Iterator[Chunk]:
+    def chunks(
+        self, modalities: Mapping[str, Mapping[str, Any]], name: str = "model", time_unit: str | None = None
+    ) -> Iterator[Chunk]:
         """A chunk for every row, as :func:`mmcli.batch.plan.raw.chunks` makes them of many."""
-        model = Model(modalities, name)
+        model = Model(modalities, name, time_unit)
         number = 0
         while True:
             number += 1

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from mmcli.cli import batching, console
 from mmcli.cli.align.options import AlignOptions, configuration
 from mmcli.cli.batching import Listening
-from mmcli.cli.options import gaps
+from mmcli.cli.options import gaps, time_unit
 from mmcli.errors import BatchFailedError, MmcliError, UsageError
 
 if TYPE_CHECKING:
     from mmcli.artifacts.formats.manifest import Manifest, Row
     from mmcli.batch.jobs.pairs import Pair
 
-SETTINGS = ("method", "feature", "metric", "kind", "rate", "missing", "force")  # that a line may hold
+SETTINGS = ("method", "feature", "metric", "kind", "rate", "missing", "time_unit", "force")  # that a line may hold
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -87,7 +87,8 @@ def _pair(given: AlignOptions, row: Row, content: Manifest) -> Pair:
             raise UsageError(f"has no {side}")
     reference, query = (content.resolve(row.extra[side])[0] for side in SIDES)
     config, missing = configuration(own), gaps(own.missing)
-    return Pair(row, reference, query, own.method, config, own.feature, own.metric, own.rate, missing)
+    unit = time_unit(own.time_unit)
+    return Pair(row, reference, query, own.method, config, own.feature, own.metric, own.rate, missing, unit)
 
 
 def _own(given: AlignOptions, line: dict[str, Any]) -> AlignOptions:

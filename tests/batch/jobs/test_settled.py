@@ -156,3 +156,25 @@ def test_files_to_warp_are_told_by_their_content_where_asked(
     assert app.run([*call, "--verify-source"]) == 0
     assert "done 1  skipped 1" in capfd.readouterr().err
     assert "Other" in (tmp_path / "warped" / "a.srt").read_text()
+
+
+def test_a_huge_file_of_nothing_is_looked_at_before_it_is_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """100 GB of zeros called wav: the hash alone would take minutes."""
+    from mmcli.artifacts.io import provenance
+    from mmcli.batch.plan import task
+    from mmcli.errors import MediaError
+
+    huge = tmp_path / "huge.wav"
+    with huge.open("wb") as file:
+        file.truncate(100 << 30)
+    monkeypatch.setattr(provenance, "sha256_stream", lambda *_: pytest.fail("hashed"))
+    payload = {
+        "name": "huge", "column": "audio", "as": "audio", "of": "audio", "optional": False, "path": str(huge),
+        "row": None, "text": None, "numbers": {}, "categories": {}, "start": None, "end": None, "known": None,
+        "size": 100 << 30, "force": False, "outputs": {},
+    }  # fmt: skip
+    do = task.prepare({"streams": {}, "media": {}, "device": "cpu"})
+    with pytest.raises(MediaError, match="damaged or of an unknown kind"):
+        do(payload)
