@@ -19,6 +19,7 @@ LAYERS = [
     ["mmcli.aligners", "mmcli.training", "mmcli.evaluation"],
     ["mmcli.ranking"],
     ["mmcli.batch"],
+    ["mmcli.installation"],
     ["mmcli.cli"],
     ["mmcli.__main__"],
 ]

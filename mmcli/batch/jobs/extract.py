@@ -197,7 +197,8 @@ class _Batch:
                 self.ledger.keep(number, self._before(number))
             else:
                 waiting.append(number)
-        self.listener.begin(len(waiting), sum(self.plan.facts[n].get("size", 0) for n in waiting))
+        jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
+        self.listener.begin(len(waiting), sum(self.plan.facts[n].get("size", 0) for n in waiting), jobs)
         self.ledger.pass_on()
         if not waiting:
             return
@@ -207,7 +208,6 @@ class _Batch:
             "device": self.options.device,
             "within": str(self.out.absolute()) if self.options.place is None else None,
         }
-        jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
         work = run.Work(TASK, setup)
         tasks = ((n, self._payload(n)) for n in waiting)
         on = self.options.executor

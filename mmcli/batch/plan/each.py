@@ -181,7 +181,8 @@ class _Batch:
                 self.ledger.keep(n, before[(self.ones[n].id, self.kind.task)])
             elif state == "refused":
                 self.ledger.keep(n, self._refused(self.ones[n]))
-        listener.begin(len(waiting), sum(self.ones[n].size for n in waiting))
+        jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
+        listener.begin(len(waiting), sum(self.ones[n].size for n in waiting), jobs)
         self.ledger.pass_on()
         if not waiting:
             return
@@ -191,7 +192,6 @@ class _Batch:
             seconds = (outcome.value or {}).get("seconds", 0.0)
             listener.advance(self.ones[outcome.index].size, seconds, outcome.error is not None)
 
-        jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
         work = run.Work(self.kind.call, {**self.kind.setup, "within": str(self.out.absolute())})
         tasks = ((n, dict(self.ones[n].payload)) for n in waiting)
         self.ledger.follow(run.run(tasks, work, jobs, self.options.limits), heard, self.options.max_failures)
