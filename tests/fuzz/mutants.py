@@ -18,9 +18,9 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "artifacts")]
 
-import fuzz_mutants
-import targets
-from targets import Target
+import fuzz_mutants  # noqa: E402
+import targets  # noqa: E402
+from targets import Target  # noqa: E402
 
 GROWTH_MB = 300
 HANG_S = 20.0  # of CPU

@@ -91,7 +91,7 @@ def score(path: Path) -> None:
 
     score = midi.read(path)
     assert len(score.start) > 0
-    assert (0 <= score.start).all()
+    assert (score.start >= 0).all()
     assert (score.start <= score.end).all()
     finite(score.end)
 

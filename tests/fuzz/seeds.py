@@ -72,7 +72,8 @@ VTT = b"WEBVTT\n\nNOTE x\n\nid\n00:01.000 --> 00:02.500 align:start\n<v Ann>Hell
 ASS = (
     b"[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\nFormat: Name, Fontname, Fontsize\nStyle: Default,Arial,20\n\n"
     b"[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
-    b"Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{\\i1}Hello\\Nthere\nComment: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,x\n"
+    b"Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{\\i1}Hello\\Nthere\n"
+    b"Comment: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,x\n"
 )
 GRID = (
     b'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0\nxmax = 2\ntiers? <exists>\nsize = 2\nitem []:\n'
@@ -80,7 +81,8 @@ GRID = (
     b"        intervals: size = 2\n        intervals [1]:\n            xmin = 0\n            xmax = 1\n"
     b'            text = "a ""b"""\n        intervals [2]:\n            xmin = 1\n            xmax = 2\n'
     b'            text = "c"\n    item [2]:\n        class = "TextTier"\n        name = "p"\n        xmin = 0\n'
-    b'        xmax = 2\n        points: size = 1\n        points [1]:\n            number = 0.5\n            mark = "x"\n'
+    b"        xmax = 2\n        points: size = 1\n        points [1]:\n            number = 0.5\n"
+    b'            mark = "x"\n'
 )
 SHORT_GRID = b'"ooTextFile"\n"TextGrid"\n0\n2\n<exists>\n1\n"IntervalTier"\n"w"\n0\n2\n1\n0\n2\n"a"\n'
 ROWS = (
