@@ -35,7 +35,6 @@ _WHOLE = "what the tests hold the summary of posteriors to, whole"
 ALLOWED = {
     "mmcli.aligners.kernels.hmm.posterior_blocks": _WHOLE,
     "mmcli.aligners.kernels.hmm.posteriors": _WHOLE,
-    "mmcli.artifacts.formats.dataset.dumps": "every format has load, loads, save and dumps (mmcli.artifacts)",
 }
 
 

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -163,8 +162,6 @@ def command(
     json: JsonFlag = False,
 ) -> None:
     """Translate the options, extract, say what came of it."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")  # as in the workers: the same bytes whoever computes
     from mmcli.batch.jobs import extract
 
     named = {"audio": audio, "image": image, "video": video, "text": text, "series": series}

@@ -168,7 +168,7 @@ def command(
 
         if config.fusion == "linear" and config.encoders:
             raise UsageError("--fusion linear has no encoders", hint="name a fusion, --fusion concat, or no --encoder")
-        leaks.refuse_options(config, resume=resume, cv=cv is not None, seeds=seeds)
+        leaks.refuse_options(config, resume=resume, cv=cv is not None, seeds=seeds, federated=clients is not None)
         privately.train(
             dataset,
             output,

@@ -17,11 +17,12 @@ _AUDIO = (
     ".eac3 .mp2 .mka .weba .wv .ape .tta .dts .voc"
 )
 _VIDEO = ".mp4 .m4v .mov .webm .mkv .avi .mts .m2ts .mpg .mpeg .vob .wmv .asf .flv .f4v .3gp .3g2 .ogv .mxf"
+_IMAGE = ".png .jpg .jpeg .webp .gif .tif .tiff .bmp .avif .heic .heif .hif"
 # What a name says. A .ts is left to its content: most are programs.
 SUFFIXES: dict[str, str] = {
     **dict.fromkeys(_AUDIO.split(), "audio"),
     **dict.fromkeys(_VIDEO.split(), "video"),
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp"), "image"),
+    **dict.fromkeys(_IMAGE.split(), "image"),
     **dict.fromkeys((".txt", ".text", ".md"), "text"),
     **dict.fromkeys((".csv", ".tsv", ".npy", ".npz", ".xdf"), "series"),
     **dict.fromkeys((".srt", ".vtt", ".ass", ".ssa"), "subtitle"),

@@ -154,7 +154,7 @@ def _from_csv(path: Path) -> tuple[list[str], Float64, Float64 | None]:
     try:
         header = [cell.strip() for cell in next(rows, [])]
         names = header if any(not _is_cell(cell) for cell in header) else None
-        _refuse_manifest(names or [], separator, path)
+        _refuse_manifest(names or [], path)
         width = len(header)
         data: list[list[float]] = [] if names else [[_number(cell, path, 1) for cell in header]]
         for number, row in enumerate(rows, start=2):
@@ -174,7 +174,7 @@ def _from_csv(path: Path) -> tuple[list[str], Float64, Float64 | None]:
 _OF_MANIFESTS = {"id", "split", "label", "group", "audio", "image", "video", "text", "series", "text_value"}
 
 
-def _refuse_manifest(names: list[str], separator: str, path: Path) -> None:
+def _refuse_manifest(names: list[str], path: Path) -> None:
     """Raises :class:`MediaError` for a table whose columns are those of a manifest: it was not recognised as one."""
     known = [name for name in names if name.split(".")[0].lower() in _OF_MANIFESTS]
     if len(known) < 2:
@@ -182,11 +182,7 @@ def _refuse_manifest(names: list[str], separator: str, path: Path) -> None:
     wrong = []
     if "id" not in names:
         wrong.append("it has no column id")
-    if separator != ",":
-        wrong.append(f"its columns are parted by {'tabs' if separator == chr(9) else repr(separator)}, not by commas")
-    if files.head(path, 2) in (b"\xff\xfe", b"\xfe\xff"):
-        wrong.append("it is UTF-16, not UTF-8")
-    if path.suffix.lower() != ".csv":
+    if path.suffix.lower() not in (".csv", ".tsv"):
         wrong.append(f"it is named {path.suffix or 'without a suffix'}, not .csv")
     raise MediaError(
         f"looks like a manifest (columns {', '.join(known[:6])}), but "

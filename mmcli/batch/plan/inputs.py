@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmcli.artifacts.formats import manifest
+from mmcli.artifacts.formats import inspect, manifest, manifest_lines
 from mmcli.artifacts.io import provenance, remote
 from mmcli.batch.plan import items as making
 from mmcli.batch.plan.items import Cell, Item
@@ -19,6 +19,7 @@ from mmcli.media.intervals import Interval
 
 _MANIFESTS = (".jsonl", ".ndjson")
 _ARRAYS = (".npz", ".npy")
+_OURS = {"mmcli/features@1": "features", "mmcli/dataset@1": "a data set"}
 
 
 @dataclass
@@ -99,7 +100,8 @@ class _Sources:
 
 
 def is_manifest(path: Path, modality: str = "auto") -> bool:
-    """NDJSON files are manifests; csv and tsv files are where their first line has a column ``id``."""
+    """NDJSON files are manifests; csv and tsv files are where their first line has a column ``id``, whatever parts the
+    columns, in UTF-8 or UTF-16."""
     suffix = path.suffix.lower()
     if suffix in _MANIFESTS:
         return True
@@ -107,11 +109,10 @@ def is_manifest(path: Path, modality: str = "auto") -> bool:
         return False
     try:
         with path.open("rb") as file:
-            first = file.readline(1 << 16)
+            first = file.read(1 << 16)
     except OSError:
         return False
-    header = first.decode("utf-8-sig", "replace").rstrip("\r\n").split("\t" if suffix == ".tsv" else ",")
-    return "id" in [column.strip().strip('"') for column in header]
+    return "id" in manifest_lines.titles(first)
 
 
 def _cell(path: Path, modality: str) -> Cell:
@@ -124,7 +125,8 @@ def _cell(path: Path, modality: str) -> Cell:
     if kind in (None, "video") or path.suffix.lower() == ".npz":
         kind = modality_of(path)
     if kind == "features" and modality == "auto":
-        raise UsageError("holds features already", source=path)
+        schema = inspect.validate(path)["schema"]  # a damaged one, or another program's, is refused as what it is
+        raise UsageError(f"holds {_OURS.get(schema, schema)} already", source=path)
     return _as(str(path), kind, modality, status_of(str(path)))
 
 
