@@ -282,7 +282,7 @@ def read(out: Path) -> dict[Key, dict[str, Any]]:
     newest: dict[Key, dict[str, Any]] = {}
     for path in [*sorted(out.glob("journal.*-of-*.jsonl")), out / "journal.jsonl"]:
         if path.exists():
-            for entry in append.read(path):
+            for entry in append.read(path, holes=True):
                 newest[(entry["id"], entry["task"])] = entry
     return newest
 
