@@ -1,4 +1,4 @@
-"""A batch, and the power cut after every step of it: what the disk may hold then, and what the same command makes of it.
+"""A batch, and the power cut after every step of it: what a disk may hold then, and what the same command makes of it.
 
     python power_loss.py EVERY FOLDER       every EVERY-th cut; prints one JSON line; exit 1 on a finding
 
