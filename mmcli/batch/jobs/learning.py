@@ -25,8 +25,6 @@ from mmcli.batch.workers import executor, run
 from mmcli.errors import InputError, MismatchError, MmcliError, UsageError
 from mmcli.media import Clip, MediaOptions
 
-_HERE = "mmcli.batch.jobs.learning"
-
 
 def prepare(setup: dict[str, Any]) -> each.Do:
     """In a worker: learn a stream's state from all the cells of one payload."""
@@ -169,7 +167,7 @@ class Learner:
         time_s = None if self.on else self.limits.time_s
         setup = {"stream": one.setup(), "target": str(target.absolute()), "time_s": time_s}
         setup["within"] = str(self.folder.parent.absolute())
-        work = run.Work(f"{_HERE}:prepare", setup)
+        work = run.Work("mmcli.batch.jobs.learning:prepare", setup)
         if self.on is not None:  # the limits are those of the cluster
             (outcome,) = executor.run([(0, {"cells": cells})], work, self.on)
         else:
@@ -183,7 +181,7 @@ class Learner:
         self, one: Stream, cells: list[dict[str, Any]], work: run.Work, outcome: run.Outcome
     ) -> run.Outcome:
         """Try each row alone, then learn from those that stay within the limits; ``outcome`` where all do."""
-        alone = replace(work, call=f"{_HERE}:prepare_alone")
+        alone = replace(work, call="mmcli.batch.jobs.learning:prepare_alone")
         tried = run.run(enumerate(cells), alone, run.default_jobs(), self.limits)
         bad = {single.index for single in tried if single.error is not None}
         if not bad:
