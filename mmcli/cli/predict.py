@@ -30,6 +30,7 @@ items every modality.
   sensors | mmcli predict digits.pt - --stream --lateness 3 --final-only
   mmcli predict rec.pt histories.jsonl -k 20 --explain
   mmcli predict rec.pt - --new poster.jpg < histories.jsonl
+  mmcli predict rec.pt histories.jsonl -o lists/ --jobs 8 --shard 3/10
   mmcli predict rec.pt --similar 42
 """
 
@@ -122,6 +123,8 @@ def command(
     ] = False,
     jobs: Jobs = None,
     timeout: batching.Timeout = None,
+    engine: batching.Engine = "local",
+    address: batching.Address = None,
     shard: batching.Shard = None,
     retry_failed: batching.RetryFailed = False,
     verify_source: batching.VerifySource = False,
@@ -133,11 +136,23 @@ def command(
         from mmcli.extractors import weights
 
         weights.allow_program("all")
+    batching.refuse_engine(engine, address)
     if ranking.is_model(model):
-        many = {"--split": split, "--threshold": threshold, "--jobs": jobs, "--timeout": timeout, "--shard": shard}
-        many |= {"--from": from_, "--retry-failed": retry_failed, "--max-failures": max_failures, "--json": json}
-        many |= {"--verify-source": verify_source, "--time-unit": time_unit}
-        _refuse(many, "is not for a recommender")
+        _refuse(
+            {"--split": split, "--threshold": threshold, "--from": from_, "--time-unit": time_unit},
+            "is not for a recommender",
+        )
+        if output is not None and batching.is_folder(output):
+            _refuse({"--new": new, "--similar": similar}, "is for lists in a file, not in a folder")
+            options = batching.options(jobs, timeout, shard, retry_failed, max_failures, verify_source=verify_source)
+            ranking.predict_many(
+                model, sources or [], output, options, batching.engine(engine, address), k or 20, among, explain, json
+            )
+            return
+        many = {"--jobs": jobs, "--timeout": timeout, "--shard": shard, "--retry-failed": retry_failed}
+        many |= {"--max-failures": max_failures, "--json": json, "--engine": engine != "local"}
+        many |= {"--verify-source": verify_source}
+        _refuse(many, "is for many histories: name a folder, -o LISTS/")
         ranking.predict(
             model,
             sources or [],
@@ -149,7 +164,8 @@ def command(
             explain=explain,
         )
         return
-    _refuse({"-k": k, "--new": new, "--among": among, "--similar": similar}, "is for a recommender")
+    only = {"-k": k, "--new": new, "--among": among, "--similar": similar, "--engine": engine != "local"}
+    _refuse(only, "is for a recommender")
     inputs = batching.named(sources, from_, nul=nul)
     if not inputs:
         raise UsageError("nothing to predict", hint="name files, a folder, a manifest or a data set")

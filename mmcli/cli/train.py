@@ -88,6 +88,19 @@ def command(
     init: Annotated[
         Path | None, typer.Option(metavar="MODEL.pt", help="Start from the encoders of this model.")
     ] = None,
+    effort: Annotated[
+        str,
+        typer.Option(
+            help="Of --fusion auto: usual; quick: no networks; thorough: every candidate on every fold, all epochs."
+        ),
+    ] = "usual",
+    trust: Annotated[
+        str,
+        typer.Option(
+            help="Of --fusion auto, what chooses: folds (of the training split), val (the validation split); auto: "
+            "folds, unless the validation split shows that they cannot be believed."
+        ),
+    ] = "auto",
     epochs: Annotated[
         int, typer.Option(metavar="N", help="Passes over the training split, at most; 0: 50, fewer for many items.")
     ] = 0,
@@ -230,7 +243,8 @@ def _rank(values: dict[str, Any]) -> None:
     nothing = ("encoder", "modalities", "class_weights", "sampling", "modulation", "smoothing", "auxiliary", "cv")
     private = ("private", "public", "items", "budget", "audit", "clients")
     useless = [f"--{n.replace('_', '-')}" for n in (*nothing, *private, "resume", "dry_run", "epochs") if values[n]]
-    useless += [f"--{n}" for n, usual in (("fusion", None), ("objective", "supervised")) if values[n] != usual]
+    usual = {"fusion": None, "objective": "supervised", "effort": "usual", "trust": "auto"}
+    useless += [f"--{name}" for name, value in usual.items() if values[name] != value]
     if useless:
         raise UsageError(f"{useless[0]} is not for --task rank")
     assigned = split(values["set_"])
@@ -270,6 +284,11 @@ def _config(values: dict[str, Any]) -> Any:
     chosen = configure(TrainConfig, assigned.get("train"), "train")
     names = tuple(name for name in (values["modalities"] or "").split(",") if name)
     options = {k: values[k] for k in ("task", "objective", "fusion", "epochs", "seed", "device")}
+    for name in ("effort", "trust"):
+        if values[name] != getattr(TrainConfig(), name):
+            if values["fusion"] != "auto":
+                raise UsageError(f"--{name} is for --fusion auto, not for --fusion {values['fusion']}")
+            options[name] = values[name]
     remedies = ("class_weights", "sampling", "modulation", "smoothing", "auxiliary")
     options |= {k: values[k] for k in remedies if values[k] is not None}
     return dataclasses.replace(chosen, modalities=names, encoders=tuple(values["encoder"] or ()), **options)
@@ -318,11 +337,38 @@ def _show_candidates(config: dict[str, Any], output: Path, json: bool) -> None:
     table = config["candidates"]
     figure = "mae" if config["task"] == "regress" else "accuracy"
     shown = [(c["title"], c["loss"], c[figure], c.get("weight", "")) for c in table]
-    console.table(f"{output}: candidates on folds of the training split", ["", "loss", figure, "weight"], shown)
+    promise = config["training"].get("promise") or {"by": "folds"}
+    where = "folds of the training split" if promise["by"] == "folds" else "the validation split"
+    console.table(f"{output}: candidates on {where}", ["", "loss", figure, "weight"], shown)
+    _warn(promise, config["task"])
     members = [m["title"] for m in config["model"]["members"]]
     console.say(f"{output}: {config['task']}, {config['training']['parameters']:,} numbers; kept: {', '.join(members)}")
     if json:
         console.emit({"schema": "mmcli/train@1", "output": str(output), "task": config["task"], "candidates": table})
+
+
+def _warn(promise: dict[str, Any], task: str) -> None:
+    """What speaks against the folds, and that nothing does."""
+    from mmcli.evaluation.judge.promise import number
+
+    if not promise.get("figure"):
+        return
+    for name, scores in promise["collapsed"].items():
+        before, after = (number(scores[key]["value"], task) for key in ("folds", "validation"))
+        console.warn(
+            f"{name}: {promise['figure']} {before} on the folds and {after} on the validation split, which chance does "
+            "not explain; have its features seen the labels of the training rows?"
+        )
+    if promise["fell"] and not promise["collapsed"]:
+        console.warn("the validation split gives less than the folds promise, and chance does not explain it")
+    if (promise["collapsed"] or promise["fell"]) and promise["by"] == "validation":
+        console.warn("the folds are set aside: candidates were compared on the validation split")
+    if promise["simplest"]:
+        console.warn("no candidate is better than guessing by more than chance allows: the simplest is kept")
+    checked = promise.get("validation")
+    beside = f", the validation split gives {number(checked['value'], task)}" if checked else ""
+    whose = "folds" if promise["by"] == "folds" else "validation"
+    console.say(f"promised by the {whose}: {promise['figure']} {number(promise['value'], task)}{beside}")
 
 
 def _show_plan(planned: dict[str, Any], json: bool) -> None:

@@ -52,7 +52,8 @@ class MediaOptions:
     rate: float | None = None  # Hz, of a series without a time column
     missing: Literal["refuse", "interpolate"] = "refuse"  # NaN in a series
     time_unit: str | None = None  # of a time column: s, ms, us, ns; None: seconds, unless it plainly is something else
-    row: int | None = None  # one row of a 2-D array file (PATH#ROW): one frame at 0.0
+    row: int | None = None  # one row of an array file (PATH#ROW): one frame at 0.0, or the frames of that row
+    member: str | None = None  # which array of an npz or HDF5 file (PATH:MEMBER#ROW)
 
     def __post_init__(self) -> None:
         for name in ("start", "end", "rate"):

@@ -20,6 +20,19 @@ MODALITIES = ("audio", "image", "video", "text", "series")
 MAX_LINE = 16 << 20
 MAX_COLUMNS = 4096
 _FIXED = ("id", "split", "label", "group", "start", "end", "error")
+# What published splits call themselves.
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "devel": "val",
+    "development": "val",
+    "test": "test",
+    "testing": "test",
+}
 _PATHS = (*MODALITIES, "table", "map")
 _INLINE = ("num", "cat")
 T = TypeVar("T")
@@ -304,6 +317,8 @@ def _row(columns: dict[str, str], at: Lines | None) -> Row:
             extra[column] = text
         if problem is not None:
             raise _at(f"{column} {text[:60]!r} {problem}", at, columns)
+    if "split" in fixed:
+        fixed["split"] = SPLIT_NAMES[fixed["split"].lower()]
     if "id" not in fixed:
         raise _at("has no id", at, columns)
     start, end = (float(fixed[column]) if column in fixed else None for column in ("start", "end"))
@@ -323,7 +338,7 @@ def _fixed_problem(column: str, text: str) -> str | None:
     if column == "id":
         return id_problem(text)
     if column == "split":
-        return None if text in jsonfile.SPLITS else f"is none of {', '.join(jsonfile.SPLITS)}"
+        return None if text.lower() in SPLIT_NAMES else f"is none of {', '.join(jsonfile.SPLITS)}"
     if column in ("label", "group"):
         return text_problem(text)
     if column in ("start", "end"):

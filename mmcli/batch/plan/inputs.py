@@ -306,7 +306,7 @@ def _written(column: str, kind: str, name: str, value: str, root: _Root | _Far) 
         modality = "features" if modality_of(path) == "features" else "series"
     elif kind == "text" and SUFFIXES.get(suffix) == "subtitle":
         modality = "subtitle"
-    return Cell(column, modality, path, facts, row)
+    return Cell(column, modality, path, facts, row, manifest.member_of(value))
 
 
 def _only(item: Item, modality: str) -> Item:

@@ -179,7 +179,7 @@ def _of_cell(
                     continue
                 if clip is None:
                     rate = getattr(stream.config, "rate", None) if payload["as"] == "series" else None
-                    places = {name: payload[name] for name in ("start", "end", "row")}
+                    places: dict[str, Any] = {name: payload.get(name) for name in ("start", "end", "row", "member")}
                     options = MediaOptions(**places, rate=rate, time_unit=time_unit)
                     clip = task.open_cell(payload, options)
                 if clip is None:  # a video without sound
