@@ -47,8 +47,11 @@ def _refusal(path: str, name: str, out: Path, seen: dict[str, str]) -> MmcliErro
     if not Path(path).exists():
         return MissingError("no such file", source=path)
     target = apply.output_name(name)
-    first = seen.setdefault(items.folded(target), path)
-    if first is not path:
+    first = seen.get(items.folded(target))
+    if first == path:
+        return UsageError("is named twice", source=path)
+    seen.setdefault(items.folded(target), path)
+    if first is not None:
         return UsageError(f"{first} and {path} would both be written to {out / target}", source=path)
     if (out / target).exists() and (out / target).samefile(path):
         return UsageError("would replace itself", source=path, hint="name another folder with -o")
