@@ -33,8 +33,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmcli.cli import console, doctor
-from mmcli.cli.align.options import AlignOptions, configuration, parameters
+from mmcli.cli.align.options import AlignOptions, configuration
 from mmcli.cli.options import command as mm_command
+from mmcli.cli.options import from_fields
 from mmcli.errors import MismatchError, UsageError, printable
 
 if TYPE_CHECKING:
@@ -51,10 +52,9 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
 
 
 @mm_command(configs)
-@parameters
-def command(**values: Any) -> None:
+@from_fields(AlignOptions)
+def command(given: AlignOptions) -> None:
     """Translate the options, align, print."""
-    given = AlignOptions(**values)
     if given.pairs is not None:
         from mmcli.cli.align.pairs import align
 

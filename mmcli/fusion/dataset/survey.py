@@ -22,6 +22,7 @@ from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.artifacts.io import lazy, provenance
 from mmcli.errors import InputError, MismatchError, MmcliError
 from mmcli.fusion import labels, normalise
+from mmcli.fusion.dataset.growing import Growing
 from mmcli.fusion.dataset.words import NO_CLOCK, RATES, Words
 
 # What all items of a stream must agree on, and what the data set keeps of the features' meta.
@@ -179,7 +180,7 @@ class Survey:
         self.moments = {name: normalise.Moments() for name in names}
         self.training = _training(rows)
         self.content: list[dict[str, list[Any]]] = []
-        self._held: list[dict[str, Features]] | None = [] if holding else None
+        self._held = {name: (Growing(np.float32), Growing(np.float64)) for name in names} if holding else None
         self._last: dict[str, tuple[int, Features]] = {}
         for row in rows:
             try:
@@ -203,7 +204,10 @@ class Survey:
             if row.id in self.training:
                 self.moments[name].add(features.values)
         if self._held is not None:
-            self._held.append(item)
+            for name, features in item.items():
+                values, times = self._held[name]
+                values.add(features.values)
+                times.add(features.times)
 
     def stream(self, name: str) -> Stream:
         """The stream of one modality, asked for once: in memory, or as files that are read when rows are asked for."""
@@ -212,9 +216,7 @@ class Survey:
             meta["spans"] = self._words.facts()
         lengths = np.array(self.frames[name], np.int64)
         if self._held is not None:
-            there = [item.pop(name) for item in self._held if name in item]  # asked for once: held once
-            values = np.concatenate([item.values for item in there])
-            times = np.concatenate([item.times for item in there])
+            values, times = (growing.whole() for growing in self._held.pop(name))
             return Stream(values, lazy.offsets_of(lengths), times, lengths > 0, meta=meta)
         inner = self.common[name].shape
         rows = lazy.Rows(lambda i: self._again(i, name).values, lengths, inner, np.dtype(np.float32))
