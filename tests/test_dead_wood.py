@@ -20,6 +20,7 @@ PRODUCT = ROOT / "mmcli"
 # Folders whose files are found by a registry, or by the table of commands, and not by an import.
 FAMILIES = (
     "mmcli.aligners.kernels",  # each in C and as a twin, one of which `engine` takes
+    "mmcli.aligners.editors",
     "mmcli.aligners.methods",
     "mmcli.extractors",
     "mmcli.fusion.strategies",
@@ -35,6 +36,7 @@ _WHOLE = "what the tests hold the summary of posteriors to, whole"
 ALLOWED = {
     "mmcli.aligners.kernels.hmm.posterior_blocks": _WHOLE,
     "mmcli.aligners.kernels.hmm.posteriors": _WHOLE,
+    "mmcli.artifacts.formats.dataset.dumps": "every format has load, loads, save and dumps (mmcli.artifacts)",
 }
 
 

@@ -31,7 +31,17 @@ INSIDE = {
     "mmcli.extractors": [".", "audio image learned series table text video"],
     "mmcli.fusion": [".", "strategies", "dataset"],
     # Two voices are compared by the phones that are heard in them: speech stands below warp.
-    "mmcli.aligners": ["kernels", "core", "linear", "speech", "warp subtitles live", "output", "methods", "."],
+    "mmcli.aligners": [
+        "kernels",
+        "core",
+        "linear",
+        "speech",
+        "warp subtitles live",
+        "editors",
+        "output",
+        "methods",
+        ".",
+    ],
     "mmcli.training": [".", "fit", "ensemble", "private", "use"],
     "mmcli.evaluation": [".", "intervals", "metrics explain", "judge", "report"],
     "mmcli.ranking": [".", "methods"],

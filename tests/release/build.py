@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +41,8 @@ def wheel(commit: str, folder: Path) -> Path:
         "PYTHONHASHSEED": "0",
         "SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct", commit).decode().strip(),
         "CFLAGS": f"-ffile-prefix-map={source}=. -g0",
-        "LDFLAGS": "-Wl,--build-id=none",
+        "CC": "gcc",
+        "LDSHARED": "gcc -shared -Wl,--build-id=none",  # without the library folders of the Python that builds
     }
     program = f"from setuptools import build_meta; build_meta.build_wheel({str(out)!r})"
     done = subprocess.run(
@@ -49,6 +51,12 @@ def wheel(commit: str, folder: Path) -> Path:
     if done.returncode:
         sys.exit(f"the build failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     (built,) = out.glob("*.whl")
+    with zipfile.ZipFile(built) as archive:
+        kernels = sorted(Path(name).name.partition(".")[0] for name in archive.namelist() if name.endswith(".so"))
+    if kernels != (
+        wanted := sorted(f"_{p.name.removesuffix('_module.c')}" for p in (source / "mmcli").rglob("*_module.c"))
+    ):
+        sys.exit(f"the kernels {', '.join(wanted)} were to be compiled; the wheel has {', '.join(kernels) or 'none'}")
     return built
 
 
