@@ -43,6 +43,22 @@ def gaps(value: str) -> str:
     return value
 
 
+def time_unit(value: str | None) -> str | None:
+    """The unit of a time column, as it stands; raises :class:`UsageError` for one that is not known."""
+    if value not in (None, "s", "ms", "us", "ns"):
+        raise UsageError(f"--time-unit {value!r}", hint="s, ms, us or ns")
+    return value
+
+
+TimeUnit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="UNIT",
+        callback=time_unit,
+        help="Of time columns: s, ms, us, ns. [default: s, refused where plainly not]",
+    ),
+]
+
 Missing = Annotated[str, typer.Option(metavar="HOW", callback=gaps, help="Gaps in series: refuse or interpolate.")]
 
 # ``--config FILE.toml`` and ``--print-config``.
@@ -192,9 +208,34 @@ def command(configs: Configs | None = None) -> Callable[[Callable[..., None]], C
     return decorate
 
 
-# ``NAME.FIELD=VALUE`` on the command line becomes a typed field of a configuration dataclass.
-
 C = TypeVar("C")
+
+
+def from_fields(kind: type[C]) -> Callable[[Callable[[C], None]], Callable[..., None]]:
+    """Make a function of one dataclass one that takes its fields by name, as the signature that the parser reads."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    parameters = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+    ]
+
+    def decorate(function: Callable[[C], None]) -> Callable[..., None]:
+        def taking(**values: Any) -> None:
+            function(kind(**values))
+
+        taking.__module__, taking.__doc__ = function.__module__, function.__doc__
+        taking.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return taking
+
+    return decorate
+
+
+# ``NAME.FIELD=VALUE`` on the command line becomes a typed field of a configuration dataclass.
 
 
 def split(assignments: Iterable[str] | None) -> dict[str, dict[str, str]]:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import re
-import typing
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +12,7 @@ import typer
 
 from mmcli.aligners import registry
 from mmcli.cli import options
-from mmcli.cli.options import JsonFlag, Missing, Set
+from mmcli.cli.options import JsonFlag, Missing, Set, TimeUnit
 from mmcli.errors import UsageError
 
 METHODS = ["auto", *(name for name in registry.names() if name != "auto")]
@@ -64,6 +61,7 @@ class AlignOptions:
     ] = None
     rate: Annotated[float | None, typer.Option(metavar="HZ", help="Of series without a time column.")] = None
     missing: Missing = "refuse"
+    time_unit: TimeUnit = None
     language: Annotated[
         str | None,
         typer.Option(
@@ -117,23 +115,6 @@ class AlignOptions:
     ] = False
     set_: Set = None
     json: JsonFlag = False
-
-
-def parameters(function: Callable[..., None]) -> Callable[..., None]:
-    """A function that takes the fields of AlignOptions by name, with them as its signature, for the parser to read."""
-    hints = typing.get_type_hints(AlignOptions, include_extras=True)
-    function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
-                annotation=hints[field.name],
-            )
-            for field in dataclasses.fields(AlignOptions)
-        ]
-    )
-    return function
 
 
 def configuration(given: AlignOptions) -> Any:
