@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.core import limits
 from mmcli.aligners.kernels import engine
 
 BLOCK_S = 1.0  # of a shuffled block
@@ -51,7 +52,21 @@ def measure(
     cost = _per_step(x, y, metric, opened)
     block = max(2, round(BLOCK_S / hop_s))
     null = float(np.mean([_per_step(x, shuffled(y, block, seed), metric, opened) for seed in range(shuffles)]))
-    return Evidence(cost / null if null > 0 else (0.0 if cost == 0 else 1.0), cost, null)
+    if opened == (False, False) and cost < limits.MAY_REPEAT.value * null:
+        null = min(null, _per_step(x, np.roll(y, len(y) // 2, axis=0), metric, opened))
+    return Evidence(ratio(cost, null, least=limits.LEAST_NULL.value if metric == "cosine" else 0.0), cost, null)
+
+
+def ratio(cost: float, null: float, *, least: float = 0.0) -> float:
+    """The statistic; drawn to 1 where the null is lower than ``least``.
+
+    >>> ratio(0.2, 0.8), ratio(0.0, 0.0), ratio(0.01, 0.04, least=0.4)
+    (0.25, 0.0, 0.925)
+    """
+    if null <= 0:
+        return 0.0 if cost == 0 and least == 0 else 1.0
+    told = min(1.0, null / least) if least > 0 else 1.0
+    return 1.0 - told * (1.0 - cost / null)
 
 
 def best(

@@ -21,6 +21,7 @@ from mmcli.aligners.linear import choose, fit, weigh
 from mmcli.aligners.linear.alignment import broken, straight
 from mmcli.aligners.linear.strength import strengths
 from mmcli.aligners.warp import canonical, views
+from mmcli.aligners.warp.keys import transposition
 from mmcli.aligners.warp.views import View, find, freely
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.formats.features import Features
@@ -54,18 +55,21 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     Raises MismatchError with the probability where the pair does not match or that cannot be told.
     """
     candidate = best(x, y, config)
+    weighed = [odds.said(c.decision, c.evidence) for c in (candidate, *candidate.others)]
     verdict = settled(
         candidate.probability,
         candidate.reason,
         inputs.name_of(y) or None,
         force=config.force,
         decides=candidate.decides,
+        evidence={"candidates": weighed},
     )
     quality = {
         "ratio": candidate.ratio,
         "verdict": verdict,
         "reason": candidate.reason,
         "probability": candidate.probability,
+        "candidates": weighed,
     }
     return replace(candidate.make(), quality=quality)
 
@@ -81,11 +85,17 @@ class Candidate:
     make: Callable[[], Alignment]
     ratio: float | None = None
     decides: str = "a longer piece of either side would decide it"
+    others: tuple[Candidate, ...] = ()  # that were weighed too
 
     @property
     def probability(self) -> float:
         """That it is right."""
         return ODDS[self.decision].probability(self.evidence)
+
+    def beside(self, *others: Candidate | None) -> Candidate:
+        """The same with the others that were weighed too."""
+        more = [c for other in others if other is not None for c in (other, *other.others)]
+        return replace(self, others=(*self.others, *more))
 
 
 def best(x: Any, y: Any, config: Config = Config()) -> Candidate:
@@ -104,10 +114,11 @@ def best(x: Any, y: Any, config: Config = Config()) -> Candidate:
     warp = _warped_sound(x, y, steady, config) if isinstance(x, AudioClip) else _warped_frames(x, y, config)
     if line is not None and a.samples is None and choice.believed and odds.verdict(warp.probability) == "match":
         # What belongs together by a warp is a line where all its windows say so: smooth frames are never far ahead.
-        return replace(warp, reason=line.reason, make=line.make)
+        return replace(warp, reason=line.reason, make=line.make).beside(line)
     if line is not None and line.probability > warp.probability:
+        line = line.beside(warp)
         return line if a.samples is not None else _likelier(line, x, y, config)
-    warp = _changed(warp, runner_up=runner_up)
+    warp = _changed(warp, runner_up=runner_up).beside(line)
     return warp if a.samples is not None else _likelier(warp, x, y, config)
 
 
@@ -126,7 +137,9 @@ def _likelier(candidate: Candidate, x: Any, y: Any, config: Config) -> Candidate
         if line is not None and line.probability > candidate.probability:
             reason = f"{line.reason}, by the strength of the movement"
             about = {"reference": inputs.about(x), "query": inputs.about(y)}
-            candidate = replace(_changed(line, **about), reason=reason)
+            candidate = replace(_changed(line, **about), reason=reason).beside(candidate)
+        else:
+            candidate = candidate.beside(line)
     return candidate
 
 
@@ -182,12 +195,12 @@ def _warped_sound(x: Any, y: Any, steady: float, config: Config) -> Candidate:
         return freely(x, y, view, warp, dict(inputs.UNTESTED), "auto", config)
 
     warped = Candidate("warp", evidence, f"{reason}; taken for {said}", make, ratio)
-    if config.kind == "same" or odds.verdict(warped.probability) == "match":
+    if config.kind != "auto" or odds.verdict(warped.probability) == "match":  # a score has nothing to say
         return warped
     if (heard := views.voices_test(x, y)) is None:
         return warped
     voices = _two_voices(x, y, heard, reason, evidence, config)
-    return voices if voices.probability > warped.probability else warped
+    return voices.beside(warped) if voices.probability > warped.probability else warped.beside(voices)
 
 
 def _two_voices(
@@ -259,6 +272,8 @@ def _spectra(x: Any, y: Any) -> View:
 
 def _pitches(x: Any, y: Any) -> View:
     sides = [frames.pitch_classes(s) for s in (x, y)]
+    key = transposition(x, y)
+    sides[1] = replace(sides[1], values=np.roll(sides[1].values, key, axis=1))
     sides = [replace(f, values=f.values - f.values.mean(axis=0)) for f in sides]
     return _coarse_view(sides, max(1, round(TEST_HOP_S / inputs.hop_of(sides[0].times))))
 

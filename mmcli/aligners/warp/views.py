@@ -12,6 +12,7 @@ from mmcli.aligners.core import frames, inputs, limits, shuffle_test
 from mmcli.aligners.core.inputs import method_entry
 from mmcli.aligners.kernels import coarse, corridor, engine, hmm, twin
 from mmcli.aligners.speech import phones
+from mmcli.aligners.warp.keys import transposition
 from mmcli.artifacts.formats import timemap
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.formats.features import Features
@@ -66,13 +67,14 @@ def rendition(sounds: tuple[Any, Any]) -> View:
     onsets of single semitones, which weigh twice as much: they say which note begins when (Ewert, Mueller and Grosche
     2009, "High resolution audio synchronization using chroma onset features")."""
     sides = []
-    for sound in sounds:
+    key = transposition(*sounds)
+    for sound, semitones in zip(sounds, (0, key), strict=True):  # the query in the reference's key
         bands, chroma, notes = frames.comparable(sound), frames.pitch_classes(sound), frames.semitones(sound)
         parts = [
-            _unit(_on(bands.times, chroma)),
+            _unit(np.roll(_on(bands.times, chroma), semitones, axis=1)),
             _unit(bands.values.astype(np.float64)),
             _onsets(bands.values.astype(np.float64)),
-            NOTES_WEIGH * _onsets(_on(bands.times, notes)),
+            NOTES_WEIGH * _onsets(np.roll(_on(bands.times, notes), semitones, axis=1)),
         ]
         sides.append((np.hstack(parts).astype(np.float32), bands.times))
     return View(sides[0][0], sides[1][0], sides[0][1], sides[1][1], "sqeuclidean")
@@ -142,10 +144,13 @@ TEST_HOP_S = 0.05
 
 
 def voices_test(x: Any, y: Any) -> tuple[shuffle_test.Evidence, tuple[bool, bool]] | None:
-    """The statistic of two AudioClips, and which ends it leaves open; None where they are too short or too long."""
+    """The statistic of two AudioClips, and which ends it leaves open; None where they are too short or too long, or
+    nobody speaks."""
     if not may_be_heard([float(frames.comparable(v).times[-1]) for v in (x, y)]):
         return None
     sides = [_sounded(v) for v in (x, y)]
+    if not all(is_speech(_varied(f.values)) for f in sides):
+        return None
     (a, at), (b, bt) = (
         frames.coarse(f.values - f.values.mean(axis=0), f.times, round(TEST_HOP_S / frames.HOP_S)) for f in sides
     )
@@ -156,6 +161,17 @@ def voices_test(x: Any, y: Any) -> tuple[shuffle_test.Evidence, tuple[bool, bool
 def may_be_heard(lengths_s: list[float]) -> bool:
     """Whether two recordings are long enough for what is said in them to tell, and not too long to be asked."""
     return min(lengths_s) >= limits.VOICES_SHORTEST_S.value and max(lengths_s) <= limits.VOICES_LONGEST_S.value
+
+
+def is_speech(varied: float) -> bool:
+    """Whether what the acoustic model hears changes so much that somebody may speak: tones and hiss are one sound."""
+    return varied >= limits.VARIED.value
+
+
+def _varied(values: NDArray[Any]) -> float:
+    """The share of frames (n, d) that is not their mean, 0 to 1."""
+    centred = values - values.mean(axis=0)
+    return float((centred * centred).sum() / max(float((values * values).sum()), 1e-12))
 
 
 def voices(x: Any, y: Any) -> View:
