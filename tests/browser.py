@@ -29,8 +29,9 @@ class Browser:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)["value"]
 
-    def get(self, path: Path) -> None:
-        self._call(f"{self.session}/url", {"url": path.as_uri()})
+    def get(self, place: Path | str) -> None:
+        address = place if isinstance(place, str) else place.as_uri()
+        self._call(f"{self.session}/url", {"url": address})
 
     def run(self, script: str):
         return self._call(f"{self.session}/execute/sync", {"script": script, "args": []})

@@ -54,8 +54,8 @@ def test_the_extractor_of_the_readme_works(tmp_path):
 
     from mmcli.media import AudioClip
 
-    example = README.read_text().split("```python\n")[2].split("```")[0]
-    assert example.startswith('"""Loudness')
+    blocks = [block.split("```")[0] for block in README.read_text().split("```python\n")[1:]]
+    example = next(block for block in blocks if block.startswith('"""Loudness'))
     (tmp_path / "loudness.py").write_text(example)
     script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import loudness"
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmcli.cli import console
+from mmcli.cli import console, progress, reasons
 from mmcli.errors import BatchFailedError
 
 if TYPE_CHECKING:
@@ -105,8 +105,7 @@ def tell(summary: Summary, schema: str, out: str, *, json: bool, **more: Any) ->
         console.emit({"schema": schema, "out": out, **counts, **more})
     line = "  ".join(f"{name} {number:,}" for name, number in counts.items())
     if summary.failed:
-        first = summary.errors[0]
-        console.say(f"{first.get('path') or first['id']}: {first['message']}")
+        reasons.say(summary.errors)
         raise BatchFailedError(f"{line}  -> {out.rstrip('/')}/{summary.report}")
     console.say(f"{line}  -> {out}")
 
@@ -125,10 +124,10 @@ class Listening:
         self.rows = rows and not self.stdout.isatty()
         self.root, self.header = root, header
         self.stack = ExitStack()
-        self.progress: console.Progress | None = None
+        self.bar: progress.Progress | None = None
         self.as_json = as_json
         self.failed = self.done = self.inputs = 0
-        self.size = self.total = 0
+        self.size = self.total = self.workers = 0
         self.seconds = 0.0
         self.start = time.monotonic()
 
@@ -144,7 +143,7 @@ class Listening:
         """Something the user should know."""
         console.warn(message)
 
-    def begin(self, inputs: int, size: int) -> None:
+    def begin(self, inputs: int, size: int, workers: int = 0) -> None:
         """Draw the bar, or prepare the lines."""
         if self.rows and self.header:
             from mmcli.artifacts.formats import manifest
@@ -152,10 +151,11 @@ class Listening:
             self.stdout.write(manifest.header_line(self.root))
             self.stdout.flush()
         self.inputs, self.total, self.start = inputs, size, time.monotonic()
+        self.workers = workers
         if self.as_json:
             self._event("begin")
         else:
-            self.progress = self.stack.enter_context(console.progress(self.what, size / 1e6, "MB"))
+            self.bar = self.stack.enter_context(progress.bar(self.what, inputs, "files"))
 
     def advance(self, size: int, seconds: float, failed: bool) -> None:
         """One input is over."""
@@ -165,15 +165,20 @@ class Listening:
         self.seconds += seconds
         if self.as_json:
             self._event("input")
-        if self.progress is not None:
-            media = f"{self.seconds / 60:.1f} min of media" if self.seconds >= 60 else ""
-            bad = f"{self.failed} failed" if self.failed else ""
-            self.progress.advance(size / 1e6, ", ".join(filter(None, (media, bad))))
+        if self.bar is not None:
+            bad = f"{self.failed:,} failed" if self.failed else ""
+            many = f"{self.workers} worker{'s' if self.workers != 1 else ''}" if self.workers else ""
+            volume = progress.volume(self.size, self.total)
+            self.bar.advance(1, "  ".join(filter(None, (volume, many, bad))), left_s=self._left_s())
+
+    def _left_s(self) -> float | None:
+        """The time left, reckoned by bytes."""
+        took = time.monotonic() - self.start
+        return None if not self.size else took * max(0, self.total - self.size) / self.size
 
     def _event(self, kind: str) -> None:
         """A line of JSON on standard error, for supervisors; the time left is reckoned by bytes."""
-        took = time.monotonic() - self.start
-        left = None if not self.size else took * max(0, self.total - self.size) / self.size
+        left = self._left_s()
         event = {
             "schema": "mmcli/progress@1",
             "event": kind,

@@ -6,17 +6,13 @@ Nothing here is coloured or animated unless standard error is a terminal; rich, 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from mmcli.errors import UsageError, printable
-
-LINE_EVERY_S = 30.0
 
 
 class _Settings:
@@ -64,6 +60,11 @@ def data(line: str) -> None:
     sys.stdout.flush()
 
 
+def on_terminal() -> bool:
+    """Whether a person watches standard error."""
+    return sys.stderr.isatty()
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on standard error; numbers stand to the right. Columns without names make a table without a head."""
     if settings.quiet:
@@ -91,74 +92,15 @@ def _cell(value: object) -> str:
     return "" if value is None else printable(str(value))
 
 
-class Progress(Protocol):
-    """What a long task reports to."""
+class Failed:
+    """Items without a line, named as they come."""
 
-    def advance(self, amount: float = 1.0, message: str = "") -> None:
-        """``amount`` more units are done; ``message`` is the newest figure worth showing."""
+    count = 0
 
-
-class _Silent:
-    def advance(self, amount: float = 1.0, message: str = "") -> None:
-        pass
-
-
-class _Lines:
-    """A plain line every 30 seconds: logs stay short and readable."""
-
-    def __init__(self, what: str, total: float | None, unit: str) -> None:
-        self.what, self.total, self.unit = what, total, unit
-        self.done = 0.0
-        self.start = self.last = time.monotonic()
-
-    def advance(self, amount: float = 1.0, message: str = "") -> None:
-        self.done += amount
-        now = time.monotonic()
-        if now - self.last < LINE_EVERY_S:
-            return
-        self.last = now
-        rate = self.done / (now - self.start)
-        line = f"{self.what}: {self.done:.6g}"
-        if self.total is not None:
-            line += f" of {self.total:.6g}"
-        line += f" {self.unit}, {rate:.3g} {self.unit}/s"
-        if self.total is not None and rate > 0:
-            line += f", {max(0.0, self.total - self.done) / rate:.0f} s left"
-        say(f"{line}  {message}".rstrip())
-
-
-@contextlib.contextmanager
-def progress(what: str, total: float | None = None, unit: str = "items") -> Iterator[Progress]:
-    """Report on a long task: a bar on a terminal, else one plain line every 30 s, nothing with ``--quiet``."""
-    if settings.quiet:
-        yield _Silent()
-        return
-    if not sys.stderr.isatty():
-        yield _Lines(what, total, unit)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[message]}"),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total, rate="", message="")
-
-        class OnTerminal:
-            def advance(self, amount: float = 1.0, message: str = "") -> None:
-                bar.advance(task, amount)
-                speed = bar.tasks[0].speed
-                rate = "" if speed is None else f"{speed:.3g} {unit}/s"
-                bar.update(task, rate=rate, message=printable(message))
-
-        yield OnTerminal()
+    def add(self, item: str, reason: str) -> None:
+        """One more."""
+        self.count += 1
+        warn(f"{item}: left out: {reason}")
 
 
 # Where a command may write: never over what it reads, and no two things into one file.

@@ -115,7 +115,8 @@ def command(
         typer.Option(
             min=0,
             metavar="N",
-            help="Sound or video track, from 0. [default: the one flagged as default, else the first]",
+            help="Sound or video track, or stream of an .xdf, from 0. [default: the one flagged as default, else the "
+            "first; of an .xdf the only one]",
         ),
     ] = None,
     channel: Annotated[

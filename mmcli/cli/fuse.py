@@ -31,7 +31,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import batching, console, options
+from mmcli.cli import batching, console, options, progress
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
@@ -255,8 +255,8 @@ def _fuse_manifest(
     from mmcli.fusion.dataset import assemble
 
     rows = manifest.load(source)
-    with console.progress("fuse", len(rows.rows)) as progress:
-        assembled = assemble.assemble(rows, plan, progress, lazily=shard_bytes is not None)
+    with progress.bar("fuse", len(rows.rows)) as bar:
+        assembled = assemble.assemble(rows, plan, bar, lazily=shard_bytes is not None)
     data = assembled.dataset
     for item, reason in assembled.failed:
         console.warn(f"{item}: left out: {reason}")

@@ -95,7 +95,7 @@ def describe(path: Path, *, validate: bool = False) -> dict[str, Any]:
 
     facts = probe.describe(path)
     if validate:
-        facts["check"] = _decoded(path, facts["modality"])
+        facts["check"] = "valid" if "streams" in facts else _decoded(path, facts["modality"])
     return facts
 
 

@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmcli.cli import batching, console, given, ranking
+from mmcli.cli import batching, console, given, ranking, streaming
 from mmcli.cli.options import Jobs, JsonFlag
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
@@ -158,7 +158,7 @@ def command(
             if given_:
                 raise UsageError(f"{name} is not for --stream")
         chosen_waiting = {name: value for name, value in waiting.items() if value is not None}
-        _events(model, device, threshold, chosen_waiting, final_only, late, ack, map_ or [])
+        streaming.answer(model, device, threshold, chosen_waiting, final_only, late, ack, map_ or [])
         return
     for name, asked in {**waiting, "final-only": final_only, "late": late, "ack": ack, "map": map_}.items():
         if asked:
@@ -195,94 +195,6 @@ def _many(inputs: list[str], model: Path, output: str, options: Any, how: dict[s
     batching.tell(summary, "mmcli/predicted@1", output, json=json)
 
 
-def _events(
-    model: Path,
-    device: str,
-    threshold: float | None,
-    waiting: dict[str, Any],
-    final_only: bool,
-    late: Path | None,
-    ack: bool,
-    maps: list[str],
-) -> None:
-    """Rows as they arrive, joined and answered."""
-    import contextlib
-    import json
-    import os
-    import select
-    import sys
-    import time
-
-    from mmcli.artifacts.io import append
-    from mmcli.batch.jobs import predictions
-    from mmcli.batch.live.answers import Answers, lines_of, rows_of
-    from mmcli.batch.live.join import Options
-    from mmcli.training.fit import predictor
-
-    console.apart({"--late": late}, [model])
-    options = Options(**waiting)
-    chosen = predictor.load(model, device)
-    predictions.refuse_threshold(chosen, threshold)
-    failed = _Failed()
-    clocks = dict(_clock(text) for text in maps)
-    answers = Answers(chosen, options, failed.add, final_only=final_only, threshold=threshold, ack=ack, maps=clocks)
-    if answers.model.recomputes:
-        console.say("the fusion of this model looks across modalities: every answer is computed anew from all of them")
-
-    def read(seconds: float) -> bytes | None:
-        sys.stdout.flush()  # once for all rows that came together
-        there, _, _ = select.select([sys.stdin], [], [], seconds)
-        return os.read(sys.stdin.fileno(), 1 << 16) if there else None
-
-    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-    with contextlib.ExitStack() as files:
-        aside = None if late is None else files.enter_context(append.Journal(late))
-
-        def give(line: dict[str, Any]) -> None:
-            if aside is not None and ("late" in line or "duplicate" in line):
-                aside.append(line)
-            else:
-                sys.stdout.write(encode(line) + "\n")
-
-        try:
-            for line in rows_of(lines_of(read, min(1.0, max(options.idle, 0.05))), answers, time.monotonic):
-                give(line)
-        except BrokenPipeError:
-            raise
-        except BaseException:
-            for line in answers.end():
-                give(line)
-            sys.stdout.flush()
-            _closing(answers, failed)
-            raise
-        for line in answers.end():
-            give(line)
-        sys.stdout.flush()
-    _closing(answers, failed)
-    if failed.count:
-        rows = "1 row was" if failed.count == 1 else f"{failed.count} rows were"
-        raise BatchFailedError(f"{rows} bad and left out")
-
-
-def _clock(text: str) -> tuple[str, Any]:
-    from mmcli.artifacts.formats import alignment
-    from mmcli.artifacts.formats.timemap import TimeMap
-
-    modality, equals, path = text.partition("=")
-    if not (modality and equals and path):
-        raise UsageError(f"--map {text!r}", hint="a modality and its map: --map audio=map.json")
-    return modality, TimeMap(alignment.load(path))
-
-
-def _closing(answers: Any, failed: _Failed) -> None:
-    """What became of the rows."""
-    counts = answers.join.counts
-    console.say(
-        f"{answers.number} rows: {counts['final']} final answers, {counts['late']} late, {counts['duplicate']} double, "
-        f"{failed.count} bad, {counts['evicted']} closed for room; at most {counts['peak']} items open"
-    )
-
-
 def _stream(
     sources: list[str],
     model: Path,
@@ -303,7 +215,7 @@ def _stream(
     console.apart({"--output": None if output is None else Path(output)}, [model, *sources])
     chosen = predictor.load(model, device)
     predictions.refuse_threshold(chosen, threshold)
-    failed = _Failed()
+    failed = console.Failed()
     kept: list[str] = []
     for data in _parts(sources, chosen, failed, split):
         rows = np.arange(data.items, dtype=np.int64) if split is None else chosen_rows(data, split)
@@ -327,17 +239,7 @@ def _is_data_set(source: str) -> bool:
     return source.lower().endswith(".npz") or shards.is_folder(source)
 
 
-class _Failed:
-    """Items without a line, named as they come."""
-
-    count = 0
-
-    def add(self, item: str, reason: str) -> None:
-        self.count += 1
-        console.warn(f"{item}: left out: {reason}")
-
-
-def _parts(sources: list[str], chosen: Any, failed: _Failed, split: str | None) -> Iterator[Dataset]:
+def _parts(sources: list[str], chosen: Any, failed: console.Failed, split: str | None) -> Iterator[Dataset]:
     """The items as data sets: a data set and a manifest of features whole, raw files some at a time, rows that come
     through a pipe one at a time.
     """

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import console, given
+from mmcli.cli import console, given, progress
 from mmcli.cli.options import configure
 from mmcli.errors import MmcliError, UsageError
 
@@ -101,7 +101,7 @@ def train(
         _plan_or_audit(data, config, private, declared, items, audit, clients is not None, json)
         return
     start = None if init is None else initial.load(init)
-    with console.progress("train", None, "steps") as progress:
+    with progress.bar("train", None, "steps") as bar:
         trained, warnings = release.train(
             data,
             config,
@@ -113,7 +113,7 @@ def train(
             budget=held,
             initial=start,
             federated=clients is not None,
-            report=lambda step: progress.advance(1),
+            report=lambda step: bar.advance(1),
         )
     facts = trained.config["privacy"]
     console.say(

@@ -39,7 +39,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import console, given, ranking
+from mmcli.cli import console, given, progress, ranking
 from mmcli.cli import private as privately
 from mmcli.cli.options import JsonFlag, Seed, Set, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
@@ -210,11 +210,11 @@ def command(
     steps, unit = plan.epochs(len(data.rows("train")), config), "epochs"
     if config.fusion == "auto":
         steps, unit = auto.rounds(data, config), "candidates"
-    with console.progress("train", steps, unit) as progress:
+    with progress.bar("train", steps, unit) as bar:
 
         def report(row: dict[str, Any]) -> None:
             figures = [f"{k} {row[k]:.4g}" for k in row if k.startswith(("train_", "val_", "fold_"))]
-            progress.advance(1, ", ".join([*filter(None, [row.get("candidate")]), *figures]))
+            bar.advance(1, ", ".join([*filter(None, [row.get("candidate")]), *figures]))
 
         model = run.train(data, config, output, inputs=inputs, again=resume, report=report, initial=start)
     if int(os.environ.get("RANK", "0")) == 0:  # of several processes one speaks
@@ -280,10 +280,10 @@ def _several(
 ) -> None:
     from mmcli.training.use import run
 
-    with console.progress("train", max(cv, 1) * len(configs), "runs") as progress:
+    with progress.bar("train", max(cv, 1) * len(configs), "runs") as bar:
 
         def report(row: dict[str, Any]) -> None:
-            progress.advance(1, ", ".join(f"{k} {row[k]:.4g}" for k in row if k.startswith("test_")))
+            bar.advance(1, ", ".join(f"{k} {row[k]:.4g}" for k in row if k.startswith("test_")))
 
         summary = run.train_series(data, configs, output, cv=cv, inputs=inputs, initial=start, report=report)
     rows = [(row["file"], *(row[name] for name in summary["scores"])) for row in summary["runs"]]

@@ -48,6 +48,10 @@ FAINT_S = 3.0
 def read(path: Path, options: MediaOptions) -> AudioClip:
     """The clip of a sound file, or of the audio track of a video."""
     first = files.head(path, wav.LOOK)
+    if files.container(first) == "xdf":
+        from mmcli.media import xdf
+
+        return xdf.read_sound(path, options)
     files.refuse_foreign(path, "audio", ("audio", "video"), first)
     kind = files.container(first)
     announced.refuse_truncated(path, kind or "")

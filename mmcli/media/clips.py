@@ -240,6 +240,7 @@ class SeriesClip(Clip):
     rate_hz: float | None = None
     timed: bool = True
     missing: int = 0
+    remarks: list[str] = field(default_factory=list)  # what a user of its times would want to know
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or 0 in self.values.shape or self.times.shape != self.values.shape[:1]:

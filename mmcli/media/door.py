@@ -23,7 +23,7 @@ SUFFIXES: dict[str, str] = {
     **dict.fromkeys(_VIDEO.split(), "video"),
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp"), "image"),
     **dict.fromkeys((".txt", ".text", ".md"), "text"),
-    **dict.fromkeys((".csv", ".tsv", ".npy", ".npz"), "series"),
+    **dict.fromkeys((".csv", ".tsv", ".npy", ".npz", ".xdf"), "series"),
     **dict.fromkeys((".srt", ".vtt", ".ass", ".ssa"), "subtitle"),
 }
 
@@ -42,7 +42,9 @@ READERS: dict[str, str] = {
 class MediaOptions:
     """How to read a file. What does not concern a modality is ignored by it."""
 
-    track: int | None = None  # which audio (or video) track, counted from 0; None: the default one, else the first
+    track: int | None = (
+        None  # which audio or video track, or stream of an .xdf, from 0; None: the default one, else the first
+    )
     channel: int | None = None  # which audio channel, counted from 0; None mixes all down to mono
     start: float | None = None  # seconds; the clip begins here and its times count from here
     end: float | None = None  # seconds
@@ -75,6 +77,10 @@ def modality_of(path: Path | str) -> str:
     suffix = path.suffix.lower()
     if suffix == ".npz" and files.npz_has(path, "meta"):
         return "features"
+    if suffix == ".xdf":
+        from mmcli.media import xdf
+
+        return xdf.modality(path)
     modality = SUFFIXES.get(suffix)
     kind = files.container(files.head(path)) if modality in (None, "video", "audio") else None
     content = files.MODALITY.get(kind or "")

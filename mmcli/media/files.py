@@ -114,6 +114,7 @@ _MARKS = {
     b"BM": "bmp",
     b"\x93NUMPY": "npy",
     b"PK\x03\x04": "zip",
+    b"XDF:": "xdf",
 }
 # Sound alone; what may hold pictures too; pictures; arrays.
 MODALITY = {
@@ -121,7 +122,7 @@ MODALITY = {
     **dict.fromkeys(("wv", "ape", "tta"), "audio"),
     **dict.fromkeys(("mp4", "mkv", "avi", "ts", "flv", "asf", "mpg", "mxf", "rm"), "video"),
     **dict.fromkeys(("png", "jpg", "gif", "webp", "tiff", "bmp", "heif"), "image"),
-    **dict.fromkeys(("npy", "zip"), "series"),
+    **dict.fromkeys(("npy", "zip", "xdf"), "series"),
 }
 
 

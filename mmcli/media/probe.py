@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcli.errors import MediaError
-from mmcli.media.clips import AudioClip, ImageClip, SeriesClip, SubtitleClip, TextClip, VideoClip
+from mmcli.media.clips import AudioClip, Clip, ImageClip, SeriesClip, SubtitleClip, TextClip, VideoClip
 from mmcli.media.door import modality_of, open_clip
 
 
@@ -23,6 +23,11 @@ def describe(path: Path | str) -> dict[str, Any]:
             "has the member meta of mmcli's own files, but is none of them: damaged, or made by another program",
             source=path,
         )
+    if Path(path).suffix.lower() == ".xdf":
+        from mmcli.media import xdf
+
+        whole = Clip(name=Path(path).name, path=Path(path))
+        return {"modality": modality, **(whole.source or {}), "streams": xdf.describe(Path(path))}
     clip = open_clip(path, modality)
     facts: dict[str, Any] = {"modality": modality, **(clip.source or {})}
     if isinstance(clip, AudioClip):

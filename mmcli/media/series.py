@@ -1,4 +1,4 @@
-"""Numbers over time from csv, tsv, npy and npz: a column named time, t, timestamp or seconds, or a rate."""
+"""Numbers over time from csv, tsv, npy, npz and xdf: a column named time, t, timestamp or seconds, or a rate."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def read(path: Path, options: MediaOptions) -> SeriesClip:
     if kind == "npy":
         with path.open("rb") as file:
             columns, values, times = _from_array(read_npy(file, path.stat().st_size, path, options.row), path)
+    elif kind == "xdf":
+        return _recorded(path, options)
     elif kind == "zip":
         columns, values, times = _from_npz(path, options.row)
     else:
@@ -47,6 +49,18 @@ def read(path: Path, options: MediaOptions) -> SeriesClip:
     if options.row is not None:
         return _one_row(path, options, columns, values, times, picked=kind == "npy")
     return _clip(path, options, columns, values, times)
+
+
+def _recorded(path: Path, options: MediaOptions) -> SeriesClip:
+    """A stream of the Lab Streaming Layer."""
+    from mmcli.media import xdf
+
+    recorded = xdf.load(path, options, sound=False)
+    values = recorded.values.astype(np.float64)
+    columns = recorded.stream.labels or [f"c{i}" for i in range(values.shape[1])]
+    clip = _clip(path, options, columns, values, recorded.times)
+    clip.remarks = recorded.remarks
+    return clip
 
 
 def _one_row(

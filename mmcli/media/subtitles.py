@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,3 +86,24 @@ def read(path: Path, options: MediaOptions) -> SubtitleClip:
 def _as_read(start_s: float, words: str) -> float:
     """Where a cue ends whose end is lost: after as long as its words take to be read."""
     return start_s + max(LEAST_READ_S, len(words) / LETTERS_S)
+
+
+def rendered(cues: Iterable[tuple[float, float, str]], suffix: str) -> bytes:
+    """Cues (start and end in seconds, words) as a subtitle file of a suffix in ``FORMATS``, UTF-8, without styles.
+
+    >>> print(rendered([(61.0, 62.5, "hi")], ".vtt").decode().strip())
+    WEBVTT
+    <BLANKLINE>
+    1
+    00:01:01.000 --> 00:01:02.500
+    hi
+    """
+    import pysubs2
+
+    written = pysubs2.SSAFile()
+    for start, end, words in cues:
+        event = pysubs2.SSAEvent(start=round(start * 1000), end=round(end * 1000))
+        event.plaintext = words
+        written.append(event)
+    text: str = written.to_string(FORMATS[suffix])
+    return text.encode()

@@ -30,7 +30,7 @@ class Heard:
     def say(self, message: str) -> None:
         self.said.append(message)
 
-    def begin(self, inputs: int, size: int) -> None:
+    def begin(self, inputs: int, size: int, workers: int) -> None:
         self.begun = (inputs, size)
 
     def advance(self, size: int, seconds: float, failed: bool) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 
 from mmcli.artifacts.formats import dataset
 from mmcli.artifacts.formats.dataset import Dataset, Stream
-from mmcli.batch.live.answers import Answers
+from mmcli.batch.live.answers import Answers, asked
 from mmcli.batch.live.join import Join, Options
 from mmcli.cli.app import run
 from mmcli.training.fit import predictor
@@ -72,8 +72,7 @@ def megabytes() -> float:
 
 
 def in_process(folder: Path, data: Dataset, events: int) -> None:
-    chosen = predictor.load(folder / "model.pt")
-    answers = Answers(chosen, Options(lateness=3.0), lambda *_: None)
+    answers = Answers(asked(folder / "model.pt"), Options(lateness=3.0), lambda *_: None)
     item, kind, source, when = arrivals(int(events / 1.91), len(data.id))
     values = [np.asarray(data.streams[name].values) for name in WIDTHS]
     names = list(WIDTHS)
@@ -100,7 +99,7 @@ def in_process(folder: Path, data: Dataset, events: int) -> None:
     p50, p95 = np.percentile(spent, [50, 95]) * 1e6
     print(f"in process: {cpu:.0f} us of processor an event (bar 60), p50 {p50:.0f}, p95 {p95:.0f} us")
     print(f"  {answers.join.counts}, MB on the way {memory}")
-    whole = chosen.predict(data)
+    whole = predictor.load(folder / "model.pt").predict(data)
     same = [k for k, (_, present, _) in finals.items() if len(present) == 2]
     wrong = sum(finals[k][0] != int(whole.logits[where[k]].argmax()) for k in same)
     off = max(abs(finals[k][2] - float(whole.logits[where[k]].max())) for k in same)

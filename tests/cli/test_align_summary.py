@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from mmcli.artifacts.formats.alignment import Alignment
-from mmcli.cli.align import one
+from mmcli.cli import console
+from mmcli.cli.align import summary
 
 REFERENCE = {"name": "talk.wav", "sha256": None, "duration_s": 30.0}
 QUERY = {"name": "other.wav", "sha256": None, "duration_s": 20.0}
 
 
 def shown(found: Alignment, capsys: pytest.CaptureFixture[str]) -> str:
-    one._show(found, Path("map.json"))
+    console.table("map.json", ["", ""], summary.rows(found))
     return " ".join(capsys.readouterr().err.split())
 
 
@@ -43,3 +42,14 @@ def test_another_place_that_fits_is_said(capsys: pytest.CaptureFixture[str]) -> 
     knots = np.array([[2.0, 0.0], [22.0, 20.0]])
     found = Alignment(model="warp", knots=knots, reference=REFERENCE, query=QUERY, ambiguous=other)
     assert "the reference repeats itself: -18.0 s fits nearly as well" in shown(found, capsys)
+
+
+def test_cuts_inserts_and_the_offset_of_each_piece_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    knots = np.array([[0.0, 0.0], [7.0, 7.0], [8.0, 7.0], [12.0, 11.0], [12.0, 11.5], [20.0, 19.5]])
+    gaps = [{"side": "reference", "start": 7.0, "end": 8.0}, {"side": "query", "start": 11.0, "end": 11.5}]
+    text = shown(Alignment(model="piecewise", knots=knots, breaks=gaps, reference=REFERENCE, query=QUERY), capsys)
+    assert "a cut of 1.000 s at 7.00 s of the reference" in text
+    assert "an insert of 0.500 s at 11.00 s of the query" in text
+    assert "piece 1 0.00 to 7.00 s: offset +0.0000 s" in text
+    assert "piece 2 8.00 to 12.00 s: offset +1.0000 s" in text
+    assert "piece 3 12.00 to 20.00 s: offset +0.5000 s" in text

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mmcli import aligners
-from mmcli.aligners.kernels import twin
+from mmcli.aligners.kernels import costs
 from mmcli.artifacts.formats import alignment
 from mmcli.artifacts.formats.features import Features
 from mmcli.artifacts.formats.timemap import TimeMap
@@ -144,7 +144,7 @@ def test_the_cost_is_the_sum_along_the_path(method: Any) -> None:
     assert np.isfinite(found.cost)
     if hasattr(config, "metric"):
         pattern = getattr(config, "pattern", "symmetric1")
-        wanted = twin.path_cost(x, y, found.path, config.metric, pattern)
+        wanted = costs.path_cost(x, y, found.path, config.metric, pattern)
         assert found.cost == pytest.approx(wanted, rel=1e-9)
 
 

@@ -26,6 +26,7 @@ class Side:
     role: str  # "reference" or "query"
     rate: float | None = None  # Hz, of a series without a time column
     missing: str = "refuse"  # what becomes of gaps in a series: or "interpolate"
+    track: int | None = None  # of several tracks or streams, counted from 0
 
     @cached_property
     def modality(self) -> str:
@@ -66,6 +67,8 @@ class Side:
             if not clip.timed and len(clip.times) > 1:
                 raise InputError("has no time column", source=self.path.name, hint="give its rate in Hz: --rate 100")
             series: Features = extractors.load("series.raw").extract(clip)
+            if clip.remarks:
+                series.meta["notes"] = clip.remarks
             return series
         raise MismatchError(f"a file of kind {self.modality} holds no frames", source=self.path.name)
 
@@ -95,6 +98,13 @@ class Side:
     def pictures(self) -> Features:
         """The signatures of the frames of a video."""
         return signatures(self._clip("video"))
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a user of its times would want to know: jumps of stamps, channels that cancel each other."""
+        if self.has_frames:
+            return [str(note) for note in self.features.meta.get("notes", [])]
+        return list(self.sound.remarks) if self.modality == "audio" else []
 
     @property
     def has_frames(self) -> bool:
@@ -130,7 +140,7 @@ class Side:
         from mmcli.media import MediaOptions, open_clip
 
         series: dict[str, Any] = {"rate": self.rate, "missing": self.missing} if modality == "series" else {}
-        return open_clip(self.path, modality, options=MediaOptions(**series))
+        return open_clip(self.path, modality, options=MediaOptions(track=self.track, **series))
 
 
 # What two copies of a moving picture share: a coarse grey image of every frame.

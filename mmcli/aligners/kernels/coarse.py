@@ -18,7 +18,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmcli.aligners.kernels import checks, engine, twin
+from mmcli.aligners.kernels import checks, costs, engine
 from mmcli.aligners.kernels.corridor import around
 from mmcli.errors import InputError, UsageError
 
@@ -153,7 +153,7 @@ def _limits(
         return limits
     middle = len(x) // 2
     second = warp.path[warp.path[:, 0] >= middle] - np.array([middle, 0])
-    part = twin.path_cost(x[middle:], y, second, options.get("metric", "euclidean"))
+    part = costs.path_cost(x[middle:], y, second, options.get("metric", "euclidean"))
     half = engine.Options(**{**options, "upper": threshold * part, "most": most / 2})
     behind = engine.lowest(x[: middle - 1 : -1], y[::-1], **half)[::-1]  # from each row of the second half on
     limits["rest"] = np.concatenate([np.full(middle, behind[0]), behind[1:], [0.0]])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmcli.aligners.kernels import twin
+from mmcli.aligners.kernels.costs import prepare
 from mmcli.errors import InputError
 
 Array = NDArray[np.float64]
@@ -59,7 +59,7 @@ class Costs:
     """Local costs as log-likelihoods: a function of ``(t0, t1, s0, s1)`` with the attribute ``shape``."""
 
     def __init__(self, x: NDArray[Any], y: NDArray[Any], metric: str, scale: float) -> None:
-        self._x, self._y = twin.prepare(x, y, metric)
+        self._x, self._y = prepare(x, y, metric)
         centre = 0.0 if metric == "cosine" else self._y.mean(axis=0)
         self._x, self._y = self._x - centre, self._y - centre
         self._xx, self._yy = (self._x**2).sum(axis=1), (self._y**2).sum(axis=1)

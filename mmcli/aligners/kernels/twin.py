@@ -12,60 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.kernels.twin_sweep import METRICS, PAD, PATTERNS, START, fastest_sweep, finish
+from mmcli.aligners.kernels.costs import METRICS, path_cost, prepare
+from mmcli.aligners.kernels.twin_sweep import PAD, PATTERNS, START, fastest_sweep
 
-__all__ = ["METRICS", "PATTERNS", "align", "distance", "local_costs", "path_cost", "prepare"]
+__all__ = ["METRICS", "PATTERNS", "align", "distance"]
 
 Array = NDArray[np.float64]
 Ranges = NDArray[np.int64]
-
-
-def prepare(x: NDArray[Any], y: NDArray[Any], metric: str) -> tuple[Array, Array]:
-    """Both sides (frames, dims) as contiguous float64; under ``cosine`` rows of unit length.
-
-    Half the squared distance of unit rows is ``1 - cos`` without its cancellation. A zero row has no direction: it
-    costs 0 against another zero row and 1 against every other: one more column, 1 in zero rows only, brings that about.
-
-    >>> prepare(np.array([[3.0, 4.0], [0.0, 0.0]]), np.array([[1.0, 0.0]]), "cosine")[0].tolist()
-    [[0.6, 0.8, 0.0], [0.0, 0.0, 1.0]]
-    """
-    x, y = np.ascontiguousarray(x, dtype=np.float64), np.ascontiguousarray(y, dtype=np.float64)
-    return (_unit_rows(x), _unit_rows(y)) if metric == "cosine" else (x, y)
-
-
-def _unit_rows(x: Array) -> Array:
-    largest = np.abs(x).max(axis=1, keepdims=True)
-    x = x / np.where(largest > 0, largest, 1.0)  # the square of a tiny value must not vanish
-    norm = np.sqrt((x * x).sum(axis=1, keepdims=True))
-    return np.hstack([x / np.where(norm > 0, norm, 1.0), (norm == 0).astype(np.float64)])
-
-
-def local_costs(x: NDArray[Any], y: NDArray[Any], metric: str) -> Array:
-    """The local cost of every pair of rows, float64 (n, m).
-
-    >>> local_costs(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]), "euclidean").tolist()
-    [[5.0, 1.0]]
-    """
-    x, y = prepare(x, y, metric)
-    total = np.zeros((len(x), len(y)))
-    for f in range(x.shape[1]):
-        e = x[:, f, None] - y[None, :, f]
-        total += np.abs(e) if metric == "manhattan" else e * e
-    return finish(total, metric)
-
-
-def path_cost(x: NDArray[Any], y: NDArray[Any], path: Ranges, metric: str, pattern: str = "symmetric1") -> float:
-    """The cost of a path (k, 2), re-summed in float64 with the weights of its steps.
-
-    >>> path_cost(np.zeros((2, 1)), np.ones((2, 1)), np.array([[0, 0], [1, 1]]), "euclidean", "symmetric2")
-    3.0
-    """
-    x, y = prepare(x, y, metric)
-    e = x[path[:, 0]] - y[path[:, 1]]
-    c = finish((np.abs(e) if metric == "manhattan" else e * e).sum(axis=1), metric)
-    if pattern == "symmetric2":
-        c[1:] *= np.diff(path, axis=0).sum(axis=1)
-    return float(c.sum())
 
 
 def align(

@@ -17,12 +17,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.kernels.costs import METRICS, finish
 from mmcli.aligners.kernels.jit import compiled
 
 Array = NDArray[np.float64]
 Ranges = NDArray[np.int64]
 
-METRICS = {"euclidean": 0, "sqeuclidean": 1, "manhattan": 2, "cosine": 3}
 PATTERNS: dict[str, tuple[tuple[int, int, float], ...]] = {
     "symmetric1": ((1, 1, 1.0), (1, 0, 1.0), (0, 1, 1.0)),
     "symmetric2": ((1, 1, 2.0), (1, 0, 1.0), (0, 1, 1.0)),
@@ -31,15 +31,6 @@ PATTERNS: dict[str, tuple[tuple[int, int, float], ...]] = {
 }
 START = 3  # the code of a cell where a path may begin
 PAD = 2  # cells of infinity left of every row, so that a step never leaves the array
-
-
-def finish(total: Array, metric: str) -> Array:
-    """The costs of pairs from the sums over their features.
-
-    >>> finish(np.array([4.0]), "euclidean").tolist()
-    [2.0]
-    """
-    return np.sqrt(total) if metric == "euclidean" else total / 2 if metric == "cosine" else total
 
 
 def sweep(

@@ -45,18 +45,25 @@ class Options:
 class Session:
     """``heard`` is the reference; :meth:`follow` gives what is shown, and :meth:`alignment` the map afterwards."""
 
-    def __init__(self, reference: Path, options: Options, query: Path | None = None) -> None:
-        self.side, self.options = Side(reference, "reference"), options
+    def __init__(
+        self,
+        reference: Path,
+        options: Options,
+        query: Path | None = None,
+        tracks: tuple[int | None, int | None] = (None, None),
+    ) -> None:
+        self.side, self.options = Side(reference, "reference", track=tracks[0]), options
+        self.query = None if query is None else Side(query, "query", track=tracks[1])
         self.frames: list[Frame] | None = None
         self.heard: Heard
         if self.side.has_frames:
-            if query is None or not (other := Side(query, "query")).has_frames:
+            if self.query is None or not self.query.has_frames:
                 raise UsageError(
                     "the reference holds features: the other side has to be features of the same kind",
                     source=reference,
                     hint="or name the recording itself as the reference",
                 )
-            self.heard, self.frames = ear.given(self.side.features, other.features)
+            self.heard, self.frames = ear.given(self.side.features, self.query.features)
         elif self.side.kinds[0] not in ("audio", "video"):
             raise MismatchError(
                 f"a file of kind {self.side.modality} cannot be followed",
@@ -69,6 +76,12 @@ class Session:
         self.follower = Follower(self.heard, round(options.lag / self.heard.hop_s), options.start, options.jumps)
         self.skipped = self.left = 0
         self.heard_s = 0.0
+
+    @property
+    def remarks(self) -> list[str]:
+        """What there is to say of the files, before it begins."""
+        sides = [side for side in (self.side, self.query) if side is not None]
+        return [f"{side.path.name}: {remark}" for side in sides for remark in side.remarks]
 
     def follow(self, pieces: Iterable[Any], behind: Callable[[float], float] | None = None) -> Iterator[Shown]:
         """What is shown for each frame of a stream: samples float32 (n,) at :data:`.ear.RATE`, or frames.

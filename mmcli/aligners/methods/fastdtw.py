@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmcli.aligners.core import inputs
-from mmcli.aligners.kernels import twin
+from mmcli.aligners.kernels import costs
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import UsageError
 
@@ -30,8 +30,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.radius < 1:
             raise UsageError(f"radius {self.radius} is below 1")
-        if self.metric not in twin.METRICS:
-            raise UsageError(f"unknown metric {self.metric!r}", hint="known: " + ", ".join(sorted(twin.METRICS)))
+        if self.metric not in costs.METRICS:
+            raise UsageError(f"unknown metric {self.metric!r}", hint="known: " + ", ".join(sorted(costs.METRICS)))
 
 
 def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
@@ -47,7 +47,7 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     from fastdtw import fastdtw  # type: ignore[import-untyped, unused-ignore]
 
     (xv, _), (yv, _) = inputs.checked(x, y)
-    a, b = twin.prepare(xv, yv, config.metric)
+    a, b = costs.prepare(xv, yv, config.metric)
     distance: Any
     if config.metric == "manhattan":
         distance = 1
@@ -62,4 +62,4 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
 
     _, pairs = fastdtw(a, b, radius=config.radius, dist=distance)
     path = np.array(pairs, dtype=np.int64)
-    return inputs.warped(x, y, path, twin.path_cost(xv, yv, path, config.metric), name="fastdtw", config=config)
+    return inputs.warped(x, y, path, costs.path_cost(xv, yv, path, config.metric), name="fastdtw", config=config)

@@ -20,11 +20,13 @@ from mmcli.artifacts.formats import features as features_file
 from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.artifacts.io import atomic
 from mmcli.errors import InputError, MediaError, MissingError, UsageError
+from mmcli.media.clips import SubtitleClip
 
 Times = NDArray[np.float64]
 
 FILM = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 SOUND = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff")
+CUES = (".srt", ".vtt", ".ass", ".ssa")
 MAX_TEXT_BYTES = 64 << 20
 
 
@@ -78,8 +80,11 @@ def warp_file(path: Path | str, alignment: Any, output: Path, *, inverse: bool =
         raise InputError("the map holds no knots: a text was aligned", source=path.name)
     if not path.is_file():
         raise MissingError("no such file", source=path)
-    suffix = path.suffix.lower()
-    if suffix in (".npz", *TEXTS) and output.suffix and output.suffix.lower() != suffix:
+    suffix, wanted = path.suffix.lower(), output.suffix.lower()
+    if suffix in CUES and wanted in CUES and wanted != suffix:
+        _cues(path, clock, output)
+        return clock
+    if suffix in (".npz", *TEXTS) and wanted not in ("", suffix):
         raise UsageError(f"{path.name} stays {suffix[1:]} on another clock", source=output)
     if suffix == ".npz":
         _features(path, clock, output)
@@ -99,6 +104,17 @@ def warp_file(path: Path | str, alignment: Any, output: Path, *, inverse: bool =
             hint="known: npz " + " ".join(t[1:] for t in FILM + SOUND + TEXTS),
         )
     return clock
+
+
+def _cues(path: Path, clock: Clock, output: Path) -> None:
+    """Subtitles in another of their formats."""
+    from mmcli.media import open_clip, subtitles
+
+    clip = open_clip(path, "subtitle")
+    assert isinstance(clip, SubtitleClip)
+    cues = [(clock(start), clock(end), words) for start, end, words in clip.cues]
+    atomic.write_bytes(output, subtitles.rendered(cues, output.suffix.lower()))
+    clock.remark = f"the cues of {path.name} as {output.suffix[1:].lower()}, without its styles"
 
 
 def _features(path: Path, clock: Clock, output: Path) -> None:

@@ -41,9 +41,9 @@ def format_of(output: Path | str, asked: str | None = None) -> str:
                 f"no map is written as {suffix}", source=output, hint=f"known: {known}; or name a --format"
             )
         return SUFFIXES.get(suffix, "json")
-    if asked.lower() not in FORMATS:
-        raise UsageError(f"unknown format {asked!r}", hint=nearest(asked.lower(), FORMATS))
-    return asked.lower()
+    if asked.lower() not in ("map", *FORMATS):
+        raise UsageError(f"unknown format {asked!r}", hint=nearest(asked.lower(), ("map", *FORMATS)))
+    return "json" if asked.lower() == "map" else asked.lower()
 
 
 def render(alignment: Alignment, form: str) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners.core import inputs
-from mmcli.aligners.kernels import twin
+from mmcli.aligners.kernels.costs import local_costs
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.artifacts.io import atomic
@@ -124,7 +124,7 @@ def between(x: Any, y: Any, metric: str) -> Costs:
     (of_x, x_times), (of_y, y_times) = (
         _shrunk(*inputs.frames(side, name)) for side, name in ((x, "reference"), (y, "query"))
     )
-    cells = twin.local_costs(of_x, of_y, metric)
+    cells = local_costs(of_x, of_y, metric)
     low, high = np.quantile(cells, [0.01, 0.99])
     return Costs(cells, metric, _ends(x_times), _ends(y_times), float(low), float(high))
 

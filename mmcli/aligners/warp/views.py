@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmcli.aligners.core import frames, inputs, limits, shuffle_test
 from mmcli.aligners.core.inputs import method_entry
-from mmcli.aligners.kernels import coarse, corridor, engine, hmm, twin
+from mmcli.aligners.kernels import coarse, corridor, costs, engine, hmm
 from mmcli.aligners.speech import phones
 from mmcli.aligners.warp.keys import transposition
 from mmcli.artifacts.formats import timemap
@@ -269,7 +269,7 @@ def about_path(
 
 def _mean_cost(x: NDArray[Any], y: NDArray[Any], path: NDArray[np.int64], metric: str) -> float:
     pattern = "symmetric1" if np.diff(path, axis=0).max(initial=0) <= 1 else "slope2"
-    return twin.path_cost(x, y, path, metric, pattern) / len(path)
+    return costs.path_cost(x, y, path, metric, pattern) / len(path)
 
 
 # A free warp as the alignment artifact.

@@ -309,6 +309,7 @@ class _Plain(pickle.Unpickler):
 
 def _array(storage: NDArray[Any], offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> Any:
     usual = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
-    if offset or math.prod(shape) != len(storage) or (len(storage) and usual != list(strides)):
+    odd = any(n > 1 and own != step for n, own, step in zip(shape, usual, strides, strict=True))  # of one row: any step
+    if offset or math.prod(shape) != len(storage) or (len(storage) and odd):
         raise pickle.UnpicklingError("a tensor that does not fill its storage")
     return storage.reshape(shape)

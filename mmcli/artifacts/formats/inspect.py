@@ -178,8 +178,25 @@ def _checkpoint(path: Path | str) -> dict[str, Any]:
         **({"privacy": model.config["privacy"]} if "privacy" in model.config else {}),
         "tensors": len(model.tensors),
         "parameters": sum(tensor.numel() for tensor in model.tensors.values()),
+        "stream": _streamed(model.config["model"]),
         "model": model.config["model"],
     }
+
+
+ACROSS = ("crossmodal", "bottleneck")  # blocks in which modalities look at one another before they are pooled
+
+
+def _streamed(model: dict[str, Any]) -> str:
+    """What `predict --stream` does with a modality that arrives."""
+    members = model.get("members")
+    said = [m.get("model") for m in members if isinstance(m, dict)] if isinstance(members, list) else [model]
+    blocks = [
+        m.get("fusion", {}).get("name") for m in said if isinstance(m, dict) and isinstance(m.get("fusion"), dict)
+    ]
+    across = sorted({block for block in blocks if block in ACROSS})
+    if across:
+        return f"every answer is computed anew from all modalities ({', '.join(across)})"
+    return "each modality is encoded once, when it arrives"
 
 
 def _recommender(config: dict[str, Any], numbers: int) -> dict[str, Any]:

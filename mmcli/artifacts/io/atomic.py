@@ -191,6 +191,26 @@ def make_folder(path: Path | str) -> Path:
     return Path(path)
 
 
+def refuse_impossible(path: Path | str) -> None:
+    """Raise OutputError where nothing can be written, before the work whose result it would be; nothing is made.
+
+    The nearest folder above that exists has to take a new file. Room on the disk is not asked.
+    """
+    if str(path) == STDOUT:
+        return
+    with _reported(path):
+        target, special = _target(path)
+        if special:
+            return
+        folder = Path(target).absolute().parent
+        while not os.path.lexists(folder):
+            folder = folder.parent
+        if not folder.is_dir():
+            raise OutputError(f"cannot be written ({folder} is no folder)", source=path)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(f"cannot be written (no right to write into {folder})", source=path)
+
+
 def remove(path: Path | str) -> None:
     """Remove a file; one that is not there is fine."""
     with _reported(path):

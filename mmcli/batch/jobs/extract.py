@@ -184,7 +184,8 @@ class _Batch:
     def go(self) -> None:
         """Run every task that is not known to have failed before."""
         waiting = [n for n, state in enumerate(self.plan.states) if state != "failed"]
-        self.listener.begin(len(waiting), sum(self.plan.facts[n].get("size", 0) for n in waiting))
+        jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
+        self.listener.begin(len(waiting), sum(self.plan.facts[n].get("size", 0) for n in waiting), jobs)
         for number, state in enumerate(self.plan.states):
             if state == "failed":
                 self.ledger.keep(number, self._before(number))
@@ -196,7 +197,6 @@ class _Batch:
             "media": dict(self.options.media),
             "device": self.options.device,
         }
-        jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
         work = run.Work(TASK, setup)
         tasks = ((n, self._payload(n)) for n in waiting)
         on = self.options.executor

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,11 +19,50 @@ from mmcli.batch.jobs import predictions
 from mmcli.batch.live.join import Event, Join, Options
 from mmcli.batch.plan import inputs, raw
 from mmcli.errors import InputError, MmcliError
-from mmcli.training.fit import predictor
-from mmcli.training.fit.incremental import Incremental
+from mmcli.training.fit.meaning import line as line_of
 
 KEYS = {"id", "modality", "t", "values", "text", "path", "ack"}
 MAX_LINE = 64 << 20  # bytes of a row
+
+
+class Model(Protocol):
+    """What is asked: a :class:`.fit.plain.Plain` or :class:`.fit.incremental.Incremental` of :mod:`mmcli.training`."""
+
+    name: str
+    task: str
+    classes: list[str] | None
+    modalities: dict[str, dict[str, Any]]
+    names: list[str]
+
+    @property
+    def recomputes(self) -> bool:
+        """Whether part of it is computed anew for each answer."""
+
+    def encode(self, name: str, values: Any) -> Any:
+        """The code of a modality."""
+
+    def answer(self, codes: Mapping[str, Any]) -> np.ndarray:
+        """The logits ``(outputs,)`` of codes by modality."""
+
+    def meaning(self, logits: Any) -> tuple[Any, Any]:
+        """Probabilities or values of logits ``(n, outputs)``."""
+
+
+def asked(path: Path, device: str = "auto") -> Model:
+    """The model of a checkpoint file, in numpy where that is enough for it, else in torch.
+
+    Raises :class:`ArtifactError` where it is damaged or cannot be built, :class:`MismatchError` for one that has no
+    answers.
+    """
+    from mmcli.training.fit import plain
+
+    small = plain.load(path) if device in ("auto", "cpu") else None
+    if small is not None:
+        return small
+    from mmcli.training.fit import predictor
+    from mmcli.training.fit.incremental import Incremental
+
+    return Incremental(predictor.load(path, device))
 
 
 class Answers:
@@ -31,7 +70,7 @@ class Answers:
 
     def __init__(
         self,
-        chosen: predictor.Predictor,
+        model: Model,
         options: Options,
         refuse: Callable[[str, str], None],
         *,
@@ -40,8 +79,7 @@ class Answers:
         ack: bool = False,
         maps: Mapping[str, TimeMap] | None = None,
     ) -> None:
-        self.chosen, self.refuse = chosen, refuse
-        self.model = Incremental(chosen)
+        self.model, self.refuse = model, refuse
         self.join = Join(self.model.names, options)
         self.final_only, self.threshold, self.ack = final_only, threshold, ack
         self.maps = {self._modality(name): clock for name, clock in (maps or {}).items()}
@@ -93,11 +131,11 @@ class Answers:
         final = event.kind == "final"
         if final or not self.final_only:
             logits = self.model.answer(item.codes)[None]
-            probabilities, values = self.chosen.meaning(logits)
+            probabilities, values = self.model.meaning(logits)
             there = [name for name in self.model.names if name in item.codes]
-            line = predictor.line(item.id, self.chosen.task, self.chosen.classes, probabilities, values, there)
+            line = line_of(item.id, self.model.task, self.model.classes, probabilities, values, there)
             if self.threshold is not None:
-                predictions.apply(self.threshold, line, self.chosen.task)
+                predictions.apply(self.threshold, line, self.model.task)
             line |= {"revision": item.revision, "final": final, "t": item.t}
             yield line | ({"why": event.why} if final else {})
         if final and self.ack:
@@ -114,7 +152,7 @@ class Answers:
         return on
 
     def _modality(self, name: str) -> str:
-        known = self.chosen.modalities
+        known = self.model.modalities
         if name in known:
             return name
         same = [stream for stream, meta in known.items() if meta.get("modality") == name]
@@ -130,8 +168,8 @@ class Answers:
                 raise InputError(f"values are no array of numbers ({problem})") from problem
             return self.model.encode(modality, values)
         if self.extract is None:
-            self.extract = raw.Model(self.chosen.modalities, self.chosen.name)
-        kind = str(self.chosen.modalities[modality].get("modality") or modality.partition(".")[0])
+            self.extract = raw.Model(self.model.modalities, self.model.name)
+        kind = str(self.model.modalities[modality].get("modality") or modality.partition(".")[0])
         cell = {"text_value": str(row["text"])} if "text" in row else {kind: str(row["path"])}
         made = raw.planned([self.item(manifest.Row(row["id"], cell))], self.extract)
         (its,) = raw.cells(made)

@@ -155,7 +155,8 @@ class _Batch:
         for n, state in enumerate(now):
             if state in ("known", "failed"):
                 self.ledger.keep(n, before[(self.ones[n].id, self.kind.task)])
-        listener.begin(len(waiting), sum(self.ones[n].size for n in waiting))
+        jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
+        listener.begin(len(waiting), sum(self.ones[n].size for n in waiting), jobs)
         self.ledger.pass_on()
         if not waiting:
             return
@@ -165,7 +166,6 @@ class _Batch:
             seconds = (outcome.value or {}).get("seconds", 0.0)
             listener.advance(self.ones[outcome.index].size, seconds, outcome.error is not None)
 
-        jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
         work = run.Work(self.kind.call, self.kind.setup)
         tasks = ((n, dict(self.ones[n].payload)) for n in waiting)
         self.ledger.follow(run.run(tasks, work, jobs, self.options.limits), heard, self.options.max_failures)

@@ -184,7 +184,7 @@ def _options(payload: dict[str, Any], media: dict[str, Any], used: dict[str, _Lo
 def _notes(payload: dict[str, Any], media: dict[str, Any]) -> list[str]:
     """What was asked for beyond the configuration and changes the values."""
     notes = []
-    if payload["as"] in ("audio", "video") and media.get("track") is not None:
+    if (payload["as"] in ("audio", "video") or _is_recording(payload)) and media.get("track") is not None:
         notes.append(f"track {media['track']}")
     if payload["as"] == "audio" and media.get("channel") is not None:
         notes.append(f"channel {media['channel']}")
@@ -193,6 +193,10 @@ def _notes(payload: dict[str, Any], media: dict[str, Any]) -> list[str]:
     if payload["row"] is not None:
         notes.append(f"row {payload['row']}")
     return notes
+
+
+def _is_recording(payload: dict[str, Any]) -> bool:
+    return payload["as"] == "series" and str(payload["path"]).lower().endswith(".xdf")
 
 
 def _source(payload: dict[str, Any]) -> dict[str, Any]:

@@ -46,8 +46,8 @@ class Listener(Protocol):
     def say(self, message: str) -> None:
         """Something the user should know."""
 
-    def begin(self, inputs: int, size: int) -> None:
-        """The work begins: how many inputs, of how many bytes together."""
+    def begin(self, inputs: int, size: int, workers: int) -> None:
+        """The work begins: how many inputs, of how many bytes together, done by how many workers at once."""
 
     def advance(self, size: int, seconds: float, failed: bool) -> None:
         """One input is over: its bytes, the seconds of sound or pictures in it."""

@@ -6,6 +6,11 @@ film without sound is put where its sudden movements are heard. The map says t_r
 rate, lines with breaks, or a warping path; `auto` takes the simplest that explains the pair, and refuses one that does
 not match (exit code 4). Sound is compared by log-mel bands unless --feature names another extractor.
 
+The suffix of -o says what is written: the map (json, csv, TextGrid, txt), the lines of a text (srt, vtt, ctm), or QUERY
+itself on the clock of REFERENCE where it is of that kind: subtitles as srt, vtt, ass; sound as wav; a film as mp4, mkv,
+mov, webm; features as npz; a table as csv (as `mmcli warp` does). --format map forces the map. Without -o the result is
+printed. With --json a refusal is an object too.
+
 --pairs takes a list (jsonl, csv) with the columns id, reference and query, paths relative to it, and where a pair needs
 them method, kind, feature, metric, rate, missing, force and METHOD.FIELD. The map of each goes to OUT/ID.json;
 OUT/manifest.jsonl lists them, OUT/failures.jsonl what was refused or failed, with the reason (exit code 3). Run again,
@@ -14,7 +19,7 @@ it does the rest.
 \b
   mmcli align studio.wav camera.mp4 -o map.json
   mmcli align talk.wav talk.txt -o talk.TextGrid --page talk.html
-  mmcli align film.mkv late.srt -o map.json
+  mmcli align film.mkv late.srt -o fixed.srt
   mmcli align take1.npz take2.npz -o map.json --method dtw --metric cosine --plot map.png
   mmcli align --pairs pairs.jsonl -o maps/ --jobs 4
 """
@@ -28,12 +33,13 @@ from typing import TYPE_CHECKING, Any
 from mmcli.cli import console
 from mmcli.cli.align.options import AlignOptions, configuration, parameters
 from mmcli.cli.options import command as mm_command
-from mmcli.errors import UsageError
+from mmcli.errors import MismatchError, UsageError, printable
 
 if TYPE_CHECKING:
+    from mmcli.aligners.output.apply import Clock
+    from mmcli.aligners.output.outcome import Outcome
     from mmcli.artifacts.formats.alignment import Alignment
 
-UNMATCHED_S = 0.5  # at an end of a file, from which the summary says that it has no partner
 PICTURES = {"plot": (".png",), "page": (".html", ".htm")}
 
 
@@ -64,35 +70,37 @@ def command(**values: Any) -> None:
         if path is not None and path.suffix.lower() not in suffixes:
             raise UsageError(f"--{option} writes {suffixes[0][1:]}, not {path.suffix[1:] or path.name}", source=path)
     config = configuration(given)
-    from mmcli.aligners.output import formats
-    from mmcli.aligners.pair import align_files
-    from mmcli.artifacts.io import atomic
-
-    form = formats.format_of(output, given.format_)
     if given.dry_run:
         _plan(given, config)
         return
-    alignment = align_files(
-        reference,
-        query,
-        method=given.method,
-        feature=given.feature,
-        metric=given.metric,
-        config=config,
-        plot=given.plot,
-        page=given.page,
-        rate=given.rate,
-        missing=given.missing,
-        language=given.language,
-    )
+    from mmcli.aligners.core.sides import Side
+    from mmcli.aligners.output.outcome import outcome
+    from mmcli.aligners.pair import align_files
+
+    modality = Side(query, "query", given.rate, given.missing).modality
+    result = outcome(query, output, given.format_, modality)
+    try:
+        alignment = align_files(
+            reference,
+            query,
+            method=given.method,
+            feature=given.feature,
+            metric=given.metric,
+            config=config,
+            plot=given.plot,
+            page=given.page,
+            rate=given.rate,
+            missing=given.missing,
+            language=given.language,
+        )
+    except MismatchError as error:
+        if given.json:
+            refusal = {"reason": str(error), "evidence": error.evidence}
+            console.emit({"schema": "mmcli/align@1", "output": None, "alignment": None, "refused": refusal})
+        raise
     if given.no_path:
         alignment = dataclasses.replace(alignment, path=None)
-    atomic.write_bytes(output, formats.render(alignment, form))
-    _show(alignment, output)
-    if given.json:
-        content = alignment.to_json()
-        content.pop("path", None)
-        console.emit({"schema": "mmcli/align@1", "output": str(output), "alignment": content})
+    _tell(alignment, result, result.write(alignment), given.json)
 
 
 def _plan(given: AlignOptions, config: Any) -> None:
@@ -116,33 +124,23 @@ def _plan(given: AlignOptions, config: Any) -> None:
         console.emit({"schema": "mmcli/align-plan@1", "memory_bytes": plan.memory, **sizes})
 
 
-def _show(alignment: Alignment, output: Path) -> None:
-    """One screen: the map, between what, how well."""
-    rows: list[tuple[str, object]] = [("model", alignment.model)]
-    if alignment.offset_s is not None:
-        rows.append(("offset", f"{round(alignment.offset_s, 4) + 0.0:+.4f} s"))
-        rows.append(("rate", f"{alignment.rate:.6f} ({alignment.ppm:+.1f} ppm)"))
-    if len(alignment.knots):
-        for side, column in (("reference", 0), ("query", 1)):
-            about, start, end = getattr(alignment, side), alignment.knots[0, column], alignment.knots[-1, column]
-            rows.append((side, f"{about['name']}, {start:.2f} to {end:.2f} s"))
-            rest = [(0.0, start), (end, about["duration_s"] or end)]
-            beyond = [f"{a:.2f} to {b:.2f} s" for a, b in rest if b - a > UNMATCHED_S]
-            if beyond and alignment.model in ("piecewise", "warp"):
-                rows.append(("", f"no partner for {' and '.join(beyond)}"))
-        rows.append(("knots", len(alignment.knots)))
-    else:  # a text: its lines have times in the reference, none of their own
-        heard = [s for s in alignment.segments or [] if s["start"] is not None]
-        where = f", {min(s['start'] for s in heard):.2f} to {max(s['end'] for s in heard):.2f} s" if heard else ""
-        rows.append(("reference", f"{alignment.reference['name']}{where}"))
-        rows.append(("query", alignment.query["name"]))
-    for gap in alignment.breaks:
-        rows.append((f"only in {gap['side']}", f"{gap['start']:.3f} to {gap['end']:.3f} s"))
-    if alignment.ambiguous is not None:
-        other = alignment.ambiguous
-        rows.append(("ambiguous", f"the {other['side']} repeats itself: {other['shift_s']:+} s fits nearly as well"))
-    if alignment.cost is not None:
-        rows.append(("cost", f"{alignment.cost:.6g}"))
-    rows.append(("match", alignment.quality["verdict"]))
-    rows.append(("evidence", alignment.quality["reason"]))
-    console.table(f"{output}: {alignment.method['name']}", ["", ""], rows)
+def _tell(alignment: Alignment, outcome: Outcome, clock: Clock | None, json: bool) -> None:
+    """Say what was made; without an output the result itself is the data."""
+    from mmcli.cli.align import summary
+
+    if clock is not None and clock.guessed:
+        console.warn(f"{clock.guessed} of {clock.told} times lie where the map says nothing; they keep their distance")
+    rows, title = summary.rows(alignment), summary.title(alignment, outcome)
+    if clock is not None and clock.remark:
+        rows.append(("written", clock.remark))
+    if outcome.output is None and not json:
+        width = max(len(name) for name, _ in rows)
+        for name, value in rows:
+            console.data(printable(f"{name:{width}}  {value}".rstrip()))
+        return
+    console.table(title, ["", ""], rows)
+    if json:
+        content = alignment.to_json()
+        content.pop("path", None)
+        output = None if outcome.output is None else str(outcome.output)
+        console.emit({"schema": "mmcli/align@1", "output": output, "alignment": content})

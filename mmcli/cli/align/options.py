@@ -26,15 +26,22 @@ METRICS = "euclidean, sqeuclidean, manhattan, cosine"
 class AlignOptions:
     """What was asked for, of one pair, or of all pairs of a list that do not say otherwise."""
 
-    output: Annotated[
-        Path,
-        typer.Option("-o", "--output", metavar="MAP.json", help="The map; - for standard output; of a list a folder."),
-    ]
     reference: Annotated[
         Path | None, typer.Argument(metavar="REFERENCE", help="The file whose clock counts.", show_default=False)
     ] = None
     query: Annotated[
         Path | None, typer.Argument(metavar="QUERY", help="The file that is mapped onto it.", show_default=False)
+    ] = None
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT",
+            help="The map (json, csv, TextGrid, txt), lines of a text (srt, vtt, ctm), or QUERY on the reference's "
+            "clock where the suffix is one of its own kind; - for the map on standard output; of a list a folder. "
+            "[default: the result is printed]",
+        ),
     ] = None
     method: Annotated[str, typer.Option(help=f"{', '.join(METHODS)}.")] = "auto"
     feature: Annotated[
@@ -67,7 +74,9 @@ class AlignOptions:
     no_path: Annotated[bool, typer.Option("--no-path", help="Leave the frame path out of the map.")] = False
     format_: Annotated[
         str | None,
-        typer.Option("--format", help="json, csv, textgrid, srt, vtt, ctm, labels. [default: by the suffix of -o]"),
+        typer.Option(
+            "--format", help="map (as json), csv, textgrid, srt, vtt, ctm, labels. [default: by the suffix of -o]"
+        ),
     ] = None
     around: Annotated[str | None, typer.Option(metavar="MAP.json", help="Keep the path near an earlier map (dtw).")] = (
         None
@@ -149,7 +158,7 @@ def configuration(given: AlignOptions) -> Any:
 def dtw_fields(given: AlignOptions) -> dict[str, Any]:
     """The options that shape the exact warping path, as fields of ``dtw.Config``.
 
-    >>> dtw_fields(AlignOptions(output=Path("m.json"), method="dtw", band="2s", fast=True, jobs=2, memory="1GB"))
+    >>> dtw_fields(AlignOptions(method="dtw", band="2s", fast=True, jobs=2, memory="1GB"))
     {'band_s': 2.0, 'fast': True, 'jobs': 2, 'memory_mb': 1000.0}
 
     Raises :class:`UsageError` for a value that cannot be read, and where another method is asked for.

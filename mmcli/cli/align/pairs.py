@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mmcli.cli import batching, console
+from mmcli.cli import batching, console, reasons
 from mmcli.cli.align.options import AlignOptions, configuration
 from mmcli.cli.batching import Listening
 from mmcli.cli.options import gaps
@@ -29,6 +29,8 @@ def align(given: AlignOptions) -> None:
     from mmcli.batch.state import ledger
 
     out = given.output
+    if out is None:
+        raise UsageError("where do the maps go?", hint="-o FOLDER")
     if str(out) == "-" or out.is_file():
         raise UsageError("is no folder; the maps of a list go into one", source=out)
     listed = _read(given)
@@ -46,8 +48,7 @@ def align(given: AlignOptions) -> None:
         console.emit({"schema": "mmcli/aligned@1", "out": str(out), **counts, "refused": refused})
     line = "  ".join(f"{name} {number:,}" for name, number in counts.items())
     if summary.failed:
-        for error in summary.errors[:5]:
-            console.say(f"{error['id']}: {error['message']}")
+        reasons.say(summary.errors)
         raise BatchFailedError(f"{line} ({refused:,} of them refused)  -> {out / summary.report}")
     console.say(f"{line}  -> {out}")
 

@@ -81,14 +81,19 @@ class Common:
         self.name = name
         self.shape: tuple[int, ...] = ()  # of one frame
         self._first: tuple[str, dict[str, Any]] | None = None
+        self._first_cell = ""
         self._varying: set[str] = set()
         self._single = True
 
-    def add(self, item: str, features: Features) -> None:
-        """Take one item in. Raises :class:`MismatchError`, naming two items, where it was made differently."""
+    def add(self, item: str, features: Features, cell: str = "") -> None:
+        """Take one item in, read from ``cell``.
+
+        Raises :class:`MismatchError`, naming two items, where it was made differently.
+        """
         self._single = self._single and len(features.times) == 1
         if self._first is None:
-            self._first, self.shape = (item, features.meta), features.values.shape[1:]
+            self._first, self.shape = (item, dict(features.meta)), features.values.shape[1:]
+            self._first_cell = cell
             return
         first_id, first = self._first
         if features.values.shape[1:] != self.shape:
@@ -96,12 +101,15 @@ class Common:
                 f"{self.name}: {item!r} has frames of shape {features.values.shape[1:]}, {first_id!r} of {self.shape}",
                 hint="extract all items with one configuration",
             )
+        if {features.meta.get("kind"), first.get("kind")} == {"vector", "sequence"}:
+            first["kind"] = "sequence"  # a sequence of one frame, which an extractor took for a vector
+            features = Features(features.values, features.times, features.meta | {"kind": "sequence"})
         for key in AGREE:
             if features.meta.get(key) != first.get(key):
                 raise MismatchError(
                     f"{self.name}: {item!r} and {first_id!r} differ in {key} "
-                    f"({_short(features.meta.get(key))} and {_short(first.get(key))})",
-                    hint="extract all items with one extractor and one configuration",
+                    f"({_short(features.meta.get(key))} in {cell}, {_short(first.get(key))} in {self._first_cell})",
+                    hint=f"extract all with one extractor: `mmcli extract --{first.get('modality') or 'series'} NAME`",
                 )
         self._varying |= {key for key in RATES if features.meta.get(key) != first.get(key)}
 
@@ -166,7 +174,7 @@ class Survey:
         for name in self._names:
             self.frames[name].append(len(item[name].times) if name in item else 0)
         for name, features in item.items():
-            self.common[name].add(row.id, features)
+            self.common[name].add(row.id, features, row.cells[self._names[name]])
             if row.id in self.training:
                 self.moments[name].add(features.values)
         if self._held is not None:

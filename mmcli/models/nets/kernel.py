@@ -158,8 +158,13 @@ def _segments(x: Tensor, mask: Tensor) -> Tensor:
     share = inside / inside.sum(1, keepdim=True).clamp(min=1)
     means = torch.einsum("nts,ntd->nsd", share, x)
     center = mean(x, mask)
-    spread = mean((x - center[:, None]).square(), mask).sqrt()
-    return torch.cat([means.flatten(1), spread], dim=1)
+    return torch.cat([means.flatten(1), _root(mean((x - center[:, None]).square(), mask))], dim=1)
+
+
+def _root(variance: Tensor) -> Tensor:
+    """The square root; where nothing varies its gradient is 0, not the infinity of the formula."""
+    still = variance <= 0
+    return variance.masked_fill(still, 1.0).sqrt().masked_fill(still, 0.0)
 
 
 def _side(stream: StreamShape, most: int, axis: int) -> int:

@@ -5,13 +5,12 @@ so it is kept as the item's *code*; an answer is the fusion block and the head o
 which modalities look at one another before they are pooled (``crossmodal``, ``bottleneck``) cannot be cut there: their
 code is the values themselves, and everything is computed anew for each answer.
 
-One item at a time is small work: the commonest parts (``mlp`` encoders, ``concat``, the head) are computed in numpy
-here, from the same weights, since torch spends ten times as long on getting at each of their small products.
+Small models do not come here: :mod:`.plain` computes them in numpy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -20,14 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mmcli.errors import InputError
-from mmcli.fusion import normalise
-from mmcli.models.blocks.concat import Concat
-from mmcli.models.encoders.mlp import Mlp
 from mmcli.models.nets.factory import Stack, combined
 from mmcli.models.nets.kernel import Kernel, similarity
-from mmcli.models.nets.network import Head, Input, Network
+from mmcli.models.nets.network import Input, Network
 from mmcli.models.parts import Block, zeroed
+from mmcli.training.fit.plain import frames
 from mmcli.training.fit.predictor import Predictor
 
 Code = list[Any]  # what each member of the model keeps of a modality
@@ -37,7 +33,8 @@ class Incremental:
     """A :class:`Predictor` that is asked modality by modality. ``names`` are its modalities."""
 
     def __init__(self, chosen: Predictor) -> None:
-        self.chosen = chosen
+        self.chosen, self.name, self.task = chosen, chosen.name, chosen.task
+        self.classes, self.modalities, self.meaning = chosen.classes, chosen.modalities, chosen.meaning
         self.shapes = {shape.name: shape for shape in chosen.shapes}
         self.names = list(self.shapes)
         self.parts = [_part(member) for member in _members(chosen.net)]
@@ -55,18 +52,7 @@ class Incremental:
 
         Raises :class:`InputError` where they do not have the shape that the model reads.
         """
-        shape = self.shapes[name].shape
-        x = np.asarray(values, np.float32)
-        if x.shape == shape:
-            x = x[None]
-        if x.shape[1:] != shape and x.shape[1:] == (int(np.prod(shape)),):
-            x = x.reshape(-1, *shape)
-        if x.shape[1:] != shape or not len(x):
-            raise InputError(f"{name}: values of shape {x.shape}; the model reads {('frames', *shape)}")
-        if not np.isfinite(x).all():
-            raise InputError(f"{name}: values hold NaN or infinity")
-        if self.scales[name]["method"] != "none":
-            x = normalise.apply(x, self.scales[name])
+        x = frames(name, values, self.shapes[name].shape, self.scales[name])
         given = _Given(x, self.chosen.device)
         return [part.encode(name, given) for part in self.parts]
 
@@ -131,16 +117,11 @@ class _Cut:
     def __init__(self, net: Network) -> None:
         self.net, self.names = net, net.names
         self.encoders: dict[str, Any] = dict(zip(net.names, net.encoders, strict=True))
-        self.plain = {name: _mlp(e) for name, e in self.encoders.items() if isinstance(e, Mlp)}
-        self.head = None if net.head is None or not isinstance(net.fusion, Concat) else _head(net.head)
-        self.nothing = _array(net.fusion.absent) if isinstance(net.fusion, Concat) else None
         self.absent: dict[str, Any] = {}
 
     def encode(self, name: str, given: _Given) -> NDArray[np.float32] | None:
         if name not in self.encoders:
             return None
-        if name in self.plain and len(given.values):
-            return self.plain[name](given.values.reshape(len(given.values), -1).mean(axis=0))
         values, mask, _ = given.batch
         with torch.inference_mode():
             sequence, mask = self.encoders[name](zeroed(values, mask), mask)
@@ -148,9 +129,6 @@ class _Cut:
 
     def answer(self, codes: Mapping[str, Any]) -> NDArray[np.float32]:
         net = self.net
-        if self.head is not None and self.nothing is not None:
-            parts = [codes.get(name, self.nothing[i]) for i, name in enumerate(self.names)]
-            return self.head(np.concatenate(parts))
         with torch.inference_mode():
             device = next(net.parameters()).device
             there = torch.tensor([[name in codes for name in self.names]], device=device)
@@ -201,28 +179,8 @@ class _Whole:
             return _array(self.net({name: codes.get(name, self.absent[name]) for name in self.names})[0])
 
 
-# Small products in numpy, from weights that lie as torch has them.
-
 Vector = NDArray[np.float32]
 
 
 def _array(values: Tensor) -> Vector:
     return values.detach().float().cpu().numpy()
-
-
-def _linear(layer: nn.Linear) -> Callable[[Vector], Vector]:
-    weight, bias = np.ascontiguousarray(_array(layer.weight).T), _array(layer.bias)
-    return lambda x: x @ weight + bias
-
-
-def _mlp(encoder: Mlp) -> Callable[[Vector], Vector]:
-    direct, hidden, out = (_linear(layer) for layer in (encoder.direct, encoder.hidden, encoder.out))
-    return lambda x: np.maximum(direct(x) + out(np.maximum(hidden(x), 0)), 0)
-
-
-def _head(head: Head) -> Callable[[Vector], Vector]:
-    direct = _linear(head.direct)
-    if head.hidden is None or head.out is None:
-        return direct
-    hidden, out = _linear(head.hidden), _linear(head.out)
-    return lambda x: direct(x) + out(np.maximum(hidden(x), 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from mmcli.models.parts import KINDS, StreamShape
 from mmcli.training import world
 from mmcli.training.config import CONTRASTIVE
 from mmcli.training.data import Data
+from mmcli.training.fit.meaning import line, meaning
 from mmcli.training.fit.objective import logits_of
 from mmcli.training.world import pick
 
@@ -61,26 +62,6 @@ def lines(predictions: Predictions) -> Iterator[dict[str, Any]]:
         yield line(
             item, predictions.task, names, None if p is None else p[one], None if values is None else values[one], there
         )
-
-
-def line(
-    item: str,
-    task: str,
-    classes: list[str] | None,
-    probabilities: NDArray[np.float64] | None,
-    values: NDArray[np.float64] | None,
-    present: list[str],
-) -> dict[str, Any]:
-    """One of :func:`lines`: of the probabilities ``(1, classes)`` or the values ``(1,)`` of an item."""
-    if probabilities is None:
-        assert values is not None
-        return {"id": item, "prediction": float(values[0]), "present": present}
-    names, chances = classes or [], probabilities[0].tolist()
-    answer: Any = names[int(probabilities[0].argmax())]
-    if task == "multilabel":
-        answer = [name for name, p in zip(names, chances, strict=True) if p >= 0.5]
-    rounded = {name: round(p, 6) for name, p in zip(names, chances, strict=True)}
-    return {"id": item, "prediction": answer, "probabilities": rounded, "present": present}
 
 
 class LoadedModel:
@@ -152,7 +133,7 @@ class Predictor(LoadedModel):
 
     def meaning(self, logits: NDArray[np.float64]) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
         """Probabilities ``(n, classes)`` or values ``(n,)`` of logits ``(n, outputs)``; the other is None."""
-        return _meaning(self.task, logits, self.config["training"].get("target", {}))
+        return meaning(self.task, logits, self.config["training"].get("target", {}))
 
 
 # Encoders that were trained on pairs, as what they are: points of items in the space that the modalities share.
@@ -210,14 +191,3 @@ def shape_in(name: str, modalities: Mapping[str, Any], source: str) -> StreamSha
     if not all(type(n) is int and 0 < n < 1 << 24 for n in shape):
         raise ArtifactError(f"modality {name!r} has shape {shape}", source=source)
     return StreamShape(name, meta["kind"], tuple(shape), 1, int(meta.get("vocabulary_size") or 0))
-
-
-def _meaning(
-    task: str, logits: NDArray[np.float64], target: Mapping[str, Any]
-) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    if task == "regress":
-        return None, logits[:, 0] * float(target.get("scale", 1.0)) + float(target.get("center", 0.0))
-    if task == "multilabel":
-        return 1.0 / (1.0 + np.exp(-np.clip(logits, -700, 700))), None
-    shifted = np.exp(logits - logits.max(1, keepdims=True))
-    return cast(NDArray[np.float64], shifted / shifted.sum(1, keepdims=True)), None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmcli.aligners.kernels import coarse, engine, twin
+from mmcli.aligners.kernels import coarse, costs, engine, twin
 from mmcli.errors import InputError, UsageError
 
 
@@ -65,7 +65,7 @@ def test_what_is_said_about_the_optimum_holds(monkeypatch, tried, pattern, noise
         x, y = walks(seed, 900 + 37 * seed, 800, 3, noise)
         best = twin.distance(x, y, pattern=pattern)
         found = coarse.align(x, y, pattern=pattern, radius=2)
-        assert found.cost == pytest.approx(twin.path_cost(x, y, found.path, "euclidean", pattern), rel=1e-12)
+        assert found.cost == pytest.approx(costs.path_cost(x, y, found.path, "euclidean", pattern), rel=1e-12)
         assert found.cost >= best * (1 - 1e-12)
         assert best >= found.cost - found.bound - 1e-6 * best
         assert (found.bound == 0) == found.exact
@@ -76,7 +76,7 @@ def test_what_is_said_about_the_optimum_holds(monkeypatch, tried, pattern, noise
 
 
 @pytest.mark.usefixtures("never_small")
-@pytest.mark.parametrize("metric", sorted(twin.METRICS))
+@pytest.mark.parametrize("metric", sorted(costs.METRICS))
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_the_proof_goes_through_for_every_metric(metric, precision):
     x, y = walks(5, 1500, 1300, 4, 0.05)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mmcli.aligners.kernels import corridor, engine, twin
+from mmcli.aligners.kernels import corridor, costs, engine, twin
 
 COMPILED = engine.kernels()[:-1]
 CASES_A_KERNEL = 40
@@ -63,7 +63,7 @@ def agree(seed: int, kernel: str) -> list[float]:
             assert len(found.path) == 0
             continue
         assert found.cost == pytest.approx(
-            twin.path_cost(x, y, found.path, options["metric"], options["pattern"]), rel=1e-12
+            costs.path_cost(x, y, found.path, options["metric"], options["pattern"]), rel=1e-12
         )
         assert found.cost == pytest.approx(best, rel=tolerance, abs=1e-300)
         if kind == WHOLE_NUMBERS and options["metric"] in ("sqeuclidean", "manhattan"):

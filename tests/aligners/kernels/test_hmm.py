@@ -213,14 +213,14 @@ def test_the_extension_refuses_arrays_that_do_not_fit():
 
 
 def test_emissions_from_costs_are_the_local_costs():
-    from mmcli.aligners.kernels import twin
+    from mmcli.aligners.kernels import costs
 
     rng = np.random.default_rng(5)
     x, y = rng.normal(size=(7, 3)), rng.normal(size=(9, 3))
-    for metric in twin.METRICS:
+    for metric in costs.METRICS:
         e = hmm.costs(x, y, metric, 0.5)
         assert e.shape == (7, 9)
-        assert np.abs(e(0, 7, 0, 9) + 2 * twin.local_costs(x, y, metric)).max() < 1e-12
+        assert np.abs(e(0, 7, 0, 9) + 2 * costs.local_costs(x, y, metric)).max() < 1e-12
 
 
 def test_gaussian_emissions_are_log_densities():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmcli.aligners.kernels import twin
+from mmcli.aligners.kernels import costs, twin
 from mmcli.aligners.kernels.matches import matches
 from mmcli.errors import UsageError
 
@@ -25,7 +25,7 @@ def test_planted_copies_are_found_best_first():
     assert found[0].cost == pytest.approx(0, abs=1e-9)
     assert [m.cost for m in found] == sorted(m.cost for m in found)
     for m in found:
-        assert m.cost == pytest.approx(twin.path_cost(x, y, m.path, "euclidean"))
+        assert m.cost == pytest.approx(costs.path_cost(x, y, m.path, "euclidean"))
 
 
 def test_stretched_copies_are_found_under_a_slope_limit():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmcli.aligners.kernels import twin, twin_sweep
+from mmcli.aligners.kernels import costs, twin, twin_sweep
 
 
 def local_cost(a, b, metric):
@@ -51,7 +51,7 @@ def cases(draw):
         centre = np.round(np.linspace(0, m - 1, n)).astype(np.int64)
         lo, hi = np.maximum(0, centre - radius), np.minimum(m, centre + radius + 1)
     flags = [draw(st.booleans()) for _ in range(4)]
-    metric = draw(st.sampled_from(sorted(twin.METRICS)))
+    metric = draw(st.sampled_from(sorted(costs.METRICS)))
     pattern = draw(st.sampled_from(sorted(twin.PATTERNS)))
     return x, y, metric, pattern, np.column_stack([lo, hi]), tuple(flags[:2]), tuple(flags[2:])
 
@@ -130,7 +130,7 @@ def test_zero_rows_under_cosine_cost_one_and_nothing_against_each_other():
 def test_path_cost_agrees_with_the_local_costs_along_the_path():
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=(30, 3)), rng.normal(size=(20, 3))
-    for metric in twin.METRICS:
+    for metric in costs.METRICS:
         _, path = twin.align(x, y, metric=metric)
-        along = twin.local_costs(x, y, metric)[path[:, 0], path[:, 1]].sum()
-        assert twin.path_cost(x, y, path, metric) == pytest.approx(along, rel=1e-13)
+        along = costs.local_costs(x, y, metric)[path[:, 0], path[:, 1]].sum()
+        assert costs.path_cost(x, y, path, metric) == pytest.approx(along, rel=1e-13)

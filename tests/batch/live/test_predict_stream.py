@@ -12,56 +12,12 @@ import time
 import numpy as np
 import pytest
 
-from mmcli.artifacts.formats import alignment, checkpoint, dataset
+from mmcli.artifacts.formats import alignment, dataset
 from mmcli.artifacts.formats.alignment import Alignment
-from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.cli.app import run
 from mmcli.training.fit import predictor
-from mmcli.training.fit.incremental import Incremental
 
-ITEMS = 60
-META = {"task": "classify", "classes": ["no", "yes"]}
-
-
-def _stream(items, width, rng, label, holes):
-    lengths = rng.integers(3, 6, items)
-    present = np.ones(items, bool) if not holes else rng.random(items) > 0.2
-    lengths[~present] = 0
-    values = rng.normal(size=(int(lengths.sum()), width)).astype(np.float32) + np.repeat(label, lengths)[:, None]
-    return Stream(
-        values.astype(np.float32),
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        np.concatenate([np.arange(n) * 0.1 for n in lengths]),
-        present,
-        meta={"kind": "sequence"},
-    )
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """data.npz of two modalities with holes, and models of several kinds trained on it."""
-    where = tmp_path_factory.mktemp("stream")
-    rng = np.random.default_rng(0)
-    label = rng.integers(0, 2, ITEMS)
-    streams = {"audio": _stream(ITEMS, 4, rng, label, False), "image": _stream(ITEMS, 3, rng, label, True)}
-    split = np.array((["train"] * 3 + ["val", "test"]) * (ITEMS // 5))
-    names = np.array([f"i{k:02d}" for k in range(ITEMS)])
-    data = Dataset(streams, names, split, np.full(ITEMS, ""), np.array(["no", "yes"])[label], meta=META)
-    dataset.save(where / "data.npz", data)
-    for fusion in ("concat", "late", "crossmodal", "auto"):
-        model = str(where / f"{fusion}.pt")
-        assert run(["train", str(where / "data.npz"), "-o", model, "--epochs", "2", "--fusion", fusion, "-q"]) == 0
-    return where
-
-
-def rows_of(data: Dataset) -> list[dict]:
-    rows = []
-    for k, name in enumerate(data.id.tolist()):
-        for modality, stream in data.streams.items():
-            if stream.present[k]:
-                values = np.asarray(stream.values)[stream.offsets[k] : stream.offsets[k + 1]]
-                rows.append({"id": name, "modality": modality, "t": float(k), "values": values.tolist()})
-    return rows
+from .rows import ITEMS, rows_of
 
 
 def command(model, *options: str) -> list[str]:
@@ -75,33 +31,13 @@ def streamed(model, rows, *options: str, code: int = 0):
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr.decode()
 
 
-@pytest.mark.parametrize("fusion", ["concat", "late", "crossmodal", "auto"])
-def test_codes_give_the_answers_of_predict_with_any_modalities(folder, fusion):
-    chosen = predictor.load(folder / f"{fusion}.pt")
-    data = dataset.load(folder / "data.npz")
-    whole = chosen.predict(data)
-    model = Incremental(chosen)
-    assert model.recomputes == (fusion == "crossmodal")
-    by_item: dict[str, dict] = {}
-    for row in rows_of(data):
-        given = np.asarray(row["values"], np.float32)
-        by_item.setdefault(row["id"], {})[row["modality"]] = model.encode(row["modality"], _raw(data, row, given))
-    for k, name in enumerate(data.id.tolist()):
-        np.testing.assert_allclose(model.answer(by_item[name]), whole.logits[k], atol=2e-5)
-
-
-def _raw(data: Dataset, row: dict, given: np.ndarray) -> np.ndarray:
-    assert "normaliser" not in data.streams[row["modality"]].meta
-    return given
-
-
-def test_finals_equal_predict_on_the_whole_items_in_any_order(folder):
-    chosen = predictor.load(folder / "concat.pt")
-    data = dataset.load(folder / "data.npz")
+def test_finals_equal_predict_on_the_whole_items_in_any_order(folder, model):
+    chosen = predictor.load(model("vector.concat"))
+    data = dataset.load(folder / "vector.npz")
     expected = {line["id"]: line for line in predictor.lines(chosen.predict(data))}
     rows = rows_of(data)
     shuffled = [rows[k] for k in np.random.default_rng(1).permutation(len(rows))]
-    lines, said = streamed(folder / "concat.pt", shuffled, "--lateness", "1000", "--ahead", "1000")
+    lines, said = streamed(model("vector.concat"), shuffled, "--lateness", "1000", "--ahead", "1000")
     finals = [line for line in lines if line["final"]]
     assert sorted(line["id"] for line in finals) == sorted(expected)
     for line in finals:
@@ -114,18 +50,18 @@ def test_finals_equal_predict_on_the_whole_items_in_any_order(folder):
     assert (first["revision"], first["final"], len(first["present"])) == (1, False, 1)
 
 
-def test_late_double_and_bad_rows_are_told_and_the_stream_goes_on(folder, tmp_path):
-    rows = rows_of(dataset.load(folder / "data.npz"))
+def test_late_double_and_bad_rows_are_told_and_the_stream_goes_on(folder, model, tmp_path):
+    rows = rows_of(dataset.load(folder / "vector.npz"))
     bad = [
         "no json\n",
         '{"id": "x", "modality": "smell", "t": 1, "values": [1]}\n',
         '{"id": "x", "modality": "audio", "t": NaN, "values": [1]}\n',
-        '{"id": "x", "modality": "audio", "t": 1e12, "values": [[1, 2, 3, 4]]}\n',
-        '{"id": "x", "modality": "audio", "t": 20, "values": [[1, 2]]}\n',
-        '{"id": "x", "modality": "audio", "t": 20, "values": [[1, 2, 3, null]]}\n',
+        '{"id": "x", "modality": "audio", "t": 1e12, "values": [1, 2, 3, 4]}\n',
+        '{"id": "x", "modality": "audio", "t": 20, "values": [1, 2]}\n',
+        '{"id": "x", "modality": "audio", "t": 20, "values": [1, 2, 3, null]}\n',
     ]
     stream = [*rows[:40], *bad, rows[0], *rows[40:], rows[-1], '{"id": "half'][: len(rows) + 9]
-    lines, said = streamed(folder / "concat.pt", stream, "--final-only", "--lateness", "2", code=3)
+    lines, said = streamed(model("vector.concat"), stream, "--final-only", "--lateness", "2", code=3)
     assert said.count("left out") == len(bad) + 1 + 1  # and the half line; the last says how many
     assert [line for line in lines if "late" in line] == [
         {"id": "i00", "late": "audio", "t": 0.0, "behind": lines[[("late" in x) for x in lines].index(True)]["behind"]}
@@ -133,14 +69,14 @@ def test_late_double_and_bad_rows_are_told_and_the_stream_goes_on(folder, tmp_pa
     assert [line["id"] for line in lines if "duplicate" in line] == [rows[-1]["id"]]
     finals = [line["id"] for line in lines if line.get("final")]
     assert sorted(finals) == sorted({row["id"] for row in rows})
-    streamed(folder / "concat.pt", [*rows, rows[0]], "--late", str(tmp_path / "late.jsonl"))
+    streamed(model("vector.concat"), [*rows, rows[0]], "--late", str(tmp_path / "late.jsonl"))
     assert json.loads((tmp_path / "late.jsonl").read_text())["late"] == "audio"
 
 
-def test_every_row_is_acknowledged_once_after_its_answer(folder):
-    rows = rows_of(dataset.load(folder / "data.npz"))[:30]
+def test_every_row_is_acknowledged_once_after_its_answer(folder, model):
+    rows = rows_of(dataset.load(folder / "vector.npz"))[:30]
     given = [*({**row, "ack": f"n{k}"} for k, row in enumerate(rows)), "bad\n", {**rows[3], "ack": "again"}]
-    lines, _ = streamed(folder / "concat.pt", given, "--ack", code=3)
+    lines, _ = streamed(model("vector.concat"), given, "--ack", code=3)
     acknowledged = [line["ack"] for line in lines if "ack" in line]
     assert sorted(map(str, acknowledged)) == sorted([*(f"n{k}" for k in range(30)), "31", "again"])
     for k, row in enumerate(rows):
@@ -149,10 +85,10 @@ def test_every_row_is_acknowledged_once_after_its_answer(folder):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_gives_the_finals_of_what_is_open(folder, number, code):
-    rows = rows_of(dataset.load(folder / "data.npz"))[:2]
+def test_a_signal_gives_the_finals_of_what_is_open(folder, model, number, code):
+    rows = rows_of(dataset.load(folder / "vector.npz"))[:2]
     process = subprocess.Popen(
-        command(folder / "concat.pt"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command(model("vector.concat")), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     process.stdin.write((json.dumps(rows[0]) + "\n").encode())
     process.stdin.flush()
@@ -164,11 +100,11 @@ def test_a_signal_gives_the_finals_of_what_is_open(folder, number, code):
     assert [json.loads(line)["why"] for line in out.splitlines()] == ["end"]
 
 
-def test_a_closed_pipe_is_quiet(folder):
-    rows = rows_of(dataset.load(folder / "data.npz")) * 40
+def test_a_closed_pipe_is_quiet(folder, model):
+    rows = rows_of(dataset.load(folder / "vector.npz")) * 40
     read, write = os.pipe()
     process = subprocess.Popen(
-        command(folder / "concat.pt"), stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE
+        command(model("vector.concat")), stdin=subprocess.PIPE, stdout=write, stderr=subprocess.PIPE
     )
     os.close(write)
     process.stdin.write((json.dumps(rows[0]) + "\n").encode())
@@ -185,19 +121,24 @@ def test_a_closed_pipe_is_quiet(folder):
     assert (process.returncode, err) == (141, b"")
 
 
-def test_a_model_says_what_it_must_compute_anew(folder):
-    rows = rows_of(dataset.load(folder / "data.npz"))[:4]
-    assert "computed anew" in streamed(folder / "crossmodal.pt", rows)[1]
-    assert checkpoint.load(folder / "crossmodal.pt", predictor.expected)
+def test_a_model_says_what_it_must_compute_anew(folder, model, tmp_path, monkeypatch, capsys):
+    rows = rows_of(dataset.load(folder / "sequence.npz"))[:4]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with (tmp_path / "rows.jsonl").open() as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert run(["predict", str(model("sequence.crossmodal")), "-", "--stream"]) == 0
+    out, said = capsys.readouterr()
+    assert "computed anew" in said
+    assert json.loads(out.splitlines()[-1])["final"]
 
 
-def test_options_of_the_stream_need_it(folder, capsys):
-    assert run(["predict", str(folder / "concat.pt"), "-", "--lateness", "1"]) == 2
+def test_options_of_the_stream_need_it(folder, model, capsys):
+    assert run(["predict", str(model("vector.concat")), "-", "--lateness", "1"]) == 2
     assert "--lateness is for --stream" in capsys.readouterr().err
-    assert run(["predict", str(folder / "concat.pt"), "x.wav", "--stream"]) == 2
+    assert run(["predict", str(model("vector.concat")), "x.wav", "--stream"]) == 2
 
 
-def test_a_map_puts_the_times_of_a_modality_on_the_other_clock(folder, tmp_path):
+def test_a_map_puts_the_times_of_a_modality_on_the_other_clock(folder, model, tmp_path):
     line = {
         "model": "affine",
         "offset_s": 100.0,
@@ -206,11 +147,11 @@ def test_a_map_puts_the_times_of_a_modality_on_the_other_clock(folder, tmp_path)
         "knots": np.array([[100.0, 0.0], [200.0, 100.0]]),
     }
     alignment.save(tmp_path / "map.json", Alignment(**line))
-    rows = [row for row in rows_of(dataset.load(folder / "data.npz")) if row["id"] != "i99"]
+    rows = [row for row in rows_of(dataset.load(folder / "vector.npz")) if row["id"] != "i99"]
     moved = [{**row, "t": row["t"] + 100} if row["modality"] == "image" else row for row in rows]
-    lines, said = streamed(folder / "concat.pt", moved, "--map", f"audio={tmp_path / 'map.json'}", "--final-only")
+    lines, said = streamed(model("vector.concat"), moved, "--map", f"audio={tmp_path / 'map.json'}", "--final-only")
     assert "0 late, 0 double" in said
     assert [x["t"] for x in lines if x["id"] == "i00"] == [100.0]
-    straight, _ = streamed(folder / "concat.pt", rows, "--final-only")
+    straight, _ = streamed(model("vector.concat"), rows, "--final-only")
     assert [(x["id"], x["probabilities"]) for x in lines] == [(x["id"], x["probabilities"]) for x in straight]
-    assert run(["predict", str(folder / "concat.pt"), "-", "--stream", "--map", "audio"]) == 2
+    assert run(["predict", str(model("vector.concat")), "-", "--stream", "--map", "audio"]) == 2

@@ -1,0 +1,70 @@
+"""What pairs of rows and whole paths cost, in float64: shared by engine, twin and hidden Markov models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Ranges = NDArray[np.int64]
+
+METRICS = {"euclidean": 0, "sqeuclidean": 1, "manhattan": 2, "cosine": 3}
+
+
+def prepare(x: NDArray[Any], y: NDArray[Any], metric: str) -> tuple[Array, Array]:
+    """Both sides (frames, dims) as contiguous float64; under ``cosine`` rows of unit length.
+
+    Half the squared distance of unit rows is ``1 - cos`` without its cancellation. A zero row has no direction: it
+    costs 0 against another zero row and 1 against every other: one more column, 1 in zero rows only, brings that about.
+
+    >>> prepare(np.array([[3.0, 4.0], [0.0, 0.0]]), np.array([[1.0, 0.0]]), "cosine")[0].tolist()
+    [[0.6, 0.8, 0.0], [0.0, 0.0, 1.0]]
+    """
+    x, y = np.ascontiguousarray(x, dtype=np.float64), np.ascontiguousarray(y, dtype=np.float64)
+    return (_unit_rows(x), _unit_rows(y)) if metric == "cosine" else (x, y)
+
+
+def _unit_rows(x: Array) -> Array:
+    largest = np.abs(x).max(axis=1, keepdims=True)
+    x = x / np.where(largest > 0, largest, 1.0)  # the square of a tiny value must not vanish
+    norm = np.sqrt((x * x).sum(axis=1, keepdims=True))
+    return np.hstack([x / np.where(norm > 0, norm, 1.0), (norm == 0).astype(np.float64)])
+
+
+def local_costs(x: NDArray[Any], y: NDArray[Any], metric: str) -> Array:
+    """The local cost of every pair of rows, float64 (n, m).
+
+    >>> local_costs(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]), "euclidean").tolist()
+    [[5.0, 1.0]]
+    """
+    x, y = prepare(x, y, metric)
+    total = np.zeros((len(x), len(y)))
+    for f in range(x.shape[1]):
+        e = x[:, f, None] - y[None, :, f]
+        total += np.abs(e) if metric == "manhattan" else e * e
+    return finish(total, metric)
+
+
+def path_cost(x: NDArray[Any], y: NDArray[Any], path: Ranges, metric: str, pattern: str = "symmetric1") -> float:
+    """The cost of a path (k, 2), re-summed in float64 with the weights of its steps.
+
+    >>> path_cost(np.zeros((2, 1)), np.ones((2, 1)), np.array([[0, 0], [1, 1]]), "euclidean", "symmetric2")
+    3.0
+    """
+    x, y = prepare(x, y, metric)
+    e = x[path[:, 0]] - y[path[:, 1]]
+    c = finish((np.abs(e) if metric == "manhattan" else e * e).sum(axis=1), metric)
+    if pattern == "symmetric2":
+        c[1:] *= np.diff(path, axis=0).sum(axis=1)
+    return float(c.sum())
+
+
+def finish(total: Array, metric: str) -> Array:
+    """The costs of pairs from the sums over their features.
+
+    >>> finish(np.array([4.0]), "euclidean").tolist()
+    [2.0]
+    """
+    return np.sqrt(total) if metric == "euclidean" else total / 2 if metric == "cosine" else total

@@ -1,0 +1,81 @@
+"""One screen about an alignment: the map, between what, how well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mmcli.aligners.output.outcome import Outcome
+    from mmcli.artifacts.formats.alignment import Alignment
+
+UNMATCHED_S = 0.5  # at an end of a file, from which the summary says that it has no partner
+MOST_PIECES = 8  # that are listed one by one
+Row = tuple[str, object]
+
+
+def rows(alignment: Alignment) -> list[Row]:
+    """What a person wants to know of it, by name: model, offset and rate, pieces, cuts, verdict and evidence."""
+    out: list[Row] = [("model", alignment.model)]
+    if alignment.offset_s is not None:
+        out.append(("offset", f"{round(alignment.offset_s, 4) + 0.0:+.4f} s"))
+        out.append(("rate", f"{alignment.rate:.6f} ({alignment.ppm:+.1f} ppm)"))
+    out += _sides(alignment) if len(alignment.knots) else _of_text(alignment)
+    out += _pieces(alignment)
+    for gap in alignment.breaks:
+        what = "a cut" if gap["side"] == "reference" else "an insert"
+        where = f"at {gap['start']:.2f} s of the {gap['side']}"
+        out.append(("only there", f"{what} of {gap['end'] - gap['start']:.3f} s {where}"))
+    if alignment.ambiguous is not None:
+        other = alignment.ambiguous
+        out.append(("ambiguous", f"the {other['side']} repeats itself: {other['shift_s']:+} s fits nearly as well"))
+    if alignment.cost is not None:
+        out.append(("cost", f"{alignment.cost:.6g}"))
+    probability = alignment.quality.get("probability")
+    certain = "" if probability is None else f" (probability {probability:.1%} that the map is right)"
+    return [*out, ("match", f"{alignment.quality['verdict']}{certain}"), ("evidence", alignment.quality["reason"])]
+
+
+def title(alignment: Alignment, outcome: Outcome) -> str:
+    """What was made: the output and the method, or where a file was put on another clock that."""
+    made = alignment.method["name"] if outcome.form is not None else f"{outcome.query.name} on the reference's clock"
+    return made if outcome.output is None else f"{outcome.output}: {made}"
+
+
+def _sides(alignment: Alignment) -> list[Row]:
+    out: list[Row] = []
+    for side, column in (("reference", 0), ("query", 1)):
+        about, start, end = getattr(alignment, side), alignment.knots[0, column], alignment.knots[-1, column]
+        out.append((side, f"{about['name']}, {start:.2f} to {end:.2f} s"))
+        rest = [(0.0, start), (end, about["duration_s"] or end)]
+        beyond = [f"{a:.2f} to {b:.2f} s" for a, b in rest if b - a > UNMATCHED_S]
+        if beyond and alignment.model in ("piecewise", "warp"):
+            out.append(("", f"no partner for {' and '.join(beyond)}"))
+    out.append(("knots", len(alignment.knots)))
+    return out
+
+
+def _of_text(alignment: Alignment) -> list[Row]:
+    """A text: its lines have times in the reference, none of their own."""
+    heard = [s for s in alignment.segments or [] if s["start"] is not None]
+    where = f", {min(s['start'] for s in heard):.2f} to {max(s['end'] for s in heard):.2f} s" if heard else ""
+    return [("reference", f"{alignment.reference['name']}{where}"), ("query", alignment.query["name"])]
+
+
+def _pieces(alignment: Alignment) -> list[Row]:
+    """Of lines with breaks, each piece with its offset."""
+    if alignment.model != "piecewise":
+        return []
+    from mmcli.artifacts.formats.timemap import TimeMap
+
+    pieces = TimeMap(alignment).segments
+    out: list[Row] = []
+    for number, piece in enumerate(pieces[:MOST_PIECES], 1):
+        (r0, q0), (r1, q1) = piece[0].tolist(), piece[-1].tolist()
+        slope = (r1 - r0) / (q1 - q0) if q1 > q0 else np.nan
+        pace = "" if abs(slope - 1.0) < 5e-7 else f", rate {slope:.6f}"
+        out.append((f"piece {number}", f"{r0:.2f} to {r1:.2f} s: offset {round(r0 - q0, 4) + 0.0:+.4f} s{pace}"))
+    if len(pieces) > MOST_PIECES:
+        out.append(("", f"and {len(pieces) - MOST_PIECES} more pieces, see the map"))
+    return out
