@@ -39,7 +39,8 @@ ANOTHER_KEY = Limit(0.65, right=0.53, wrong=0.70, n_right=4, n_wrong=12)
 MAY_REPEAT = Limit(0.8)  # of the shuffled cost, below which a query is also tried with its halves exchanged
 # Cosine distance a frame of a shuffled query, below which the order of the frames says less and less: steady tones come
 # to 0.05, the least of speech and music to 0.43 (choose of the corpus).
-LEAST_NULL = Limit(0.3, right=0.43, wrong=0.05, n_right=40, n_wrong=3)
+LEAST_NULL = Limit(0.4, right=0.43, wrong=0.15, n_right=40, n_wrong=4)
+AS_A_WHOLE = Limit(0.8)  # statistic of a score as a whole, up to which it is not tried as a part
 VOICES_SHORTEST_S = Limit(2.0)  # a sentence; shorter ones have no order to be told
 # Share of the sounds heard that is not their mean: of speech 0.48 and more, of tones, clicks and hiss 0.21 and less.
 VARIED = Limit(0.3, right=0.48, wrong=0.21, n_right=4, n_wrong=6)
@@ -121,11 +122,6 @@ SKIP_MORE = Limit(0.5)  # nats, of each phrase left out after it
 POOR = Limit(-1.6)  # mean ratio, below which the model hardly knows a voice: its words are placed as foreign ones are
 TRUSTED = Limit(400.0, wrong=150.0)  # nats by which a run of phrases beats a filler, for a window to end with it
 LIKELY = Limit(0.5)  # nats a frame by which a word does, to be kept in a window without such a run
-# Nats a frame by which the words fit better than the same words backwards: texts that were read (half of the text
-# missing, a voice that the model hardly knows; 1.7 in the middle), other texts. Of other languages Bulgarian was
-# lowest, below the limit; all others reached 0.63.
-GAIN = Limit(0.3, right=0.40, wrong=0.13)
-GAIN_FOREIGN = Limit(0.45, right=0.32, wrong=0.36)
 # Share of the words that the English dictionary lacks, from which a text is not taken for English. Of English texts 0
 # to 0.09 were lacking, of others 0.44 to 1: they share short words and names.
 STRANGE = Limit(0.5, right=0.09, wrong=0.44)

@@ -47,9 +47,19 @@ ODDS = {
     # Where short windows do not hold it: so a line crosses a warp. Movements by their strength are noisy, and pass.
     "line in doubt": Odds(-7.2, {"ahead": 4.0, "share": 3.5}, {"ahead": (0.0, 2.2)}),
     "line of frames": Odds(-7.2, {"ahead": 4.0, "share": 5.0}, {"ahead": (0.0, 3.0)}),
-    "warp": Odds(17.0, {"spectra": -10.5, "pitches": -10.5, "steady": -25.0}),
-    "voices": Odds(60.0, {"said": -67.0, "steady": -70.0}),
-    "frames": Odds(14.0, {"ratio": -32.0}),
+    # Strangers' pitch classes lie about 0.98 with a deviation of 0.045, their spectra about 0.95 with 0.07: what counts
+    # is how far below that a pair lies, and only so far.
+    "warp": Odds(
+        33.4,
+        {"spectra": -10.0, "pitches": -30.0, "steady": -25.0, "copied": -5.0},
+        {"spectra": (0.45, 1.2), "pitches": (0.7, 1.2)},
+    ),
+    "voices": Odds(34.6, {"said": -40.0, "steady": -70.0, "copied": -40.0}, {"said": (0.5, 1.2)}),
+    "frames": Odds(16.0, {"ratio": -32.0}),
+    # How much better the words fit than backwards, and how well at all, nats a frame.
+    "text": Odds(6.7, {"gain": 12.0, "forwards": 3.0}, {"gain": (-1.0, 1.0), "forwards": (-4.0, -2.2)}),
+    "movement": Odds(-6.0, {"z": 0.5, "ahead": 2.6, "agrees": 3.2}),
+    "line and warp": Odds(0.0, {"line": 1.0, "warp": 1.0}, {"line": (-3.0, 3.0), "warp": (-3.0, 3.0)}),
     "two kinds": Odds(40.0, {"ratio": -210.0}),
     # Pieces beyond the first: strangers find some, too. A rate that is neither 1 nor has a name speaks against cues.
     "cues": Odds(
@@ -66,6 +76,15 @@ def said(decision: str, evidence: Mapping[str, float]) -> dict[str, object]:
     """
     rounded = {name: round(float(value), 4) for name, value in evidence.items()}
     return {"decision": decision, "probability": ODDS[decision].probability(evidence), "evidence": rounded}
+
+
+def logarithm(probability: float) -> float:
+    """The logarithm of the odds of a probability between 0 and 1.
+
+    >>> logarithm(0.5)
+    0.0
+    """
+    return math.log(probability / (1.0 - probability))
 
 
 def verdict(probability: float) -> Verdict:

@@ -17,8 +17,8 @@ import numpy as np
 
 from mmcli.aligners.core import frames, inputs, limits, odds, shuffle_test
 from mmcli.aligners.core.odds import ODDS, settled
-from mmcli.aligners.linear import choose, fit, weigh
-from mmcli.aligners.linear.alignment import broken, straight
+from mmcli.aligners.linear import choose, fit, movement, weigh
+from mmcli.aligners.linear.alignment import broken, overlap, straight
 from mmcli.aligners.linear.strength import strengths
 from mmcli.aligners.warp import canonical, views
 from mmcli.aligners.warp.keys import transposition
@@ -32,6 +32,9 @@ ACCEPTS = (("audio", "audio"), ("features", "features"))
 WIDTHS = "any"  # of features of two kinds: those are warped through what they share
 TEST_HOP_S = 0.05  # of the frames that the test for belonging together compares
 STEADY_AHEAD, STEADY_SHARE = 0.5, 0.7
+PARTS = ((True, False), (False, True))  # which side's ends may be left out
+SAME_PLACE_S = 0.15  # at the middle of the query
+MOVED_HALF_S = 0.03  # half of the 90 % interval of an offset by when both move: 0 to 24 ms off in 9 pairs of the corpus
 CONTEXT = 9  # of them, 0.45 s, stand together: what single frames share by chance, so long a stretch does not
 
 
@@ -86,6 +89,7 @@ class Candidate:
     ratio: float | None = None
     decides: str = "a longer piece of either side would decide it"
     others: tuple[Candidate, ...] = ()  # that were weighed too
+    line: tuple[float, float] | None = None  # offset in seconds and rate, where it is one line
 
     @property
     def probability(self) -> float:
@@ -103,7 +107,7 @@ def best(x: Any, y: Any, config: Config = Config()) -> Candidate:
     if inputs.differ(x, y):
         return _likelier(_of_two_kinds(x, y, config), x, y, config)
     a, b = fit.materials(x, y)
-    line, runner_up = None, None
+    line, runner_up, choice = None, None, None
     if config.kind != "rendition":
         choice = choose.choose(a, b, window_s=config.window_s, step_s=config.step_s)
         line = _line(a, b, choice, config)
@@ -111,15 +115,25 @@ def best(x: Any, y: Any, config: Config = Config()) -> Candidate:
             return line
         runner_up = {"model": choice.model, "share": round(choice.share, 4)}
     steady = 0.0 if line is None else _steady(line.evidence)
-    warp = _warped_sound(x, y, steady, config) if isinstance(x, AudioClip) else _warped_frames(x, y, config)
-    if line is not None and a.samples is None and choice.believed and odds.verdict(warp.probability) == "match":
+    copied = 0.0 if choice is None else choice.fit.copied
+    warp = _warped_sound(x, y, steady, copied, config) if isinstance(x, AudioClip) else _warped_frames(x, y, config)
+    if line is not None and choice is not None and choice.believed:
         # What belongs together by a warp is a line where all its windows say so: smooth frames are never far ahead.
-        return replace(warp, reason=line.reason, make=line.make).beside(line)
+        if odds.verdict(warp.probability) == "match":
+            return replace(warp, reason=line.reason, make=line.make, line=line.line).beside(line)
+        if a.samples is None and odds.verdict((both := _both_say(line, warp)).probability) == "match":
+            return both.beside(line, warp)
     if line is not None and line.probability > warp.probability:
         line = line.beside(warp)
         return line if a.samples is not None else _likelier(line, x, y, config)
     warp = _changed(warp, runner_up=runner_up).beside(line)
     return warp if a.samples is not None else _likelier(warp, x, y, config)
+
+
+def _both_say(line: Candidate, warp: Candidate) -> Candidate:
+    """The line, with what its windows and the warp say of the pair together: two witnesses of one thing."""
+    evidence = {"line": odds.logarithm(line.probability), "warp": odds.logarithm(warp.probability)}
+    return replace(line, decision="line and warp", evidence=evidence)
 
 
 def _changed(candidate: Candidate, **fields: Any) -> Candidate:
@@ -140,7 +154,37 @@ def _likelier(candidate: Candidate, x: Any, y: Any, config: Config) -> Candidate
             candidate = replace(_changed(line, **about), reason=reason).beside(candidate)
         else:
             candidate = candidate.beside(line)
-    return candidate
+    if odds.verdict(candidate.probability) == "match":
+        return candidate
+    lines = [c.line for c in (candidate, *candidate.others) if c.line is not None]
+    if (moved := _moved(x, y, lines, config)) is None:
+        return candidate
+    return moved.beside(candidate) if moved.probability > candidate.probability else candidate.beside(moved)
+
+
+def _moved(x: Features, y: Features, lines: list[tuple[float, float]], config: Config) -> Candidate | None:
+    """One offset by when two sensors move; of the ``lines`` weighed before one that says the same is a witness."""
+    if (at := movement.place(x, y)) is None:
+        return None
+    middle = float(np.mean(inputs.times_of(y)[[0, -1]]))
+    agree = any(abs(offset + (rate - 1.0) * middle - at.offset_s) <= SAME_PLACE_S for offset, rate in lines)
+
+    def make() -> Alignment:
+        (x0, x1), (y0, y1) = ((float(t[0]), float(t[-1])) for t in (inputs.times_of(v) for v in (x, y)))
+        return Alignment(
+            model="offset",
+            knots=overlap((x0, x1), (y0, y1), at.offset_s, 1.0),
+            offset_s=at.offset_s,
+            rate=1.0,
+            ppm=0.0,
+            confidence_s=[MOVED_HALF_S] * 2,
+            method=inputs.method_entry("auto", config),
+            reference=inputs.about(x),
+            query=inputs.about(y),
+        )
+
+    reason = f"when both move correlates by z = {at.z:.1f}, at the next place by {at.rival:.1f}"
+    return Candidate("movement", {**at.evidence, "agrees": float(agree)}, reason, make)
 
 
 def _line(a: fit.Material, b: fit.Material, choice: choose.Choice, config: Config) -> Candidate | None:
@@ -158,7 +202,8 @@ def _line(a: fit.Material, b: fit.Material, choice: choose.Choice, config: Confi
 
     decision = "line" if a.samples is not None else "line of frames" if choice.believed else "line in doubt"
     decides = "the material repeats itself: a piece of it that comes once would decide it"
-    return Candidate(decision, weighed.evidence, choice.evidence(), make, decides=decides)
+    line = None if choice.model == "piecewise" else (choice.fit.offset_s * a.unit_s, choice.fit.rate)
+    return Candidate(decision, weighed.evidence, choice.evidence(), make, decides=decides, line=line)
 
 
 def _steady(evidence: dict[str, float]) -> float:
@@ -169,9 +214,12 @@ def _steady(evidence: dict[str, float]) -> float:
     return max(0.0, evidence["share"] - STEADY_SHARE) / (1.0 - STEADY_SHARE)
 
 
-def _warped_sound(x: Any, y: Any, steady: float, config: Config) -> Candidate:
+def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) -> Candidate:
     seen = _spectra(x, y), _pitches(x, y)
     ends = {opened: [_tested(v, opened) for v in seen] for opened in seen[0].ends()}
+    if config.kind == "rendition" and min(_both(*e) for e in ends.values()) > limits.AS_A_WHOLE.value:
+        # A score keeps its own pace: how long the two are does not tell which is a part of the other.
+        ends |= {opened: [_tested(v, opened) for v in seen] for opened in PARTS if opened not in ends}
     opened, (spectra, pitches) = min(ends.items(), key=lambda e: _both(*e[1]))
     ratio = _both(spectra, pitches)
     kind = config.kind if config.kind != "auto" else "same" if spectra.ratio <= limits.SAME.value else "rendition"
@@ -187,11 +235,13 @@ def _warped_sound(x: Any, y: Any, steady: float, config: Config) -> Candidate:
         "pitches": pitches.ratio,
         "seconds": float(np.log1p(seconds)),
         "steady": steady,
+        "copied": copied,
     }
 
     def make() -> Alignment:
         view = views.same_recording((x, y)) if kind == "same" else views.rendition((x, y))
-        warp = find(replace(view, opened=opened), kind=kind)
+        doubt = views.doubt(kind, (spectra if kind == "same" else pitches).ratio)
+        warp = find(replace(view, opened=opened), kind=kind, doubt=doubt)
         return freely(x, y, view, warp, dict(inputs.UNTESTED), "auto", config)
 
     warped = Candidate("warp", evidence, f"{reason}; taken for {said}", make, ratio)
@@ -237,7 +287,8 @@ def _warped_frames(x: Any, y: Any, config: Config) -> Candidate:
         evidence = {"ratio": ratio, "wide": 1.0}
 
     def make() -> Alignment:
-        return freely(x, y, view, find(replace(view, opened=opened), kind=None), dict(inputs.UNTESTED), "auto", config)
+        warp = find(replace(view, opened=opened), kind="frames")
+        return freely(x, y, view, warp, dict(inputs.UNTESTED), "auto", config)
 
     return Candidate("frames", evidence, reason, make, ratio)
 
