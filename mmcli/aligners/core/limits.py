@@ -27,7 +27,7 @@ class Limit:
 # Whether two recordings or two sets of frames belong together (methods/auto, warp). The statistic is that of
 # core/shuffle_test: the warped cost over that of a shuffled query, near 1 for strangers.
 
-MATCH = Limit(0.85)  # probability from which a map is given as a match; the odds stand in core/odds
+MATCH = Limit(0.82)  # probability from which a map is given as a match; the odds stand in core/odds
 NO = Limit(0.15)  # probability below which a pair is no match; between the two it is unsure
 # Columns from which frames are also judged by their shape, half a second together, by their cosine: in features of
 # re-timed speech, music and film a few large columns hide the rest. Narrower ones turn onto each other too easily.
@@ -40,6 +40,12 @@ MAY_REPEAT = Limit(0.8)  # of the shuffled cost, below which a query is also tri
 # Cosine distance a frame of a shuffled query, below which the order of the frames says less and less: steady tones come
 # to 0.05, the least of speech and music to 0.43 (choose of the corpus).
 LEAST_NULL = Limit(0.4, right=0.43, wrong=0.15, n_right=40, n_wrong=4)
+# Share of the pitch classes that is not their mean: of music and speech 0.05 and more, of tones and hiss 0.007 at most.
+PITCHES_VARIED = Limit(0.02, right=0.05, wrong=0.007, n_right=60, n_wrong=8)
+# Share of the longer side that a score or its performance covers as a part, between which it is as likely a whole whose
+# repeat the other leaves out. On choose and check of the corpus parts cover 0.24 to 0.49, two repeats 0.57 and 0.61.
+REPEAT_FROM = Limit(0.53)
+REPEAT_TO = Limit(0.8)
 AS_A_WHOLE = Limit(0.8)  # statistic of a score as a whole, up to which it is not tried as a part
 VOICES_SHORTEST_S = Limit(2.0)  # a sentence; shorter ones have no order to be told
 # Share of the sounds heard that is not their mean: of speech 0.48 and more, of tones, clicks and hiss 0.21 and less.
@@ -98,7 +104,7 @@ MOTION_NAMED = Limit(1.02)  # times the correlation at rate 1, from which a name
 
 FEWEST_CUES = Limit(5)
 CUES_UNDER_A_SIGN = Limit(3)  # cues that begin while one lasts, above which that is a sign over the picture
-CUES_CLEAR = Limit(20.0)  # nats for one offset, from which a cut is not looked for by jumps
+CUES_CLEAR = Limit(60.0)  # nats for one offset, from which a cut is not looked for by jumps
 CUES_GAIN = Limit(0.45)  # what a cue has in common with the activity at its place; 0.24 to 0.63 of 22 right pairs
 CUES_JUMP = Limit(3.0)  # nats that a change of offset costs beyond the logarithm of the number of offsets
 CUES_MOVED = Limit(3.0)  # nats beyond chance, from which cues belong elsewhere: few have no partner at all

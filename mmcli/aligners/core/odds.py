@@ -51,19 +51,19 @@ ODDS = {
     # is how far below that a pair lies, and only so far.
     "warp": Odds(
         33.4,
-        {"spectra": -10.0, "pitches": -30.0, "steady": -25.0, "copied": -5.0},
+        {"spectra": -10.0, "pitches": -30.0, "steady": -25.0, "copied": -5.0, "repeats": -4.0},
         {"spectra": (0.45, 1.2), "pitches": (0.7, 1.2)},
     ),
     "voices": Odds(34.6, {"said": -40.0, "steady": -70.0, "copied": -40.0}, {"said": (0.5, 1.2)}),
     "frames": Odds(16.0, {"ratio": -32.0}),
     # How much better the words fit than backwards, and how well at all, nats a frame.
-    "text": Odds(6.7, {"gain": 12.0, "forwards": 3.0}, {"gain": (-1.0, 1.0), "forwards": (-4.0, -2.2)}),
+    "text": Odds(3.0, {"gain": 15.0, "forwards": 2.0}, {"gain": (-1.0, 1.0), "forwards": (-4.0, -2.2)}),
     "movement": Odds(-6.0, {"z": 0.5, "ahead": 2.6, "agrees": 3.2}),
     "line and warp": Odds(0.0, {"line": 1.0, "warp": 1.0}, {"line": (-3.0, 3.0), "warp": (-3.0, 3.0)}),
     "two kinds": Odds(40.0, {"ratio": -210.0}),
     # Pieces beyond the first: strangers find some, too. A rate that is neither 1 nor has a name speaks against cues.
     "cues": Odds(
-        -3.3, {"ahead": 0.69, "on_time": 1.9, "simple": 2.6, "jumps": -2.5}, {"ahead": (0.0, 15.0), "jumps": (0.0, 3.0)}
+        -3.7, {"ahead": 0.55, "on_time": 3.0, "simple": 2.4, "jumps": -2.0}, {"ahead": (0.0, 15.0), "jumps": (0.0, 3.0)}
     ),
 }
 

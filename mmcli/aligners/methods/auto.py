@@ -220,6 +220,8 @@ def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) 
     if config.kind == "rendition" and min(_both(*e) for e in ends.values()) > limits.AS_A_WHOLE.value:
         # A score keeps its own pace: how long the two are does not tell which is a part of the other.
         ends |= {opened: [_tested(v, opened) for v in seen] for opened in PARTS if opened not in ends}
+    if not have_order(min(frames.varied(frames.pitch_classes(v).values) for v in (x, y))):
+        ends = {o: [s, replace(p, ratio=max(p.ratio, 1.0))] for o, (s, p) in ends.items()}
     opened, (spectra, pitches) = min(ends.items(), key=lambda e: _both(*e[1]))
     ratio = _both(spectra, pitches)
     kind = config.kind if config.kind != "auto" else "same" if spectra.ratio <= limits.SAME.value else "rendition"
@@ -236,6 +238,7 @@ def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) 
         "seconds": float(np.log1p(seconds)),
         "steady": steady,
         "copied": copied,
+        "repeats": float(config.kind == "rendition" and may_be_a_repeat(pitches.covered)),
     }
 
     def make() -> Alignment:
@@ -251,6 +254,18 @@ def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) 
         return warped
     voices = _two_voices(x, y, heard, reason, evidence, config)
     return voices.beside(warped) if voices.probability > warped.probability else warped.beside(voices)
+
+
+def may_be_a_repeat(covered: float) -> bool:
+    """Whether a score that covers so much of a performance, or the other way round, may as well be all of it with a
+    repeat that one of them leaves out: the map is then of the wrong time."""
+    low, high = limits.REPEAT_FROM.value, limits.REPEAT_TO.value
+    return low < covered < high
+
+
+def have_order(varied: float) -> bool:
+    """Whether pitch classes change so much, see :func:`.frames.varied`, that their order can be told from another."""
+    return varied >= limits.PITCHES_VARIED.value
 
 
 def _two_voices(

@@ -133,13 +133,22 @@ def is_a_piece(cues: int) -> bool:
 def _of_another_cut(
     x: Material, cues: Vector, letters: NDArray[np.int64] | None, rate: float, begins: Vector, contrast: Contrast
 ) -> jumps.Pieces | None:
-    """The cues under several offsets, where that says more: at a rate of 1, a named one, or that of the best line."""
-    shapes = {}
-    for tried in dict.fromkeys((1.0, rate, *rates.NAMED.values())):
-        bounds, weights, owner = _intervals(cues, letters, tried)
-        shapes[tried] = jumps.Shape(bounds, weights, owner)
+    """The cues under several offsets, where that says more than jumps do for the same cues backwards: at a rate of 1, a
+    named one, or that of the best line."""
     scale = limits.CUES_GAIN.value / (contrast.spread**2 * contrast.memory)
-    return jumps.place(x.frames[:, 0].astype(np.float64), CELL_S, begins, cues[:, 0], shapes, scale)
+
+    def jumping(cues: Vector, letters: NDArray[np.int64] | None) -> jumps.Pieces | None:
+        tried = dict.fromkeys((1.0, rate, *rates.NAMED.values()))
+        shapes = {r: jumps.Shape(*_intervals(cues, letters, r)) for r in tried}
+        return jumps.place(x.frames[:, 0].astype(np.float64), CELL_S, begins, cues[:, 0], shapes, scale)
+
+    cut = jumping(cues, letters)
+    if cut is None:
+        return None
+    turned = np.ascontiguousarray(cues.max() - cues[::-1, ::-1])
+    chance = jumping(turned, None if letters is None else letters[::-1])
+    more = cut.more - (0.0 if chance is None else chance.more)
+    return replace(cut, more=more) if more > 0 else None
 
 
 def _restanding(standing: Standing, contrast: Contrast, whole: Run, runs: list[Run]) -> Standing:

@@ -150,7 +150,7 @@ def voices_test(x: Any, y: Any) -> tuple[shuffle_test.Evidence, tuple[bool, bool
     if not may_be_heard([float(frames.comparable(v).times[-1]) for v in (x, y)]):
         return None
     sides = [_sounded(v) for v in (x, y)]
-    if not all(is_speech(_varied(f.values)) for f in sides):
+    if not all(is_speech(frames.varied(f.values)) for f in sides):
         return None
     (a, at), (b, bt) = (
         frames.coarse(f.values - f.values.mean(axis=0), f.times, round(TEST_HOP_S / frames.HOP_S)) for f in sides
@@ -167,12 +167,6 @@ def may_be_heard(lengths_s: list[float]) -> bool:
 def is_speech(varied: float) -> bool:
     """Whether what the acoustic model hears changes so much that somebody may speak: tones and hiss are one sound."""
     return varied >= limits.VARIED.value
-
-
-def _varied(values: NDArray[Any]) -> float:
-    """The share of frames (n, d) that is not their mean, 0 to 1."""
-    centred = values - values.mean(axis=0)
-    return float((centred * centred).sum() / max(float((values * values).sum()), 1e-12))
 
 
 def voices(x: Any, y: Any) -> View:
