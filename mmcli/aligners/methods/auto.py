@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mmcli.aligners.core import frames, inputs, limits, odds, shuffle_test
-from mmcli.aligners.core.odds import ODDS, settled
+from mmcli.aligners.core.odds import settled
 from mmcli.aligners.linear import choose, fit, movement, weigh
 from mmcli.aligners.linear.alignment import broken, overlap, straight
 from mmcli.aligners.linear.strength import strengths
@@ -94,7 +94,7 @@ class Candidate:
     @property
     def probability(self) -> float:
         """That it is right."""
-        return ODDS[self.decision].probability(self.evidence)
+        return odds.probability(self.decision, self.evidence)
 
     def beside(self, *others: Candidate | None) -> Candidate:
         """The same with the others that were weighed too."""
@@ -291,7 +291,7 @@ def _warped_frames(x: Any, y: Any, config: Config) -> Candidate:
     ratio, opened = _frames_tested(view, factor)
     reason = f"warped cost over shuffled cost {ratio:.2f}"
     evidence = {"ratio": ratio, "wide": 0.0}
-    sure = odds.verdict(ODDS["frames"].probability(evidence)) == "match"
+    sure = odds.verdict(odds.probability("frames", evidence)) == "match"
     if not sure and xv.shape[1] >= limits.WIDE.value:
         flat_x, flat_y = (frames.standard(v).astype(np.float32) for v in (xv, yv))
         view = View(flat_x, flat_y, xt, yt, "cosine")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners.core import inputs, limits
-from mmcli.aligners.core.odds import ODDS, said, settled
+from mmcli.aligners.core.odds import probability, said, settled
 from mmcli.aligners.linear import rates
 from mmcli.aligners.subtitles import curve
 from mmcli.aligners.subtitles.activity import of_cues, of_sound
@@ -71,7 +71,7 @@ class Placed:
     @property
     def probability(self) -> float:
         """That they belong there."""
-        return ODDS["cues"].probability(self.at.evidence)
+        return probability("cues", self.at.evidence)
 
 
 def placed(activity: NDArray[np.float64], cues: Cues, *, name: str, force: bool) -> Placed:
@@ -85,7 +85,7 @@ def placed(activity: NDArray[np.float64], cues: Cues, *, name: str, force: bool)
         raise InputError(f"{len(spans)} cues say too little; {limits.FEWEST_CUES.value} are needed", source=name)
     at = curve.place(activity, spans, letters)
     verdict = settled(
-        ODDS["cues"].probability(at.evidence),
+        probability("cues", at.evidence),
         _agreement(at),
         name or None,
         force=force,

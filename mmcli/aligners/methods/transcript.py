@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmcli.aligners.core import inputs
-from mmcli.aligners.core.odds import ODDS, said
+from mmcli.aligners.core.odds import probability, said
 from mmcli.aligners.speech import transcript
 from mmcli.aligners.speech.language import named
 from mmcli.artifacts.formats.alignment import Alignment
@@ -46,7 +46,7 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
             "ratio": None,
             "verdict": reading.verdict,
             "reason": _reason(reading, segments),
-            "probability": ODDS["text"].probability(reading.evidence),
+            "probability": probability("text", reading.evidence),
             "candidates": [said("text", reading.evidence)],
         },
         method=inputs.method_entry("transcript", config),

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from mmcli.aligners.core import limits, odds
 from mmcli.aligners.core.inputs import refusal
-from mmcli.aligners.core.odds import ODDS
 from mmcli.aligners.kernels import spoken
 from mmcli.aligners.speech import edges, phones, words
 from mmcli.aligners.speech.language import detect, lines_in
@@ -100,7 +99,7 @@ def align(sound: Any, text: str, name: str, *, language: str | None = None, forc
     if not (walked.spans[:, 0] >= 0).any():
         raise _unheard(name)
     evidence = {"gain": walked.gain, "forwards": walked.forwards}
-    probability, share = ODDS["text"].probability(evidence), float(np.mean(walked.spans[:, 0] >= 0))
+    probability, share = odds.probability("text", evidence), float(np.mean(walked.spans[:, 0] >= 0))
     verdict = odds.settled(
         probability,
         ("it is not what is spoken: " if odds.verdict(probability) == "no match" else "") + _reason(walked, share),

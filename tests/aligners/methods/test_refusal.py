@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmcli.aligners import pair
-from mmcli.aligners.core import odds
+from mmcli.aligners.core import limits, odds
 from mmcli.aligners.methods import auto, subtitles
 from mmcli.aligners.subtitles import activity
 from mmcli.errors import MismatchError
@@ -73,10 +73,13 @@ def test_a_synthetic_voice_that_reads_the_same_text_is_accepted(sample_data: Pat
 def test_one_of_two_ratios_alone_does_not_accept(speech: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """A piece backwards had spectra at 0.73 of chance, pitch classes at 1.07: the smaller one accepted it."""
     ratios = iter([0.73, 1.07])
-    monkeypatch.setattr(auto, "_tested", lambda view, opened: SimpleNamespace(ratio=next(ratios)))
+    monkeypatch.setattr(auto, "_tested", lambda view, opened: SimpleNamespace(ratio=next(ratios), covered=1.0))
     with pytest.raises(MismatchError) as refused:
         auto.align(clip(speech), clip(speech[::-1]))
-    assert "0.88 (spectra 0.73, pitch classes 1.07)" in refused.value.what
+    assert refused.value.evidence is not None
+    warped = next(c for c in refused.value.evidence["candidates"] if c["decision"] == "warp")
+    assert warped["evidence"]["spectra"] == 0.73
+    assert warped["probability"] < limits.NO.value
 
 
 def test_a_subtitle_that_lacks_every_second_cue_stands_out_and_a_foreign_one_does_not() -> None:
