@@ -31,6 +31,7 @@ COMMANDS = {
     "evaluate": "Score a model on a data set, with intervals (json, plots).",
     "predict": "Run a model on a data set or manifest (NDJSON).",
     "info": "Show what a file holds, and check it.",
+    "doctor": "Say what this installation has and lacks.",
 }
 
 ROOMS = {"align": "align.one", "evaluate": "evaluate.command"}  # commands that are a room, and the file they begin in
