@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +60,9 @@ def read(path: Path, options: MediaOptions) -> SubtitleClip:
 
     text = bounded(decoded(path, told_apart=True), path)
     try:
-        parsed = pysubs2.SSAFile.from_string(text, format_=FORMATS.get(path.suffix.lower()))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of styles that are passed over anyway
+            parsed = pysubs2.SSAFile.from_string(text, format_=FORMATS.get(path.suffix.lower()))
     except (pysubs2.Pysubs2Error, ValueError, IndexError, KeyError, AttributeError, OverflowError, TypeError) as error:
         raise MediaError(f"is no subtitle file that can be read: {error}", source=path) from error
     begin, end = options.start or 0.0, float("inf") if options.end is None else options.end
