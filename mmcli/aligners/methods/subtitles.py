@@ -13,6 +13,7 @@ from mmcli.aligners.core.odds import probability, said, settled
 from mmcli.aligners.linear import rates
 from mmcli.aligners.subtitles import curve
 from mmcli.aligners.subtitles.activity import of_cues, of_sound
+from mmcli.aligners.subtitles.cues import spoken_spans
 from mmcli.aligners.subtitles.curve import ByCurve
 from mmcli.artifacts.formats import timemap
 from mmcli.artifacts.formats.alignment import Alignment
@@ -80,7 +81,7 @@ def placed(activity: NDArray[np.float64], cues: Cues, *, name: str, force: bool)
     ``name`` is that of the subtitle. Raises InputError for too few cues, MismatchError with the evidence where they do
     not fit or that cannot be told, unless ``force``.
     """
-    spans, letters = curve.spoken_spans(cues)
+    spans, letters = spoken_spans(cues)
     if len(spans) < limits.FEWEST_CUES.value:
         raise InputError(f"{len(spans)} cues say too little; {limits.FEWEST_CUES.value} are needed", source=name)
     at = curve.place(activity, spans, letters)

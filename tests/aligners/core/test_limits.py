@@ -30,6 +30,7 @@ from mmcli.aligners.output import stretch
 from mmcli.aligners.speech import edges, language, phones, transcript
 from mmcli.aligners.subtitles import activity, jumps
 from mmcli.aligners.subtitles import curve as curve_test
+from mmcli.aligners.subtitles.cues import is_a_sign
 from mmcli.aligners.warp import keys, views
 from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.errors import InputError, MismatchError
@@ -515,7 +516,7 @@ def enough_cues(count: int) -> bool:
 near("FEWEST_CUES", enough_cues, 4, 5)
 
 
-near("CUES_UNDER_A_SIGN", curve_test.is_a_sign, 3, 4)
+near("CUES_UNDER_A_SIGN", is_a_sign, 3, 4)
 near("CUES_CLEAR", curve_test.is_clear, 50.0, 70.0)
 near("CUES_OF_A_PIECE", curve_test.is_a_piece, 2, 3)
 near("CUES_ONE_LAG_S", lambda apart: len(jumps._pieces(np.array([0.0] * 4 + [apart] * 4))), 0.45, 0.55, (1, 2))
