@@ -20,7 +20,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from mmcli.artifacts.formats import manifest_lines
+from mmcli.artifacts.formats import manifest_lines, manifest_parquet
 from mmcli.artifacts.formats.manifest_lines import MAX_LINE, MODALITIES, SCHEMA, Row, RowError, split_column
 from mmcli.artifacts.io import atomic, csvfile, jsonfile, provenance
 from mmcli.artifacts.io.paths import Resolver, id_problem, member_of, path_problem, resolve, split_row
@@ -118,6 +118,9 @@ def load(path: Path | str, *, lenient: bool = False) -> Manifest:
     """
     if str(path) == provenance.STDIN:
         return _whole(iter_rows(sys.stdin.buffer), lenient)
+    if Path(path).suffix.lower() == manifest_parquet.SUFFIX and Path(path).is_file():
+        lines = BytesIO(manifest_parquet.as_lines(Path(path)))
+        return _whole(Reader(lines, str(path), root=Path(path).parent, suffix=".jsonl", confined=True), lenient)
     with provenance.opened(path) as (stream, _):
         suffix, folder = Path(path).suffix.lower(), Path(path).parent
         return _whole(Reader(stream, str(path), root=folder, suffix=suffix, confined=True), lenient)

@@ -17,7 +17,7 @@ from mmcli.errors import InputError, MediaError, MissingError, MmcliError, Usage
 from mmcli.media.door import SUFFIXES, modality_of
 from mmcli.media.intervals import Interval
 
-_MANIFESTS = (".jsonl", ".ndjson")
+_MANIFESTS = (".jsonl", ".ndjson", ".parquet")
 _ARRAYS = (".npz", ".npy")
 _OURS = {"mmcli/features@1": "features", "mmcli/dataset@1": "a data set"}
 

@@ -130,3 +130,28 @@ def test_one_of_several_targets_is_trained_on_and_judged(tmp_path: Path) -> None
     assert task_of(targets.chosen(loaded, "age"), "auto") == "regress"
     with pytest.raises(UsageError, match="no target 'weight'"):
         targets.chosen(loaded, "weight")
+
+
+def test_a_manifest_may_be_a_parquet_table(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    np.save(tmp_path / "x.npy", np.ones((3, 2)))
+    columns = {
+        "id": ["a", "b", "c"],
+        "split": ["train", "dev", "test"],
+        "label": ["x", "y", None],
+        "num.age": [40.5, float("nan"), 12.0],
+        "series": ["x.npy#0", "x.npy#1", "x.npy#2"],
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "m.parquet")
+    data = fused(tmp_path / "m.parquet").dataset
+    assert data.label is not None
+    assert (data.split.tolist(), data.label.tolist()) == (["train", "val", "test"], ["x", "y", ""])
+
+    parquet.write_table(pyarrow.table({"id": ["a"], "series": [[1.0, 2.0]]}), tmp_path / "wrong.parquet")
+    with pytest.raises(ArtifactError, match="column 'series' holds list"):
+        fused(tmp_path / "wrong.parquet")
+    (tmp_path / "torn.parquet").write_bytes((tmp_path / "m.parquet").read_bytes()[:-40])
+    with pytest.raises(ArtifactError, match="is no parquet"):
+        fused(tmp_path / "torn.parquet")
