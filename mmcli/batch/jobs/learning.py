@@ -154,7 +154,8 @@ class Learner:
         chosen = self._training(one)
         cells = [executor.absolute(plans.payload(self.plan, n, self.folder, None, force=True)) for n in chosen]
         facts = [plans.facts_of(self.plan.tasks[n].cell) for n in chosen]
-        source = provenance.sha256_bytes(provenance.canonical_json([one.setup(), cells, facts]).encode("ascii"))
+        read = [{name: value for name, value in cell.items() if name != "outputs"} for cell in cells]
+        source = provenance.sha256_bytes(provenance.canonical_json([one.setup(), read, facts]).encode("ascii"))
         if target.is_file() and self.before.get(one.key) == [source, provenance.sha256_file(target)]:
             state = with_state(one, target)
         else:
