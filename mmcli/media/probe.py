@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from mmcli.errors import MediaError
-from mmcli.media import timeunit
+from mmcli.media import files, timeunit
 from mmcli.media.clips import AudioClip, Clip, ImageClip, SeriesClip, SubtitleClip, TextClip, VideoClip
 from mmcli.media.door import MediaOptions, modality_of, open_clip
+
+# Formats of one track from zero, of no language: libav, whose import is a quarter of the command, is not asked.
+_ALONE = ("wav", "w64", "aiff", "caf", "au", "flac", "mp3", "aac", "ac3", "amr", "wv", "ape", "tta")
 
 
 def describe(path: Path | str) -> dict[str, Any]:
@@ -69,9 +72,11 @@ def describe(path: Path | str) -> dict[str, Any]:
 
 def _tracks(path: Path) -> list[dict[str, Any]]:
     """Every track of a container; none where libav does not know the file (libsndfile may)."""
+    entries: list[dict[str, Any]] = []
+    if files.container(files.head(path)) in _ALONE:
+        return entries
     from mmcli.media import containers
 
-    entries: list[dict[str, Any]] = []
     try:
         with containers.opened(path) as container:
             count = {"audio": 0, "video": 0}
