@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +20,7 @@ from mmcli.artifacts.formats import features, manifest
 from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.artifacts.formats.features import Features
 from mmcli.batch.plan import inputs, plan, task
-from mmcli.batch.plan.items import Item
+from mmcli.batch.plan.items import Cell, Item
 from mmcli.errors import ArtifactError, InputError, MismatchError, MmcliError, UsageError
 from mmcli.extractors import weights
 from mmcli.media import MediaOptions
@@ -96,8 +96,20 @@ def planned(items: list[Item], model: Model) -> plan.Plan:
     """What of the items the model reads. Raises :class:`UsageError` where there are none."""
     if not items:
         raise UsageError("there is nothing to predict", hint="name files, a folder or a manifest")
+    brings = {one.name for one in model.loaded.values() if one.module is None}
+    items = [_as_brought(item, brings) for item in items]
     used = {s.key: s for ones in model.wanted.values() for s in ones}
     return plan.Plan(items, plan.tasks(items, model.wanted), used)
+
+
+def _as_brought(item: Item, streams: set[str]) -> Item:
+    """Series of which a model was trained on the arrays themselves are taken as they are, and not extracted."""
+
+    def taken(cell: Cell) -> Cell:
+        theirs = cell.column in streams or cell.column.partition(".")[0] in streams
+        return replace(cell, modality="features") if cell.modality == "series" and theirs else cell
+
+    return replace(item, cells=tuple(map(taken, item.cells)))
 
 
 def cells(made: plan.Plan) -> Iterator[list[dict[str, Any]]]:
@@ -171,7 +183,8 @@ def _of_cell(
                 if not stream.takes(column):
                     continue
                 if payload["as"] == "features":
-                    item = features.load(str(payload["path"]))
+                    own = payload["row"] is None and str(payload["path"]).lower().endswith(".npz")
+                    item = features.load(str(payload["path"])) if own else task.brought(payload)
                     _check(stream, item)
                     yield stream.name, item
                     continue

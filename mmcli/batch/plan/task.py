@@ -318,7 +318,7 @@ def _checked_copy(payload: dict[str, Any], target: str, copies: ExitStack) -> di
         elif payload["row"] is None and payload["path"].lower().endswith(".npz") and _is_ours(payload["path"]):
             item = features.load(payload["path"])
         else:
-            item = _brought(payload)
+            item = brought(payload)
     with stage("write"):
         if payload["as"] != "map":
             _save(target, item)
@@ -335,7 +335,8 @@ def _is_ours(path: str) -> bool:
     return modality_of(path) == "features"
 
 
-def _brought(payload: dict[str, Any]) -> Features:
+def brought(payload: dict[str, Any]) -> Features:
+    """An array, or a row of one, that somebody brings, as features."""
     clip = open_clip(payload["path"], "series", options=MediaOptions(row=payload["row"], member=payload.get("member")))
     if not isinstance(clip, SeriesClip):
         raise UsageError("is no array", source=payload["path"])

@@ -155,3 +155,31 @@ def test_a_manifest_may_be_a_parquet_table(tmp_path: Path) -> None:
     (tmp_path / "torn.parquet").write_bytes((tmp_path / "m.parquet").read_bytes()[:-40])
     with pytest.raises(ArtifactError, match="is no parquet"):
         fused(tmp_path / "torn.parquet")
+
+
+def test_a_model_of_rows_answers_the_manifest_that_it_was_fused_from(tmp_path: Path) -> None:
+    import json
+
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, 40)
+    np.save(tmp_path / "a.npy", (rng.normal(size=(40, 3)) + 3 * label[:, None]).astype("f"))
+    np.savez(tmp_path / "b.npz", vision=rng.normal(size=(40, 4, 2)).astype("f"))
+    lines: list[list[object]] = [
+        [f"i{i}", ("train", "train", "val", "test")[i % 4], "ab"[label[i]], f"a.npy#{i}", f"b.npz:vision#{i}"]
+        for i in range(40)
+    ]
+    table = write(tmp_path / "m.csv", ["id", "split", "label", "series.a", "video"], lines)
+
+    def mmcli(*arguments: object) -> str:
+        command = [sys.executable, "-m", "mmcli", *map(str, arguments), "-q"]
+        return subprocess.run(command, check=True, cwd=tmp_path, capture_output=True, text=True).stdout
+
+    mmcli("fuse", table, "-o", "d.npz")
+    mmcli("train", "d.npz", "-o", "m.pt", "--fusion", "auto", "--set", "train.candidates=kernels")
+    fused_answers, own = (
+        {row["id"]: row["probabilities"] for row in map(json.loads, mmcli("predict", "m.pt", given).splitlines())}
+        for given in ("d.npz", table)
+    )
+    assert len(own) == 40
+    for name, chances in fused_answers.items():
+        assert own[name] == pytest.approx(chances, abs=1e-4)
