@@ -216,6 +216,28 @@ def test_a_signal_leaves_the_map_of_what_was_followed(folder, tmp_path, number, 
     assert TimeMap(alignment.load(path)).to_reference([4.0]) == pytest.approx([4.0], abs=0.05)
 
 
+def test_a_source_that_stalls_loses_nothing_and_one_that_dies_leaves_the_map(folder, tmp_path):
+    piece, _ = soundfile.read(folder / "ref.wav", dtype="float32")
+    data, path, page = pcm(piece[: 8 * RATE]), tmp_path / "map.json", tmp_path / "page.html"
+    command = [sys.executable, "-m", "mmcli", "follow", str(folder / "ref.wav"), "-", *RAW, "-o", str(path)]
+    process = subprocess.Popen(
+        [*command, "--page", str(page)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdin.write(data[: len(data) // 2])
+    process.stdin.flush()
+    read = [process.stdout.readline() for _ in range(150)]
+    time.sleep(0.7)  # a stall is no error, and nothing is late for it
+    out, err = process.communicate(data[len(data) // 2 :] + b"x", timeout=60)  # and then it dies inside a sample
+    assert process.returncode == 4, err
+    lines = [json.loads(line) for line in [*read, *out.splitlines()]]
+    whole, _ = follow(folder, data, *RAW)
+    assert lines == whole[: len(lines)]
+    assert len(lines) > 380
+    assert f"ends at byte {len(data) + 1}" in err.decode()
+    assert TimeMap(alignment.load(path)).to_reference([6.0]) == pytest.approx([6.0], abs=0.05)
+    assert "</html>" in page.read_text()
+
+
 def test_a_closed_pipe_is_quiet(folder):
     piece, _ = soundfile.read(folder / "ref.wav", dtype="float32")
     process = subprocess.Popen(
