@@ -108,10 +108,10 @@ def test_input_that_stalls_is_waited_for_and_a_source_that_dies_holds_nobody(fol
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        bufsize=0,
     )
     for row in rows[:2]:
         process.stdin.write((json.dumps(row) + "\n").encode())
-    process.stdin.flush()
     first = json.loads(process.stdout.readline())  # the pipe is open and nothing more comes
     assert (first["id"], first["why"], first["present"]) == ("i00", "watermark", ["audio"])
     process.stdin.write((json.dumps(rows[2]) + "\n" + json.dumps(rows[2])[:30]).encode())
