@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
+from mmcli import threads
+
 
 def main() -> None:
     """Run the command line and exit with its code."""
     _stand_in()
+    threads.use_one()
     from mmcli.cli.app import run
 
     raise SystemExit(run())

@@ -24,7 +24,7 @@ else
         }
         echo "installing mmcli into .venv, once (some minutes on a slow line)"
         python3 -m venv .venv
-        $python -m pip install -qq --disable-pip-version-check .
+        sh tests/release/install.sh $python run
         sources >.venv/mmcli-sources
     fi
 fi

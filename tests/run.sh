@@ -12,7 +12,7 @@ stamp=.venv/mmcli-test-extra
 if ! [ -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ setup.py -nt "$stamp" ] ||
     [ -n "$(find mmcli/aligners/kernels/csrc mmcli/models/kernels/csrc -newer "$stamp" 2>/dev/null)" ]; then
     echo "installing mmcli and its test tools into .venv (some minutes the first time)"
-    "$python" -m pip install --quiet --disable-pip-version-check -e '.[test]'
+    sh tests/release/install.sh "$python" test
     touch "$stamp"
 fi
 

@@ -20,6 +20,7 @@ PRODUCT = ROOT / "mmcli"
 # Folders whose files are found by a registry, or by the table of commands, and not by an import.
 FAMILIES = (
     "mmcli.aligners.kernels",  # each in C and as a twin, one of which `engine` takes
+    "mmcli.aligners.editors",
     "mmcli.aligners.methods",
     "mmcli.extractors",
     "mmcli.fusion.strategies",

@@ -12,7 +12,7 @@ FILES = sorted((ROOT / "mmcli").rglob("*.py"))
 
 # From the bottom up; a module may import its own room and what stands lower.
 LAYERS = [
-    ["mmcli.errors", "mmcli._version"],
+    ["mmcli.errors", "mmcli._version", "mmcli.threads"],
     ["mmcli.registry"],
     ["mmcli.models", "mmcli.media", "mmcli.artifacts"],
     ["mmcli.extractors", "mmcli.fusion"],
@@ -21,6 +21,7 @@ LAYERS = [
     ["mmcli.batch"],
     ["mmcli.installation"],
     ["mmcli.cli"],
+    ["mmcli.api"],
     ["mmcli.__main__"],
 ]
 # The same inside a room: its own rooms from the bottom up. The files beside them stand where "." does.
@@ -30,7 +31,17 @@ INSIDE = {
     "mmcli.extractors": [".", "audio image learned series table text video"],
     "mmcli.fusion": [".", "strategies", "dataset"],
     # Two voices are compared by the phones that are heard in them: speech stands below warp.
-    "mmcli.aligners": ["kernels", "core", "linear", "speech", "warp subtitles live", "output", "methods", "."],
+    "mmcli.aligners": [
+        "kernels",
+        "core",
+        "linear",
+        "speech",
+        "warp subtitles live",
+        "editors",
+        "output",
+        "methods",
+        ".",
+    ],
     "mmcli.training": [".", "fit", "ensemble", "private", "use"],
     "mmcli.evaluation": [".", "intervals", "metrics explain", "judge", "report"],
     "mmcli.ranking": [".", "methods"],

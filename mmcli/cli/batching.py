@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmcli.cli import console, progress, reasons
-from mmcli.errors import BatchFailedError
+from mmcli.errors import BatchFailedError, UsageError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from mmcli.batch.plan import each
     from mmcli.batch.state.ledger import Summary
 import json
@@ -34,6 +36,17 @@ Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Do one of N part
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try inputs again that failed before.")]
 MaxFailures = Annotated[
     str | None, typer.Option(metavar="N|P%", help="Stop beyond. [default: when the first 50 all fail]")
+]
+
+Engine = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="local, or ray: a Ray cluster, whose limits hold and not those of the options here (extra: cluster).",
+    ),
+]
+Address = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Of the cluster that this machine is a node of.")
 ]
 
 LONGEST_S, TERM = 3600.0, 2000  # seconds an input may take, inputs until a worker is replaced
@@ -96,6 +109,26 @@ def options(
         retry_failed=retry_failed,
         max_failures=max_failures,
     )
+
+
+def refuse_engine(name: str, address: str | None) -> None:
+    """Raises :class:`UsageError` for an engine that there is not, or an address without one."""
+    if name not in ("local", "ray"):
+        raise UsageError(f"--engine {name!r}", hint="local or ray")
+    if address is not None and name != "ray":
+        raise UsageError("--address belongs to --engine ray")
+
+
+@contextlib.contextmanager
+def engine(name: str, address: str | None) -> Iterator[Executor | None]:
+    """What runs the tasks; None: our own workers."""
+    if name == "local":
+        yield None
+        return
+    from mmcli.batch.workers import executor
+
+    with executor.ray(address) as cluster:
+        yield cluster
 
 
 def tell(summary: Summary, schema: str, out: str, *, json: bool, **more: Any) -> None:

@@ -23,8 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -137,16 +136,8 @@ def command(
     recycle: Annotated[
         int, typer.Option(min=0, metavar="N", help="Inputs until a worker is replaced; 0: never.")
     ] = batching.TERM,
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="local, or ray: a Ray cluster, whose limits hold and not --timeout and --memory (extra: cluster).",
-        ),
-    ] = "local",
-    address: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Of the cluster that this machine is a node of.")
-    ] = None,
+    engine: batching.Engine = "local",
+    address: batching.Address = None,
     shard: batching.Shard = None,
     force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
     retry_failed: batching.RetryFailed = False,
@@ -164,8 +155,6 @@ def command(
     json: JsonFlag = False,
 ) -> None:
     """Translate the options, extract, say what came of it."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")  # as in the workers: the same bytes whoever computes
     from mmcli.batch.jobs import extract
 
     named = {"audio": audio, "image": image, "video": video, "text": text, "series": series}
@@ -189,12 +178,9 @@ def command(
         segments=segments,
         device=device,
     )
-    if engine not in ("local", "ray"):
-        raise UsageError(f"--engine {engine!r}", hint="local or ray")
+    batching.refuse_engine(engine, address)
     if engine == "ray" and (timeout != batching.LONGEST_S or memory is not None or recycle != batching.TERM):
         raise UsageError("--timeout, --memory and --recycle are for our own workers", hint="set limits on the cluster")
-    if address is not None and engine != "ray":
-        raise UsageError("--address belongs to --engine ray")
     if output == "-" or output.endswith(".npz"):
         _one(inputs, output, streams, options)
         return
@@ -203,19 +189,7 @@ def command(
         if dry_run:
             _dry(extract.dry(inputs, out, streams, options), json)
         else:
-            _many(inputs, out, streams, options, json, progress, _engine(engine, address))
-
-
-@contextlib.contextmanager
-def _engine(name: str, address: str | None) -> Iterator[Executor | None]:
-    """What runs the tasks; None: our own workers."""
-    if name == "local":
-        yield None
-        return
-    from mmcli.batch.workers import executor
-
-    with executor.ray(address) as cluster:
-        yield cluster
+            _many(inputs, out, streams, options, json, progress, batching.engine(engine, address))
 
 
 def _one(inputs: list[str], output: str, streams: dict[str, list[Stream]], options: Any) -> None:

@@ -38,6 +38,8 @@ from mmcli.errors import BatchFailedError, UsageError
 from mmcli.fusion import registry as strategies
 from mmcli.registry import listed
 
+MOST_LEFT_OUT = 0.1  # of the rows; beyond, a data set is not what its manifest says
+
 
 def configs(values: dict[str, Any]) -> dict[str, Any]:
     """The configuration of the strategy in force."""
@@ -186,6 +188,9 @@ def command(
         console.emit(summary)
     if summary.get("failed"):
         raise BatchFailedError(f"{summary['failed']} rows could not be used and are left out of {output}")
+    gone = sum(n for reasons in summary.get("left_out", {}).values() for n in reasons.values())
+    if gone > MOST_LEFT_OUT * summary.get("rows", 0):
+        raise BatchFailedError(f"{gone} of {summary['rows']} rows are not in {output}: more than a tenth")
 
 
 def _is_single(inputs: list[str]) -> bool:
@@ -262,6 +267,8 @@ def _fuse_manifest(
         console.warn(f"{item}: left out: {reason}")
     for note in assembled.notes:
         console.say(note)
+    for split, reasons in assembled.left_out.items():
+        console.say(f"left out of {split}: " + ", ".join(f"{n} because: {reason}" for reason, n in reasons.items()))
     told: dict[str, Any] = {}
     if private is not None:
         from mmcli.training.private import ledger, scales
@@ -295,5 +302,7 @@ def _fuse_manifest(
         "splits": splits,
         "streams": streams,
         "failed": len(assembled.failed),
+        "rows": len(rows.rows),
+        "left_out": assembled.left_out,
         **told,
     }

@@ -71,16 +71,16 @@ def as_judged(predictor: Any) -> Any:
 def _parameters(net: Any) -> int:
     """The numbers that answers come from: opponents kept in a pool without a say are not counted.
 
-    Of a network its weights, of a kernel machine what it keeps of its training items and what they weigh.
+    Of a network its weights, of a machine that was solved all that it keeps.
     """
+    from mmcli.models.nets.described import Machine
     from mmcli.models.nets.factory import Stack
-    from mmcli.models.nets.kernel import Kernel
 
     inside = net.speaking() if isinstance(net, Stack) else [net]
     return sum(
         values.numel()
         for part in inside
-        for values in (part.buffers() if isinstance(part, Kernel) else part.parameters())
+        for values in (part.buffers() if isinstance(part, Machine) else part.parameters())
     )
 
 
@@ -91,4 +91,6 @@ def _pool(config: dict[str, Any]) -> dict[str, Any]:
         facts["members"] = [{"title": m.get("title"), "weight": m.get("weight")} for m in config["model"]["members"]]
     if "candidates" in config:
         facts["candidates"] = config["candidates"]
+    if promise := config["training"].get("promise"):
+        facts["promise"] = promise
     return facts

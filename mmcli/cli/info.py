@@ -25,7 +25,10 @@ from mmcli.errors import InputError, MmcliError, UsageError
 def command(
     files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE...]", help="Artifacts or media files.")] = None,
     validate: Annotated[
-        bool, typer.Option("--validate", help="Check every byte; media are decoded to the end.")
+        bool,
+        typer.Option(
+            "--validate", help="Check every byte; media are decoded to the end, and the length that comes said."
+        ),
     ] = False,
     engine: Annotated[bool, typer.Option("--engine", help="Which alignment engine runs on this machine.")] = False,
     to: Annotated[
@@ -105,9 +108,11 @@ def _decoded(path: Path, modality: str) -> str:
 
     clip = open_clip(path, modality)
     if isinstance(clip, AudioClip):
-        return f"valid, {sum(map(len, clip.blocks()))} samples"
+        count = sum(map(len, clip.blocks()))
+        return f"valid, {count} samples, {count / clip.rate:.4f} s"
     if isinstance(clip, VideoClip):
-        return f"valid, {sum(1 for _ in clip.frames())} frames"
+        times = [time for time, _ in clip.frames()]
+        return f"valid, {len(times)} frames, the last at {times[-1]:.4f} s"
     return "valid"
 
 

@@ -192,9 +192,34 @@ def command(configs: Configs | None = None) -> Callable[[Callable[..., None]], C
     return decorate
 
 
-# ``NAME.FIELD=VALUE`` on the command line becomes a typed field of a configuration dataclass.
-
 C = TypeVar("C")
+
+
+def from_fields(kind: type[C]) -> Callable[[Callable[[C], None]], Callable[..., None]]:
+    """Make a function of one dataclass one that takes its fields by name, as the signature that the parser reads."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    parameters = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+    ]
+
+    def decorate(function: Callable[[C], None]) -> Callable[..., None]:
+        def taking(**values: Any) -> None:
+            function(kind(**values))
+
+        taking.__module__, taking.__doc__ = function.__module__, function.__doc__
+        taking.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return taking
+
+    return decorate
+
+
+# ``NAME.FIELD=VALUE`` on the command line becomes a typed field of a configuration dataclass.
 
 
 def split(assignments: Iterable[str] | None) -> dict[str, dict[str, str]]:

@@ -30,6 +30,7 @@ items every modality.
   sensors | mmcli predict digits.pt - --stream --lateness 3 --final-only
   mmcli predict rec.pt histories.jsonl -k 20 --explain
   mmcli predict rec.pt - --new poster.jpg < histories.jsonl
+  mmcli predict rec.pt histories.jsonl -o lists/ --jobs 8 --shard 3/10
   mmcli predict rec.pt --similar 42
 """
 
@@ -121,6 +122,8 @@ def command(
     ] = False,
     jobs: Jobs = None,
     timeout: batching.Timeout = None,
+    engine: batching.Engine = "local",
+    address: batching.Address = None,
     shard: batching.Shard = None,
     retry_failed: batching.RetryFailed = False,
     max_failures: batching.MaxFailures = None,
@@ -131,10 +134,19 @@ def command(
         from mmcli.extractors import weights
 
         weights.allow_program("all")
+    batching.refuse_engine(engine, address)
     if ranking.is_model(model):
-        many = {"--split": split, "--threshold": threshold, "--jobs": jobs, "--timeout": timeout, "--shard": shard}
-        many |= {"--from": from_, "--retry-failed": retry_failed, "--max-failures": max_failures, "--json": json}
-        _refuse(many, "is not for a recommender")
+        _refuse({"--split": split, "--threshold": threshold, "--from": from_}, "is not for a recommender")
+        if output is not None and batching.is_folder(output):
+            _refuse({"--new": new, "--similar": similar}, "is for lists in a file, not in a folder")
+            options = batching.options(jobs, timeout, shard, retry_failed, max_failures)
+            ranking.predict_many(
+                model, sources or [], output, options, batching.engine(engine, address), k or 20, among, explain, json
+            )
+            return
+        many = {"--jobs": jobs, "--timeout": timeout, "--shard": shard, "--retry-failed": retry_failed}
+        many |= {"--max-failures": max_failures, "--json": json, "--engine": engine != "local"}
+        _refuse(many, "is for many histories: name a folder, -o LISTS/")
         ranking.predict(
             model,
             sources or [],
@@ -146,7 +158,8 @@ def command(
             explain=explain,
         )
         return
-    _refuse({"-k": k, "--new": new, "--among": among, "--similar": similar}, "is for a recommender")
+    only = {"-k": k, "--new": new, "--among": among, "--similar": similar, "--engine": engine != "local"}
+    _refuse(only, "is for a recommender")
     inputs = batching.named(sources, from_, nul=nul)
     if not inputs:
         raise UsageError("nothing to predict", hint="name files, a folder, a manifest or a data set")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,7 +52,9 @@ Audit = Annotated[
 Clients = Annotated[
     str | None,
     typer.Option(
-        "--clients", metavar="group", help="With --private: federated averaging over the groups, simulated here."
+        "--clients",
+        metavar="group",
+        help="With --private: federated averaging over the groups, simulated here; under torchrun in its processes.",
     ),
 ]
 
@@ -115,6 +118,8 @@ def train(
             federated=clients is not None,
             report=lambda step: bar.advance(1),
         )
+    if int(os.environ.get("RANK", "0")):
+        return  # of several processes one speaks
     facts = trained.config["privacy"]
     console.say(
         f"{output}: {trained.config['task']}, {', '.join(trained.config['modalities'])}; "

@@ -6,6 +6,7 @@ import json as json_
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -227,6 +228,41 @@ def predict(
         console.say(f"{output}: {len(kept):,} lists")
     if failed:
         raise BatchFailedError(f"{failed:,} histories could not be used and have no line")
+
+
+def predict_many(
+    model: Path,
+    sources: Sequence[str],
+    output: str,
+    options: Any,
+    engine: AbstractContextManager[Any],
+    k: int,
+    among: str | None,
+    explain: bool,
+    json: bool,
+) -> None:
+    """Lists for a file of histories, in parts, in worker processes or on a cluster."""
+    import dataclasses
+
+    from mmcli.batch.jobs import lists
+    from mmcli.cli import batching
+
+    if len(sources) != 1 or sources[0] == console.STDOUT:
+        raise UsageError("a folder of lists is made from one file of histories", hint="mmcli predict REC.pt FILE.jsonl")
+    if Path(sources[0]).is_file() and _is_events(Path(sources[0])):
+        raise UsageError(
+            "is a file of events", source=sources[0], hint='one history a line: {"user": ..., "history": [...]}'
+        )
+    listening = batching.Listening(rows=not json, root=output, what="predict", header=False)
+    with batching.folder(output) as (out, _), listening as listener, engine as executor:
+        options = dataclasses.replace(options, executor=executor)
+        summary = lists.recommend(
+            Path(sources[0]), model, out, options, listener, k=k, among=_ids(among), explain=explain
+        )
+        count, first = lists.left_out(out)
+    batching.tell(summary, "mmcli/predicted@1", output, json=json, left_out=count)
+    if count:
+        raise BatchFailedError(f"{count:,} histories could not be used and have no line; the first: {first}")
 
 
 def _newcomers(chosen: Any, sources: Sequence[str], model: Path) -> Any:

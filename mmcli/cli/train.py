@@ -35,177 +35,92 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from mmcli.cli import console, given, progress, ranking
+from mmcli.cli import console, progress, ranking
+from mmcli.cli import given as sources
 from mmcli.cli import private as privately
-from mmcli.cli.options import JsonFlag, Seed, Set, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
+from mmcli.cli.options import configure, from_fields, refuse_unused, split
+from mmcli.cli.train_options import TrainOptions
 from mmcli.errors import UsageError
 from mmcli.models import blocks
 from mmcli.ranking import registry as methods
-from mmcli.registry import listed, nearest
+from mmcli.registry import nearest
 
 
 def configs(values: dict[str, Any]) -> dict[str, Any]:
     """The configuration in force."""
-    if values["task"] == "rank":
+    given = TrainOptions(**values)
+    if given.task == "rank":
         from mmcli.ranking.fit import Config
 
-        return {"rank": configure(Config, split(values["set_"]).get("rank"), "rank")}
-    return {"train": _config(values)}
+        return {"rank": configure(Config, split(given.set_).get("rank"), "rank")}
+    return {"train": _config(given)}
 
 
 @mm_command(configs)
-def command(
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL.pt", help="The model.")],
-    dataset: Annotated[
-        Path | None, typer.Argument(metavar="DATASET", help="What `mmcli fuse` wrote, npz or folder.")
-    ] = None,
-    task: Annotated[
-        str, typer.Option(help="auto, classify, regress, multilabel, rank. auto: by the labels; rank with --events.")
-    ] = "auto",
-    fusion: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"How modalities are joined: {listed(blocks.registry.names(), 'concat')}; auto: an ensemble of "
-            "candidates, compared on folds; linear: with --private. [default: concat; linear with --private]",
-        ),
-    ] = None,
-    modalities: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Streams to use. [default: all but `fused`]")
-    ] = None,
-    encoder: Annotated[
-        list[str] | None,
-        typer.Option(metavar="STREAM=NAME", help="Encoder of a stream. Repeatable. [default: by what it holds]"),
-    ] = None,
-    objective: Annotated[
-        str, typer.Option(help="supervised; contrastive: pre-train encoders on pairs, without labels (InfoNCE).")
-    ] = "supervised",
-    init: Annotated[
-        Path | None, typer.Option(metavar="MODEL.pt", help="Start from the encoders of this model.")
-    ] = None,
-    epochs: Annotated[
-        int, typer.Option(metavar="N", help="Passes over the training split, at most; 0: 50, fewer for many items.")
-    ] = 0,
-    seed: Seed = 0,
-    class_weights: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Rare classes count more: none, inverse, effective (Cui et al. 2019)."),
-    ] = None,
-    sampling: Annotated[
-        str | None, typer.Option(metavar="NAME", help="all; balanced: an epoch draws every class equally often.")
-    ] = None,
-    modulation: Annotated[
-        float | None,
-        typer.Option(metavar="ALPHA", help="OGM-GE (Peng et al. 2022): leading modalities learn slower. 0: off."),
-    ] = None,
-    smoothing: Annotated[
-        float | None, typer.Option(metavar="P", help="Label smoothing (Szegedy et al. 2016). [default: 0.05]")
-    ] = None,
-    auxiliary: Annotated[
-        float | None,
-        typer.Option(metavar="W", help="Weight of each modality's own loss beside the fused one. [default: 0.5]"),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda. auto: CUDA where it is.")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from MODEL.resume.pt if a run was killed.")] = False,
-    cv: Annotated[
-        int | None,
-        typer.Option(
-            metavar="K",
-            help="K folds (classes even, groups together, own scales, nothing made), into the folder given by -o.",
-        ),
-    ] = None,
-    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="N seeds from --seed on, into a folder.")] = 1,
-    events: Annotated[
-        Path | None, typer.Option(metavar="EVENTS", help="To recommend: who did what with which item; - for a pipe.")
-    ] = None,
-    positive: Annotated[
-        str | None,
-        typer.Option(metavar="RULE", help="Which events say yes, as 'rating>=4'. [default: from 4/5 of the best on]"),
-    ] = None,
-    method: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"Of rank: {listed(['auto', *methods.names()], 'auto')}.")
-    ] = None,
-    splits: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.npz[#NAME]", help="Of rank: leave out these rows of EVENTS, and NAME_items."),
-    ] = None,
-    by: Annotated[
-        str | None, typer.Option(metavar="time|random", help="Of rank: leave out the last, or a random, fifth.")
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Of rank: refuse events of which a test row is older than a training row.")
-    ] = False,
-    private: privately.Private = None,
-    public: privately.PublicFiles = None,
-    items: privately.Items = None,
-    budget: privately.Budget = None,
-    audit: privately.Audit = False,
-    clients: privately.Clients = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the network that fits the data and stop.")] = False,
-    json: JsonFlag = False,
-    set_: Set = None,
-) -> None:
+@from_fields(TrainOptions)
+def command(given: TrainOptions) -> None:
     """Translate the options, train, print."""
-    if task == "rank" or (events is not None and task == "auto"):
-        _rank(locals())
+    if given.task == "rank" or (given.events is not None and given.task == "auto"):
+        _rank(given)
         return
-    ranks = {"events": events, "positive": positive, "method": method, "splits": splits, "by": by, "strict": strict}
-    for name, value in ranks.items():
-        if value:
+    for name in ("events", "positive", "method", "splits", "by", "strict"):
+        if getattr(given, name):
             raise UsageError(f"--{name} is for --task rank")
-    if dataset is None:
+    if given.dataset is None:
         raise UsageError("DATASET is missing", hint="what `mmcli fuse` wrote; only --task rank goes without")
-    config = _config(locals())
-    if not dry_run and str(output) == "-":
+    config = _config(given)
+    if not given.dry_run and str(given.output) == "-":
         raise UsageError("a model with its history cannot go to standard output", hint="give -o a file name")
-    if private is not None:
+    if given.private is not None:
         from mmcli.training.private import leaks
 
         if config.fusion == "linear" and config.encoders:
             raise UsageError("--fusion linear has no encoders", hint="name a fusion, --fusion concat, or no --encoder")
-        leaks.refuse_options(config, resume=resume, cv=cv is not None, seeds=seeds)
+        federated = given.clients is not None
+        leaks.refuse_options(
+            config, resume=given.resume, cv=given.cv is not None, seeds=given.seeds, federated=federated
+        )
         privately.train(
-            dataset,
-            output,
+            given.dataset,
+            given.output,
             config,
-            private,
-            public=public,
-            items=items,
-            budget=budget,
-            clients=clients,
-            init=init,
-            audit=audit,
-            dry_run=dry_run,
-            json=json,
+            given.private,
+            public=given.public,
+            items=given.items,
+            budget=given.budget,
+            clients=given.clients,
+            init=given.init,
+            audit=given.audit,
+            dry_run=given.dry_run,
+            json=given.json,
         )
         return
-    privately.refuse_alone(public=public, items=items, budget=budget, audit=audit, clients=clients)
+    alone = ("public", "items", "budget", "audit", "clients")
+    privately.refuse_alone(**{name: getattr(given, name) for name in alone})
     from mmcli.training import plan
     from mmcli.training.ensemble import auto
     from mmcli.training.fit import initial
     from mmcli.training.use import run
 
-    data = given.load(dataset)
-    start = None if init is None else initial.load(init)
-    if dry_run:
-        _show_plan(run.planned(data, config, start), json)
+    data = sources.load(given.dataset)
+    start = None if given.init is None else initial.load(given.init)
+    if given.dry_run:
+        _show_plan(run.planned(data, config, start), given.json)
         return
-    inputs = [given.source(path) for path in (dataset, init) if path is not None]
-    if cv is not None or seeds > 1:
-        if objective == "contrastive" or (init is not None and cv is not None):
+    inputs = [sources.source(path) for path in (given.dataset, given.init) if path is not None]
+    if given.cv is not None or given.seeds > 1:
+        if given.objective == "contrastive" or (given.init is not None and given.cv is not None):
             what = "--cv and --seeds judge answers, which pre-training does not give"
-            if objective != "contrastive":
+            if given.objective != "contrastive":
                 what = "--cv would test on items that the encoders of --init have seen"
             raise UsageError(what, hint="train one model")
-        if resume or output.suffix == ".pt":
+        if given.resume or given.output.suffix == ".pt":
             raise UsageError("several runs go into a folder and are not resumed", hint="give -o a folder")
-        several = [dataclasses.replace(config, seed=seed + i) for i in range(seeds)]
-        _several(data, several, output, cv or 0, inputs, start, json)
+        several = [dataclasses.replace(config, seed=given.seed + i) for i in range(given.seeds)]
+        _several(data, several, given.output, given.cv or 0, inputs, start, given.json)
         return
     steps, unit = plan.epochs(len(data.rows("train")), config), "epochs"
     if config.fusion == "auto":
@@ -216,63 +131,76 @@ def command(
             figures = [f"{k} {row[k]:.4g}" for k in row if k.startswith(("train_", "val_", "fold_"))]
             bar.advance(1, ", ".join([*filter(None, [row.get("candidate")]), *figures]))
 
-        model = run.train(data, config, output, inputs=inputs, again=resume, report=report, initial=start)
+        model = run.train(data, config, given.output, inputs=inputs, again=given.resume, report=report, initial=start)
     if int(os.environ.get("RANK", "0")) == 0:  # of several processes one speaks
-        _show(model.config["training"], model.config, output, json)
+        _show(model.config["training"], model.config, given.output, given.json)
 
 
-def _rank(values: dict[str, Any]) -> None:
+def _rank(given: TrainOptions) -> None:
     """A recommender: its options, and a refusal of those that mean nothing to it."""
     from mmcli.ranking.fit import Config
 
-    if values["events"] is None:
+    if given.events is None:
         raise UsageError("--task rank learns from events", hint="--events EVENTS.csv: user,item[,rating][,time]")
-    nothing = ("encoder", "modalities", "class_weights", "sampling", "modulation", "smoothing", "auxiliary", "cv")
-    private = ("private", "public", "items", "budget", "audit", "clients")
-    useless = [f"--{n.replace('_', '-')}" for n in (*nothing, *private, "resume", "dry_run", "epochs") if values[n]]
-    useless += [f"--{n}" for n, usual in (("fusion", None), ("objective", "supervised")) if values[n] != usual]
+    nothing: tuple[str, ...] = (
+        "encoder",
+        "modalities",
+        "class_weights",
+        "sampling",
+        "modulation",
+        "smoothing",
+        "auxiliary",
+        "cv",
+    )
+    nothing += ("private", "public", "items", "budget", "audit", "clients", "resume", "dry_run", "epochs")
+    useless = [f"--{name.replace('_', '-')}" for name in nothing if getattr(given, name)]
+    usual = {"fusion": None, "objective": "supervised", "effort": "usual", "trust": "auto"}
+    useless += [f"--{name}" for name, value in usual.items() if getattr(given, name) != value]
     if useless:
         raise UsageError(f"{useless[0]} is not for --task rank")
-    assigned = split(values["set_"])
+    assigned = split(given.set_)
     refuse_unused(assigned, ["rank", *methods.names()])
-    config = dataclasses.replace(
-        configure(Config, assigned.pop("rank", None), "rank"),
-        seed=values["seed"],
-        **({} if values["method"] is None else {"method": values["method"]}),
-    )
+    config = dataclasses.replace(configure(Config, assigned.pop("rank", None), "rank"), seed=given.seed)
+    if given.method is not None:
+        config = dataclasses.replace(config, method=given.method)
     settings = {name: configure(methods.load(name).Config, fields, name) for name, fields in assigned.items()}
     ranking.train(
-        values["dataset"],
-        values["events"],
-        values["output"],
-        positive=values["positive"],
+        given.dataset,
+        given.events,
+        given.output,
+        positive=given.positive,
         config=config,
         assigned=settings,
-        splits=values["splits"],
-        by=values["by"],
-        init=values["init"],
+        splits=given.splits,
+        by=given.by,
+        init=given.init,
         jobs=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        strict=values["strict"],
-        json=values["json"],
+        strict=given.strict,
+        json=given.json,
     )
 
 
-def _config(values: dict[str, Any]) -> Any:
+def _config(given: TrainOptions) -> Any:
     from mmcli.training.config import TrainConfig
 
-    private = values.get("private") is not None
-    values = values | {"fusion": values["fusion"] or ("linear" if private else "concat")}
-    if values["fusion"] not in (known := ["auto", *blocks.registry.names(), *(["linear"] if private else [])]):
-        hint = nearest(values["fusion"], known)
-        raise UsageError(f"unknown fusion block {values['fusion']!r}", hint=hint)
-    assigned = split(values["set_"])
+    private = given.private is not None
+    fusion = given.fusion or ("linear" if private else "concat")
+    if fusion not in (known := ["auto", *blocks.registry.names(), *(["linear"] if private else [])]):
+        hint = nearest(fusion, known)
+        raise UsageError(f"unknown fusion block {fusion!r}", hint=hint)
+    assigned = split(given.set_)
     refuse_unused(assigned, ["train"])
     chosen = configure(TrainConfig, assigned.get("train"), "train")
-    names = tuple(name for name in (values["modalities"] or "").split(",") if name)
-    options = {k: values[k] for k in ("task", "objective", "fusion", "epochs", "seed", "device")}
+    names = tuple(name for name in (given.modalities or "").split(",") if name)
+    options = {k: getattr(given, k) for k in ("task", "objective", "epochs", "seed", "device")} | {"fusion": fusion}
+    for name in ("effort", "trust"):
+        if getattr(given, name) != getattr(TrainConfig(), name):
+            if fusion != "auto":
+                raise UsageError(f"--{name} is for --fusion auto, not for --fusion {fusion}")
+            options[name] = getattr(given, name)
     remedies = ("class_weights", "sampling", "modulation", "smoothing", "auxiliary")
-    options |= {k: values[k] for k in remedies if values[k] is not None}
-    return dataclasses.replace(chosen, modalities=names, encoders=tuple(values["encoder"] or ()), **options)
+    options |= {k: getattr(given, k) for k in remedies if getattr(given, k) is not None}
+    return dataclasses.replace(chosen, modalities=names, encoders=tuple(given.encoder or ()), **options)
 
 
 def _several(
@@ -318,11 +246,38 @@ def _show_candidates(config: dict[str, Any], output: Path, json: bool) -> None:
     table = config["candidates"]
     figure = "mae" if config["task"] == "regress" else "accuracy"
     shown = [(c["title"], c["loss"], c[figure], c.get("weight", "")) for c in table]
-    console.table(f"{output}: candidates on folds of the training split", ["", "loss", figure, "weight"], shown)
+    promise = config["training"].get("promise") or {"by": "folds"}
+    where = "folds of the training split" if promise["by"] == "folds" else "the validation split"
+    console.table(f"{output}: candidates on {where}", ["", "loss", figure, "weight"], shown)
+    _warn(promise, config["task"])
     members = [m["title"] for m in config["model"]["members"]]
     console.say(f"{output}: {config['task']}, {config['training']['parameters']:,} numbers; kept: {', '.join(members)}")
     if json:
         console.emit({"schema": "mmcli/train@1", "output": str(output), "task": config["task"], "candidates": table})
+
+
+def _warn(promise: dict[str, Any], task: str) -> None:
+    """What speaks against the folds, and that nothing does."""
+    from mmcli.evaluation.judge.promise import number
+
+    if not promise.get("figure"):
+        return
+    for name, scores in promise["collapsed"].items():
+        before, after = (number(scores[key]["value"], task) for key in ("folds", "validation"))
+        console.warn(
+            f"{name}: {promise['figure']} {before} on the folds and {after} on the validation split, which chance does "
+            "not explain; have its features seen the labels of the training rows?"
+        )
+    if promise["fell"] and not promise["collapsed"]:
+        console.warn("the validation split gives less than the folds promise, and chance does not explain it")
+    if (promise["collapsed"] or promise["fell"]) and promise["by"] == "validation":
+        console.warn("the folds are set aside: candidates were compared on the validation split")
+    if promise["simplest"]:
+        console.warn("no candidate is better than guessing by more than chance allows: the simplest is kept")
+    checked = promise.get("validation")
+    beside = f", the validation split gives {number(checked['value'], task)}" if checked else ""
+    whose = "folds" if promise["by"] == "folds" else "validation"
+    console.say(f"promised by the {whose}: {promise['figure']} {number(promise['value'], task)}{beside}")
 
 
 def _show_plan(planned: dict[str, Any], json: bool) -> None:

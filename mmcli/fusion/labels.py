@@ -14,22 +14,27 @@ TYPES = ("auto", "classes", "numbers", "sets")
 SEPARATOR = "|"
 
 
-def read(labels: Sequence[str | None], kind: str = "auto") -> tuple[np.ndarray | None, str | None, list[str] | None]:
+def read(
+    labels: Sequence[str | None], kind: str = "auto", splits: Sequence[str] = ()
+) -> tuple[np.ndarray | None, str | None, list[str] | None]:
     """The label array, the task, and the classes.
 
     ``classes``: unicode ``(items,)``, task ``classify``. ``numbers``: float64 ``(items,)``, task ``regress``. ``sets``,
-    classes joined by ``|``: bool ``(items, classes)``, task ``multilabel``. ``auto`` takes numbers where every label is
-    one and some are not whole, else classes. No labels at all: three times None.
+    classes joined by ``|``: bool ``(items, classes)``, task ``multilabel``. ``auto`` takes sets where some label has a
+    ``|``, numbers where every label is one and some are not whole, else classes. No labels at all: three times None.
 
-    Raises :class:`InputError` where only some rows have a label, or a number is asked for and there is none.
+    Rows of the test split may lack a label: ``""``, NaN, or the empty set. Raises :class:`InputError` where others do,
+    or a number is asked for and there is none.
     """
     if kind not in TYPES:
         raise UsageError(f"unknown label type {kind!r}", hint="one of: " + ", ".join(TYPES))
     given = [text for text in labels if text is not None]
     if not given:
         return None, None, None
-    if len(given) < len(labels) and kind != "sets":
-        raise InputError(f"{len(labels) - len(given)} of {len(labels)} rows have no label", hint="label all or none")
+    if kind == "auto" and any(SEPARATOR in text for text in given):
+        kind = "sets"
+    if kind != "sets":
+        _refuse_unlabelled(labels, splits)
     numbers = [_number(text) for text in given]
     if kind == "auto":
         whole = all(n is not None and n == int(n) for n in numbers)
@@ -38,12 +43,35 @@ def read(labels: Sequence[str | None], kind: str = "auto") -> tuple[np.ndarray |
         for text, number in zip(given, numbers, strict=True):
             if number is None:
                 raise InputError(f"label {text!r} is not a number")
-        return np.array(numbers, dtype=np.float64), "regress", None
+        values = [np.nan if text is None else float(text) for text in labels]
+        return np.array(values, dtype=np.float64), "regress", None
     if kind == "classes":
-        return np.array(given), "classify", ordered(given)
+        return np.array([text or "" for text in labels]), "classify", ordered(given)
     sets = [{part for part in (text or "").split(SEPARATOR) if part} for text in labels]
     classes = ordered([name for present in sets for name in present])
     return np.array([[name in present for name in classes] for present in sets], dtype=bool), "multilabel", classes
+
+
+def _refuse_unlabelled(labels: Sequence[str | None], splits: Sequence[str]) -> None:
+    """A test item without a label is predicted and not scored; of others there is nothing to learn from."""
+    sides = splits or ["train"] * len(labels)
+    missing = [side for text, side in zip(labels, sides, strict=True) if text is None and side != "test"]
+    if missing:
+        where = " and ".join(f"{missing.count(side)} in {side}" for side in dict.fromkeys(missing))
+        raise InputError(
+            f"{len(missing)} of {len(labels)} rows have no label ({where})",
+            hint="only rows of the test split may lack one",
+        )
+
+
+def as_numbers(label: np.ndarray) -> np.ndarray | None:
+    """Classes that are numbers (a rating from 1 to 5) as these, float64, NaN for ``""``; None where some is none.
+
+    >>> as_numbers(np.array(["3", "", "1.5"])).tolist()
+    [3.0, nan, 1.5]
+    """
+    numbers = [np.nan if text == "" else _number(text) for text in label.tolist()]
+    return None if None in numbers else np.array(numbers, dtype=np.float64)
 
 
 def ordered(names: Sequence[str]) -> list[str]:

@@ -17,11 +17,12 @@ _AUDIO = (
     ".eac3 .mp2 .mka .weba .wv .ape .tta .dts .voc"
 )
 _VIDEO = ".mp4 .m4v .mov .webm .mkv .avi .mts .m2ts .mpg .mpeg .vob .wmv .asf .flv .f4v .3gp .3g2 .ogv .mxf"
+_IMAGE = ".png .jpg .jpeg .webp .gif .tif .tiff .bmp .avif .heic .heif .hif"
 # What a name says. A .ts is left to its content: most are programs.
 SUFFIXES: dict[str, str] = {
     **dict.fromkeys(_AUDIO.split(), "audio"),
     **dict.fromkeys(_VIDEO.split(), "video"),
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp"), "image"),
+    **dict.fromkeys(_IMAGE.split(), "image"),
     **dict.fromkeys((".txt", ".text", ".md"), "text"),
     **dict.fromkeys((".csv", ".tsv", ".npy", ".npz", ".xdf"), "series"),
     **dict.fromkeys((".srt", ".vtt", ".ass", ".ssa"), "subtitle"),
@@ -50,7 +51,8 @@ class MediaOptions:
     end: float | None = None  # seconds
     rate: float | None = None  # Hz, of a series without a time column
     missing: Literal["refuse", "interpolate"] = "refuse"  # NaN in a series
-    row: int | None = None  # one row of a 2-D array file (PATH#ROW): one frame at 0.0
+    row: int | None = None  # one row of an array file (PATH#ROW): one frame at 0.0, or the frames of that row
+    member: str | None = None  # which array of an npz or HDF5 file (PATH:MEMBER#ROW)
 
     def __post_init__(self) -> None:
         for name in ("start", "end", "rate"):

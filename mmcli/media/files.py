@@ -68,7 +68,7 @@ def container(first: bytes) -> str | None:
     if first[:4] in (b"RIFF", b"RF64", b"BW64") and first[8:12] in _RIFF:
         return _RIFF[first[8:12]]
     if first[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-        if first[8:12] in (b"heic", b"heix", b"mif1", b"avif"):
+        if first[8:12] in (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"):
             return "heif"
         return "m4a" if first[8:12] in (b"M4A ", b"M4B ") else "mp4"
     for mark, name in _MARKS.items():

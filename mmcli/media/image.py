@@ -1,4 +1,5 @@
-"""Pictures through Pillow: png, jpg, webp, tiff, bmp, avif and the first frame of a gif, as float32 in [0, 1]."""
+"""Pictures through Pillow: png, jpg, webp, tiff, bmp, avif, the first frame of a gif, and heic where pi-heif is
+installed, as float32 in [0, 1]."""
 
 from __future__ import annotations
 
@@ -10,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.errors import MediaError
+from mmcli.errors import MediaError, MissingError
 from mmcli.media import files, limits
 from mmcli.media.clips import ImageClip
 
 if TYPE_CHECKING:
     from mmcli.media.door import MediaOptions
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
+FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
 ORIENTATION = 0x0112  # EXIF 2.32, table 4
 
 
@@ -26,15 +27,21 @@ def read(path: Path, options: MediaOptions) -> ImageClip:
     scale.
 
     A truncated picture, one with more than ``limits.MAX_IMAGE_PIXELS``, one that unpacks to far more than its
-    size (:func:`limits.image_values`), and any other format are refused before they are decoded.
+    size (:func:`limits.image_values`), and any other format are refused before they are decoded. Raises
+    :class:`MissingError` for heic without the extra that reads it.
     """
     from PIL import Image, UnidentifiedImageError
 
-    files.refuse_foreign(path, "image", ("image",))
+    first = files.head(path)
+    files.refuse_foreign(path, "image", ("image",), first)
+    formats = FORMATS
+    if files.container(first) == "heif" and first[8:12] != b"avif":
+        _learn_heif(path)
+        formats = ("HEIF",)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as picture:
+            with Image.open(path, formats=formats) as picture:
                 width, height = picture.size
                 if width * height > limits.MAX_IMAGE_PIXELS:
                     most = f"{limits.MAX_IMAGE_PIXELS:,}"
@@ -51,14 +58,26 @@ def read(path: Path, options: MediaOptions) -> ImageClip:
                 turn = _orientation(picture)
                 pixels = _floats(picture, path)
     except UnidentifiedImageError as error:
-        raise MediaError("is no png, jpg, webp, gif, tiff, bmp or avif", source=path) from error
+        raise MediaError("is no png, jpg, webp, gif, tiff, bmp, avif or heic", source=path) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise MediaError(f"declares too many pixels: {error}", source=path) from error
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, AttributeError) as error:
         raise MediaError(f"is damaged or truncated: {error}", source=path) from error
-    except (struct.error, OverflowError, MemoryError, ZeroDivisionError, NotImplementedError) as error:
+    except (struct.error, OverflowError, MemoryError, ZeroDivisionError, RuntimeError) as error:
         raise MediaError(f"is damaged: {error or type(error).__name__}", source=path) from error
     return ImageClip(name=path.name, path=path, pixels=_upright(pixels, turn))
+
+
+def _learn_heif(path: Path) -> None:
+    """Teach Pillow to open heic. The picture is turned and cropped as its boxes say; an EXIF orientation means nothing
+    there (ISO 23008-12, 6.5.10)."""
+    try:
+        import pi_heif
+    except ImportError as problem:
+        raise MissingError(
+            "is a heic picture, and pi_heif is not installed", source=path, hint="pip install 'mmcli[heic]'"
+        ) from problem
+    pi_heif.register_heif_opener(thumbnails=False)
 
 
 def _floats(picture: Any, path: Path) -> NDArray[np.float32]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import csv
 import io
 import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import MediaError
-from mmcli.media import files, limits
+from mmcli.media import arrays, files, limits, npy
 from mmcli.media.clips import SeriesClip
 from mmcli.media.text import decoded
 
@@ -36,10 +35,12 @@ def read(path: Path, options: MediaOptions) -> SeriesClip:
     as a single frame at 0.0. A segment keeps the rows with ``start <= time < end`` and counts time from ``start``.
     """
     files.refuse_foreign(path, "series", ("series",))
+    if options.row is not None and arrays.takes(path, options.member):
+        return _row_of_array(path, options)
     kind = files.container(files.head(path))
     if kind == "npy":
         with path.open("rb") as file:
-            columns, values, times = _from_array(read_npy(file, path.stat().st_size, path, options.row), path)
+            columns, values, times = _from_array(npy.read(file, path.stat().st_size, path, options.row), path)
     elif kind == "xdf":
         return _recorded(path, options)
     elif kind == "zip":
@@ -49,6 +50,20 @@ def read(path: Path, options: MediaOptions) -> SeriesClip:
     if options.row is not None:
         return _one_row(path, options, columns, values, times, picked=kind == "npy")
     return _clip(path, options, columns, values, times)
+
+
+def _row_of_array(path: Path, options: MediaOptions) -> SeriesClip:
+    """One row of an array: a frame at 0.0, or a sequence with its own clock where a row has several frames."""
+    values = np.asarray(arrays.row_of(path, options.member, options.row or 0), np.float64)
+    if not np.isfinite(values).all():
+        raise MediaError(f"row {options.row} holds NaN or Inf", source=path, hint="--missing mean of `mmcli fuse`")
+    columns = [f"c{i}" for i in range(values.shape[1])]
+    rate = options.rate or 1.0
+    place = f"{path.name}{f':{options.member}' if options.member else ''}#{options.row}"
+    times = np.arange(len(values)) / rate
+    return SeriesClip(
+        name=place, path=path, values=values, times=times, columns=columns, timed=len(values) == 1 or bool(options.rate)
+    )
 
 
 def _recorded(path: Path, options: MediaOptions) -> SeriesClip:
@@ -151,7 +166,7 @@ def _from_csv(path: Path) -> tuple[list[str], Float64, Float64 | None]:
     try:
         header = [cell.strip() for cell in next(rows, [])]
         names = header if any(not _is_cell(cell) for cell in header) else None
-        _refuse_manifest(names or [], separator, path)
+        _refuse_manifest(names or [], path)
         width = len(header)
         data: list[list[float]] = [] if names else [[_number(cell, path, 1) for cell in header]]
         for number, row in enumerate(rows, start=2):
@@ -171,7 +186,7 @@ def _from_csv(path: Path) -> tuple[list[str], Float64, Float64 | None]:
 _OF_MANIFESTS = {"id", "split", "label", "group", "audio", "image", "video", "text", "series", "text_value"}
 
 
-def _refuse_manifest(names: list[str], separator: str, path: Path) -> None:
+def _refuse_manifest(names: list[str], path: Path) -> None:
     """Raises :class:`MediaError` for a table whose columns are those of a manifest: it was not recognised as one."""
     known = [name for name in names if name.split(".")[0].lower() in _OF_MANIFESTS]
     if len(known) < 2:
@@ -179,11 +194,7 @@ def _refuse_manifest(names: list[str], separator: str, path: Path) -> None:
     wrong = []
     if "id" not in names:
         wrong.append("it has no column id")
-    if separator != ",":
-        wrong.append(f"its columns are parted by {'tabs' if separator == chr(9) else repr(separator)}, not by commas")
-    if files.head(path, 2) in (b"\xff\xfe", b"\xfe\xff"):
-        wrong.append("it is UTF-16, not UTF-8")
-    if path.suffix.lower() != ".csv":
+    if path.suffix.lower() not in (".csv", ".tsv"):
         wrong.append(f"it is named {path.suffix or 'without a suffix'}, not .csv")
     raise MediaError(
         f"looks like a manifest (columns {', '.join(known[:6])}), but "
@@ -250,7 +261,7 @@ def _from_npz(path: Path, row: int | None) -> tuple[list[str], Float64, Float64 
                 if not member.filename.endswith(".npy") or not plain:
                     raise MediaError(f"holds {member.filename!r}, which is no plain array", source=path)
                 with archive.open(member) as file:
-                    part = read_npy(file, member.file_size, path, None)
+                    part = npy.read(file, member.file_size, path, None)
                 numbers += part.size * max(1, len(part.dtype.names or ()))
                 if 8 * numbers > max(limits.NPZ_FLOOR_BYTES, limits.MAX_NPZ_RATIO * size):  # each becomes a float64
                     raise MediaError(f"unpacks to more than {numbers:,} numbers, far more than its size", source=path)
@@ -269,58 +280,3 @@ def _from_npz(path: Path, row: int | None) -> tuple[list[str], Float64, Float64 
     if len({len(part) for part in parts}) != 1:
         raise MediaError("its arrays differ in length", source=path)
     return _split_time(columns, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1), path)
-
-
-# Array files read as what they are, input from anywhere.
-#
-# The header is measured before it is parsed, only plain numbers are accepted, and the declared shape must fit the
-# bytes that are there (the format: numpy.lib.format).
-
-
-def read_npy(file: IO[bytes], size: int, path: Path, row: int | None) -> NDArray[Any]:
-    """The array of an npy stream of ``size`` bytes (numpy.lib.format), or one row of it as ``(1, width)``."""
-    start = file.read(10)
-    if len(start) < 10 or start[:6] != b"\x93NUMPY" or start[6] not in (1, 2, 3):
-        raise MediaError("holds no array that can be read", source=path)
-    if start[6] == 1:
-        length, offset = int.from_bytes(start[8:10], "little"), 10
-    else:
-        length, offset = int.from_bytes(start[8:10] + file.read(2), "little"), 12
-    if length > limits.MAX_NPY_HEADER:
-        raise MediaError(f"declares an array header of {length:,} bytes: refused", source=path)
-    header = file.read(length)
-    try:
-        declared = ast.literal_eval(header.decode("utf-8" if start[6] == 3 else "latin-1"))
-        dtype = np.dtype(
-            [tuple(f) for f in declared["descr"]] if isinstance(declared["descr"], list) else declared["descr"]
-        )
-        shape, fortran = tuple(declared["shape"]), bool(declared["fortran_order"])
-    except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError, AttributeError) as error:
-        raise MediaError("has an array header that cannot be read", source=path) from error
-    fields = [dtype[name] for name in dtype.names] if dtype.names else [dtype]
-    if any(f.kind not in "fiub" or f.subdtype is not None or f.itemsize > 8 for f in fields):
-        raise MediaError(f"holds {dtype}, not plain numbers", source=path)
-    if any(not isinstance(n, int) or isinstance(n, bool) or n < 0 for n in shape):
-        raise MediaError("has an array header that cannot be read", source=path)
-    count = 1
-    for n in shape:
-        count *= n
-    if count * dtype.itemsize != size - offset - length:
-        raise MediaError(
-            f"is truncated or damaged: {shape} of {dtype} takes {count * dtype.itemsize:,} bytes, "
-            f"{size - offset - length:,} are there",
-            source=path,
-        )
-    if row is not None:
-        if len(shape) != 2 or dtype.names:
-            raise MediaError(f"has shape {shape}: a row is picked from (rows, width)", source=path)
-        if not 0 <= row < shape[0]:
-            raise MediaError(f"has {shape[0]} rows, counted from 0: there is no row {row}", source=path)
-        if not fortran:
-            file.seek(offset + length + row * shape[1] * dtype.itemsize)
-            return np.frombuffer(file.read(shape[1] * dtype.itemsize), dtype=dtype)[None, :]
-    data = np.frombuffer(file.read(count * dtype.itemsize), dtype=dtype)
-    if len(data) != count:
-        raise MediaError("is truncated", source=path)
-    array = data.reshape(shape, order="F" if fortran else "C")
-    return array if row is None else array[row : row + 1]

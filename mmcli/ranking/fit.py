@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from mmcli.artifacts.formats.events import Events
 from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, UsageError
-from mmcli.ranking import content, metrics, registry, splits
+from mmcli.ranking import content, metrics, registry, splits, trials
 from mmcli.ranking.recommender import Bridge, Recommender
-from mmcli.ranking.scorer import BLOCK, Scorer, Sum, spread
+from mmcli.ranking.scorer import Scorer, Sum, spread
+from mmcli.ranking.trials import Raw
 
 AUTO = "auto"
 MATRICES = ("knn", "rp3", "ease")  # methods whose size grows with pairs of items
@@ -83,9 +83,6 @@ def read_recipe(told: Mapping[str, Any]) -> Recipe:
 def read_assigned(training: Mapping[str, Any]) -> dict[str, Any]:
     """The configurations that were set at training, by method, from what a checkpoint says of it."""
     return {name: registry.load(name).Config(**told) for name, told in training.get("assigned", {}).items()}
-
-
-Raw = Mapping[str, tuple[content.Array, content.Mask, content.Facts]]
 
 
 def train(
@@ -300,54 +297,27 @@ def _learn_bridge(
         if usable:
             recipe.notes.append("fewer than 20 items have events: new items cannot be placed by content")
         return
-    draws = []
-    count = config.draws if whole.nnz < 5_000_000 else 1
-    for draw in range(count):
-        new = splits.items_by_digest(items, known, splits.NEW_SHARE, f"draw {draw}")
-        early, test = masked(whole, ~new), masked(whole, new)
-        users = np.flatnonzero(np.diff(test.indptr))[:_JUDGED_USERS]
-        old = known & ~new & (np.asarray(early.sum(0)).ravel() > 0)
-        scorer = fit_part(recipe.parts[0], early, config.seed, jobs)
-        number = np.flatnonzero(old).astype(np.int64)
-        smooth = np.concatenate(
-            [scorer.scores(early[part])[:, number] for part in np.array_split(users, 1 + len(users) // 512)]
+    count = config.draws if whole.nnz < trials.MOST_EVENTS else 1
+    own = {name: raw[name] for name in usable}
+    draws = [
+        trials.trial(
+            items,
+            whole,
+            own,
+            splits.items_by_digest(items, known, splits.NEW_SHARE, f"draw {draw}"),
+            lambda early: fit_part(recipe.parts[0], early, config.seed, jobs),
         )
-        marks = content.landmarks([items[i] for i in number.tolist()])
-        targets = np.flatnonzero(new)
-        across, inside = {}, {}
-        for name in usable:
-            values, present, facts = raw[name]
-            vectors = content.fit_modality(values, present & old, facts).vectors(values, present)
-            inside[name] = content.kernel(vectors[number], vectors[number[marks]])
-            across[name] = content.kernel(vectors[number[marks]], vectors[targets])
-        empty = sp.csr_matrix((len(users), len(targets)), dtype=np.float32)
-        draws.append((smooth, marks, inside, across, empty, test[users][:, targets]))
+        for draw in range(count)
+    ]
 
     def judge(weights: content.Learned, mu: float) -> float:
-        reached = []
-        for smooth, marks, inside, across, empty, test in draws:
-            columns = content.coefficients(content.joined(inside, weights), mu, marks, content.joined(across, weights))
-            scores = smooth @ columns
-            every = np.ones(scores.shape[1], bool)
-            asked = np.flatnonzero(np.diff(test.indptr))
-            place = iter(np.split(scores[asked], range(BLOCK, len(asked), BLOCK)))
-            lists = metrics.rank(lambda rows, place=place: next(place), empty, test, every)  # type: ignore[misc]
-            reached.append(float(metrics.per_user(lists)[metrics.PRIMARY].mean()))
-        return float(np.mean(reached))
+        return float(np.mean([draw.reached(draw.scores(weights, mu)) for draw in draws]))
 
     learned = content.learn(usable, judge)
     recipe.weights, recipe.mu, recipe.alone = learned.weights, learned.mu, learned.alone
     for name, value in learned.alone.items():
         report(f"new items by {name} alone {value:.4f}")
     report(f"new items by {', '.join(learned.weights)}: {learned.value:.4f}")
-
-
-def masked(histories: Any, keep: NDArray[np.bool_]) -> Any:
-    """The histories with the columns of ``keep`` alone filled."""
-    result = sp.csr_matrix(histories @ sp.diags(keep.astype(np.float32)))
-    result.eliminate_zeros()
-    result.sort_indices()
-    return result
 
 
 def add(model: Recommender, events: Events, keep: NDArray[np.bool_]) -> Recommender:

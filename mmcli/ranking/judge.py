@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from mmcli.artifacts.formats.events import Events
 from mmcli.errors import InputError
-from mmcli.ranking import content, fit, metrics, registry, splits
-from mmcli.ranking.fit import Config, Part, Raw, Recipe
+from mmcli.ranking import content, fit, metrics, registry, splits, trials
+from mmcli.ranking.fit import Config, Part, Recipe
 from mmcli.ranking.metrics import PRIMARY, Lists, Spread
 from mmcli.ranking.recommender import Recommender
 from mmcli.ranking.splits import Held
+from mmcli.ranking.trials import Raw
 
 Mask = NDArray[np.bool_]
 SCALES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -277,12 +278,17 @@ def _new(
     chance, p = metrics.by_chance(main.lists, test, number, question.seed)
     table |= {"chance": chance, "p": p, "items": len(number)}
     known = np.asarray(model.known)
-    usable = [name for name, (_, present, _) in raw.items() if (present & known).sum() >= 10]
+    usable = {name: part for name, part in raw.items() if (part[1] & known).sum() >= 10}
+
+    def fitted(early: Any) -> Any:
+        return fit.fit_part(recipe.parts[0], early, question.seed, question.jobs)
+
+    crossed = trials.crossed(events.items, (histories + test).tocsr(), usable, fitted, recipe.mu)
     modalities = {}
-    for name in usable:
+    for name, (each, p) in crossed.items():
         alone = main if list(weights) == [name] else placed({name: 1.0}, smooth)
-        _, p = metrics.by_chance(alone.lists, test, number, question.seed)
-        entry: dict[str, Any] = {"weight": weights.get(name, 0.0), "p": p, "alone": _entries(alone, question)[PRIMARY]}
+        entry: dict[str, Any] = {"weight": weights.get(name, 0.0), "p": p, "crossed": each}
+        entry["alone"] = _entries(alone, question)[PRIMARY]
         others = {k: v for k, v in weights.items() if k != name}
         if name in weights and others:
             total = sum(others.values())
@@ -295,12 +301,11 @@ def _new(
 
 
 def carriers(modalities: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The modalities that place new items: the best alone, if exchanged contents do not reach it, and those whose loss
-    costs something for sure, best first.
+    """The modalities that place new items: the best alone where every item was new once, if exchanged contents do not
+    reach it, and those whose loss costs something for sure, best first.
     """
-    most = max(SURE / max(1, len(modalities)), 1 / (1 + metrics.PERMUTATIONS))
-    sure = [name for name, entry in modalities.items() if entry["p"] <= most]
-    sure.sort(key=lambda name: -modalities[name]["alone"]["value"])
+    sure = [name for name, entry in modalities.items() if entry["p"] <= SURE / len(modalities)]
+    sure.sort(key=lambda name: -modalities[name]["crossed"])
     return sure[:1] + [name for name in sure[1:] if modalities[name].get("adds", NOTHING)["interval"][0] > 0]
 
 

@@ -48,6 +48,14 @@ def histories(events: Events, keep: Mask | None = None) -> Matrix:
     return matrix
 
 
+def masked(matrix: Matrix, keep: Mask) -> Matrix:
+    """The histories with the columns of ``keep``, bool ``(items,)``, alone filled."""
+    result = sp.csr_matrix(matrix @ sp.diags(keep.astype(np.float32)))
+    result.eliminate_zeros()
+    result.sort_indices()
+    return result
+
+
 def last_of_each(events: Events, keep: Mask, share: float, *, seed: int | None = None) -> Mask:
     """The last ``share`` of every user's kept events in time, rounded down; with a seed a random share instead.
 

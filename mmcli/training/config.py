@@ -13,6 +13,10 @@ OBJECTIVES = (SUPERVISED, CONTRASTIVE)
 CLASS_WEIGHTS = ("none", "inverse", "effective")
 SAMPLING = ("all", "balanced")
 CANDIDATES = ("all", "networks", "kernels")
+QUICK, USUAL, THOROUGH = "quick", "usual", "thorough"
+EFFORTS = (USUAL, QUICK, THOROUGH)
+VAL = "val"
+TRUSTS = ("auto", "folds", VAL)
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -28,7 +32,9 @@ class TrainConfig:
     objective: str = SUPERVISED  # contrastive: encoders without labels, see training/fit/contrastive.py
     fusion: str = "concat"  # name of a fusion block; auto: an ensemble of candidates
     folds: int = 3  # of the training split, for auto
-    candidates: str = "all"  # of auto: all, networks, or kernels (solved in seconds)
+    candidates: str = "all"  # of auto: all, networks, or kernels (what is solved in seconds)
+    effort: str = USUAL  # of auto: quick (no networks), usual, thorough (every candidate on every fold, all epochs)
+    trust: str = "auto"  # of auto: folds, val, or auto: folds unless the validation split speaks against them
     modalities: tuple[str, ...] = ()  # streams to use; none named: all
     encoders: tuple[str, ...] = ()  # STREAM=ENCODER; others by what the stream holds
     epochs: int = 0  # passes over the training split, at most; 0: 50, fewer for many items
@@ -80,6 +86,8 @@ class TrainConfig:
             "task": TASKS,
             "objective": OBJECTIVES,
             "candidates": CANDIDATES,
+            "effort": EFFORTS,
+            "trust": TRUSTS,
             "class_weights": CLASS_WEIGHTS,
             "sampling": SAMPLING,
             "device": DEVICES,

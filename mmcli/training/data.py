@@ -16,6 +16,7 @@ from torch.nn import functional
 from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.artifacts.io import lazy
 from mmcli.errors import InputError, UsageError
+from mmcli.fusion import labels
 from mmcli.fusion.fitting import kind_of
 from mmcli.models.nets.network import Input
 from mmcli.models.parts import StreamShape, from_lengths, zeroed
@@ -211,6 +212,8 @@ def task_of(dataset: Dataset, wanted: str) -> str:
     if wanted not in ("auto", natural):
         if wanted == "classify" and natural == "regress":
             return wanted  # numbers as class names
+        if wanted == "regress" and natural == "classify" and labels.as_numbers(label) is not None:
+            return wanted  # ratings in whole numbers, which fuse took for names
         raise UsageError(f"task {wanted} does not fit the labels, which ask for {natural}")
     return natural
 
@@ -220,6 +223,8 @@ def read(dataset: Dataset, wanted: str, rows: NDArray[np.int64], device: torch.d
     task = task_of(dataset, wanted)
     label = np.asarray(dataset.label)
     if task == "regress":
+        if label.dtype.kind == "U":
+            label = np.asarray(labels.as_numbers(label))
         known = np.isfinite(label)
         seen = label[rows][known[rows]]
         if not len(seen):
@@ -260,3 +265,18 @@ def score(task: str, logits: Tensor, values: Tensor) -> dict[str, float]:
         return {"mae": float((logits[:, 0] - values).abs().double().mean())}
     right = logits.argmax(1) == values if task == "classify" else (logits > 0) == (values > 0.5)
     return {"accuracy": float(right.double().mean())}
+
+
+def credits_of(task: str, logits: Tensor, values: Tensor) -> Tensor:
+    """What each item adds to the task's primary figure ``(n,)``, more is better.
+
+    Whether it is right (classify), minus its absolute error on the scale of ``values`` (regress), the F1 of its labels
+    (multilabel; 0 where both sets are empty).
+    """
+    if task == "classify":
+        return (logits.argmax(1) == values).double()
+    if task == "regress":
+        return -(logits[:, 0] - values).abs().double()
+    said, true = logits >= 0, values > 0.5
+    both, size = (said & true).sum(1).double(), (said.sum(1) + true.sum(1)).double()
+    return torch.where(size > 0, 2 * both / size.clamp(min=1), 0.0)

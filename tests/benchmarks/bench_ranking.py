@@ -219,7 +219,7 @@ def bench_intervals(draws: int = 40) -> None:
     for draw in range(draws):
         new = np.zeros(whole.shape[1], bool)
         new[np.random.default_rng(5000 + draw).permutation(pool)[: len(pool) // 5]] = True
-        histories, test = fit.masked(whole, ~new), fit.masked(whole, new)
+        histories, test = splits.masked(whole, ~new), splits.masked(whole, new)
         recipe = fit.Recipe([fit.Part("ease", ease.Config())], weights, 0.3)
         model = fit.refit(recipe, table.items, histories, raw, fit.Config())
         lists = metrics.rank(model.scores, histories, test, new, metrics.DEPTH)

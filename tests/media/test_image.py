@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from mmcli.errors import MediaError
-from mmcli.media import ImageClip, limits, open_clip
+from mmcli.errors import MediaError, MissingError
+from mmcli.media import ImageClip, limits, modality_of, open_clip
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "pictures"
 
 
 def pixels(path):
@@ -106,5 +111,39 @@ def test_a_truncated_picture_is_refused(tmp_path, suffix):
 def test_other_formats_are_refused_whatever_their_name(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.ppm")
     (tmp_path / "a.ppm").rename(tmp_path / "a.png")
-    with pytest.raises(MediaError, match="no png, jpg, webp, gif, tiff, bmp or avif"):
+    with pytest.raises(MediaError, match="no png, jpg, webp, gif, tiff, bmp, avif or heic"):
         pixels(tmp_path / "a.png")
+
+
+@pytest.fixture
+def heic(tmp_path):
+    for name in ("quadrants", "grey"):
+        (tmp_path / f"{name}.heic").write_bytes((GOLDEN / f"{name}.heic").read_bytes())
+    return tmp_path
+
+
+def test_heic_of_a_telephone_is_read(heic):
+    pytest.importorskip("pi_heif")
+    colour, grey = pixels(heic / "quadrants.heic"), pixels(heic / "grey.heic")
+
+    assert colour.shape == (32, 48, 3)
+    assert grey.shape == (32, 48, 1)
+    corners = colour[[4, 4, -5, -5], [4, -5, 4, -5]]
+    assert np.abs(corners - [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]]).max() < 0.05
+    assert modality_of(heic / "quadrants.heic") == "image"
+
+
+def test_damaged_heic_ends_in_one_line(heic):
+    pytest.importorskip("pi_heif")
+    data = (heic / "quadrants.heic").read_bytes()
+    for cut in (40, 200, len(data) - 30):
+        (heic / "a.heic").write_bytes(data[:cut])
+        with pytest.raises(MediaError):
+            open_clip(heic / "a.heic", "image")
+
+
+def test_heic_without_its_extra_says_what_to_install(heic, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+
+    with pytest.raises(MissingError, match=r"heic picture.*\n.*mmcli\[heic\]"):
+        open_clip(heic / "quadrants.heic", "image")

@@ -12,7 +12,7 @@ import torch
 from mmcli.artifacts.formats import checkpoint
 from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.errors import ArtifactError
-from mmcli.models.nets.kernel import describe
+from mmcli.models.nets.described import describe
 from mmcli.ranking import content
 from mmcli.training import data as tensors
 

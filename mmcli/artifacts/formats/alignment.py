@@ -73,7 +73,7 @@ def _nobody() -> dict[str, Any]:
     return {"name": "array", "sha256": None, "duration_s": None}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Alignment:
     """The map and how it was found; fields are named as the keys of the file, checked on construction.
 
@@ -112,6 +112,34 @@ class Alignment:
 
     def __post_init__(self) -> None:
         _check_value(self, "alignment")
+
+    def to_pandas(self) -> Any:
+        """A data frame of one row a knot: t_reference, t_query, confidence_s. Needs pandas."""
+        from mmcli.artifacts.formats import tables
+
+        half: Any = self.confidence_s if self.confidence_s is not None else [None] * len(self.knots)
+        columns = {"t_reference": self.knots[:, 0], "t_query": self.knots[:, 1], "confidence_s": half}
+        return tables.pandas().DataFrame(columns)
+
+    def _facts(self) -> list[tuple[str, object]]:
+        facts: list[tuple[str, object]] = [("model", self.model)]
+        if self.offset_s is not None:
+            facts += [("offset", f"{self.offset_s:+.4f} s"), ("rate", f"{self.rate:.6f}")]
+        else:
+            facts += [("knots", len(self.knots)), ("breaks", len(self.breaks))]
+        return [*facts, ("match", self.quality["verdict"])]
+
+    def __repr__(self) -> str:
+        """What it maps, how, and how sure that is."""
+        said = ", ".join(f"{name} {value}" for name, value in self._facts())
+        return f"<Alignment of {self.query['name']} to {self.reference['name']}: {said}>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        from mmcli.artifacts.formats import tables
+
+        title = f"{self.query['name']} on the clock of {self.reference['name']}"
+        return tables.html([*self._facts(), ("evidence", self.quality["reason"])], title)
 
     def to_json(self) -> dict[str, Any]:
         """The object of the file, without its seal; keys that are None and optional are left out."""

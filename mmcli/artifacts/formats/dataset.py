@@ -74,7 +74,7 @@ _OPTIONAL = {
 }
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Dataset:
     """Items with their streams; text columns may be given as lists. Checked by :meth:`check`, and when saved or loaded.
 
@@ -132,6 +132,31 @@ class Dataset:
     def held(self) -> Dataset:
         """The data set with all its rows in memory."""
         return dataclasses.replace(self, streams={name: stream.held() for name, stream in self.streams.items()})
+
+    def to_pandas(self) -> Any:
+        """A data frame of one row an item: id, split, group, label, frames of each modality. Needs pandas."""
+        from mmcli.artifacts.formats import tables
+
+        return tables.items_of(self)
+
+    def to_torch(self, modality: str) -> list[Any]:
+        """The values of one modality, a tensor ``(frames, ...)`` an item; of no frames where it is absent."""
+        from mmcli.artifacts.formats import tables
+
+        stream = self.streams[modality]
+        return [tables.torch().tensor(np.asarray(stream.item(i).values)) for i in range(self.items)]
+
+    def __repr__(self) -> str:
+        """How many items of what."""
+        return f"<Dataset: {self.items:,} items, {', '.join(self.modalities)}, task {self.meta.get('task')}>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        from mmcli.artifacts.formats import tables
+
+        splits = {name: len(self.rows(name)) for name in ("train", "val", "test")}
+        rows = [("items", self.items), ("task", self.meta.get("task")), ("modalities", ", ".join(self.modalities))]
+        return tables.html([*rows, *((k, n) for k, n in splits.items() if n)], "data set")
 
     def check(self, name: str = "data set") -> None:
         """Raise :class:`ArtifactError` where the data set does not follow its schema."""

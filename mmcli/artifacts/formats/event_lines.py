@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
-from mmcli.artifacts.io import jsonfile
+from mmcli.artifacts.io import encoding, jsonfile
 from mmcli.errors import InputError
 
 SCHEMA = "mmcli/events@1"
@@ -33,21 +32,16 @@ class Block(NamedTuple):
 
 def blocks(stream: BinaryIO, name: str) -> Iterator[Block]:
     """The blocks of an open file; ``name`` is for messages. Raises :class:`InputError` with the line."""
-    start = stream.read(4)
-    encoding = "utf-8-sig"
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
-    whole = io.BufferedReader(_Joined(start, stream), 1 << 20)
-    text = io.TextIOWrapper(whole, encoding=encoding, newline="")
     try:
-        first = text.readline()
-        yield from _ndjson(first, text, name) if first.lstrip().startswith("{") else _csv(first, text, name)
-    except UnicodeDecodeError as problem:
-        raise InputError(f"is not {encoding.removesuffix('-sig').upper()} text", source=name) from problem
+        lines = io.TextIOWrapper(encoding.as_utf8(stream), encoding="utf-8", newline="")
+        first = lines.readline()
+        yield from _ndjson(first, lines, name) if first.lstrip().startswith("{") else _csv(first, lines, name)
+    except UnicodeError as problem:
+        raise InputError("is not UTF-8 text, nor UTF-16 with its mark", source=name) from problem
 
 
-def _csv(header: str, text: io.TextIOWrapper, name: str) -> Iterator[Block]:
-    delimiter = max(",;\t", key=header.count)
+def _csv(header: str, rest: io.TextIOWrapper, name: str) -> Iterator[Block]:
+    delimiter = encoding.separator(header)
     titles = next(csv.reader([header], delimiter=delimiter), [])
     place = columns_of(titles)
     for key in ("user", "item"):
@@ -57,7 +51,7 @@ def _csv(header: str, text: io.TextIOWrapper, name: str) -> Iterator[Block]:
     if "rating" in place and "weight" in place:
         raise InputError("line 1: has ratings and weights; one of them is wanted", source=name)
     extra = [title for i, title in enumerate(titles) if i not in place.values() and title]
-    reader = csv.reader(text, delimiter=delimiter)
+    reader = csv.reader(rest, delimiter=delimiter)
     line, rows, started = 2, [], True
     try:
         for row in reader:
@@ -91,11 +85,11 @@ def _columns(rows: list[list[str]], place: dict[str, int], line: int, extra: lis
     return Block(line, {key: columns[i] for key, i in place.items()} | ({"_extra": extra} if extra else {}))
 
 
-def _ndjson(first: str, text: io.TextIOWrapper, name: str) -> Iterator[Block]:
+def _ndjson(first: str, rest: io.TextIOWrapper, name: str) -> Iterator[Block]:
     keys: list[str] | None = None
     cells: dict[str, list[Any]] = {}
     line, number = 1, 0
-    for number, source in enumerate(_chain(first, text), 1):
+    for number, source in enumerate(_chain(first, rest), 1):
         if not source.strip():
             continue
         try:
@@ -133,20 +127,3 @@ def _block_of(cells: dict[str, list[Any]], line: int) -> Block:
 def _chain(first: str, rest: io.TextIOWrapper) -> Iterator[str]:
     yield first
     yield from rest
-
-
-class _Joined(io.RawIOBase):
-    """Bytes that were looked at, then the rest of a stream that cannot be set back."""
-
-    def __init__(self, start: bytes, rest: BinaryIO) -> None:
-        self._start, self._rest = start, rest
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        block = self._start or self._rest.read(len(buffer))
-        taken = block[: len(buffer)]
-        self._start = block[len(buffer) :]
-        buffer[: len(taken)] = taken
-        return len(taken)

@@ -62,7 +62,7 @@ OPTIONAL = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Features:
     """Values on a clock, checked on construction.
 
@@ -96,6 +96,33 @@ class Features:
     def width(self) -> int:
         """The numbers in one frame: the product of the axes after the first."""
         return math.prod(self.values.shape[1:])
+
+    def to_pandas(self) -> Any:
+        """A data frame of one row a frame, ``time`` in seconds first. Needs pandas."""
+        from mmcli.artifacts.formats import tables
+
+        return tables.frame_of(self)
+
+    def to_torch(self) -> Any:
+        """The values as a tensor of their own. Needs torch."""
+        from mmcli.artifacts.formats import tables
+
+        return tables.torch().tensor(self.values)
+
+    def __repr__(self) -> str:
+        """What it is of, its shape, and when."""
+        shape = " x ".join(map(str, self.values.shape))
+        name = ".".join(filter(None, (self.meta.get("modality"), self.meta.get("extractor")))) or "values"
+        return f"<Features {name}: {shape}, {self.times[0]:.2f} to {self.times[-1]:.2f} s>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        from mmcli.artifacts.formats import tables
+
+        facts = {k: self.meta.get(k) for k in ("modality", "extractor", "kind", "hop_s", "rate_hz")}
+        rows: list[tuple[str, object]] = [(k, v) for k, v in facts.items() if v is not None]
+        where = f"{self.times[0]:.3f} to {self.times[-1]:.3f} s"
+        return tables.html([*rows, ("shape", self.values.shape), ("times", where)], "features")
 
     def flat(self) -> npt.NDArray[np.float32]:
         """The values as ``(frames, width)``; a view, nothing is copied."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from mmcli.artifacts.formats import events, manifest, shards
+from mmcli.artifacts.formats import events, manifest, manifest_lines, shards
 from mmcli.artifacts.formats.dataset import Dataset
-from mmcli.artifacts.io import jsonfile, provenance
+from mmcli.artifacts.io import encoding, jsonfile, provenance
 from mmcli.errors import ArtifactError, InputError
 
 _JSON = ("mmcli/alignment@1", "mmcli/report@1", "mmcli/fitted@1")
@@ -21,21 +21,29 @@ def recognise(path: Path | str) -> str:
     if shards.is_folder(path):
         return shards.SCHEMA
     with provenance.opened(path) as (stream, _):
-        start = stream.readline(manifest.MAX_LINE).removeprefix(b"\xef\xbb\xbf")
-    if start.startswith(b"PK"):
+        start = stream.read(2)
+        if start != b"PK":
+            stream.seek(0)
+            start = _first_line(stream, path)
+    if start == b"PK":
         return _archive(path)
     if start.lstrip().startswith(b"{"):
         return _json(path, start)
-    if b"id" in [column.strip(b" \"'\r\n") for column in start.replace(b"\t", b",").split(b",")]:
+    titles = manifest_lines.titles(start)
+    if "id" in titles:
         return manifest.SCHEMA
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or {"user", "item"} <= events.columns_of(_titles(start)).keys():
+    if {"user", "item"} <= events.columns_of(titles).keys():
         return events.SCHEMA
+    if manifest_lines.resembles(titles):
+        raise ArtifactError("looks like a manifest, but it has no column id", source=path)
     raise InputError("is no mmcli artifact", source=path)
 
 
-def _titles(start: bytes) -> list[str]:
-    line = start.decode("utf-8", "replace").rstrip("\r\n")
-    return line.split(max(",;\t", key=line.count))
+def _first_line(stream: BinaryIO, path: Path | str) -> bytes:
+    try:
+        return encoding.as_utf8(stream).readline(manifest.MAX_LINE)
+    except UnicodeError as problem:
+        raise InputError("is no text", source=path) from problem
 
 
 def validate(path: Path | str) -> dict[str, Any]:
@@ -69,6 +77,8 @@ def _json(path: Path | str, first_line: bytes) -> str:
         return events.SCHEMA
     if "schema" not in content and ("id" in content or "mmcli" in content):
         return manifest.SCHEMA
+    if "schema" not in content and manifest_lines.resembles([*content, "id"]):
+        raise ArtifactError("looks like a manifest, but its first line has no id", source=path)
     if content.get("schema") == shards.SCHEMA:
         raise ArtifactError("is the index of a data set in shards", source=path, hint="name its folder")
     if content.get("schema") not in _JSON:

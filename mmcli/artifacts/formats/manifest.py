@@ -23,7 +23,7 @@ from typing import BinaryIO
 from mmcli.artifacts.formats import manifest_lines
 from mmcli.artifacts.formats.manifest_lines import MAX_LINE, MODALITIES, SCHEMA, Row, split_column
 from mmcli.artifacts.io import atomic, jsonfile, provenance
-from mmcli.artifacts.io.paths import Resolver, id_problem, path_problem, resolve, split_row
+from mmcli.artifacts.io.paths import Resolver, id_problem, member_of, path_problem, resolve, split_row
 from mmcli.errors import ArtifactError
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "SCHEMA",
     "Manifest",
     "Reader",
+    "Resolver",
     "Row",
     "dump_row",
     "dumps",
@@ -40,6 +41,7 @@ __all__ = [
     "iter_rows",
     "load",
     "loads",
+    "member_of",
     "path_problem",
     "resolve",
     "save",

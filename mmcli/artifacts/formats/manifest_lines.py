@@ -6,12 +6,12 @@ import csv
 import math
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
-from mmcli.artifacts.io import jsonfile
+from mmcli.artifacts.io import encoding, jsonfile
 from mmcli.artifacts.io.paths import id_problem, path_problem, split_row, text_problem
 from mmcli.errors import ArtifactError
 
@@ -20,8 +20,22 @@ MODALITIES = ("audio", "image", "video", "text", "series")
 MAX_LINE = 16 << 20
 MAX_COLUMNS = 4096
 _FIXED = ("id", "split", "label", "group", "start", "end", "error")
+# What published splits call themselves.
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "devel": "val",
+    "development": "val",
+    "test": "test",
+    "testing": "test",
+}
 _PATHS = (*MODALITIES, "table", "map")
 _INLINE = ("num", "cat")
+T = TypeVar("T")
 _PART = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _HEADER = {"schema": jsonfile.exactly(SCHEMA)}
 _HEADER_OPTIONAL = {"root": jsonfile.TEXT, "mmcli": jsonfile.TEXT}
@@ -70,32 +84,45 @@ def checked(row: Row) -> dict[str, Any]:
 def parsed(stream: BinaryIO, source: str, suffix: str) -> Lines:
     """The lines of a stream in the syntax that its suffix, or else its first line, says."""
     lines = _Bytes(stream, source)
-    text = lines.first.lstrip()
-    if suffix in (".csv", ".tsv") or (suffix not in (".jsonl", ".ndjson") and not text.startswith(b"{")):
-        return _Csv(lines, source, "\t" if suffix == ".tsv" else ",")
+    is_object = lines.first.lstrip().startswith(b"{")
+    if suffix in (".csv", ".tsv") or (suffix not in (".jsonl", ".ndjson") and not is_object):
+        return _Csv(lines, source, encoding.separator(encoding.first_line(lines.first)))
     return _Ndjson(lines, source)
+
+
+def titles(start: bytes) -> list[str]:
+    """The columns of a table from its first bytes, in UTF-8 or UTF-16, whatever parts them.
+
+    >>> titles(b'id;"audio"\\n')
+    ['id', 'audio']
+    """
+    line = encoding.first_line(start)
+    return [title.strip().strip('"') for title in line.split(encoding.separator(line))]
+
+
+def resembles(columns: list[str]) -> bool:
+    """Whether a table without an ``id`` was meant as a manifest: two or more columns that only a manifest has."""
+    known = {*_FIXED, *_PATHS, *_INLINE, "text_value"} - {"start", "end", "error"}
+    return sum(column.partition(".")[0] in known for column in columns) > 1
 
 
 class _Bytes(Iterator[bytes]):
     """The lines of a stream, of bounded length; ``unterminated`` once one came without its newline."""
 
     def __init__(self, stream: BinaryIO, source: str) -> None:
-        self._stream = stream
         self._source = source
+        self._stream = self._guarded(lambda: encoding.as_utf8(stream))
         self.number = 0
         self.unterminated = False
         self._again = False
-        self.first = next(self, b"").removeprefix(b"\xef\xbb\xbf")  # Excel starts UTF-8 with this mark
+        self.first = next(self, b"")
         self._again = bool(self.first)
 
     def __next__(self) -> bytes:
         if self._again:
             self._again = False
             return self.first
-        try:
-            line = self._stream.readline(MAX_LINE + 1)
-        except OSError as problem:
-            raise ArtifactError(f"cannot be read ({problem.strerror})", source=self._source) from problem
+        line = self._guarded(lambda: self._stream.readline(MAX_LINE + 1))
         if not line:
             raise StopIteration
         self.number += 1
@@ -103,6 +130,14 @@ class _Bytes(Iterator[bytes]):
             raise ArtifactError(f"line {self.number} is longer than {MAX_LINE:,} bytes", source=self._source)
         self.unterminated = not line.endswith(b"\n")
         return line
+
+    def _guarded(self, read: Callable[[], T]) -> T:
+        try:
+            return read()
+        except OSError as problem:
+            raise ArtifactError(f"cannot be read ({problem.strerror})", source=self._source) from problem
+        except UnicodeError as problem:
+            raise ArtifactError("is no UTF-16 after its mark", source=self._source) from problem
 
 
 class Lines(Iterator[Row]):
@@ -178,7 +213,8 @@ class _Csv(Lines):
             raise ArtifactError("is no manifest: it is empty", source=source, hint=hint)
         if "id" not in names:
             hint = "a csv manifest starts with its column names; for NDJSON each line is an object with an id"
-            raise ArtifactError("is no manifest: it has no column id", source=source, hint=hint)
+            looks = "looks like a manifest, but" if resembles(names) else "is no manifest:"
+            raise ArtifactError(f"{looks} it has no column id", source=source, hint=hint)
         if len(set(names)) < len(names):
             raise ArtifactError("line 1: a column stands twice", source=source)
         self._note(names)
@@ -255,6 +291,8 @@ def _row(columns: dict[str, str], at: Lines | None) -> Row:
             extra[column] = text
         if problem is not None:
             raise _at(f"{column} {text[:60]!r} {problem}", at)
+    if "split" in fixed:
+        fixed["split"] = SPLIT_NAMES[fixed["split"].lower()]
     if "id" not in fixed:
         raise _at("has no id", at)
     start, end = (float(fixed[column]) if column in fixed else None for column in ("start", "end"))
@@ -272,7 +310,7 @@ def _fixed_problem(column: str, text: str) -> str | None:
     if column == "id":
         return id_problem(text)
     if column == "split":
-        return None if text in jsonfile.SPLITS else f"is none of {', '.join(jsonfile.SPLITS)}"
+        return None if text.lower() in SPLIT_NAMES else f"is none of {', '.join(jsonfile.SPLITS)}"
     if column in ("label", "group"):
         return text_problem(text)
     if column in ("start", "end"):

@@ -11,7 +11,7 @@ from mmcli.errors import InputError
 
 MAX_PART_BYTES = 200  # file systems take 255; the rest is for ``.MODALITY.EXTRACTOR.npz``
 MAX_BYTES = 1024
-_ROW = re.compile(r"(.+\.(?:npy|npz|csv|tsv))#([0-9]{1,9})", re.IGNORECASE)
+_ROW = re.compile(r"(.+?\.(?:npy|npz|csv|tsv|h5|hdf5))(?::([^#:]+))?#([0-9]{1,9})", re.IGNORECASE)
 
 
 def id_problem(text: str) -> str | None:
@@ -69,7 +69,17 @@ def split_row(cell: str) -> tuple[str, int | None]:
     (('all.npy', 12), ('take#12.wav', None))
     """
     match = _ROW.fullmatch(cell)
-    return (match[1], int(match[2])) if match else (cell, None)
+    return (match[1], int(match[3])) if match else (cell, None)
+
+
+def member_of(cell: str) -> str | None:
+    """The array that ``PATH:MEMBER#ROW`` picks from an npz or HDF5 file; None where the cell names none.
+
+    >>> member_of("x.npz:vision#3"), member_of("x.h5:/train/text#3"), member_of("x.npy#3")
+    ('vision', '/train/text', None)
+    """
+    match = _ROW.fullmatch(cell)
+    return match[2] if match else None
 
 
 class Resolver:

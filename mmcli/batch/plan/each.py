@@ -7,6 +7,7 @@ same command continues after anything, and does again what changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from mmcli.artifacts.io import provenance, remote
 from mmcli.batch.plan import inputs, plan
 from mmcli.batch.state import ledger
 from mmcli.batch.state.ledger import Ledger, Listener, Shard, Summary
-from mmcli.batch.workers import run
+from mmcli.batch.workers import executor, run
 
 Do = Callable[[dict[str, Any]], dict[str, Any]]  # what a worker does with one payload
 
@@ -93,6 +94,7 @@ class Options:
     retry_failed: bool = False
     max_failures: str | None = "100%"
     shard: Shard | None = None  # whose files these are: the inputs have been chosen by it
+    executor: Executor | None = None  # in place of our own workers; payloads name files in full
 
 
 def key_of(settings: Mapping[str, Any]) -> str:
@@ -168,7 +170,9 @@ class _Batch:
 
         work = run.Work(self.kind.call, self.kind.setup)
         tasks = ((n, dict(self.ones[n].payload)) for n in waiting)
-        self.ledger.follow(run.run(tasks, work, jobs, self.options.limits), heard, self.options.max_failures)
+        on = self.options.executor
+        running = executor.run(tasks, work, on) if on else run.run(tasks, work, jobs, self.options.limits)
+        self.ledger.follow(running, heard, self.options.max_failures)
 
     def _record(self, outcome: run.Outcome) -> None:
         one = self.ones[outcome.index]

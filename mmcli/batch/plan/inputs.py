@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mmcli.artifacts.formats import manifest
+from mmcli.artifacts.formats import inspect, manifest, manifest_lines
 from mmcli.artifacts.io import provenance, remote
 from mmcli.errors import InputError, MediaError, MissingError, UsageError
 from mmcli.media.door import SUFFIXES, modality_of
@@ -17,6 +17,7 @@ from mmcli.media.intervals import Interval
 
 _MANIFESTS = (".jsonl", ".ndjson")
 _ARRAYS = (".npz", ".npy")
+_OURS = {"mmcli/features@1": "features", "mmcli/dataset@1": "a data set"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Cell:
     path: str | None = None
     facts: tuple[int, int] | None = None  # size and mtime_ns of the file; None where it is not there
     row: int | None = None
+    member: str | None = None  # of an npz or HDF5 file
     text: str | None = None
     numbers: dict[str, str] = field(default_factory=dict)
     categories: dict[str, str] = field(default_factory=dict)
@@ -95,7 +97,8 @@ def gather(inputs: Sequence[str | Path], modality: str = "auto", leave_out: Path
 
 
 def is_manifest(path: Path, modality: str = "auto") -> bool:
-    """NDJSON files are manifests; csv and tsv files are where their first line has a column ``id``."""
+    """NDJSON files are manifests; csv and tsv files are where their first line has a column ``id``, whatever parts the
+    columns, in UTF-8 or UTF-16."""
     suffix = path.suffix.lower()
     if suffix in _MANIFESTS:
         return True
@@ -103,11 +106,10 @@ def is_manifest(path: Path, modality: str = "auto") -> bool:
         return False
     try:
         with path.open("rb") as file:
-            first = file.readline(1 << 16)
+            first = file.read(1 << 16)
     except OSError:
         return False
-    header = first.decode("utf-8-sig", "replace").rstrip("\r\n").split("\t" if suffix == ".tsv" else ",")
-    return "id" in [column.strip().strip('"') for column in header]
+    return "id" in manifest_lines.titles(first)
 
 
 def _place(loose: dict[str, dict[str, Cell]], identifier: str, cell: Cell) -> None:
@@ -130,7 +132,8 @@ def _cell(path: Path, modality: str) -> Cell:
     if kind in (None, "video") or path.suffix.lower() == ".npz":
         kind = modality_of(path)
     if kind == "features" and modality == "auto":
-        raise UsageError("holds features already", source=path)
+        schema = inspect.validate(path)["schema"]  # a damaged one, or another program's, is refused as what it is
+        raise UsageError(f"holds {_OURS.get(schema, schema)} already", source=path)
     return _as(str(path), kind, modality, status_of(str(path)))
 
 
@@ -311,7 +314,7 @@ def _written(column: str, kind: str, name: str, value: str, root: _Root | _Far) 
         modality = "features" if modality_of(path) == "features" else "series"
     elif kind == "text" and SUFFIXES.get(suffix) == "subtitle":
         modality = "subtitle"
-    return Cell(column, modality, path, facts, row)
+    return Cell(column, modality, path, facts, row, manifest.member_of(value))
 
 
 def _only(item: Item, modality: str) -> Item:

@@ -217,7 +217,7 @@ def compare(
     for task in plan.tasks:
         item = plan.items[task.item]
         facts = facts_of(task.cell)
-        place = (task.read_as, task.streams, item.start, item.end, task.cell.row)
+        place = (task.read_as, task.streams, item.start, item.end, task.cell.row, task.cell.member)
         key = cache.get(place) or cache.setdefault(place, _key(plan, task, media))
         entry = before.get((item.id, task.name))
         plan.facts.append(facts)
@@ -258,6 +258,7 @@ def _key(plan: Plan, task: Task, media: Mapping[str, Any]) -> str:
         "media": dict(media),
         "segment": [item.start, item.end],
         "row": task.cell.row,
+        **({"member": task.cell.member} if task.cell.member is not None else {}),
         "version": provenance.version,
     }
     return provenance.config_sha256(content)[:16]
@@ -275,6 +276,7 @@ def payload(plan: Plan, number: int, out: Path | str, known: str | None, *, forc
         "optional": task.optional,
         "path": cell.path,
         "row": cell.row,
+        "member": cell.member,
         "text": cell.text,
         "numbers": cell.numbers,
         "categories": cell.categories,

@@ -170,7 +170,13 @@ def _of_cell(cell: Mapping[str, Any], loaded: Mapping[str, _Loaded]) -> Iterator
                     continue
                 if clip is None:
                     rate = getattr(stream.config, "rate", None) if payload["as"] == "series" else None
-                    options = MediaOptions(start=payload["start"], end=payload["end"], row=payload["row"], rate=rate)
+                    options = MediaOptions(
+                        start=payload["start"],
+                        end=payload["end"],
+                        row=payload["row"],
+                        member=payload.get("member"),
+                        rate=rate,
+                    )
                     clip = task.open_cell(payload, options)
                 if clip is None:  # a video without sound
                     return

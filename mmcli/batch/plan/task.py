@@ -174,6 +174,7 @@ def _options(payload: dict[str, Any], media: dict[str, Any], used: dict[str, _Lo
         start=payload["start"],
         end=payload["end"],
         row=payload["row"],
+        member=payload.get("member"),
         rate=next((r for r in rates if r is not None), None),
         track=media.get("track"),
         channel=media.get("channel"),
@@ -191,8 +192,12 @@ def _notes(payload: dict[str, Any], media: dict[str, Any]) -> list[str]:
     if payload["as"] == "series" and media.get("missing", "refuse") != "refuse":
         notes.append("missing values interpolated")
     if payload["row"] is not None:
-        notes.append(f"row {payload['row']}")
+        notes.append(_row(payload))
     return notes
+
+
+def _row(payload: dict[str, Any]) -> str:
+    return f"row {payload['row']}" + (f" of {payload['member']}" if payload.get("member") else "")
 
 
 def _is_recording(payload: dict[str, Any]) -> bool:
@@ -204,12 +209,23 @@ def _source(payload: dict[str, Any]) -> dict[str, Any]:
     if payload["path"] is not None:
         if payload["known"] is not None:
             return {"name": Path(payload["path"]).name, "size": payload["size"], "sha256": payload["known"]}
-        return provenance.source_of(payload["path"])
+        return provenance.source_of(payload["path"]) if payload["row"] is None else _array_of(payload["path"])
     content = payload["text"]
     if content is None:
         content = provenance.canonical_json({"num": payload["numbers"], "cat": payload["categories"]})
     data = content.encode("utf-8")
     return {"name": payload["name"], "size": len(data), "sha256": provenance.sha256_bytes(data)}
+
+
+def _array_of(path: str) -> dict[str, Any]:
+    """The source of a row: its file, hashed once and not once a row."""
+    info = Path(path).stat() if Path(path).exists() else None
+    return dict(_hashed(path, info.st_size, info.st_mtime_ns)) if info else provenance.source_of(path)
+
+
+@functools.lru_cache(maxsize=64)
+def _hashed(path: str, size: int, mtime_ns: int) -> dict[str, Any]:
+    return provenance.source_of(path)
 
 
 def open_cell(payload: dict[str, Any], options: MediaOptions) -> Clip | None:
@@ -302,7 +318,9 @@ def _checked_copy(payload: dict[str, Any], target: str, copies: ExitStack) -> di
             remote.write(target, alignment.dumps(mapped))
         else:
             alignment.save(target, mapped)
-    return {"status": "done", "source": provenance.source_of(payload["path"]), "seconds": 0.0}
+    whole = payload["row"] is None
+    source = provenance.source_of(payload["path"]) if whole else _array_of(payload["path"])
+    return {"status": "done", "source": source, "seconds": 0.0}
 
 
 def _is_ours(path: str) -> bool:
@@ -310,7 +328,7 @@ def _is_ours(path: str) -> bool:
 
 
 def _brought(payload: dict[str, Any]) -> Features:
-    clip = open_clip(payload["path"], "series", options=MediaOptions(row=payload["row"]))
+    clip = open_clip(payload["path"], "series", options=MediaOptions(row=payload["row"], member=payload.get("member")))
     if not isinstance(clip, SeriesClip):
         raise UsageError("is no array", source=payload["path"])
     values = np.ascontiguousarray(clip.values, np.float32)
@@ -321,5 +339,5 @@ def _brought(payload: dict[str, Any]) -> Features:
         "columns": list(clip.columns),
     }
     if payload["row"] is not None:
-        meta["notes"] = [f"row {payload['row']}"]
+        meta["notes"] = [_row(payload)]
     return Features(values, np.zeros(1) if len(values) == 1 else clip.times, meta)

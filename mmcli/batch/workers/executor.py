@@ -17,9 +17,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import Any
 
+from mmcli import threads
 from mmcli.artifacts.io import remote
 from mmcli.batch.workers import worker
-from mmcli.batch.workers.run import THREADS, Outcome, Work, rebuilt
+from mmcli.batch.workers.run import Outcome, Work, rebuilt
 from mmcli.errors import InputError, MissingError, UsageError, first_line
 
 WINDOW = 256  # tasks submitted and not yet done
@@ -109,7 +110,7 @@ def ray(address: str | None = None) -> Iterator[Executor]:
             logging_level="ERROR",
             include_dashboard=None if address else False,
             configure_logging=False,
-            runtime_env={"env_vars": dict.fromkeys(THREADS, "1")},  # the same bytes whoever computes
+            runtime_env={"env_vars": dict(threads.ONE)},  # the same bytes whoever computes
         )
     except (ConnectionError, RuntimeError, ValueError, OSError) as problem:
         raise InputError(f"no cluster answers ({first_line(problem, 300)})", source=address, hint=_HINT) from problem

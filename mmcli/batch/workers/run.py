@@ -22,6 +22,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmcli import threads
 from mmcli.errors import MmcliError, OutputError
 
 AHEAD = 8  # tasks a worker is given beyond the one it is at, so that it never waits for us
@@ -36,7 +37,6 @@ _BOOT = (
     "import sys,json;sys.path[:]=json.loads(sys.argv[1]);import mmcli.batch.workers.worker as worker;"
     "worker.main(int(sys.argv[2]),int(sys.argv[3]))"
 )
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class _Supervisor:
                 stderr=None if os.environ.get("MMCLI_WORKER_STDERR") else subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 process_group=0,  # Ctrl-C is for us alone
-                env={**os.environ, **dict.fromkeys(THREADS, "1")},
+                env={**os.environ, **threads.ONE},
             )
         worker = _Worker(process, ours, alone)
         self.workers.append(worker)

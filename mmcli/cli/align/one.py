@@ -6,10 +6,11 @@ film without sound is put where its sudden movements are heard. The map says t_r
 rate, lines with breaks, or a warping path; `auto` takes the simplest that explains the pair, and refuses one that does
 not match (exit code 4). Sound is compared by log-mel bands unless --feature names another extractor.
 
-The suffix of -o says what is written: the map (json, csv, TextGrid, txt), the lines of a text (srt, vtt, ctm), or QUERY
-itself on the clock of REFERENCE where it is of that kind: subtitles as srt, vtt, ass; sound as wav; a film as mp4, mkv,
-mov, webm; features as npz; a table as csv (as `mmcli warp` does). --format map forces the map. Without -o the result is
-printed. With --json a refusal is an object too.
+The suffix of -o says what is written: the map (json, csv, TextGrid, txt), the lines of a text (srt, vtt, ctm); QUERY
+itself on the clock of REFERENCE where it is of that kind, as `mmcli warp` does: subtitles as srt, vtt, ass; sound as
+wav; a film as mp4, mkv, mov, webm; features as npz; a table as csv; or a project in which both stand on one clock:
+otio, fcpxml, edl (OpenTimelineIO), rpp (Reaper), eaf (ELAN), ffscript (a filter script of ffmpeg). --format map forces
+the map. Without -o the result is printed. With --json a refusal is an object too.
 
 --pairs takes a list (jsonl, csv) with the columns id, reference and query, paths relative to it, and where a pair needs
 them method, kind, feature, metric, rate, missing, force and METHOD.FIELD. The map of each goes to OUT/ID.json;
@@ -20,6 +21,7 @@ it does the rest.
   mmcli align studio.wav camera.mp4 -o map.json
   mmcli align talk.wav talk.txt -o talk.TextGrid --page talk.html
   mmcli align film.mkv late.srt -o fixed.srt
+  mmcli align camera.mp4 recorder.wav -o shoot.otio
   mmcli align take1.npz take2.npz -o map.json --method dtw --metric cosine --plot map.png
   mmcli align --pairs pairs.jsonl -o maps/ --jobs 4
 """
@@ -31,8 +33,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmcli.cli import console, doctor
-from mmcli.cli.align.options import AlignOptions, configuration, parameters
+from mmcli.cli.align.options import AlignOptions, configuration
 from mmcli.cli.options import command as mm_command
+from mmcli.cli.options import from_fields
 from mmcli.errors import MismatchError, UsageError, printable
 
 if TYPE_CHECKING:
@@ -49,10 +52,9 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
 
 
 @mm_command(configs)
-@parameters
-def command(**values: Any) -> None:
+@from_fields(AlignOptions)
+def command(given: AlignOptions) -> None:
     """Translate the options, align, print."""
-    given = AlignOptions(**values)
     if given.pairs is not None:
         from mmcli.cli.align.pairs import align
 
@@ -101,7 +103,7 @@ def command(**values: Any) -> None:
         raise
     if given.no_path:
         alignment = dataclasses.replace(alignment, path=None)
-    _tell(alignment, result, result.write(alignment), given.json)
+    _tell(alignment, result, result.write(alignment, reference), given.json)
 
 
 def _plan(given: AlignOptions, config: Any) -> None:

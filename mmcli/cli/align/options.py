@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import re
-import typing
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -117,23 +114,6 @@ class AlignOptions:
     ] = False
     set_: Set = None
     json: JsonFlag = False
-
-
-def parameters(function: Callable[..., None]) -> Callable[..., None]:
-    """A function that takes the fields of AlignOptions by name, with them as its signature, for the parser to read."""
-    hints = typing.get_type_hints(AlignOptions, include_extras=True)
-    function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
-                annotation=hints[field.name],
-            )
-            for field in dataclasses.fields(AlignOptions)
-        ]
-    )
-    return function
 
 
 def configuration(given: AlignOptions) -> Any:

@@ -98,6 +98,8 @@ def _show(result: dict[str, Any], output: Path) -> None:
             for s in result["slices"][:5]
         ]
         console.table("worst slices", ["slice", result["config"]["primary"], "elsewhere", "n", "p"], lines)
+    if told := result["verdict"].get("promise"):
+        console.say(_promised(told, result["task"]))
     for name, entry in result["baselines"].items():
         figure = "accuracy" if "accuracy" in entry else "mae"
         console.say(f"without looking ({name.replace('_', ' ')}): {figure} {entry[figure]:.3f}")
@@ -118,6 +120,16 @@ def _show(result: dict[str, Any], output: Path) -> None:
         )
     for note in result["notes"]:
         console.warn(f"note: {note}")
+
+
+def _promised(told: dict[str, Any], task: str) -> str:
+    """The score by which the model was chosen beside that of these items."""
+    from mmcli.evaluation.judge import promise
+
+    whose = "folds of the training split" if told["by"] == "folds" else "the validation split"
+    promised, given = (promise.number(told[key]["value"], task) for key in ("promised", "given"))
+    allowed = "less than chance allows" if told["broken"] else "within chance"
+    return f"promised by {whose}: {told['figure']} {promised}; here {given}, {allowed}"
 
 
 def _show_robustness(curves: dict[str, Any], interval: str) -> None:

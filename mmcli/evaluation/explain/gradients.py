@@ -111,7 +111,7 @@ def _attributions(
     steps = STEPS
     shares = _mean(model, batch, origins, chosen, tokens, [(k + 0.5) / steps for k in range(steps)])
     gap = _total(shares, len(rise)) - rise
-    while steps < MOST_STEPS and (rows := np.flatnonzero(np.abs(gap) > TOLERANCE)).size:
+    while shares and steps < MOST_STEPS and (rows := np.flatnonzero(np.abs(gap) > TOLERANCE)).size:
         picked = torch.from_numpy(rows).to(device)
         some = {name: type(given)(*(part[picked] for part in given)) for name, given in batch.items()}
         starts_of = [{name: part[picked] for name, part in origin.items()} for origin in origins]
@@ -156,6 +156,8 @@ def _mean(
     for origin in origins:
         for at in points:
             scores, inputs, reach = _along(model, batch, origin, at, chosen, tokens)
+            if not scores.requires_grad:  # nothing but trees, whose answers are steps
+                continue
             gradients = torch.autograd.grad(scores.sum(), list(inputs.values()), allow_unused=True)
             for place, gradient in zip(inputs, gradients, strict=True):
                 if gradient is None:
@@ -262,7 +264,7 @@ def _first_layers(model: nn.Module, name: str) -> list[Any]:
         if name in network.names:
             encoder = network.encoders[network.names.index(name)]
             layers += [module for module in encoder.modules() if isinstance(module, nn.Embedding)]
-    return layers + [kernel.raw[kernel.names.index(name)] for kernel in mixing.kernels(model) if name in kernel.names]
+    return layers + [one.raw[one.names.index(name)] for one in mixing.machines(model) if name in one.names]
 
 
 def _shown(part: Array, stream: Stream, row: int) -> dict[str, Any]:

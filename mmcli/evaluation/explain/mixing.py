@@ -154,11 +154,11 @@ def networks(model: nn.Module) -> list[Any]:
     return [member for member in _speaking(model) if isinstance(member, Network)]
 
 
-def kernels(model: nn.Module) -> list[Any]:
-    """The kernel machines that a model consists of: itself, or those among its members that have a say."""
-    from mmcli.models.nets.kernel import Kernel
+def machines(model: nn.Module) -> list[Any]:
+    """The machines over fixed statistics that a model consists of: itself, or its members that have a say."""
+    from mmcli.models.nets.described import Machine
 
-    return [member for member in _speaking(model) if isinstance(member, Kernel)]
+    return [member for member in _speaking(model) if isinstance(member, Machine)]
 
 
 def _speaking(model: nn.Module) -> list[nn.Module]:
@@ -167,7 +167,8 @@ def _speaking(model: nn.Module) -> list[nn.Module]:
     return model.speaking() if isinstance(model, Stack) else [model]
 
 
-def _apart(model: nn.Module) -> _OfNetwork | _OfKernel | _OfStack | None:
+def _apart(model: nn.Module) -> _OfNetwork | _OfKernel | _OfMachine | _OfStack | None:
+    from mmcli.models.nets.described import Machine
     from mmcli.models.nets.factory import Stack
     from mmcli.models.nets.kernel import Kernel
     from mmcli.models.nets.network import Network
@@ -177,6 +178,8 @@ def _apart(model: nn.Module) -> _OfNetwork | _OfKernel | _OfStack | None:
         return _OfNetwork(model) if type(model.fusion).mix is Block.mix else None
     if isinstance(model, Kernel):
         return _OfKernel(model)
+    if isinstance(model, Machine):
+        return _OfMachine(model)
     if isinstance(model, Stack):
         members = [_apart(member) for member in model.speaking()]
         return None if any(member is None for member in members) else _OfStack(model, members)
@@ -258,6 +261,38 @@ class _OfKernel:
         total: torch.Tensor = (self._parts[source, columns] * there[:, :, None]).sum(dim=1)
         bias: torch.Tensor = self._kernel.gain * self._kernel.get_buffer("bias")
         return total + bias
+
+
+class _OfMachine:
+    """Keeps the statistics of linear maps and trees, and answers from what is picked of them."""
+
+    def __init__(self, machine: Any) -> None:
+        self.names = list(machine.names)
+        self._machine = machine
+        self._taken: list[list[tuple[torch.Tensor, torch.Tensor]]] = []
+
+    def take(self, batch: Batch) -> None:
+        self._taken.append([self._machine.described(batch, i) for i in range(len(self.names))])
+
+    def close(self) -> None:
+        import torch
+
+        columns = list(zip(*self._taken, strict=True))
+        self._vectors = [torch.cat([x for x, _ in column]) for column in columns]
+        self._there = torch.stack([torch.cat([there for _, there in column]) for column in columns], dim=1)
+        self._taken = []
+
+    def present(self) -> torch.Tensor:
+        return self._there
+
+    def logits(self, source: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        columns = torch.arange(len(self.names), device=self._there.device)
+        there = self._there[source, columns] & keep
+        vectors = [x[source[:, m]] for m, x in enumerate(self._vectors)]
+        answer: torch.Tensor = self._machine.answer(vectors, there)
+        return answer
 
 
 class _OfStack:

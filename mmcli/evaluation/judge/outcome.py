@@ -13,6 +13,7 @@ from mmcli.errors import InputError, MismatchError
 from mmcli.evaluation.intervals import interval
 from mmcli.evaluation.metrics import classification, multilabel, regression, tasks
 from mmcli.evaluation.model import Indices, Predict
+from mmcli.fusion import labels
 
 Array = NDArray[np.float64]
 
@@ -128,6 +129,8 @@ def truth_of(dataset: Dataset, rows: Indices, task: str, classes: list[str] | No
     kind = {"U": "classify", "f": "regress", "b": "multilabel"}[label.dtype.kind]
     if task == "classify" and kind == "regress":  # numbers trained on as names
         label = np.array(["" if np.isnan(v) else f"{v:g}" for v in label])
+    elif task == "regress" and kind == "classify" and (numbers := labels.as_numbers(label)) is not None:
+        label = numbers  # ratings in whole numbers
     elif kind != task:
         kinds = {"classify": "classes", "regress": "numbers", "multilabel": "sets"}
         raise MismatchError(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.evaluation.intervals import interval
+from mmcli.evaluation.judge import promise
 from mmcli.evaluation.judge.outcome import Outcome
 from mmcli.evaluation.metrics import tasks
 from mmcli.evaluation.model import Access, Indices, Model
@@ -143,6 +144,22 @@ def verdict(
     return result
 
 
+def with_promise(verdict: dict[str, Any], told: dict[str, Any], task: str) -> dict[str, Any]:
+    """The verdict with what training promised, and the warning before all else where it was broken."""
+    warnings = promise.words(told, task)
+    text = ". ".join([*(_sentence(w) for w in warnings), verdict["text"]])
+    return verdict | {"promise": told, "text": text}
+
+
+def _sentence(clause: str) -> str:
+    """A clause that begins a sentence; names of modalities stay as they are.
+
+    >>> _sentence("no candidate"), _sentence("audio.mfcc answered")
+    ('No candidate', 'audio.mfcc answered')
+    """
+    return clause[:1].upper() + clause[1:] if clause.startswith("no ") else clause
+
+
 def _best(rows: list[dict[str, Any]], kind: str, by_validation: bool) -> dict[str, Any] | None:
     """The opponent of a kind that is best on validation; without validation, on the test items, against the model."""
     there = [row for row in rows if row["kind"] == kind]
@@ -176,6 +193,9 @@ def clauses(numbers: dict[str, Any], task: str) -> list[str]:
         "unknown": "The model is better than each single modality that was tried",
     }[numbers["helps"]]
     said = [f"{opening}: {_words(single, task, numbers)}"]
+    if (here := _best_here(numbers)) is not None and here is not single:
+        name = " + ".join(here["modalities"])
+        said[0] += f"; on these items the best single modality is {name}: {_number(here['theirs'], task)}"
     if numbers["untried"]:
         said[0] += f" (alone untried: {', '.join(numbers['untried'])})"
     for kind, name in ((SUBSET, f"the best subset {_where(numbers)}"), (CONCAT, "plain concatenation")):
@@ -190,6 +210,12 @@ def clauses(numbers: dict[str, Any], task: str) -> list[str]:
         text = f"{shown}: merely adding up what each modality says would change this by {gap}"
         said.append(f"{text} ({low} to {high}; EMAP, {emap['sample']} items)")
     return said
+
+
+def _best_here(numbers: dict[str, Any]) -> dict[str, Any] | None:
+    """The single modality that is best on the judged items themselves."""
+    singles = [row for row in numbers["against"] if row["kind"] == SINGLE]
+    return min(singles, key=lambda row: float(row["difference"]), default=None)
 
 
 def additive(emap: dict[str, Any], task: str) -> tuple[float, list[float]]:

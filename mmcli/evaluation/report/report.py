@@ -13,7 +13,7 @@ from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, MismatchError, UsageError
 from mmcli.evaluation.intervals import interval
-from mmcli.evaluation.judge import explanation, integrity, robustness, verdict
+from mmcli.evaluation.judge import explanation, integrity, promise, robustness, verdict
 from mmcli.evaluation.judge.outcome import Outcome, outcome_of, truth_of, worst
 from mmcli.evaluation.model import Indices, Model
 
@@ -93,6 +93,9 @@ def evaluate(
     report["modalities"] = understanding.modalities(report["items"], notes)
     understanding.inputs(report["items"], request.explain)
     report["verdict"] = judged(model, dataset, rows, outcome, opponents, understanding.emap(), groups, request)
+    if "promise" in model.facts:
+        told = promise.kept(model.facts["promise"], outcome, groups)
+        report["verdict"] = verdict.with_promise(report["verdict"], told, model.task)
     if request.robustness:
         report["robustness"] = robustness.curves(model, dataset, rows, outcome, request.intervals)
         val = None if request.split in ("val", "all") else outcome_on(model, dataset, dataset.rows("val"))

@@ -42,6 +42,35 @@ class Assembled:
     dataset: Dataset
     failed: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    left_out: dict[str, dict[str, int]] = field(default_factory=dict)  # by split, then by reason
+
+
+def left_out(
+    rows: list[manifest.Row], failed: list[tuple[str, str]], given: list[str] | None
+) -> dict[str, dict[str, int]]:
+    """How many rows of each split are not in the data set, by the kind of reason; one without a split is ``rows``."""
+    reasons = {row.id: f"failed before: {row.error}" for row in rows if row.error is not None} | dict(failed)
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        if row.id in reasons:
+            first = reasons[row.id].split("\n")[0]
+            reason = first.partition(": ")[2] or first
+            own = counts.setdefault((row.split if given is not None else None) or "rows", {})
+            own[reason] = own.get(reason, 0) + 1
+    return counts
+
+
+def _unlabelled(rows: list[manifest.Row], task: str | None) -> list[str]:
+    """What becomes of items without a label."""
+    count = sum(row.label is None for row in rows)
+    if not count or task is None:
+        return []
+    if task == "multilabel":
+        return [
+            f"{count} of {len(rows)} items have no label and count as having none of the classes; leave out those "
+            "whose labels are not known"
+        ]
+    return [f"{count} test items have no label: they are predicted, and not scored"]
 
 
 def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazily: bool = False) -> Assembled:
@@ -70,7 +99,7 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
     if not kept:
         raise InputError(f"none of the {len(good)} rows can be used; the first: {failed[0][1]}", source=rows.source)
     split, rule = labels.assign([r.id for r in kept], [r.split for r in kept], [r.group for r in kept])
-    label, task, classes = labels.read([r.label for r in kept], plan.label_type)
+    label, task, classes = labels.read([r.label for r in kept], plan.label_type, split)
     assembled = Assembled(
         Dataset(
             streams={name: seen.stream(name) for name in names},
@@ -105,6 +134,8 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
         config_sha256=provenance.config_sha256(config),
         errors=earlier + len(failed),
     )
+    assembled.left_out = left_out(rows.rows, failed, split if rule == "as given" else None)
+    assembled.notes += _unlabelled(kept, task)
     if rule != "as given":
         assembled.notes.append(f"no split column: {rule}")
     if earlier:

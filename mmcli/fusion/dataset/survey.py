@@ -22,12 +22,15 @@ from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.artifacts.io import lazy, provenance
 from mmcli.errors import InputError, MismatchError, MmcliError
 from mmcli.fusion import labels, normalise
+from mmcli.fusion.dataset.growing import Growing
 from mmcli.fusion.dataset.words import NO_CLOCK, RATES, Words
 
 # What all items of a stream must agree on, and what the data set keeps of the features' meta.
 AGREE = ("modality", "extractor", "kind", "config_sha256", "fitted_sha256", "vocabulary_size")
 KEEP = (*AGREE, "config", *RATES, "columns")  # a rate only where all items have the same
 ARRAYS = (".npy",)
+BROUGHT = {"kind": "vector", "modality": "series"}  # what is known of a row that somebody brings
+AT_ZERO = np.zeros(1)
 
 
 def columns(order: Sequence[str], rows: Sequence[manifest.Row]) -> dict[str, str]:
@@ -53,25 +56,47 @@ def columns(order: Sequence[str], rows: Sequence[manifest.Row]) -> dict[str, str
 
 
 def _refuse_media(column: str, cell: str, name: str) -> None:
-    suffix = Path(cell.partition("#")[0]).suffix.lower()
-    if suffix != ".npz" and suffix not in ARRAYS:
+    path, row = manifest.split_row(cell)
+    suffix = Path(path).suffix.lower()
+    if suffix in (".pkl", ".pickle", ".p"):
+        raise InputError(
+            f"row {name!r}, column {column!r}: {cell!r} is a pickle, which can run programs and is never opened",
+            hint="where you trust it: python -c \"import pickle, numpy as np; d = pickle.load(open('"
+            f"{Path(path).name}', 'rb')); np.savez('{Path(path).stem}.npz', **{{k: np.asarray(v) for k, v in "
+            "d['train'].items() if np.asarray(v).dtype != object}})\", then name "
+            f"{Path(path).stem}.npz:KEY#ROW",
+        )
+    if suffix != ".npz" and suffix not in ARRAYS and (row is None or suffix not in (".h5", ".hdf5")):
         raise InputError(
             f"row {name!r}, column {column!r}: {cell!r} is media, not features",
             hint="run `mmcli extract` on the manifest first",
         )
 
 
-def read_cell(root: Path, cell: str) -> Features:
-    """The features a cell names: a features file, or ``PATH.npy#ROW``, a row of your own array as one frame."""
-    path, row = manifest.resolve(root, cell)
-    if path.suffix.lower() not in ARRAYS:
-        return feature_files.load(path)
-    from mmcli.media import MediaOptions, SeriesClip, open_clip
+def read_cell(root: Path, cell: str, resolve: manifest.Resolver | None = None) -> Features:
+    """The features a cell names: a features file, ``PATH.npy``, or a row of your own array.
 
-    clip = open_clip(path, "series", options=MediaOptions(row=row))
-    assert isinstance(clip, SeriesClip)
-    kind = "vector" if len(clip.times) == 1 else "sequence"
-    return Features(np.asarray(clip.values, dtype=np.float32), clip.times, {"kind": kind, "modality": "series"})
+    ``PATH#ROW`` or ``PATH:MEMBER#ROW``: see :mod:`mmcli.media.arrays`. ``resolve`` follows folders below ``root`` once.
+    """
+    path, row = (resolve or manifest.Resolver(root))(cell)
+    member = manifest.member_of(cell)
+    if path.suffix.lower() not in ARRAYS and row is None:
+        return feature_files.load(path)
+    from mmcli.media import MediaOptions, SeriesClip, arrays, open_clip
+
+    if row is not None and arrays.takes(path, member):
+        values = np.array(arrays.row_of(path, member, row), np.float32)
+        if not np.isfinite(values).all():
+            raise InputError(f"row {row} holds NaN or Inf", source=path)
+        if len(values) == 1:  # of a hundred thousand rows each costs its numbers and little else
+            return Features(values, AT_ZERO, BROUGHT)
+        times = np.arange(len(values), dtype=np.float64)
+    else:
+        clip = open_clip(path, "series", options=MediaOptions(row=row))
+        assert isinstance(clip, SeriesClip)
+        values, times = np.asarray(clip.values, dtype=np.float32), clip.times
+    kind = "vector" if len(times) == 1 else "sequence"
+    return Features(values, times, {"kind": kind, "modality": "series"})
 
 
 class Common:
@@ -147,6 +172,7 @@ class Survey:
         progress: Any = None,
     ) -> None:
         self._root, self._names, self._reference, self._words = root, names, reference, words
+        self._resolver = manifest.Resolver(root)
         self.rows: list[manifest.Row] = []
         self.failed: list[tuple[str, str]] = []
         self.frames: dict[str, list[int]] = {name: [] for name in names}
@@ -154,7 +180,7 @@ class Survey:
         self.moments = {name: normalise.Moments() for name in names}
         self.training = _training(rows)
         self.content: list[dict[str, list[Any]]] = []
-        self._held: list[dict[str, Features]] | None = [] if holding else None
+        self._held = {name: (Growing(np.float32), Growing(np.float64)) for name in names} if holding else None
         self._last: dict[str, tuple[int, Features]] = {}
         for row in rows:
             try:
@@ -178,18 +204,19 @@ class Survey:
             if row.id in self.training:
                 self.moments[name].add(features.values)
         if self._held is not None:
-            self._held.append(item)
+            for name, features in item.items():
+                values, times = self._held[name]
+                values.add(features.values)
+                times.add(features.times)
 
     def stream(self, name: str) -> Stream:
-        """The stream of one modality: in memory, or as files that are read when rows are asked for."""
+        """The stream of one modality, asked for once: in memory, or as files that are read when rows are asked for."""
         meta = self.common[name].meta()
         if self._words is not None and meta["kind"] not in NO_CLOCK:
             meta["spans"] = self._words.facts()
         lengths = np.array(self.frames[name], np.int64)
         if self._held is not None:
-            there = [item[name] for item in self._held if name in item]
-            values = np.concatenate([item.values for item in there])
-            times = np.concatenate([item.times for item in there])
+            values, times = (growing.whole() for growing in self._held.pop(name))
             return Stream(values, lazy.offsets_of(lengths), times, lengths > 0, meta=meta)
         inner = self.common[name].shape
         rows = lazy.Rows(lambda i: self._again(i, name).values, lengths, inner, np.dtype(np.float32))
@@ -213,7 +240,7 @@ class Survey:
         return features
 
     def _read(self, row: manifest.Row, name: str) -> Features:
-        features = read_cell(self._root, row.cells[self._names[name]])
+        features = read_cell(self._root, row.cells[self._names[name]], self._resolver)
         cell = _map_cell(row, name, self._names[name])
         if self._words is not None and manifest.split_column(self._names[name])[0] == self._words.modality:
             cell = None  # of the transcript, whose words are the frames

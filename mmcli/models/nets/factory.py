@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmcli.errors import ArtifactError
+from mmcli.models.nets.affine import Affine
 from mmcli.models.nets.kernel import Kernel
 from mmcli.models.nets.linear import LinearSum
 from mmcli.models.nets.network import Batch, Contrastive, Network
+from mmcli.models.nets.trees import Trees
 from mmcli.models.parts import zeroed
 
 
@@ -40,6 +42,10 @@ def _build(config: Any, *, nested: bool) -> nn.Module:
         return Network(config)
     if name == "kernel":
         return Kernel(config)
+    if name == "affine":
+        return Affine(config)
+    if name == "trees":
+        return Trees(config)
     if name == "linear":
         return LinearSum(config)
     if name == "contrastive" and not nested:
@@ -114,8 +120,16 @@ class Stack(nn.Module):
         """What each voice's answer counts, ``(n, voices)``, by which of them see anything, bool ``(n, voices)``."""
         weights = torch.tensor([self.weights[i] for i in self.voices], device=there.device)
         fallback = torch.tensor([self.fallback[i] for i in self.voices], device=there.device)
-        share = there * weights.masked_fill(fallback, 0.0)
-        return torch.where(share.sum(1, keepdim=True) > 0, share, (there & fallback).to(share.dtype))
+        return shares(there, weights, fallback)
+
+
+def shares(there: Tensor, weights: Tensor, fallback: Tensor) -> Tensor:
+    """What each member counts for each item ``(n, members)``: its weight, or 1 where only fallbacks see anything.
+
+    ``there`` bool ``(n, members)``, ``weights`` and bool ``fallback`` ``(members,)``.
+    """
+    share = there * weights.masked_fill(fallback, 0.0)
+    return torch.where(share.sum(1, keepdim=True) > 0, share, (there & fallback).to(share.dtype))
 
 
 def combined(task: str, logits: Tensor, share: Tensor, gains: Tensor, prior: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.errors import ArtifactError
-from mmcli.models.nets.kernel import SEGMENTS, describe, described_width
+from mmcli.models.nets.described import SEGMENTS, describe, described_width
 from mmcli.models.nets.network import Batch, Outputs, objects
 from mmcli.models.parts import KINDS, StreamShape, from_json, zeroed
 

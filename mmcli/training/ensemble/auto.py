@@ -1,19 +1,16 @@
 """Fusion that is not worse than its best part: candidates are compared on folds of the training split, then combined.
 
-Candidates are each stream alone (a network, and a kernel machine over statistics), and all streams together (networks
-with several fusion blocks, a sum of kernels). Every candidate answers for each fold of the training split after
-training on the others; a group is never on both sides, nor are items that share a picture or recording. On these
-answers the candidates are calibrated and the weights of a log-linear ensemble are fitted. Late fusion of any subset,
-and any single candidate, are special cases of the ensemble. It is kept if it beats the best single candidate on folds
-that its weights were not fitted on; else that candidate is.
+Candidates are each stream alone and all streams together: linear maps, kernel machines, support vectors, boosted trees
+and networks. Every candidate answers for each fold of the training split after training on the others; a group is never
+on both sides, nor are items that share a picture or recording. On these answers the candidates are calibrated, the
+weights of a log-linear ensemble are fitted, and one answer is chosen (:mod:`.weigh`).
+
+Where the validation split says that the folds cannot be believed (:mod:`.trust`), the choice is made on it alone.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,51 +18,54 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmcli.artifacts.formats import checkpoint
-from mmcli.artifacts.formats.checkpoint import Checkpoint
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import lazy
-from mmcli.errors import ArtifactError, InputError
-from mmcli.models.nets import factory
-from mmcli.models.nets.factory import combined
-from mmcli.models.nets.kernel import described_width
+from mmcli.errors import InputError
+from mmcli.models.nets.described import described_width
 from mmcli.models.parts import StreamShape
 from mmcli.training import folds, world
-from mmcli.training.config import TrainConfig
-from mmcli.training.data import Data, Target, losses, read, score, shapes
-from mmcli.training.ensemble import opponents, ridge
-from mmcli.training.ensemble.opponents import Candidate
+from mmcli.training.config import QUICK, THOROUGH, VAL, TrainConfig
+from mmcli.training.data import Data, Target, read, shapes
+from mmcli.training.ensemble import division, networks, opponents, raced, ridge, trust
+from mmcli.training.ensemble.division import Plan, Rows
+from mmcli.training.ensemble.finished import Finished
+from mmcli.training.ensemble.solved import TREES, Solver, answered
+from mmcli.training.ensemble.weigh import POOL, SIMPLEST, Candidate, Choice, Evidence, calibrated, choose, spare
 from mmcli.training.fit.initial import Initial
-from mmcli.training.fit.loop import Row, Run, fit
-from mmcli.training.fit.objective import logits_of
+from mmcli.training.fit.loop import Row, Run
 from mmcli.training.world import pick
 
-JOINT = ("concat", "attention")
 ENSEMBLE = "pool"  # as tables in checkpoints call it
-
+MOST_TREES = 2  # boosted trees that go on from their first part
 
 Report = Callable[[Row], None]
 
 
 def rounds(dataset: Dataset, config: TrainConfig) -> int:
-    """How many candidates :func:`fit_auto` will report."""
+    """How many candidates :func:`fit_auto` will report at most."""
     streams = shapes(dataset, config.modalities)
-    kernels = int(_kernels(dataset, streams, len(dataset.rows("train")), config))
-    networks = int(config.candidates != "kernels")
-    one = len(streams) * (networks + kernels)
-    return one + (len(JOINT) * networks + kernels if len(streams) > 1 else 0)
+    groups = len(streams) + (len(streams) > 1)
+    count = 0
+    if _solving(dataset, streams, config):
+        count += groups * 2 + (MOST_TREES if config.candidates == "all" else 0)
+    if config.candidates == "networks" or (config.candidates == "all" and config.effort == THOROUGH):
+        count += len(streams) + (len(networks.JOINT[config.effort]) if len(streams) > 1 else 0)
+    elif config.candidates == "all" and config.effort != QUICK:
+        count += 1
+    return max(count, 1)
 
 
-def _kernels(dataset: Dataset, streams: Sequence[StreamShape], rows: int, config: TrainConfig) -> bool:
-    """Whether kernel machines take part: their statistics of all items are held, of a folder of shards too."""
-    held = 4 * dataset.items * sum(described_width(stream) for stream in streams)
+def _solving(dataset: Dataset, streams: Sequence[StreamShape], config: TrainConfig) -> bool:
+    """Whether machines take part: their statistics of all items are held, of a folder of shards too."""
+    fitting = [stream for stream in streams if ridge.fits([stream])]
+    held = 4 * dataset.items * sum(described_width(stream) for stream in fitting)
     sharded = any(dataset.streams[stream.name].is_lazy for stream in streams)
-    if config.candidates != "networks" and ridge.fits(streams, rows) and not (sharded and held > lazy.HELD):
+    if config.candidates != "networks" and fitting and not (sharded and held > lazy.HELD):
         return True
     if config.candidates == "kernels":
-        most = f"{ridge.MOST_ROWS:,} training items and {ridge.MOST_WIDTH:,} numbers each"
+        most = f"streams of at most {ridge.MOST_WIDTH:,} numbers an item"
         most += f", and {lazy.HELD:,} bytes of them together" if sharded else ""
-        raise InputError(f"kernel machines are for at most {most}", hint="--set train.candidates=networks")
+        raise InputError(f"kernel machines are for {most}", hint="--set train.candidates=networks")
     return False
 
 
@@ -76,180 +76,235 @@ def fit_auto(
     *,
     initial: Initial | None = None,
     finished: Finished | None = None,
-) -> tuple[Run, list[dict[str, Any]]]:
-    """The ensemble as a finished run, and the table of candidates ``{title, modalities, loss, score, weight}``.
+) -> tuple[Run, list[dict[str, Any]], dict[str, Any]]:
+    """The ensemble as a finished run, the table of candidates ``{title, modalities, loss, score, weight}``, and what
+    it promises: ``{by, value, error, n, units, validation, collapsed, simplest}``.
 
     Loss and score (accuracy, or mean absolute error) are those of the answers on the folds. The networks start from
     the encoders of ``initial``; those that ``finished`` holds are not trained again.
     """
     device = pick(config.device)
-    train, val = dataset.rows("train"), dataset.rows("val")
+    train = dataset.rows("train")
     if not len(train):
         raise InputError("the data set has no item in its training split")
     target = read(dataset, config.task, train, device)
     whole = train[target.known[train]]
     real = folds.real(dataset)  # candidates are compared on items and streams that were not made
     train = whole[real.split[whole] == "train"]
+    val = real.rows("val")
+    val = val[target.known[val]]
     streams = shapes(dataset, config.modalities)
-    kinds = target.values.cpu().numpy()[train] if target.task == "classify" else None
-    parts = _folds(real, train, kinds, config)
     data = Data(real, streams, torch.device("cpu"))
+    plan = _plan(real, train, val, target, config)
+    where = _Where(data, target, train)
 
     candidates: list[Candidate] = []
-    finished = finished or Finished(None, {})
-
-    def network(title: str, chosen: TrainConfig, rows: NDArray[np.int64], fold: int | None) -> Run:
-        rows = whole if fold is None else rows
-        return finished(
-            f"{title} {fold}",
-            target,
-            lambda: fit(dataset, chosen, train=rows, val=val, target=target, initial=initial),
-        )
-
-    kernels = _kernels(dataset, streams, len(train), config)
-    for made in _candidates(network, data, streams, target, train, parts, kernels, config):
+    parts = _candidates(dataset, where, streams, whole, plan, candidates, config, finished, initial)
+    for made in parts:
         candidates.append(made)
         if report is not None:
-            report({"candidate": made.title, **_figures(made.answers[train], target, train)})
+            report({"candidate": made.title, **where.figures(made, plan)})
     with world.deterministic(config.threads, torch.device("cpu")):
-        gains, weights, table = _weigh(candidates, data, target, train, parts)
-    return _stacked(candidates, gains, weights, table, target, train), table
+        chosen, promise = _chosen(candidates, where, plan, real, val, config)
+    return _stacked(candidates, chosen, where), _table(candidates, chosen), promise
 
 
-def _folds(
-    dataset: Dataset, train: NDArray[np.int64], kinds: NDArray[np.int64] | None, config: TrainConfig
-) -> list[NDArray[np.int64]]:
-    given = dataset.group[train]
-    named = len({*given.tolist()} - {""})
-    if named == 1:
-        given = np.array([""] * len(train))
-    count = min(config.folds, named if named > 1 else len(train))
-    return folds.make(train, kinds, folds.joined_groups(dataset, train, given, count), count, config.seed)
+def _plan(real: Dataset, train: Rows, val: Rows, target: Target, config: TrainConfig) -> Plan:
+    if config.trust == VAL:
+        if len(val) < 2:
+            raise InputError("--trust val needs labelled items in the validation split", hint="--trust folds")
+        return division.of_validation(real, train, val)
+    kinds = target.values.cpu().numpy()[train] if target.task == "classify" else None
+    return division.of_training(real, train, kinds, config)
+
+
+class _Where:
+    """The data that candidates are judged on."""
+
+    def __init__(self, data: Data, target: Target, train: Rows) -> None:
+        self.data, self.target, self.train = data, target, train
+        self.prior = prior_of(target, train)
+
+    def evidence(self, candidates: Sequence[Candidate], answers: Sequence[Tensor], plan: Plan) -> Evidence:
+        """What the candidates said of the plan's items, ``(divisions, items, outputs)`` each."""
+        chosen = torch.from_numpy(plan.rows)
+        count = max(len(one) for one in answers)
+        logits = torch.stack([one[:, chosen].expand(count, -1, -1) for one in answers], dim=2)
+        there = torch.stack(
+            [torch.stack([self.data.streams[n].present[chosen] for n in c.names], 1).any(1) for c in candidates], dim=1
+        )
+        masks = [plan.masks(number) for number in range(count)]
+        _, units = np.unique(plan.units, return_inverse=True)
+        values = self.target.values.cpu()[chosen]
+        return Evidence(self.target.task, logits, there, values, self.prior, masks, units, torch.ones(len(candidates)))
+
+    def of_candidates(self, candidates: Sequence[Candidate], plan: Plan) -> Evidence:
+        """What they said while they were compared."""
+        return self.evidence(candidates, [c.answers for c in candidates], plan)
+
+    def figures(self, one: Candidate, plan: Plan) -> Row:
+        """Loss and score of one candidate for people who wait."""
+        evidence = calibrated(self.of_candidates([one], plan))
+        answers = evidence.answer(torch.ones(1).double())
+        return {"fold_loss": evidence.loss(answers), **{f"fold_{k}": v for k, v in evidence.score(answers).items()}}
 
 
 def _candidates(
-    network: Callable[[str, TrainConfig, NDArray[np.int64], int | None], Run],
-    data: Data,
+    dataset: Dataset,
+    where: _Where,
     streams: Sequence[StreamShape],
-    target: Target,
-    train: NDArray[np.int64],
-    parts: Sequence[NDArray[np.int64]],
-    kernels: bool,
+    whole: Rows,
+    plan: Plan,
+    before: list[Candidate],
     config: TrainConfig,
-) -> Any:
-    single = [(s.name, [s], "concat") for s in streams]
-    joint = [(block, list(streams), block) for block in JOINT] if len(streams) > 1 else []
-    if kernels:
+    finished: Finished | None,
+    initial: Initial | None,
+) -> Iterator[Candidate]:
+    """From the cheapest to the dearest; ``before`` fills while they come."""
+    data, target, train = where.data, where.target, where.train
+    halving = config.effort != THOROUGH
+    size = len(target.values), target.outputs
+
+    def race(runners: list[raced.Runner], most: int) -> Iterator[Candidate]:
+        evidence_of = lambda some: where.of_candidates(some, plan)  # noqa: E731
+        yield from raced.run(runners, list(before), plan, train, *size, evidence_of, most=most, halving=halving)
+
+    if _solving(dataset, streams, config):
         with world.deterministic(config.threads, torch.device("cpu")):
-            yield from _machines(data, streams, target, train, parts)
-    for title, used, block in [*single, *joint] if config.candidates != "kernels" else []:
-        names = [s.name for s in used]
-        chosen = replace(config, fusion=block, modalities=tuple(names))
-        answers = torch.zeros(len(target.values), target.outputs, dtype=torch.float64)
-        for number, fold in enumerate(parts):
-            run = network(title, chosen, np.setdiff1d(train, fold), number)
-            answers[torch.from_numpy(fold)] = _logits(run, data, fold, config).double()
-        run = network(title, chosen, train, None)
-        yield Candidate(title, names, run.model, run.tensors, answers, run.history)
+            solver = Solver(data, streams, target, train, plan, config)
+            yield from solver.machines()
+            if config.candidates == "all":
+                trees = []
+                for title, names, fit in solver.trees():
+                    ready = lambda rows, number, fit=fit: (*fit(rows), [])  # noqa: E731
+                    say = lambda fitted, rows: answered(fitted[0], fitted[1], data, rows)  # noqa: E731
+                    trees.append(raced.Runner(title, names, TREES, ready, say))
+                yield from race(trees, MOST_TREES)
+    if config.candidates == "networks" or (config.candidates == "all" and config.effort != QUICK) or not before:
+        rows_of = lambda rows, number: whole if number is None else rows  # noqa: E731
+        kept = finished or Finished(None, {})
+        nets = networks.runners(dataset, data, streams, target, rows_of, config, kept, initial)
+        yield from race(nets, raced.MOST)
 
 
-def _machines(
-    data: Data,
-    streams: Sequence[StreamShape],
-    target: Target,
-    train: NDArray[np.int64],
-    parts: Sequence[NDArray[np.int64]],
-) -> Any:
-    """A kernel machine for every stream, its width and penalty chosen on the folds, and one for their sum."""
-    y = ridge.answers(target)
-    described, best_gammas = [], []
-    for stream in streams:
-        one = ridge.describe(data, stream, train)
-        made = _best([one], None, y, target, train, parts, f"{stream.name} (kernel)")
-        described.append(one)
-        best_gammas.append(made.model["modalities"][0]["gamma"])
-        yield made
-    if len(streams) > 1:
-        yield _best(described, best_gammas, y, target, train, parts, "sum of kernels")
+@torch.no_grad()
+def _said(candidates: Sequence[Candidate], where: _Where, rows: Rows) -> list[Tensor]:
+    """What the candidates as they would ship say of some rows, ``(1, items, outputs)`` each."""
+    answers = []
+    for one in candidates:
+        whole = torch.zeros(1, len(where.target.values), where.target.outputs, dtype=torch.float64)
+        whole[0, torch.from_numpy(rows)] = answered(one.model, one.tensors, where.data, rows)
+        answers.append(whole)
+    return answers
 
 
-def _best(
-    described: Sequence[ridge.Described],
-    gammas: Sequence[float] | None,
-    y: Tensor,
-    target: Target,
-    train: NDArray[np.int64],
-    parts: Sequence[NDArray[np.int64]],
-    title: str,
-) -> Candidate:
-    chosen = torch.from_numpy(train)
-    values = target.values.cpu()[chosen]
+class Chosen:
+    """A choice with what it was made on."""
 
-    def loss(answers: Tensor) -> float:
-        own = answers[chosen]
-        return float(losses(target.task, own * opponents.gain(target.task, own, values), values, 0.0).mean())
+    def __init__(self, candidates: Sequence[Candidate], evidence: Evidence) -> None:
+        self.evidence = calibrated(evidence)
+        one = torch.eye(len(candidates), dtype=torch.float64)
+        alone = [self.evidence.loss(self.evidence.answer(one[i])) for i in range(len(candidates))]
+        self.singles = list(opponents.best_singles(candidates, alone).values())
+        self.choice: Choice = choose(candidates, self.evidence, self.singles)
+        self.fallback = spare(candidates, self.choice.weights, self.singles)
 
-    best = ridge.search(described, gammas, y, parts, loss)
-    model, tensors = ridge.machine(described, best.gammas, best.penalty, y, train)
-    return Candidate(title, [d.stream.name for d in described], model, tensors, best.answers, [])
+    def score(self, answers: Tensor) -> trust.Score:
+        """Of what each item adds to the primary figure."""
+        return trust.score_of(self.evidence.credits(answers), self.evidence.units)
 
 
-def _logits(run: Run, data: Data, rows: NDArray[np.int64], config: TrainConfig) -> Tensor:
-    with torch.device("meta"):
-        net = factory.build(run.model)
-    net.load_state_dict(run.tensors, assign=True)
-    with world.deterministic(config.threads, torch.device("cpu")):
-        return logits_of(net, data, rows)
+def _chosen(
+    candidates: Sequence[Candidate], where: _Where, plan: Plan, real: Dataset, val: Rows, config: TrainConfig
+) -> tuple[Chosen, dict[str, Any]]:
+    """The choice, made on the folds, or on the validation split where that shows that folds cannot be believed."""
+    judging = plan if config.trust != VAL else Plan(val, [_parts(val, where.target, plan, config)], plan.units)
+    chosen = Chosen(candidates, where.of_candidates(candidates, judging))
+    promise: dict[str, Any] = {"by": "validation" if config.trust == VAL else "folds", "collapsed": {}, "fell": False}
+    if config.trust != VAL and len(val) >= 2:
+        other = division.of_validation(real, where.train, val)
+        said = _said(candidates, where, val)
+        seen = where.evidence(candidates, said, other)
+        promise["collapsed"], ships, promise["fell"] = _collapsed(candidates, chosen, seen)
+        promise["validation"] = ships.facts()
+        if (promise["collapsed"] or promise["fell"]) and config.trust == "auto" and len(val) >= trust.FEWEST:
+            parts = _parts(val, where.target, other, config)
+            folded = Plan(other.rows, [parts], other.units)
+            again = where.evidence(candidates, said, folded)
+            chosen = Chosen(candidates, again)
+            promise["by"] = "validation"
+    score = chosen.score(chosen.choice.honest)
+    scale = -where.target.scale if where.target.task == "regress" else 1.0
+    kept = {"figure": FIGURES[where.target.task], "simplest": chosen.choice.kind == SIMPLEST}
+    return chosen, _scaled(promise | kept | score.facts(), scale)
 
 
-def _weigh(
-    candidates: Sequence[Candidate],
-    data: Data,
-    target: Target,
-    train: NDArray[np.int64],
-    parts: Sequence[NDArray[np.int64]],
-) -> tuple[list[float], list[float], list[dict[str, Any]]]:
-    chosen = torch.from_numpy(train)
-    values = target.values.cpu()[chosen]
-    logits = torch.stack([c.answers[chosen] for c in candidates], dim=1)
-    there = torch.stack(
-        [torch.stack([data.streams[n].present[chosen] for n in c.names], 1).any(1) for c in candidates], dim=1
-    )
-    gains = torch.tensor([opponents.gain(target.task, logits[:, i], values) for i in range(len(candidates))]).double()
-    prior = prior_of(target, train)
-    task = target.task
+FIGURES = {"classify": "accuracy", "regress": "mae", "multilabel": "f1_samples"}
 
-    honest = torch.zeros(len(train), target.outputs, dtype=torch.float64)
-    place = {int(row): i for i, row in enumerate(train)}
-    for fold in parts:
-        inside = torch.zeros(len(train), dtype=torch.bool)
-        inside[[place[int(row)] for row in fold]] = True
-        w = opponents.weights(task, logits[~inside], there[~inside], gains, values[~inside], prior)
-        honest[inside] = combined(task, logits[inside], there[inside] * w, gains, prior)
-    single = [combined(task, logits[:, [i]], there[:, [i]].double(), gains[[i]], prior) for i in range(len(candidates))]
-    alone = [float(losses(task, z, values, 0.0).mean()) for z in single]
-    winner = int(np.argmin(alone))
-    together = float(losses(task, honest, values, 0.0).mean())
-    if together <= alone[winner]:
-        weights = opponents.weights(task, logits, there, gains, values, prior)
-    else:
-        weights = torch.zeros(len(candidates), dtype=torch.float64)
-        weights[winner] = 1.0
-    table = [
-        {
-            "title": c.title,
-            "modalities": c.names,
-            "loss": alone[i],
-            **score(task, single[i], values),
-            "gain": float(gains[i]),
-            "weight": float(weights[i]),
-        }
-        for i, c in enumerate(candidates)
-    ]
-    kept = together <= alone[winner]
-    table.append({"title": ENSEMBLE, "loss": together, **score(task, honest, values), "kept": kept})
-    table += opponents.table(candidates, alone, task, logits, there, gains, values, prior)
-    return gains.tolist(), weights.tolist(), table
+
+def _parts(val: Rows, target: Target, plan: Plan, config: TrainConfig) -> division.Division:
+    """Parts of the validation split on which weights that were fitted to the others are judged."""
+    kinds = target.values.cpu().numpy()[val] if target.task == "classify" else None
+    count = min(config.folds, len(np.unique(plan.units)))
+    if count < 2:
+        return [(val, val)]
+    return [(np.setdiff1d(val, part), part) for part in folds.make(val, kinds, plan.units, count, config.seed)]
+
+
+def _collapsed(
+    candidates: Sequence[Candidate], chosen: Chosen, seen: Evidence
+) -> tuple[dict[str, dict[str, Any]], trust.Score, bool]:
+    """Of each modality whose score fell by more than chance on the validation split both scores, under its name; what
+    the choice reaches there; and whether that fell."""
+    seen = Evidence(**{**vars(seen), "gains": chosen.evidence.gains})
+
+    def on_val(answers: Tensor) -> trust.Score:
+        return trust.score_of(seen.credits(answers), seen.units)
+
+    fallen = {}
+    limit = trust.COLLAPSED / (len(chosen.singles) + 1)
+    one = torch.eye(len(candidates), dtype=torch.float64)
+    for i in chosen.singles:
+        before, after = chosen.score(chosen.evidence.answer(one[i])), on_val(seen.answer(one[i]))
+        if trust.fell(before, after) < limit:
+            fallen[candidates[i].names[0]] = {"folds": before.facts(), "validation": after.facts()}
+    ships = on_val(seen.answer(chosen.choice.weights, chosen.fallback))
+    return fallen, ships, trust.fell(chosen.score(chosen.choice.honest), ships) < limit
+
+
+def _scaled(promise: dict[str, Any], scale: float) -> dict[str, Any]:
+    """Scores in the unit of the labels: of numbers the mean absolute error, which candidates have as a negative."""
+
+    def scores(value: Any) -> Any:
+        if isinstance(value, dict) and {"value", "error"} <= value.keys():
+            error = value["error"]
+            value = value | {"value": value["value"] * scale, "error": None if error is None else error * abs(scale)}
+        if isinstance(value, dict):
+            return {k: scores(v) for k, v in value.items()}
+        return value
+
+    whole: dict[str, Any] = scores(promise)
+    return whole
+
+
+def _table(candidates: Sequence[Candidate], chosen: Chosen) -> list[dict[str, Any]]:
+    choice, evidence = chosen.choice, chosen.evidence
+    one = torch.eye(len(candidates), dtype=torch.float64)
+    table = []
+    for i, c in enumerate(candidates):
+        answers = evidence.answer(one[i], spare(candidates, one[i], chosen.singles))
+        table.append(
+            {
+                "title": c.title,
+                "modalities": c.names,
+                "loss": choice.alone[i],
+                **evidence.score(answers),
+                "gain": float(evidence.gains[i]),
+                "weight": float(choice.weights[i]),
+            }
+        )
+    pool = {"title": ENSEMBLE, "loss": choice.pool, **evidence.score(choice.pooled), "kept": choice.kind == POOL}
+    return [*table, pool, *opponents.table(candidates, choice.alone, evidence)]
 
 
 def prior_of(target: Target, train: NDArray[np.int64]) -> Tensor:
@@ -264,101 +319,29 @@ def prior_of(target: Target, train: NDArray[np.int64]) -> Tensor:
     return torch.zeros(1, dtype=torch.float64)
 
 
-def _figures(answers: Tensor, target: Target, train: NDArray[np.int64]) -> Row:
-    values = target.values.cpu()[torch.from_numpy(train)]
-    factor = opponents.gain(target.task, answers, values)
-    loss = float(losses(target.task, answers * factor, values, 0.0).mean())
-    return {"fold_loss": loss, **{f"fold_{k}": v for k, v in score(target.task, answers, values).items()}}
-
-
-def _stacked(
-    candidates: Sequence[Candidate],
-    gains: Sequence[float],
-    weights: Sequence[float],
-    table: Sequence[dict[str, Any]],
-    target: Target,
-    train: NDArray[np.int64],
-) -> Run:
+def _stacked(candidates: Sequence[Candidate], chosen: Chosen, where: _Where) -> Run:
     """The members with a weight, for each stream that none of them reads its best candidate as a fallback, and without
     a say those that the ensemble is compared with."""
     names = list(dict.fromkeys(name for c in candidates for name in c.names))
-    read_by_some = {name for c, weight in zip(candidates, weights, strict=True) if weight > 0 for name in c.names}
-    loss = {c.title: row["loss"] for c, row in zip(candidates, table, strict=False)}
-    spare = {
-        min((c for c in candidates if c.names == [name]), key=lambda c: loss[c.title]).title
-        for name in names
-        if name not in read_by_some
-    }
-    compared = opponents.numbers(candidates, [loss[c.title] for c in candidates])
+    weights, gains = chosen.choice.weights.tolist(), chosen.evidence.gains.tolist()
+    compared = opponents.numbers(candidates, chosen.choice.alone)
     members: list[dict[str, Any]] = []
     tensors: dict[str, Tensor] = {}
     history: list[Row] = []
     for i, (c, gain, weight) in enumerate(zip(candidates, gains, weights, strict=True)):
-        if weight <= 0.0 and c.title not in spare and i not in compared:
+        if weight <= 0.0 and not chosen.fallback[i] and i not in compared:
             continue
         tensors |= {f"members.{len(members)}.{name}": value for name, value in c.tensors.items()}
         history += [{"candidate": c.title, **row} for row in c.history]
         part = {"title": c.title, "weight": weight, "gain": gain, "model": c.model}
-        members.append(part | ({"fallback": True} if c.title in spare else {}))
-    tensors["prior"] = prior_of(target, train).float()
-    listed = [{"name": name} for name in names]
+        members.append(part | ({"fallback": True} if chosen.fallback[i] else {}))
+    tensors["prior"] = where.prior.float()
     model = {
         "name": "stack",
-        "task": target.task,
-        "outputs": target.outputs,
-        "modalities": listed,
+        "task": where.target.task,
+        "outputs": where.target.outputs,
+        "modalities": [{"name": name} for name in names],
         "members": members,
     }
     count = sum(t.numel() for t in tensors.values())
-    return Run(model, tensors, target, history, 0, count)
-
-
-# The finished networks of an ensemble, kept while the others train, so that a killed run need not train them again.
-#
-# A network is a function of the data, the configuration and the rows it trains on; with those that are kept and those
-# that are trained again a continued run ends in the same bytes. What is solved and not trained is solved again.
-
-_FACTS = ("model", "history", "best_epoch", "parameters")
-
-
-class Finished:
-    """Runs by key. ``path`` None keeps nothing; ``saved`` is what an earlier process left there."""
-
-    def __init__(
-        self, path: Path | None, facts: dict[str, Any], saved: Checkpoint | None = None, save_every_s: float = 0.0
-    ) -> None:
-        self.path, self.facts, self.save_every_s = path, facts, save_every_s
-        self.last = time.monotonic()
-        self.runs: dict[str, dict[str, Any]] = {}
-        if saved is not None:
-            self._restore(saved)
-
-    def __call__(self, key: str, target: Target, train: Callable[[], Run]) -> Run:
-        """The run that is kept under ``key``, else a new one."""
-        kept = self.runs.get(key)
-        if kept is not None:
-            return Run(target=target, **kept)
-        run = train()
-        self.runs[key] = {name: getattr(run, name) for name in (*_FACTS, "tensors")}
-        if self.path is not None and time.monotonic() - self.last >= self.save_every_s:
-            self._save(self.path)
-            self.last = time.monotonic()
-        return run
-
-    def _save(self, path: Path) -> None:
-        tensors = {f"{i}/{k}": v for i, run in enumerate(self.runs.values()) for k, v in run["tensors"].items()}
-        parts = [{"key": key, **{name: run[name] for name in _FACTS}} for key, run in self.runs.items()]
-        training = {"run": self.facts, "parts": parts}
-        config = {"task": "resume", "model": {}, "classes": None, "modalities": {}, "training": training}
-        checkpoint.save(path, Checkpoint(tensors, config))
-
-    def _restore(self, saved: Checkpoint) -> None:
-        tensors: dict[str, dict[str, Any]] = {}
-        for name, value in saved.tensors.items():
-            part, _, rest = name.partition("/")
-            tensors.setdefault(part, {})[rest] = value
-        try:
-            for i, part in enumerate(saved.config["training"]["parts"]):
-                self.runs[part["key"]] = {name: part[name] for name in _FACTS} | {"tensors": tensors[str(i)]}
-        except (KeyError, TypeError) as problem:
-            raise ArtifactError("is not the state of an unfinished pool", source=self.path) from problem
+    return Run(model, tensors, where.target, history, 0, count)

@@ -50,7 +50,9 @@ class Public:
         return normaliser if normaliser and "center" in normaliser else None
 
 
-def refuse_options(config: TrainConfig, *, resume: bool = False, cv: bool = False, seeds: int = 1) -> None:
+def refuse_options(
+    config: TrainConfig, *, resume: bool = False, cv: bool = False, seeds: int = 1, federated: bool = False
+) -> None:
     """Raises :class:`UsageError` for an option that would leak, or spend what is not counted."""
     one = "split the budget by hand: one run each, with --budget to hold them"
     reasons = {
@@ -83,9 +85,9 @@ def refuse_options(config: TrainConfig, *, resume: bool = False, cv: bool = Fals
             "train anew; the ledger counts both",
         ),
         "several processes": (
-            int(os.environ.get("WORLD_SIZE", "1")) > 1,
+            int(os.environ.get("WORLD_SIZE", "1")) > 1 and not federated,
             "each would add noise of its own",
-            "run without torchrun",
+            "run without torchrun, or with --clients group",
         ),
     }
     for what, (asked, reason, way) in reasons.items():

@@ -6,10 +6,10 @@ numbers of cells (Google's differential privacy team, "Secure noise generation",
 of a sum to the grid moves it by at most half a cell a coordinate, which is counted as part of what one unit can change;
 rounding the noise then only blurs what the exact Gaussian would have shown.
 
-Noise is drawn in double precision (Box and Muller 1958), the radius from 64 random bits and the angle from 32, whose
-gaps lie below a cell. The bits are those of OpenSSL's generator (NIST SP 800-90A), which the operating system seeds,
-and again after a fork: 16 times as fast as asking the system for each. What is beyond 9.4 standard deviations is never
-drawn; it has probability 1e-20 a coordinate.
+Noise is drawn in double precision (Box and Muller 1958), length and sign from 64 random bits and the angle from 32,
+whose gaps lie below a cell. The bits are those of OpenSSL's generator (NIST SP 800-90A), which the operating system
+seeds, and again after a fork: 16 times as fast as asking the system for each. What is beyond 9.4 standard deviations is
+never drawn; it has probability 1e-20 a coordinate.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 SLACK = 2.0**-10  # of the clip, for rounding to the grid
+BLOCK = 1 << 14  # numbers drawn at once: a block stays in the processor's cache
+SINE = [(-1) ** k / math.factorial(2 * k + 1) for k in range(6, -1, -1)]  # Taylor, 2e-14 off at an eighth of a turn
 
 Read = Callable[[int], bytes]
 
@@ -45,21 +47,44 @@ def sensitivity(clip: float) -> float:
 
 def normal(count: int, read: Read = RAND_bytes) -> NDArray[np.float64]:
     """Independent standard normal numbers ``(count,)``."""
-    pairs = (count + 1) // 2
-    bits = read(12 * pairs)
-    drawn = np.empty((2, pairs))
-    radius = np.frombuffer(bits, np.uint64, pairs).astype(np.float64)
-    radius += 0.5
-    radius *= 2.0**-64
-    np.log(radius, out=radius)
-    radius *= -2.0
-    np.sqrt(radius, out=radius)
-    angle = torch.from_numpy(np.frombuffer(bits, np.uint32, pairs, 8 * pairs).astype(np.float64))
-    angle.mul_(2.0 * math.pi * 2.0**-32)
-    torch.cos(angle, out=torch.from_numpy(drawn[0]))  # twice as fast as numpy's
-    torch.sin(angle, out=torch.from_numpy(drawn[1]))
-    drawn *= radius
-    return drawn.reshape(-1)[:count]
+    drawn = np.empty(count + count % 2)
+    for start in range(0, len(drawn), BLOCK):
+        _fill(drawn[start : start + BLOCK], read)
+    return drawn[:count]
+
+
+def _fill(drawn: NDArray[np.float64], read: Read) -> None:
+    """An even number of normal numbers, in place: x and y of points, whose angle and length are drawn.
+
+    The angle lies within a quarter turn of the first axis, and the sign of the length turns half of the points round.
+    """
+    x, y = np.split(drawn, 2)
+    bits = read(12 * len(x))
+    signed = np.frombuffer(bits, np.int64, len(x)).astype(np.float64)
+    signed += 0.5
+    length = np.abs(signed)
+    length *= 2.0**-63
+    np.log(length, out=length)
+    length *= -2.0
+    np.sqrt(length, out=length)
+    np.copysign(length, signed, out=length)
+    half = np.frombuffer(bits, np.int32, len(x), 8 * len(x)).astype(np.float64)
+    half *= math.pi / 4 * 2.0**-31
+    np.multiply(half, half, out=x)
+    sine = np.full(len(x), SINE[0])
+    for factor in SINE[1:]:  # twice as fast as the sine and the cosine of numpy or torch
+        sine *= x
+        sine += factor
+    sine *= half
+    np.multiply(sine, sine, out=x)
+    np.subtract(1.0, x, out=y)
+    np.sqrt(y, out=y)  # the cosine of half the angle
+    y *= sine
+    y *= 2.0
+    x *= -2.0
+    x += 1.0
+    x *= length
+    y *= length
 
 
 def add(sums: Sequence[Tensor], clip: float, noise: float, read: Read = RAND_bytes) -> list[Tensor]:

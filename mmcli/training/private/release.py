@@ -16,9 +16,11 @@ from mmcli.training import folds
 from mmcli.training.config import TrainConfig
 from mmcli.training.data import shapes
 from mmcli.training.fit.initial import Initial
+from mmcli.training.private import federated as federation
 from mmcli.training.private import leaks, ledger, steps
 from mmcli.training.private.leaks import Public
 from mmcli.training.private.ledger import RELATION, PrivateConfig, Release, as_json, epsilon, version
+from mmcli.training.world import World, joined, pick
 
 KEPT = (
     *("modality", "extractor", "kind", "config", "config_sha256", "fitted_sha256", "fitted", "vocabulary_size"),
@@ -43,7 +45,7 @@ def train(
     """Train, enter the release into the ledger beside ``source``, write ``output``; the checkpoint and its warnings.
 
     ``declared`` units are public, else they are counted with noise, from the same epsilon. The files differ from run
-    to run, whatever the seed: the operating system seeds the noise.
+    to run, whatever the seed: the operating system seeds the noise. Of several processes the first alone writes.
     """
     public = public or Public([])
     for other in ("val", "test"):
@@ -63,17 +65,23 @@ def train(
     if private.unit == "group" and (dataset.group[dataset.rows("train")] == "").any():
         raise InputError("unit=group, and some training item has no group", hint="give the manifest a group column")
     simple = config.fusion == steps.LINEAR
-    schedule, releases = steps.scheduled(private, units, declared, simple, beside)
     if declared is not None:
         told.append(f"the number of units, {declared:,} (--items)")
-    facts = describe(private, schedule, releases, told)
-    total, count = ledger.enter(
-        ledger.beside(source), f"train {output.name}", private.unit, releases, budget, private.delta
-    )
+
+    def decide() -> tuple[steps.Schedule, dict[str, Any], float, int]:
+        schedule, releases = steps.scheduled(private, units, declared, simple, beside)
+        what = f"train {output.name}"
+        cost = ledger.enter(ledger.beside(source), what, private.unit, releases, budget, private.delta)
+        return schedule, describe(private, schedule, releases, told), *cost
+
     if federated:
-        what = steps.fit_federated(dataset, config, private, schedule, initial=initial, report=report)
+        with joined(pick(config.device)) as world:
+            schedule, facts, total, count = federation.agreed(world, decide)
+            what = federation.fit(dataset, config, private, schedule, world=world, initial=initial, report=report)
         facts["federated"] = {"rounds": schedule.steps, "steps": private.local, "size": private.step}
     else:
+        world = World()
+        schedule, facts, total, count = decide()
         what, _, _ = steps.fit(dataset, config, private, schedule=schedule, initial=initial, report=report)
     result = Checkpoint(
         {name: value.detach().cpu() for name, value in what.net.state_dict().items()},
@@ -90,6 +98,8 @@ def train(
             "privacy": facts,
         },
     )
+    if world.rank:
+        return result, []
     checkpoint.save(output, result)
     said = warnings(private, schedule)
     if count > 1:

@@ -24,7 +24,8 @@ from mmcli.models.nets import factory
 from mmcli.training import folds, plan
 from mmcli.training.config import AUTO, TrainConfig
 from mmcli.training.data import read, score, shape_of, shapes
-from mmcli.training.ensemble.auto import Finished, fit_auto
+from mmcli.training.ensemble.auto import fit_auto
+from mmcli.training.ensemble.finished import Finished
 from mmcli.training.fit import loop, predictor
 from mmcli.training.fit.initial import Initial
 from mmcli.training.fit.loop import Average, Row, Run, State, fit, objective_of
@@ -82,15 +83,16 @@ def train(
                 loop.save(saved, facts, state, net, optimizer, average)
                 last = time.monotonic()
 
-        table = None
+        table, promise = None, None
         if config.fusion == AUTO:
             kept = Finished(saved if world.rank == 0 else None, facts, unfinished, save_every_s)
-            run, table = fit_auto(dataset, config, say, initial=initial, finished=kept)
+            run, table, promise = fit_auto(dataset, config, say, initial=initial, finished=kept)
         else:
             run = fit(dataset, config, world=world, initial=initial, restore=restore, after_epoch=after_epoch)
         result = Checkpoint(run.tensors, describe(dataset, config, run, inputs))
         if table is not None:
             result.config["candidates"] = table
+            result.config["training"]["promise"] = promise
         if initial is not None:
             result.config["training"]["init"] = initial.facts(list(result.config["modalities"]))
         if world.rank == 0:

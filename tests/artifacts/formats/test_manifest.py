@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mmcli.artifacts.formats import manifest
+from mmcli.artifacts.formats import inspect, manifest
 from mmcli.artifacts.formats.manifest import Row
 from mmcli.artifacts.io.paths import id_problem, split_row
 from mmcli.errors import ArtifactError, InputError
@@ -100,7 +100,13 @@ def test_a_line_cut_short_says_so() -> None:
 
 
 def test_what_cannot_be_read_back_is_not_written() -> None:
-    for row in (Row("../a"), Row(""), Row("a", {"audio": "/x"}), Row("a", split="dev"), Row("a", start=2.0, end=1.0)):
+    for row in (
+        Row("../a"),
+        Row(""),
+        Row("a", {"audio": "/x"}),
+        Row("a", split="holdout"),
+        Row("a", start=2.0, end=1.0),
+    ):
         with pytest.raises(ArtifactError):
             manifest.dump_row(row)
 
@@ -159,3 +165,41 @@ def test_nothing_at_all_is_said_to_be_empty(content: bytes) -> None:
     with pytest.raises(ArtifactError, match="it is empty") as refused:
         list(manifest.iter_rows(io.BytesIO(content)))
     assert "the command before it" in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+def test_a_table_as_a_spreadsheet_writes_it_is_read(tmp_path, separator, encoding, suffix):
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    lines = ["id|audio|label", '"a"|a.wav|größer, kleiner; 一', "b|b.wav|x"]
+    text = "\r\n".join(lines).replace(", kleiner; ", " ").replace("|", separator) + "\r\n"
+    path = tmp_path / f"rows{suffix}"
+    path.write_bytes((mark + text).encode(encoding))
+
+    rows = manifest.load(path).rows
+    assert [(row.id, row.cells, row.label) for row in rows] == [
+        ("a", {"audio": "a.wav"}, "größer 一"),
+        ("b", {"audio": "b.wav"}, "x"),
+    ]
+    assert inspect.recognise(path) == manifest.SCHEMA
+
+
+@pytest.mark.parametrize("data", ["id,audio\na,".encode("utf-16")[:-1], b"\xff\xfe\x00\xd8a\x00,\x00"])
+def test_broken_utf_16_is_refused(tmp_path, data):
+    (tmp_path / "a.csv").write_bytes(data)
+    with pytest.raises(ArtifactError, match="UTF-16"):
+        manifest.load(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.csv", "name;audio;label\nx;x.wav;a\n", "looks like a manifest, but it has no column id"),
+        ("a.jsonl", '{"audio": "x.wav"}\n{"audio": "y.wav"}\n', "looks like a manifest, but its first line has no id"),
+    ],
+)
+def test_a_manifest_without_ids_is_called_one(tmp_path, name, text, said):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ArtifactError, match=said):
+        inspect.recognise(tmp_path / name)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -49,22 +52,20 @@ def test_rows_of_features_are_a_whole_manifest():
     assert str(found.root) == "out"
 
 
-def test_a_row_is_answered_before_the_next_is_read():
-    """The stream ends in the middle of nowhere, which nobody looks at."""
-
-    class Stream(io.BytesIO):
-        read_lines = 0
-
-        def readline(self, limit: int = -1) -> bytes:
-            self.read_lines += 1
-            return b'{"id": "i%d", "text_value": "a b"}\n' % self.read_lines
-
-    stream = Stream()
-    chunks = Rows(stream).chunks(MODEL)
-    for number in range(1, 4):
-        chunk = next(chunks)
-        assert chunk.dataset.id.tolist() == [f"i{number}"]
-        assert stream.read_lines == number
+def test_a_row_is_answered_before_the_next_is_written():
+    """Whoever writes may wait for the answer."""
+    there, here = os.pipe()
+    with os.fdopen(there, "rb") as stream, ThreadPoolExecutor(1) as reader:
+        write = partial(os.write, here)
+        try:
+            write(b'{"id": "i1", "text_value": "a b"}\n')
+            chunks = reader.submit(lambda: Rows(stream).chunks(MODEL)).result(60)
+            for number in range(1, 4):
+                chunk = reader.submit(next, chunks).result(60)
+                assert chunk.dataset.id.tolist() == [f"i{number}"]
+                write(b'{"id": "i%d", "text_value": "a b"}\n' % (number + 1))
+        finally:
+            os.close(here)  # whoever still reads comes to an end
 
 
 def test_rows_that_cannot_be_read_cost_themselves(tmp_path):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mmcli.batch.plan import inputs
-from mmcli.errors import MissingError, MmcliError, UsageError
+from mmcli.errors import ArtifactError, MissingError, MmcliError, UsageError
 
 
 def made(root: Path, *names: str) -> Path:
@@ -168,3 +169,21 @@ def test_any_store_of_fsspec_serves(tmp_path: Path) -> None:
         inputs.gather(["memory://voices/in/bad.csv"])
     with pytest.raises(MissingError):
         inputs.gather(["memory://voices/nowhere"])
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_table_with_ids_is_a_manifest_whatever_wrote_it(tmp_path, separator, encoding):
+    (tmp_path / "rows.csv").write_bytes(f"id{separator}audio\na{separator}a.wav\n".encode(encoding))
+
+    (item,) = inputs.gather([tmp_path / "rows.csv"]).items
+    assert (item.id, [cell.modality for cell in item.cells]) == ("a", ["audio"])
+
+
+def test_an_npz_of_ours_that_is_damaged_is_named_so(tmp_path):
+    sound = {"values": np.zeros((3, 2), np.float32), "times": np.arange(3.0)}
+    np.savez(tmp_path / "a.npz", **sound, meta=np.array("{}"), extra=np.zeros(1))
+
+    with pytest.raises(ArtifactError, match="does not belong there") as caught:
+        inputs.gather([tmp_path / "a.npz"])
+    assert caught.value.exit_code == 4

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmcli.artifacts.formats import manifest
-from mmcli.errors import MismatchError
+from mmcli.errors import InputError, MismatchError
 from mmcli.fusion.dataset.assemble import Assembled, Plan, assemble
 
 
@@ -46,3 +46,65 @@ def test_kinds_that_really_differ_name_both_files_and_the_option(tmp_path: Path)
     with pytest.raises(MismatchError, match=r"spectrogram in b\.npz, sequence in a\.npz") as told:
         fused(path)
     assert "--audio" in str(told.value)
+
+
+def test_rows_of_three_dimensions_and_members_are_sequences(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    clips, vectors = rng.normal(size=(4, 5, 3)).astype("f"), rng.normal(size=(4, 6)).astype("f")
+    np.save(tmp_path / "clips.npy", clips)
+    np.savez(tmp_path / "two.npz", vision=clips, text=vectors)
+    header = ["id", "split", "label", "series", "audio", "text"]
+    rows = [
+        [f"i{i}", "train", "ab"[i % 2], f"clips.npy#{i}", f"two.npz:vision#{i}", f"two.npz:text#{i}"] for i in range(4)
+    ]
+    data = fused(write(tmp_path / "m.csv", header, rows), Plan(normalise="none")).dataset
+
+    assert [(s.meta["kind"], s.values.shape) for s in data.streams.values()] == [
+        ("sequence", (20, 3)),
+        ("sequence", (20, 3)),
+        ("vector", (4, 6)),
+    ]
+    assert np.array_equal(data.streams["audio"].item(2).values, clips[2])
+    assert np.array_equal(data.streams["text"].item(3).values[0], vectors[3])
+
+
+def test_rows_of_hdf5_are_read_by_their_place(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    values = np.random.default_rng(0).normal(size=(3, 4)).astype("f")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["train/text"] = values
+    rows: list[list[object]] = [[f"i{i}", "train", "ab"[i % 2], f"x.h5:/train/text#{i}"] for i in range(3)]
+    data = fused(write(tmp_path / "m.csv", ["id", "split", "label", "text"], rows), Plan(normalise="none")).dataset
+
+    assert np.array_equal(data.streams["text"].values, values)
+    wrong = write(tmp_path / "w.csv", ["id", "split", "label", "text"], [["i", "train", "a", "x.h5:/test#0"]])
+    with pytest.raises(InputError, match="holds no array of numbers /test; it holds /train/text"):
+        fused(wrong)
+
+
+def test_an_array_is_opened_once_however_many_of_its_rows_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mmcli.media import npy
+
+    opened = 0
+    plain = npy.mapped
+
+    def counted(*args: object) -> object:
+        nonlocal opened
+        opened += 1
+        return plain(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(npy, "mapped", counted)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(50, 2)))
+    rows: list[list[object]] = [[f"i{i}", "train", "ab"[i % 2], f"x.npy#{i}"] for i in range(50)]
+    assert fused(write(tmp_path / "m.csv", ["id", "split", "label", "series"], rows)).dataset.items == 50
+    assert opened == 1
+
+
+def test_a_row_that_is_not_there_is_told(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((2, 2)))
+    rows: list[list[object]] = [["a", "train", "x", "x.npy#1"], ["b", "train", "y", "x.npy#7"]]
+    failed = fused(write(tmp_path / "m.csv", ["id", "split", "label", "series"], rows)).failed
+
+    assert failed == [("b", f"{tmp_path / 'x.npy'}: has 2 rows, counted from 0: there is no row 7")]

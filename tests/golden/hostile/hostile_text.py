@@ -148,7 +148,7 @@ def manifest_cases() -> Iterator[tuple[str, bytes]]:
     yield "quote-rest.csv", b'id,audio\na,"x"y.wav\n'
     yield "nul.csv", b"id,audio\na,x\0.wav\n"
     yield "carriage-return.csv", b"id,audio\na,x\rb,y\n"
-    yield "utf-16.csv", "id,audio\na,x.wav\n".encode("utf-16")
+    yield "sound-utf-16.csv", "id,audio\na,x.wav\n".encode("utf-16")
     yield "latin-1.csv", b"id,label\na,caf\xe9\n"
     yield "time-backwards.csv", b"id,audio,start,end\na,x.wav,2,1\n"
     yield "time-negative.csv", b"id,audio,start\na,x.wav,-1\n"

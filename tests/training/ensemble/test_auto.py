@@ -11,14 +11,14 @@ import torch
 
 from mmcli.artifacts.formats import checkpoint
 from mmcli.errors import InputError, MismatchError
-from mmcli.models.nets import kernel
+from mmcli.models.nets import described
 from mmcli.models.parts import StreamShape
 from mmcli.training import folds
 from mmcli.training.config import TrainConfig
 from mmcli.training.fit import predictor
 from mmcli.training.use import run
 
-CONFIG = TrainConfig(fusion="auto", folds=2, epochs=6, width=16, rate=1e-2, batch=20)
+CONFIG = TrainConfig(fusion="auto", effort="thorough", folds=2, epochs=6, width=16, rate=1e-2, batch=20)
 
 
 def accuracy(found, data, split="test"):
@@ -94,10 +94,10 @@ def test_statistics_do_not_depend_on_padding() -> None:
     mask = torch.ones(1, 13, dtype=torch.bool)
     longer = torch.cat([x, torch.full((1, 7, 3), 9.0)], 1)
     covered = torch.cat([mask, torch.zeros(1, 7, dtype=torch.bool)], 1)
-    plain = kernel.describe(x, mask, stream)
+    plain = described.describe(x, mask, stream)
 
-    assert plain.shape == (1, kernel.described_width(stream))
-    torch.testing.assert_close(kernel.describe(longer, covered, stream), plain)
+    assert plain.shape == (1, described.described_width(stream))
+    torch.testing.assert_close(described.describe(longer, covered, stream), plain)
     torch.testing.assert_close(plain[0, -3:], x[0].std(0, correction=0))
     torch.testing.assert_close(plain[0, :3], x[0, :1].mean(0))
 

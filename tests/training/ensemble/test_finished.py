@@ -15,10 +15,10 @@ import pytest
 from mmcli.artifacts.formats import checkpoint, dataset
 from mmcli.errors import ArtifactError, MismatchError
 from mmcli.training.config import TrainConfig
-from mmcli.training.ensemble import auto
+from mmcli.training.ensemble import networks
 from mmcli.training.use import run
 
-CONFIG = TrainConfig(fusion="auto", candidates="networks", folds=2, epochs=1, width=8, batch=20)
+CONFIG = TrainConfig(fusion="auto", candidates="networks", effort="thorough", folds=2, epochs=1, width=8, batch=20)
 FITS = 4 * 3  # two modalities alone, two blocks of both; two folds and the whole
 
 
@@ -33,7 +33,7 @@ def test_a_pool_that_was_stopped_goes_on_to_the_same_bytes(
     """Stopped while network number ``after`` trains."""
     data = planted.noise_beside_signal(60)
     run.train(data, CONFIG, tmp_path / "whole.pt")
-    plain, calls = auto.fit, 0
+    plain, calls = networks.fit, 0
 
     def counted(*args: object, **named: object) -> object:
         nonlocal calls
@@ -42,7 +42,7 @@ def test_a_pool_that_was_stopped_goes_on_to_the_same_bytes(
             raise StoppedError
         return plain(*args, **named)
 
-    monkeypatch.setattr(auto, "fit", counted)
+    monkeypatch.setattr(networks, "fit", counted)
     stop = True
     with pytest.raises(StoppedError):
         run.train(data, CONFIG, tmp_path / "cut.pt", save_every_s=0.0)

@@ -14,6 +14,7 @@ import torch
 from mmcli.cli import private as privately
 from mmcli.training.config import TrainConfig
 from mmcli.training.private import steps
+from mmcli.training.private.federated import Server
 from mmcli.training.private.ledger import PrivateConfig
 from mmcli.training.private.steps import Engine, Schedule
 
@@ -81,7 +82,7 @@ def test_one_item_moves_a_sum_by_no_more_than_the_clip():
         assert float(apart) <= 0.3 * (1 + 1e-5)
 
 
-@pytest.mark.parametrize("kind", [Engine, steps.Server])
+@pytest.mark.parametrize("kind", [Engine, Server])
 def test_a_whole_group_moves_a_sum_by_no_more_than_the_clip(kind):
     data = made.data(120, groups=8)
     what = steps.lesson(data, TrainConfig(fusion="linear"), PrivateConfig(epsilon=1.0, unit="group"), 6)

@@ -1,0 +1,130 @@
+"""A trained model as an object, and ``mmcli.train``."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mmcli.api import given
+from mmcli.api.report import Report
+from mmcli.cli.given import as_judged, source
+from mmcli.errors import UsageError
+from mmcli.registry import nearest
+from mmcli.training.fit import predictor
+from mmcli.training.fit.predictor import Predictions, Predictor, lines
+
+
+class Answers:
+    """What a model says of items, in their order; iterates over ``{id, prediction, probabilities, present}``."""
+
+    def __init__(self, predictions: Predictions) -> None:
+        self.predictions = predictions
+        self.id = predictions.id
+        self.labels = predictions.labels
+        self.probabilities = predictions.probabilities
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def __iter__(self) -> Any:
+        return lines(self.predictions)
+
+    def to_pandas(self) -> Any:
+        """One row an item: id, prediction and the probability of each class. Needs pandas."""
+        from mmcli.artifacts.formats.tables import pandas
+
+        table = pandas().DataFrame({"id": self.id, "prediction": list(self.labels)})
+        if self.probabilities is not None:
+            for k, name in enumerate(self.predictions.classes or []):
+                table[f"p({name})"] = self.probabilities[:, k]
+        return table
+
+    def __repr__(self) -> str:
+        return f"<Answers: {len(self)} items, task {self.predictions.task}>"
+
+
+class Model:
+    """What `mmcli train` writes: it answers, and it is judged. ``net`` is the network as a torch module."""
+
+    def __init__(self, loaded: Predictor) -> None:
+        self.loaded = loaded
+        self.net = loaded.net
+        self.task = loaded.task
+        self.classes = loaded.classes
+        self.modalities = list(loaded.modalities)
+
+    def predict(self, data: Any) -> Answers:
+        """The answers for all items of a data set: a path or a Dataset.
+
+        Raises MismatchError where a stream is not what the model was trained on.
+        """
+        return Answers(self.loaded.predict(given.data_set(data)))
+
+    def evaluate(self, data: Any, *, split: str = "test", explain: int = 0) -> Report:
+        """The report of the model on a split, as `mmcli evaluate` writes it.
+
+        Raises UsageError for a split without items, MismatchError for a data set of other streams.
+        """
+        from mmcli.evaluation.judge import verdict
+        from mmcli.evaluation.report import report
+
+        judged = as_judged(self.loaded)
+        request = report.Request(split=split, explain=explain, inputs=_sources(data))
+        return Report(report.evaluate(judged, given.data_set(data), request, opponents=verdict.kept(judged)))
+
+    def __repr__(self) -> str:
+        known = f", {len(self.classes)} classes" if self.classes else ""
+        return f"<Model {Path(self.loaded.name).name}: {self.task}{known}, from {', '.join(self.modalities)}>"
+
+
+def load(path: str | Path, device: str = "cpu") -> Model:
+    """The model in a file. Raises ArtifactError where it is damaged, MismatchError for encoders without answers."""
+    return Model(predictor.load(path, device))
+
+
+def train(
+    data: Any,
+    output: str | Path | None = None,
+    *,
+    fusion: str = "concat",
+    report: Callable[[dict[str, Any]], None] | None = None,
+    **fields: Any,
+) -> Model:
+    """Train a model on a data set, a path or a Dataset, as `mmcli train` does.
+
+    ``output``: the file to write (None: none is kept); ``fusion``: a block's name, or ``auto``; further fields are
+    those of TrainConfig (``seed=1``, ``epochs=20``, ``task="regress"``). ``report`` is called after every epoch with
+    its figures.
+
+    Raises UsageError for an unknown field, MismatchError where a group lies in the training split and another.
+    """
+    from mmcli.training.config import TrainConfig
+    from mmcli.training.use import run
+
+    known = {f.name for f in dataclasses.fields(TrainConfig)}
+    for name in fields:
+        if name not in known:
+            raise UsageError(f"training has no field {name!r}", hint=nearest(name, known))
+    config = TrainConfig(fusion=fusion, **fields)
+    if output is not None:
+        run.train(given.data_set(data), config, Path(output), inputs=_sources(data), report=report)
+        return load(output)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.pt"
+        run.train(given.data_set(data), config, path, inputs=_sources(data), report=report)
+        return load(path)
+
+
+def evaluate(model: Any, data: Any, *, split: str = "test", explain: int = 0) -> Report:
+    """The report of a model, a path or a :class:`Model`, on a split of a data set; see :meth:`Model.evaluate`."""
+    judge = load(model) if given.is_path(model) else model
+    if not isinstance(judge, Model):
+        raise UsageError(f"{type(model).__name__} is no model", hint="a path, or what mmcli.load and mmcli.train give")
+    return judge.evaluate(data, split=split, explain=explain)
+
+
+def _sources(data: Any) -> tuple[dict[str, Any], ...]:
+    return (source(Path(data)),) if given.is_path(data) else ()
