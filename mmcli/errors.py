@@ -15,6 +15,8 @@ The exit codes are part of the contract of the command line:
 
 from __future__ import annotations
 
+from typing import Any
+
 EXIT_DONE = 0
 EXIT_BUG = 1
 EXIT_USAGE = 2
@@ -109,7 +111,7 @@ class MismatchError(InputError):
     ``evidence``: the numbers of a refusal, by name, where it rests on some.
     """
 
-    evidence: dict[str, float | str] | None = None
+    evidence: dict[str, Any] | None = None
 
 
 class OutputError(MmcliError):

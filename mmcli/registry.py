@@ -92,7 +92,7 @@ class Registry:
         members = {} if self._shared is None else self._shared._own()
         for module in pkgutil.iter_modules(self._path):
             if not module.ispkg and not module.name.startswith("_"):
-                members[module.name] = f"{self.package}.{module.name}"
+                members[module.name.replace("_", "-")] = f"{self.package}.{module.name}"  # as people type it
         return members
 
     def _added(self) -> dict[str, str]:

@@ -36,6 +36,7 @@ def align_files(
     page: Path | None = None,
     rate: float | None = None,
     missing: str = "refuse",
+    time_unit: str | None = None,
     language: str | None = None,
 ) -> Alignment:
     """The map between two files: sound, video with sound, features (npz) or numeric series.
@@ -43,14 +44,17 @@ def align_files(
     ``feature`` names the extractor whose frames are compared (default for sound: log-mel bands); ``metric`` the
     distance between them, for methods that have one; ``config`` the method's configuration. ``plot`` draws the costs
     and the path into a PNG file, ``page`` shows and plays the pair in one HTML file. ``rate`` is that of series
-    without a time column, Hz; their gaps are an error, or filled along time where ``missing`` is "interpolate".
+    without a time column, Hz; their gaps are an error, or filled along time where ``missing`` is "interpolate";
+    ``time_unit`` is that of their time columns (s, ms, us, ns).
     ``language`` is that of a text (``en``, ``de``), told by its words where it is None. The result names both files
     with their SHA-256 and durations.
 
     Raises MissingError, MediaError or ArtifactError for a file that cannot be read, MismatchError for two that cannot
     be compared, UsageError for an option that does not fit.
     """
-    a, b = Side(Path(reference), "reference", rate, missing), Side(Path(query), "query", rate, missing)
+    a, b = (
+        Side(Path(path), role, rate, missing, time_unit) for path, role in ((reference, "reference"), (query, "query"))
+    )
     if language is not None and b.modality != "text":
         raise UsageError(f"--language is for a text, {b.path.name} is none")
     pair = matched(a, b, method, feature)
@@ -206,8 +210,11 @@ def plan_files(
     config: Any = None,
     rate: float | None = None,
     missing: str = "refuse",
+    time_unit: str | None = None,
 ) -> Any:
     """What :func:`align_files` with the method ``dtw`` would take, see :func:`mmcli.aligners.methods.dtw.plan`."""
-    a, b = Side(Path(reference), "reference", rate, missing), Side(Path(query), "query", rate, missing)
+    a, b = (
+        Side(Path(path), role, rate, missing, time_unit) for path, role in ((reference, "reference"), (query, "query"))
+    )
     pair = matched(a, b, "dtw", feature)
     return pair.module.plan(pair.x, pair.y, pair.configured("dtw", config, metric, None))

@@ -34,6 +34,9 @@ Timeout = Annotated[
 ]
 Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Do one of N parts; auto: by the Slurm array job.")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try inputs again that failed before.")]
+VerifySource = Annotated[
+    bool, typer.Option("--verify-source", help="Trust content, not size and time, of inputs done before.")
+]
 MaxFailures = Annotated[
     str | None, typer.Option(metavar="N|P%", help="Stop beyond. [default: when the first 50 all fail]")
 ]
@@ -90,6 +93,7 @@ def options(
     *,
     memory: float | None = None,
     recycle: int = TERM,
+    verify_source: bool = False,
 ) -> each.Options:
     """How a batch runs, from the options of the command line: ``timeout`` in seconds, ``memory`` in MB."""
     from mmcli.batch.plan import each
@@ -107,6 +111,7 @@ def options(
         ),
         shard=None if shard is None else ledger.shard_of(shard),
         retry_failed=retry_failed,
+        verify_source=verify_source,
         max_failures=max_failures,
     )
 

@@ -31,7 +31,7 @@ import typer
 
 from mmcli import extractors
 from mmcli.cli import batching, console, kinds
-from mmcli.cli.options import Jobs, JsonFlag, Missing, Set, configure, refuse_unused, split
+from mmcli.cli.options import Jobs, JsonFlag, Missing, Set, TimeUnit, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
 from mmcli.registry import listed
@@ -127,6 +127,7 @@ def command(
     ] = None,
     rate: Annotated[float | None, typer.Option(metavar="HZ", help="Of series without a time column.")] = None,
     missing: Missing = "refuse",
+    time_unit: TimeUnit = None,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="Where encoders compute: cpu, cuda, or auto for cuda where it is.")
     ] = "cpu",
@@ -145,9 +146,7 @@ def command(
     shard: batching.Shard = None,
     force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
     retry_failed: batching.RetryFailed = False,
-    verify_source: Annotated[
-        bool, typer.Option("--verify-source", help="Trust content, not size and time, of inputs done before.")
-    ] = False,
+    verify_source: batching.VerifySource = False,
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Count files that are not there as failed inputs.")
     ] = False,
@@ -170,14 +169,27 @@ def command(
     inputs = batching.named(inputs, from_, nul=nul)
     if not inputs:
         raise UsageError("nothing to extract from", hint="name files, folders or a manifest")
+    media: dict[str, Any] = {"track": track, "channel": channel, "missing": missing}
+    if time_unit is not None:
+        media["time_unit"] = time_unit
     options = extract.Options(
-        **vars(batching.options(jobs, timeout, shard, retry_failed, max_failures, memory=memory, recycle=recycle)),
+        **vars(
+            batching.options(
+                jobs,
+                timeout,
+                shard,
+                retry_failed,
+                max_failures,
+                memory=memory,
+                recycle=recycle,
+                verify_source=verify_source,
+            )
+        ),
         modality=modality,
-        media={"track": track, "channel": channel, "missing": missing},
+        media=media,
         fitted=tuple(fitted or ()),
         sound_only=modality == "audio" or (audio is not None and video is None),
         force=force,
-        verify_source=verify_source,
         allow_missing=allow_missing,
         segments=segments,
         device=device,

@@ -82,7 +82,15 @@ def command(
     align: Annotated[
         list[Path] | None, typer.Option(metavar="MAP.json", help="The map of one of the features files. Repeatable.")
     ] = None,
-    rate: Annotated[float | None, typer.Option(metavar="HZ", help="Frames per second of fused features.")] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="HZ", help="Frames per second of fused features; of a manifest: of its arrays without a clock."
+        ),
+    ] = None,
+    missing: Annotated[
+        str, typer.Option(help="refuse; mean: NaN in arrays of a manifest becomes the mean of the training rows.")
+    ] = "refuse",
     pool: Annotated[
         str,
         typer.Option(help="auto, linear, mean, max, last: how features reach a clock; auto pools where it is slower."),
@@ -143,7 +151,11 @@ def command(
         normalise = "none"
     if shard_size is not None and (_is_single(inputs) or not _is_folder(output)):
         raise UsageError("--shard-size is for a folder of shards", hint="fuse a manifest into a folder: -o DATASET/")
+    if missing not in ("refuse", "mean"):
+        raise UsageError(f"--missing {missing}: refuse or mean")
     if _is_single(inputs):
+        if missing != "refuse":
+            raise UsageError("--missing is for manifests")
         if reference is not None or label_type != "auto" or balance != "none" or match != "label":
             raise UsageError("--reference, --label-type, --balance and --match are for manifests")
         from mmcli.fusion.dataset import single
@@ -157,9 +169,9 @@ def command(
         )
         summary = _fuse_single(inputs, Path(output), align or [], how)
     else:
-        if align or rate is not None or (spans is None and (pool != "auto" or span_kind != "word")):
+        if align or (spans is None and (pool != "auto" or span_kind != "word")):
             raise UsageError(
-                "--align, --rate, and without --spans also --pool and --span-kind, are for features files",
+                "--align, and without --spans also --pool and --span-kind, are for features files",
                 hint="in a manifest, column map.MODALITY names the map",
             )
         from mmcli.fusion.dataset.words import Words
@@ -168,6 +180,7 @@ def command(
         if len(inputs) > 1:
             raise UsageError(f"{len(inputs)} manifests", hint="pass one manifest, or features files ending in .npz")
         from mmcli.fusion.dataset.assemble import Plan
+        from mmcli.fusion.dataset.survey import Arrays
 
         if match != "label" and balance != "match":
             raise UsageError("--match needs --balance match")
@@ -179,6 +192,9 @@ def command(
             options.refuse_unused(options.split(set_), also)
         config = None if strategy == "none" else _config(strategy, weight, set_, also)
         plan = Plan(strategy, config, normalise or "zscore", reference, label_type, balance, match, seed, words=words)
+        if rate is not None and rate <= 0:
+            raise UsageError(f"a rate of {rate:g} Hz gives no times")
+        plan = dataclasses.replace(plan, arrays=Arrays(rate, missing))
         if also:
             plan = dataclasses.replace(plan, augmenting=also["augment"])
         shard_bytes = None

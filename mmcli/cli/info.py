@@ -119,13 +119,13 @@ def _decoded(path: Path, modality: str) -> str:
 def _table(path: Path, target: Path) -> None:
     """A features file as csv: a column for the time, one for each value of a frame."""
     from mmcli.artifacts.formats import features
-    from mmcli.artifacts.io import atomic
+    from mmcli.artifacts.io import csvfile
 
     item = features.load(path)
     names = item.meta.get("columns") or [f"v{i}" for i in range(item.width)]
     flat = item.flat()
     rows = ([repr(float(t)), *map(str, row)] for t, row in zip(item.times, flat, strict=True))
-    atomic.write_csv(target, ["time", *names], rows)
+    csvfile.write(target, ["time", *names], rows)
     console.say(f"{target}: {item.frames} rows, {item.width + 1} columns")
 
 

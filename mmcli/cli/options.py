@@ -43,6 +43,22 @@ def gaps(value: str) -> str:
     return value
 
 
+def time_unit(value: str | None) -> str | None:
+    """The unit of a time column, as it stands; raises :class:`UsageError` for one that is not known."""
+    if value not in (None, "s", "ms", "us", "ns"):
+        raise UsageError(f"--time-unit {value!r}", hint="s, ms, us or ns")
+    return value
+
+
+TimeUnit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="UNIT",
+        callback=time_unit,
+        help="Of time columns: s, ms, us, ns. [default: s, refused where plainly not]",
+    ),
+]
+
 Missing = Annotated[str, typer.Option(metavar="HOW", callback=gaps, help="Gaps in series: refuse or interpolate.")]
 
 # ``--config FILE.toml`` and ``--print-config``.

@@ -43,7 +43,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmcli.cli import batching, console, given, ranking, streaming
-from mmcli.cli.options import Jobs, JsonFlag
+from mmcli.cli.options import Jobs, JsonFlag, TimeUnit
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
 
@@ -113,6 +113,7 @@ def command(
             "--ack", help='--stream: {"ack": ...} for each row that is dealt with: its own ack, or its number.'
         ),
     ] = False,
+    time_unit: TimeUnit = None,
     allow_programs: Annotated[
         bool,
         typer.Option(
@@ -126,6 +127,7 @@ def command(
     address: batching.Address = None,
     shard: batching.Shard = None,
     retry_failed: batching.RetryFailed = False,
+    verify_source: batching.VerifySource = False,
     max_failures: batching.MaxFailures = None,
     json: JsonFlag = False,
 ) -> None:
@@ -136,16 +138,20 @@ def command(
         weights.allow_program("all")
     batching.refuse_engine(engine, address)
     if ranking.is_model(model):
-        _refuse({"--split": split, "--threshold": threshold, "--from": from_}, "is not for a recommender")
+        _refuse(
+            {"--split": split, "--threshold": threshold, "--from": from_, "--time-unit": time_unit},
+            "is not for a recommender",
+        )
         if output is not None and batching.is_folder(output):
             _refuse({"--new": new, "--similar": similar}, "is for lists in a file, not in a folder")
-            options = batching.options(jobs, timeout, shard, retry_failed, max_failures)
+            options = batching.options(jobs, timeout, shard, retry_failed, max_failures, verify_source=verify_source)
             ranking.predict_many(
                 model, sources or [], output, options, batching.engine(engine, address), k or 20, among, explain, json
             )
             return
         many = {"--jobs": jobs, "--timeout": timeout, "--shard": shard, "--retry-failed": retry_failed}
         many |= {"--max-failures": max_failures, "--json": json, "--engine": engine != "local"}
+        many |= {"--verify-source": verify_source}
         _refuse(many, "is for many histories: name a folder, -o LISTS/")
         ranking.predict(
             model,
@@ -179,14 +185,22 @@ def command(
     if output is not None and batching.is_folder(output):
         if split is not None:
             raise UsageError("--split is for a data set, whose predictions go into a file")
-        options = batching.options(jobs, timeout, shard, retry_failed, max_failures)
-        _many(inputs, model, output, options, {"device": device, "threshold": threshold, "explain": explain}, json)
+        options = batching.options(jobs, timeout, shard, retry_failed, max_failures, verify_source=verify_source)
+        _many(
+            inputs,
+            model,
+            output,
+            options,
+            {"device": device, "threshold": threshold, "explain": explain, "time_unit": time_unit},
+            json,
+        )
         return
     for_many = {"--jobs": jobs, "--timeout": timeout, "--shard": shard, "--retry-failed": retry_failed}
-    for name, value in {**for_many, "--max-failures": max_failures, "--json": json}.items():
+    for_many |= {"--max-failures": max_failures, "--json": json, "--verify-source": verify_source}
+    for name, value in for_many.items():
         if value:
             raise UsageError(f"{name} is for many raw files", hint="name a folder: -o PREDICTIONS/")
-    _stream(inputs, model, output, split, explain, threshold, device)
+    _stream(inputs, model, output, split, explain, threshold, device, time_unit)
 
 
 def _refuse(options: dict[str, Any], why: str) -> None:
@@ -216,6 +230,7 @@ def _stream(
     explain: bool,
     threshold: float | None,
     device: str,
+    time_unit: str | None,
 ) -> None:
     """All items in this process, some at a time; a line each as it is known."""
     import numpy as np
@@ -230,7 +245,7 @@ def _stream(
     predictions.refuse_threshold(chosen, threshold)
     failed = console.Failed()
     kept: list[str] = []
-    for data in _parts(sources, chosen, failed, split):
+    for data in _parts(sources, chosen, failed, split, time_unit):
         rows = np.arange(data.items, dtype=np.int64) if split is None else chosen_rows(data, split)
         for line in predictions.lines(chosen, data, rows, threshold=threshold, explain=explain):
             if output is None or output == "-":
@@ -252,7 +267,9 @@ def _is_data_set(source: str) -> bool:
     return source.lower().endswith(".npz") or shards.is_folder(source)
 
 
-def _parts(sources: list[str], chosen: Any, failed: console.Failed, split: str | None) -> Iterator[Dataset]:
+def _parts(
+    sources: list[str], chosen: Any, failed: console.Failed, split: str | None, time_unit: str | None
+) -> Iterator[Dataset]:
     """The items as data sets: a data set and a manifest of features whole, raw files some at a time, rows that come
     through a pipe one at a time.
     """
@@ -269,8 +286,8 @@ def _parts(sources: list[str], chosen: Any, failed: console.Failed, split: str |
     if raw.is_raw(sources) if rows is None else rows.raw:
         if split is not None:
             raise UsageError("--split is for a data set or a manifest of features")
-        name = chosen.name
-        chunks = raw.chunks(sources, chosen.modalities, name) if rows is None else rows.chunks(chosen.modalities, name)
+        told = (chosen.modalities, chosen.name, time_unit)
+        chunks = raw.chunks(sources, *told) if rows is None else rows.chunks(*told)
         for chunk in chunks:
             for item, reason in chunk.failed:
                 failed.add(item, reason)

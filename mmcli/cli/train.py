@@ -106,6 +106,10 @@ def command(given: TrainOptions) -> None:
     from mmcli.training.use import run
 
     data = sources.load(given.dataset)
+    if config.target:
+        from mmcli.fusion import targets
+
+        data = targets.chosen(data, config.target)
     start = None if given.init is None else initial.load(given.init)
     if given.dry_run:
         _show_plan(run.planned(data, config, start), given.json)
@@ -143,6 +147,7 @@ def _rank(given: TrainOptions) -> None:
     if given.events is None:
         raise UsageError("--task rank learns from events", hint="--events EVENTS.csv: user,item[,rating][,time]")
     nothing: tuple[str, ...] = (
+        "target",
         "encoder",
         "modalities",
         "class_weights",
@@ -192,7 +197,8 @@ def _config(given: TrainOptions) -> Any:
     refuse_unused(assigned, ["train"])
     chosen = configure(TrainConfig, assigned.get("train"), "train")
     names = tuple(name for name in (given.modalities or "").split(",") if name)
-    options = {k: getattr(given, k) for k in ("task", "objective", "epochs", "seed", "device")} | {"fusion": fusion}
+    options = {k: getattr(given, k) for k in ("task", "target", "objective", "epochs", "seed", "device")}
+    options["fusion"] = fusion
     for name in ("effort", "trust"):
         if getattr(given, name) != getattr(TrainConfig(), name):
             if fusion != "auto":

@@ -27,6 +27,9 @@ class TrainOptions:
     task: Annotated[
         str, typer.Option(help="auto, classify, regress, multilabel, rank. auto: by the labels; rank with --events.")
     ] = "auto"
+    target: Annotated[
+        str, typer.Option(metavar="NAME", help="The manifest's column label.NAME. [default: its column label]")
+    ] = ""
     fusion: Annotated[
         str | None,
         typer.Option(

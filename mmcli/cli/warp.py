@@ -48,6 +48,7 @@ def command(
     timeout: batching.Timeout = None,
     shard: batching.Shard = None,
     retry_failed: batching.RetryFailed = False,
+    verify_source: batching.VerifySource = False,
     max_failures: batching.MaxFailures = None,
     json: JsonFlag = False,
 ) -> None:
@@ -57,7 +58,13 @@ def command(
         raise UsageError("nothing to warp", hint="name a file")
     many = len(inputs) > 1 or from_ is not None or output.endswith("/") or Path(output).is_dir()
     if not many:
-        for name, given in (("--shard", shard), ("--retry-failed", retry_failed), ("--timeout", timeout)):
+        only = {
+            "--shard": shard,
+            "--retry-failed": retry_failed,
+            "--timeout": timeout,
+            "--verify-source": verify_source,
+        }
+        for name, given in only.items():
             if given:
                 raise UsageError(f"{name} is for several files, which go into a folder")
         console.apart({"--output": Path(output)}, [map_, inputs[0]])
@@ -68,7 +75,7 @@ def command(
     from mmcli.batch.jobs import warps
     from mmcli.cli.batching import Listening
 
-    options = batching.options(jobs, timeout, shard, retry_failed, max_failures)
+    options = batching.options(jobs, timeout, shard, retry_failed, max_failures, verify_source=verify_source)
     with Listening(rows=not json, root=output, what="warp") as listener:
         summary = warps.warp(inputs, map_, Path(output), options, listener, inverse=inverse)
     batching.tell(summary, "mmcli/warped@1", output, json=json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ __all__ = [
     "configure",
     "features",
     "finite",
+    "lost_steps",
     "name_of",
     "nonempty",
     "one_of",
@@ -68,6 +69,23 @@ def _canonical(config: Any) -> tuple[dict[str, Any], str]:
     """The configuration as plain JSON and its hash; a batch asks thousands of times for the same."""
     plain = provenance.config_dict(config)
     return plain, provenance.config_sha256(plain)
+
+
+def lost_steps(values: np.ndarray, columns: Sequence[str]) -> list[str]:
+    """What to note of columns whose float64 values (frames, columns) change where float32 does not tell them apart.
+
+    >>> lost_steps(np.array([[1.0, 1.7e9], [2.0, 1.7e9 + 1]]), ["x", "clock"])
+    ["column 'clock': float32 cannot hold 1 of its 1 changes; subtract its mean, or scale it"]
+    """
+    changes = np.diff(values, axis=0) != 0
+    with np.errstate(over="ignore"):
+        kept = np.diff(values.astype(np.float32), axis=0) != 0
+    notes = []
+    for column in map(int, np.flatnonzero((changes & ~kept).any(axis=0))):
+        lost, all_ = int((changes & ~kept)[:, column].sum()), int(changes[:, column].sum())
+        what = f"float32 cannot hold {lost:,} of its {all_:,} changes; subtract its mean, or scale it"
+        notes.append(f"column {columns[column]!r}: {what}")
+    return notes
 
 
 def still(clip: Any, values: np.ndarray, config: Any, *, kind: str, **meta: Any) -> Features:

@@ -7,6 +7,7 @@ where it is asked for; a member of an npz is held, of a few files at a time; HDF
 from __future__ import annotations
 
 import functools
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -106,7 +107,12 @@ def _of_hdf5(path: Path, member: str | None) -> Any:
         array = file.get(member or "/")
     except OSError as error:
         raise MediaError(f"is no HDF5 that can be read ({error})", source=path) from error
-    if isinstance(array, h5py.Dataset) and array.dtype.kind in "fiub" and not array.is_virtual and not array.external:
+    own = isinstance(array, h5py.Dataset) and array.file.id == file.id  # a link may lead into another file
+    if own and array.dtype.kind in "fiub" and not array.is_virtual and not array.external:
+        most = max(limits.NPZ_FLOOR_BYTES, limits.MAX_NPZ_RATIO * path.stat().st_size)
+        row, chunk = math.prod(array.shape[1:]) * 8, math.prod(array.chunks or (0,)) * array.dtype.itemsize
+        if max(row, chunk) > most:
+            raise MediaError(f"{member!r} unpacks to far more than its file: refused", source=path)
         return array
     names: list[str] = []
     file.visititems(lambda name, thing: names.append(f"/{name}") if isinstance(thing, h5py.Dataset) else None)

@@ -278,9 +278,11 @@ class TableClip(Clip):
 
 @dataclass(eq=False, kw_only=True)
 class SubtitleClip(Clip):
-    """Timed text: ``cues`` of ``(start_s, end_s, text)`` in order of their start."""
+    """Timed text: ``cues`` of ``(start_s, end_s, text)`` in order of their start; ``mended`` says what of the file
+    could not be taken as it was written."""
 
     cues: list[tuple[float, float, str]]
+    mended: tuple[str, ...] = ()
 
 
 def at_rate(frames: Iterable[tuple[float, Any]], rate: float | None) -> Iterator[tuple[float, Any]]:

@@ -74,7 +74,7 @@ def container(first: bytes) -> str | None:
     for mark, name in _MARKS.items():
         if first.startswith(mark):
             return name
-    if len(first) > 192 and any(first[k] == first[k + width] == 0x47 for k, width in ((0, 188), (4, 192))):
+    if any(first[k : k + 1] == first[k + width : k + width + 1] == b"G" for k, width in ((0, 188), (4, 192))):
         return "ts"
     if len(first) > 1 and first[0] == 0xFF:  # frame sync: 12 bits of ADTS with layer 0, 11 bits of MPEG layer III
         if first[1] & 0xF6 == 0xF0:

@@ -40,6 +40,7 @@ def read(path: Path, options: MediaOptions) -> ImageClip:
         formats = ("HEIF",)
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of parts that are passed over
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=formats) as picture:
                 width, height = picture.size

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.errors import MediaError
-from mmcli.media import arrays, files, limits, npy
+from mmcli.media import arrays, files, limits, npy, timeunit
 from mmcli.media.clips import SeriesClip
 from mmcli.media.text import decoded
 
@@ -30,9 +30,10 @@ EMPTY_CELLS = ("", "nan", "na", "n/a", "null", "none")
 def read(path: Path, options: MediaOptions) -> SeriesClip:
     """The clip of a series file.
 
-    ``options.rate`` gives the rate of a file without a time column; ``options.missing="interpolate"`` fills NaN and
-    empty cells along time (linearly, the ends with the nearest value); ``options.row`` picks one row of a 2-D array
-    as a single frame at 0.0. A segment keeps the rows with ``start <= time < end`` and counts time from ``start``.
+    ``options.rate`` gives the rate of a file without a time column, ``options.time_unit`` the unit of such a column;
+    ``options.missing="interpolate"`` fills NaN and empty cells along time (linearly, the ends with the nearest value);
+    ``options.row`` picks one row of a 2-D array as a single frame at 0.0. A segment keeps the rows with
+    ``start <= time < end`` and counts time from ``start``.
     """
     files.refuse_foreign(path, "series", ("series",))
     if options.row is not None and arrays.takes(path, options.member):
@@ -47,6 +48,8 @@ def read(path: Path, options: MediaOptions) -> SeriesClip:
         columns, values, times = _from_npz(path, options.row)
     else:
         columns, values, times = _from_csv(path)
+    if times is not None and options.row is None:
+        times = timeunit.seconds(times, options.time_unit, path)
     if options.row is not None:
         return _one_row(path, options, columns, values, times, picked=kind == "npy")
     return _clip(path, options, columns, values, times)

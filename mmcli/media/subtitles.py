@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ FORMATS = {".srt": "srt", ".vtt": "vtt", ".ass": "ass", ".ssa": "ssa"}
 
 # A cue of the longest sentence on record has some 300 characters; the patterns that read cues take the square of it.
 MAX_CUE = 2_000
+LEAST_READ_S, LETTERS_S = 1.0, 15.0  # of a cue whose end is lost: as long as it takes to be read
 _DRAWING = re.compile(r"\\p[1-9]")
 
 
@@ -50,29 +52,43 @@ def bounded(text: str, path: Path) -> str:
 def read(path: Path, options: MediaOptions) -> SubtitleClip:
     """The clip of a subtitle file. Comments and drawings of ass files are left out, as are cues without text.
 
-    With ``options.start`` and ``end`` the cues that overlap the segment, cut to it and counted from its start.
+    A cue that ends before it begins is kept for as long as its words take to be read, and named in the clip's
+    ``mended``. With ``options.start`` and ``end`` the cues that overlap the segment, cut to it and counted from its
+    start.
     """
     import pysubs2
 
     text = bounded(decoded(path, told_apart=True), path)
     try:
-        parsed = pysubs2.SSAFile.from_string(text, format_=FORMATS.get(path.suffix.lower()))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of styles that are passed over anyway
+            parsed = pysubs2.SSAFile.from_string(text, format_=FORMATS.get(path.suffix.lower()))
     except (pysubs2.Pysubs2Error, ValueError, IndexError, KeyError, AttributeError, OverflowError, TypeError) as error:
         raise MediaError(f"is no subtitle file that can be read: {error}", source=path) from error
     begin, end = options.start or 0.0, float("inf") if options.end is None else options.end
     cues: list[tuple[float, float, str]] = []
+    mended: list[str] = []
     for event in parsed:
         words = event.plaintext.strip()
         if event.is_comment or event.is_drawing or not words:
             continue
-        if event.end < event.start or event.start < 0:
-            raise MediaError(f"a cue runs from {event.start / 1000:g} s to {event.end / 1000:g} s", source=path)
-        start_s, end_s = max(begin, event.start / 1000), min(end, event.end / 1000)
+        if event.start < 0:
+            raise MediaError(f"a cue begins at {event.start / 1000:g} s", source=path)
+        ends = event.end / 1000
+        if event.end < event.start:
+            ends = _as_read(event.start / 1000, words)
+            mended.append(f"the cue at {event.start / 1000:g} s ended before it began, at {event.end / 1000:g} s")
+        start_s, end_s = max(begin, event.start / 1000), min(end, ends)
         if start_s < end_s or (start_s == end_s and begin <= start_s <= end):
             cues.append((start_s - begin, end_s - begin, words))
     if not cues:
         raise MediaError("holds no cues", source=path)
-    return SubtitleClip(name=path.name, path=path, cues=sorted(cues))
+    return SubtitleClip(name=path.name, path=path, cues=sorted(cues), mended=tuple(mended))
+
+
+def _as_read(start_s: float, words: str) -> float:
+    """Where a cue ends whose end is lost: after as long as its words take to be read."""
+    return start_s + max(LEAST_READ_S, len(words) / LETTERS_S)
 
 
 def rendered(cues: Iterable[tuple[float, float, str]], suffix: str) -> bytes:

@@ -134,7 +134,7 @@ def choose(
         recipe = Recipe([Part(names[0], grids[names[0]][0])], notes=notes)
     else:
         early, later = splits.histories(events, keep & ~late), splits.histories(events, late)
-        recipe = _compared(names, grids, early, later, config.seed, jobs, report)
+        recipe = _compared(names, grids, early, later, raw, config.seed, jobs, report)
         recipe.notes = notes + recipe.notes
         if seed is not None:
             recipe.notes.append("without times the methods were compared on random events, which flatters all")
@@ -163,10 +163,12 @@ def _grid(name: str, whole: Any, assigned: Mapping[str, Any]) -> Sequence[Any]:
     return grid if cost <= _LARGE else grid[:1]
 
 
-def fit_part(part: Part, histories: Any, seed: int, jobs: int = 1) -> Scorer:
-    """One method fitted."""
+def fit_part(part: Part, histories: Any, seed: int, jobs: int = 1, raw: Raw | None = None) -> Scorer:
+    """One method fitted; ``raw`` is the content, for those that look at it."""
     module = registry.load(part.method)
-    extra = {"jobs": jobs} if part.method == "ials" else {}
+    extra: dict[str, Any] = {"jobs": jobs} if part.method == "ials" else {}
+    if getattr(module, "CONTENT", False):
+        extra["raw"] = raw
     scorer: Scorer = module.fit(histories, part.config, seed, **extra)
     return scorer
 
@@ -176,6 +178,7 @@ def _compared(
     grids: Mapping[str, Sequence[Any]],
     early: Any,
     later: Any,
+    raw: Raw,
     seed: int,
     jobs: int,
     report: Report,
@@ -202,7 +205,7 @@ def _compared(
     for name in names:
         tried = []
         for config in grids[name]:
-            scorer = fit_part(Part(name, config), early, seed, jobs)
+            scorer = fit_part(Part(name, config), early, seed, jobs, raw)
             tried.append(Tried([Part(name, config)], scorer, judge(scorer)))
             tell(name, config, tried[-1].each)
         best[name] = preferred(tried)
@@ -254,7 +257,7 @@ def refit(
     tensors: bool = False,
 ) -> Recommender:
     """The model of a recipe on histories csr ``(users, items)``; ``tensors`` keeps the Gram matrix to add to."""
-    scorers = [fit_part(part, histories, config.seed, jobs) for part in recipe.parts]
+    scorers = [fit_part(part, histories, config.seed, jobs, raw) for part in recipe.parts]
     scorer: Scorer | Sum = scorers[0]
     if len(scorers) > 1:
         scorer = Sum(scorers, [p.weight / spread(s, histories) for p, s in zip(recipe.parts, scorers, strict=True)])
@@ -305,7 +308,7 @@ def _learn_bridge(
             whole,
             own,
             splits.items_by_digest(items, known, splits.NEW_SHARE, f"draw {draw}"),
-            lambda early: fit_part(recipe.parts[0], early, config.seed, jobs),
+            lambda early: fit_part(recipe.parts[0], early, config.seed, jobs, own),
         )
         for draw in range(count)
     ]

@@ -281,7 +281,7 @@ def _new(
     usable = {name: part for name, part in raw.items() if (part[1] & known).sum() >= 10}
 
     def fitted(early: Any) -> Any:
-        return fit.fit_part(recipe.parts[0], early, question.seed, question.jobs)
+        return fit.fit_part(recipe.parts[0], early, question.seed, question.jobs, usable)
 
     crossed = trials.crossed(events.items, (histories + test).tocsr(), usable, fitted, recipe.mu)
     modalities = {}

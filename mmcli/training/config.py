@@ -29,6 +29,7 @@ class TrainConfig:
     """
 
     task: str = "auto"  # auto: from the labels
+    target: str = ""  # a column label.NAME of the manifest; none named: the column label
     objective: str = SUPERVISED  # contrastive: encoders without labels, see training/fit/contrastive.py
     fusion: str = "concat"  # name of a fusion block; auto: an ensemble of candidates
     folds: int = 3  # of the training split, for auto

@@ -210,10 +210,11 @@ def placed(activity: np.ndarray, c: np.ndarray, names: tuple[str, str], right: b
     """What is said of cues against a curve of speech activity. ``truth``: pairs as for :func:`off`."""
     listed = [(float(s), float(e), "") for s, e in c if s >= 0]
     try:
-        placement, _ = subtitles.placed(activity, listed, name=names[1], force=False)
+        placement = subtitles.placed(activity, listed, name=names[1], force=False)
     except MismatchError as error:
         return Pair(*names, right, False, said=error.what)
-    return Pair(*names, right, True, said=f"in pieces: {len(placement.pieces)}, z = {placement.stands.z:.1f}")
+    said = f"in pieces: {len(placement.at.pieces)}, probability {placement.probability:.2f}"
+    return Pair(*names, right, True, said=said)
 
 
 def subtitle(part: str) -> list[Pair]:

@@ -130,7 +130,7 @@ def test_a_folder_of_predictions_has_the_answers_of_a_stream(trained, capsys, tm
         assert (a["prediction"], a["present"]) == (b["prediction"], b["present"])
         assert a["probabilities"] == pytest.approx(b["probabilities"], abs=1e-5)
         assert a["explanation"]["toward"] == b["explanation"]["toward"]
-    assert sorted(p.name for p in out.iterdir()) == ["journal.jsonl", "predictions.jsonl"]
+    assert sorted(p.name for p in out.iterdir()) == [".mmcli-settled.json", "journal.jsonl", "predictions.jsonl"]
 
     assert run([*many(trained, out, str(trained / "m.csv"), "--explain", "--json")]) == 0
     assert json.loads(capsys.readouterr().out)["skipped"] == 40

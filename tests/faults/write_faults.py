@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "artifacts"))
 import fuzz_seeds
 
 from mmcli.artifacts.formats import alignment, dataset, features, fitted, manifest, report
-from mmcli.artifacts.io import append, atomic
+from mmcli.artifacts.io import append, atomic, csvfile
 from mmcli.errors import OutputError
 
 CALLS = ("open", "write", "fsync", "close", "replace", "mkdir", "ftruncate")
@@ -124,7 +124,7 @@ def writers() -> dict[str, Callable[[Path], object]]:
         "fitted.json": lambda path: fitted.save(path, fuzz_seeds.fitted_value()),
         "manifest.jsonl": lambda path: manifest.save(path, rows),
         "manifest.csv": lambda path: manifest.save(path, rows),
-        "table.csv": lambda path: atomic.write_csv(path, ["a"], [[1], [2]]),
+        "table.csv": lambda path: csvfile.write(path, ["a"], [[1], [2]]),
         "text.txt": lambda path: atomic.write_text(path, "text\n"),
         "folder/below/text.txt": lambda path: atomic.write_text(path, "text\n"),
         "bulk.bin": _bulk,

@@ -5,6 +5,7 @@ They run in a child, whose peak memory and CPU are what the system says.
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -35,6 +36,8 @@ def load(path, kind):
         midi.read(path)
     elif kind == "warp":
         apply.warp_file(Path(path).with_suffix(".wav"), alignment.load(path), Path(path + ".out.wav"))
+    elif kind == "rows":
+        open_clip(path, "series", options=MediaOptions(member="a", row=0))
     else:
         clip = open_clip(path, kind, options=MediaOptions(rate=10.0))
         if kind == "audio":
@@ -118,8 +121,9 @@ def flac_of_silence(rate: int, frames: int) -> bytes:
     return out.getvalue()
 
 
-def film(width: int, height: int, declared: tuple[int, int] | None = None) -> bytes:
-    """An mp4 of black pictures; its header may say another size than its stream."""
+@functools.lru_cache(maxsize=1)
+def film(width: int, height: int) -> bytes:
+    """An mp4 of black pictures."""
     import av
 
     out = io.BytesIO()
@@ -132,12 +136,14 @@ def film(width: int, height: int, declared: tuple[int, int] | None = None) -> by
             frame.pts = k
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    data = out.getvalue()
-    if declared is not None:
-        real = struct.pack(">HH", width, height)
-        at = data.index(b"avc1", data.index(b"stsd"))
-        data = data[:at] + data[at:].replace(real, struct.pack(">HH", *declared), 1)
-    return data
+    return out.getvalue()
+
+
+def disagreeing(width: int, height: int, declared: tuple[int, int]) -> bytes:
+    """A film whose header says another size than its stream."""
+    data = film(width, height)
+    at = data.index(b"avc1", data.index(b"stsd"))
+    return data[:at] + data[at:].replace(struct.pack(">HH", width, height), struct.pack(">HH", *declared), 1)
 
 
 def far_time(seconds: float) -> bytes:
@@ -156,6 +162,33 @@ def far_time(seconds: float) -> bytes:
     return out.getvalue()
 
 
+def hdf5(columns: int, chunk: int) -> bytes:
+    """Two rows of zeros, of which nothing, or one chunk that holds all of a row, is stored."""
+    import h5py
+
+    out = io.BytesIO()
+    with h5py.File(out, "w") as file:
+        array = file.create_dataset("a", shape=(2, columns), dtype="f4", chunks=(1, chunk), compression="gzip")
+        array[0, :1] = 0.0
+    return out.getvalue()
+
+
+def xdf(header: str, samples: bytes = b"") -> bytes:
+    """A recording of one stream with this header, and one chunk of samples."""
+
+    def chunk(tag: int, body: bytes) -> bytes:
+        return b"\x04" + struct.pack("<IH", len(body) + 2, tag) + body
+
+    head = b'<?xml version="1.0"?><info><version>1.0</version></info>'
+    stream = struct.pack("<I", 1)
+    return b"XDF:" + chunk(1, head) + chunk(2, stream + header.encode()) + chunk(3, stream + samples)
+
+
+XML = (
+    "<info><name>a</name><type>EEG</type><channel_count>{}</channel_count><nominal_srate>100</nominal_srate>"
+    "<channel_format>float32</channel_format></info>"
+)
+LAUGHS = "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefghi", "bcdefghij", strict=True))
 SRT = "1\n00:00:01,000 --> 00:00:02,000\nx{}\n\n"
 GRID = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0 1 <exists> 1\n"IntervalTier" "a" 0 1 {}\n'
 MB = 1_000_000
@@ -195,6 +228,12 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes | str]]] = {
     "digits.srt": ("subtitle", lambda: "1" * 900_000),
     "drawing.ass": ("subtitle", lambda: "[Events]\nFormat: Start, End, Text\nDialogue: 0,1," + "{" * 800_000),
     "latin.srt": ("subtitle", lambda: SRT.format("\xe9") * 20_000),
+    "unstored.h5": ("rows", lambda: hdf5(60 * MB, 2 * MB)),
+    "chunk.h5": ("rows", lambda: hdf5(30 * MB, 30 * MB)),
+    "member.npz": ("rows", lambda: npz("i1", 30 * MB)),
+    "laughs.xdf": ("series", lambda: xdf(f'<!DOCTYPE l [<!ENTITY a "{"x" * 999}">{LAUGHS}]>' + XML.format("&j;"))),
+    "samples.xdf": ("series", lambda: xdf(XML.format(8), b"\x08" + struct.pack("<Q", 1 << 40) + bytes(1000))),
+    "channels.xdf": ("series", lambda: xdf(XML.format(2_000_000_000), b"\x01\x01" + bytes(1000))),
     "quotes.TextGrid": ("intervals", lambda: GRID.format('1 0 1 "' + '""' * 450_000)),
     "count.TextGrid": ("intervals", lambda: GRID.format("999999999999 0 1")),
     "digits.TextGrid": ("intervals", lambda: GRID.format("1" * 900_000)),
@@ -209,7 +248,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes | str]]] = {
     "far.mkv": ("audio", lambda: far_time(6 * 24 * 3600.0)),
     "hours.mkv": ("audio", lambda: far_time(3500.0)),
     "16k.mp4": ("video", lambda: film(6400, 6400)),
-    "disagreeing.mp4": ("video", lambda: film(6400, 6400, (64, 64))),
+    "disagreeing.mp4": ("video", lambda: disagreeing(6400, 6400, (64, 64))),
     "4k.mp4": ("video", lambda: film(3840, 2160)),
     "a.mid": ("midi", lambda: b"MThd\0\0\0\x06\0\1\xff\xff\0\x60" + b"MTrk\xff\xff\xff\xff" + b"\x81" * 900_000),
 }  # fmt: skip
@@ -232,15 +271,15 @@ def mapped(folder: Path, name: str, offset: float) -> Path:
 MAPS = {"day.json": 50_000.0, "ages.json": 1e12, "minutes.json": 600.0}
 
 
-@pytest.fixture(scope="module")
-def spent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, float, str]]:
+def spent(folder: Path) -> dict[str, tuple[int, float, str]]:
     """Of every file its peak memory in MB, CPU seconds, and what came of it, as one child met them in turn."""
-    if not Path("/proc/self/clear_refs").exists():
-        pytest.skip("peak memory is read from /proc, which this system lacks")
-    folder = tmp_path_factory.mktemp("bombs")
-    lines = []
+    lines, names = [], []
     for name, (kind, make) in BOMBS.items():
-        data = make()
+        try:
+            data = make()
+        except ModuleNotFoundError:  # an extra that is not installed; then it reads no such file either
+            continue
+        names.append(name)
         (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode("latin-1"))
         assert (folder / name).stat().st_size <= 1_000_000, name
         lines.append(f"{folder / name}\t{kind}")
@@ -253,17 +292,17 @@ def spent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, floa
     rows = [row.split("\t") for row in child.stdout.splitlines()]
     assert len(rows) == len(lines), child.stderr[-2000:]
     return {
-        name: (int(memory), float(cpu), said) for name, (memory, cpu, said) in zip([*BOMBS, *MAPS], rows, strict=True)
+        name: (int(memory), float(cpu), said) for name, (memory, cpu, said) in zip([*names, *MAPS], rows, strict=True)
     }
 
 
-@pytest.mark.parametrize("name", [*BOMBS, *MAPS])
-def test_no_small_file_takes_much_memory_or_time(spent: dict[str, tuple[int, float, str]], name: str) -> None:
-    memory, cpu, said = spent[name]
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc, which is absent"
+)
+def test_no_small_file_takes_much_memory_or_time(tmp_path: Path) -> None:
+    """One test for all, so that they are made and met once however many processes run the tests."""
+    costs = spent(tmp_path)
 
-    assert memory <= MAX_MB, f"{memory} MB, {said}"
-    assert cpu <= MAX_CPU_S, f"{cpu} s of CPU, {said}"
-
-
-def test_a_map_is_refused_where_it_belongs_to_other_files(spent: dict[str, tuple[int, float, str]]) -> None:
-    assert [spent[name][2].split(":")[0] for name in MAPS] == ["refused", "refused", "read"]
+    assert {name: cost for name, cost in costs.items() if cost[0] > MAX_MB or cost[1] > MAX_CPU_S} == {}
+    # A map is refused where it belongs to other files.
+    assert [costs[name][2].split(":")[0] for name in MAPS] == ["refused", "refused", "read"]

@@ -160,3 +160,19 @@ def test_every_truncation_of_an_array_file_is_refused(tmp_path):
         (tmp_path / "t.npy").write_bytes(data[:size])
         with pytest.raises(MediaError):
             series(tmp_path / "t.npy")
+
+
+def test_an_array_behind_a_link_into_another_file_is_not_read(tmp_path):
+    h5py = pytest.importorskip("h5py", reason="needs h5py (extra: hdf5)")
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["a"] = np.ones((2, 3))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["own"] = np.zeros((2, 3))
+        file["inside"] = h5py.SoftLink("/own")
+        file["outside"] = h5py.ExternalLink("secret.h5", "/a")
+
+    for member in ("own", "inside"):
+        clip = open_clip(tmp_path / "a.h5", "series", options=MediaOptions(member=member, row=1))
+        assert clip.values.tolist() == [[0.0, 0.0, 0.0]]
+    with pytest.raises(MediaError, match="holds no array of numbers outside"):
+        open_clip(tmp_path / "a.h5", "series", options=MediaOptions(member="outside", row=1))

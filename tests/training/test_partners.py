@@ -16,7 +16,7 @@ from mmcli.fusion.dataset import balance
 from mmcli.training import folds
 from mmcli.training.config import TrainConfig
 from mmcli.training.data import Data, shape_of
-from mmcli.training.ensemble import auto
+from mmcli.training.ensemble import solved
 from mmcli.training.fit import loop
 from mmcli.training.use import run
 
@@ -85,7 +85,7 @@ def test_candidates_are_compared_on_what_is_real(
 ) -> None:
     """Answers on the folds see no borrowed video; the networks that train do."""
     judged: list[list[float | None]] = []
-    plain = auto.logits_of
+    plain = solved.logits_of
     needy = set(np.flatnonzero(matched.streams["video"].made).tolist())
 
     def looked(net: object, data: Data, rows: np.ndarray) -> torch.Tensor:
@@ -93,7 +93,7 @@ def test_candidates_are_compared_on_what_is_real(
             judged.append([v for item, v in zip(rows.tolist(), seen(data, rows), strict=True) if item in needy])
         return plain(net, data, rows)
 
-    monkeypatch.setattr(auto, "logits_of", looked)
+    monkeypatch.setattr(solved, "logits_of", looked)
     config = TrainConfig(fusion="auto", candidates="networks", folds=2, epochs=1, width=8)
     run.train(matched, config, tmp_path / "m.pt")
     assert any(judged)

@@ -84,6 +84,17 @@ def semitones(sound: AudioClip) -> Features:
     return hold("semitones", sound, Features(values=values, times=clock.times(len(values)), meta={}))
 
 
+def varied(values: NDArray[Any]) -> float:
+    """The share of frames (n, d) that is not their mean, 0 (every frame is the same) to 1.
+
+    >>> varied(np.array([[1.0, 1.0], [1.0, 1.0]])), varied(np.array([[1.0, 0.0], [-1.0, 0.0]]))
+    (0.0, 1.0)
+    """
+    wide = np.asarray(values, dtype=np.float64)
+    centred = wide - wide.mean(axis=0)
+    return float((centred * centred).sum() / max(float((wide * wide).sum()), 1e-12))
+
+
 def standard(x: NDArray[Any]) -> NDArray[np.float64]:
     """Every column with mean 0 and deviation 1; a constant column becomes 0.
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.aligners.core import limits
 from mmcli.aligners.kernels import engine
 
 BLOCK_S = 1.0  # of a shuffled block
@@ -23,11 +24,13 @@ SHUFFLES = 2
 
 @dataclass(frozen=True)
 class Evidence:
-    """``ratio``: true cost over shuffled cost, 0 (alike) to about 1 (strangers); ``cost``, ``null``: both per step."""
+    """``ratio``: true cost over shuffled cost, 0 (alike) to about 1 (strangers); ``cost``, ``null``: both per step;
+    ``covered``: the share of the side that is used less, where ends may be left out."""
 
     ratio: float
     cost: float
     null: float
+    covered: float = 1.0
 
 
 def measure(
@@ -48,10 +51,25 @@ def measure(
     >>> measure(x, x[::2], 0.1, "euclidean", opened=(False, False)).ratio < 0.4
     True
     """
-    cost = _per_step(x, y, metric, opened)
+    cost, covered = _warped(x, y, metric, opened)
     block = max(2, round(BLOCK_S / hop_s))
     null = float(np.mean([_per_step(x, shuffled(y, block, seed), metric, opened) for seed in range(shuffles)]))
-    return Evidence(cost / null if null > 0 else (0.0 if cost == 0 else 1.0), cost, null)
+    if opened == (False, False) and cost < limits.MAY_REPEAT.value * null:
+        null = min(null, _per_step(x, np.roll(y, len(y) // 2, axis=0), metric, opened))
+    least = limits.LEAST_NULL.value if metric == "cosine" else 0.0
+    return Evidence(ratio(cost, null, least=least), cost, null, covered)
+
+
+def ratio(cost: float, null: float, *, least: float = 0.0) -> float:
+    """The statistic; drawn to 1 where the null is lower than ``least``.
+
+    >>> ratio(0.2, 0.8), ratio(0.0, 0.0), ratio(0.01, 0.04, least=0.4)
+    (0.25, 0.0, 0.925)
+    """
+    if null <= 0:
+        return 0.0 if cost == 0 and least == 0 else 1.0
+    told = min(1.0, null / least) if least > 0 else 1.0
+    return 1.0 - told * (1.0 - cost / null)
 
 
 def best(
@@ -78,6 +96,11 @@ def shuffled(y: NDArray[Any], block: int, seed: int) -> NDArray[Any]:
 
 
 def _per_step(x: NDArray[Any], y: NDArray[Any], metric: str, opened: tuple[bool, bool]) -> float:
+    return _warped(x, y, metric, opened)[0]
+
+
+def _warped(x: NDArray[Any], y: NDArray[Any], metric: str, opened: tuple[bool, bool]) -> tuple[float, float]:
+    """Cost per step, and the share of the side that is used less."""
     warp = engine.align(
         np.ascontiguousarray(x, dtype=np.float32),
         np.ascontiguousarray(y, dtype=np.float32),
@@ -85,4 +108,5 @@ def _per_step(x: NDArray[Any], y: NDArray[Any], metric: str, opened: tuple[bool,
         open_begin=opened,
         open_end=opened,
     )
-    return warp.cost / len(warp.path)
+    used = (warp.path[-1] - warp.path[0] + 1) / np.array([len(x), len(y)])
+    return warp.cost / len(warp.path), float(used.min())

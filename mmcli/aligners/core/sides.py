@@ -26,6 +26,7 @@ class Side:
     role: str  # "reference" or "query"
     rate: float | None = None  # Hz, of a series without a time column
     missing: str = "refuse"  # what becomes of gaps in a series: or "interpolate"
+    time_unit: str | None = None  # of a time column
     track: int | None = None  # of several tracks or streams, counted from 0
 
     @cached_property
@@ -139,7 +140,9 @@ class Side:
     def _clip(self, modality: str) -> Any:
         from mmcli.media import MediaOptions, open_clip
 
-        series: dict[str, Any] = {"rate": self.rate, "missing": self.missing} if modality == "series" else {}
+        series: dict[str, Any] = {}
+        if modality == "series":
+            series = {"rate": self.rate, "missing": self.missing, "time_unit": self.time_unit}
         return open_clip(self.path, modality, options=MediaOptions(track=self.track, **series))
 
 

@@ -173,6 +173,12 @@ class Fit:
         """Mean frame correlation of the windows that agree."""
         return float(self.lags.score[self.line.agree].mean())
 
+    @property
+    def copied(self) -> float:
+        """The share of the windows whose phase peaks far above what strangers reach: they hold the same recording, as
+        copies do, and loops, clicks and jingles; two voices or two players never do."""
+        return 0.0 if self.lags.z is None else float(np.mean(self.lags.z >= limits.CLEAR_Z.value))
+
     def evidence(self) -> str:
         """One clause for people."""
         n, k = len(self.lags.t), int(self.line.agree.sum())

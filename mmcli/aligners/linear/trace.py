@@ -22,18 +22,13 @@ from mmcli.aligners.linear.windows import refine
 
 Vector = NDArray[np.float64]
 
-SHORTEST_S = 1.5  # of a piece; 3 cues of a subtitle
 MOST_STRETCHES = 40
 GAIN_S = 4.0
 ROOMY = 0.5  # of the reference between the neighbours, that a stretch looked for may fill
 LOOK_S = 3.0  # around a stretch, on either side, in which its ends are looked for
 TELLING = 120.0  # nats that a stretch is looked for by; more of it would only take longer
-LEAST_MOVE_S = 0.03  # frames tell no smaller difference of lags
 END_S, END_WINDOW_S, END_STEP_S = 4.0, 1.0, 0.5  # at either end of a piece, listened to by phase
 END_REACH_S = 0.15
-END_SAME_S, END_OTHER_S = 0.002, 0.004  # lags of one piece; of two
-END_Z = 7.0  # of short windows
-END_FEWEST = 2  # windows of each kind
 
 
 @dataclass(frozen=True)
@@ -68,10 +63,10 @@ def mend(
     """The runs with every stretch that speaks against its place moved to where it belongs, in order of time.
 
     What lies outside of all runs is looked for too. ``holds``: whether a piece from one query time to another is long
-    enough; SHORTEST_S where it is None. ``beyond_chance``: nats
+    enough; limits.SHORTEST_S.value where it is None. ``beyond_chance``: nats
     above the logarithm of the number of places; limits.BEYOND_CHANCE where it is None.
     """
-    holds = holds or (lambda start, end: end - start >= SHORTEST_S)
+    holds = holds or (lambda start, end: end - start >= limits.SHORTEST_S.value)
     gain = _usual_gain(contrast, runs)
     if gain <= 0:
         return runs
@@ -87,6 +82,11 @@ def is_elsewhere(nats: float, places: float, beyond_chance: float | None = None)
     """Whether so many nats are more than the best of so many places comes to by chance."""
     beyond = limits.BEYOND_CHANCE.value if beyond_chance is None else beyond_chance
     return nats >= float(np.log(places + 1.0)) + beyond
+
+
+def is_a_move(seconds: float) -> bool:
+    """Whether a stretch whose lag differs by so much lies elsewhere."""
+    return seconds >= limits.LEAST_MOVE_S.value
 
 
 def mend_ends(x: Material, y: Material, runs: list[Run]) -> list[Run]:
@@ -157,7 +157,7 @@ def _placed(
     times = contrast.y.times
     hop = contrast.hop_s
     first, last = rows
-    if (last - first + 1) * hop < SHORTEST_S * 0.6:
+    if (last - first + 1) * hop < limits.SHORTEST_S.value * 0.6:
         return None
     low, high = _between(contrast, runs, rows, value)
     some = _telling(contrast, first, last, gain, ROOMY * (high - low))
@@ -177,7 +177,7 @@ def _placed(
         return None
     gain = min(gain, float(gains[best]))
     lag = float(lags[best])
-    if min(abs(lag - r.lag - (r.slope - slope) * times[middle]) for r in runs) < LEAST_MOVE_S:
+    if not is_a_move(min(abs(lag - r.lag - (r.slope - slope) * times[middle]) for r in runs)):
         return None
     reach = round(LOOK_S / hop)
     around = np.arange(max(0, first - reach), min(len(times), last + reach + 1))
@@ -281,7 +281,7 @@ def _heard(contrast: Contrast, runs: list[Run], new: Run) -> Run | None:
         _, before = listen(old.lag + (old.slope - new.slope) * (new.start + new.end) / 2)
         if before >= limits.SHARP_Z.value and before > z:
             return None
-    return replace(new, lag=fine) if np.isfinite(fine) and z >= END_Z else new
+    return replace(new, lag=fine) if np.isfinite(fine) and z >= limits.END_Z.value else new
 
 
 def _inserted(runs: list[Run], new: Run) -> list[Run]:
@@ -292,7 +292,7 @@ def _inserted(runs: list[Run], new: Run) -> list[Run]:
             out.append(r)
             continue
         for start, end in ((r.start, new.start), (new.end, r.end)):
-            if end - start >= SHORTEST_S / 2:
+            if end - start >= limits.SHORTEST_S.value / 2:
                 out.append(Run(r.lag, r.slope, start, end))
     return sorted([*out, new], key=lambda r: r.start)
 
@@ -329,14 +329,14 @@ def _other_lag(x: Material, y: Material, run: Run, *, at_end: bool) -> tuple[flo
             window_s=run.slope * END_WINDOW_S, search_s=END_REACH_S,
         )  # fmt: skip
         lags.append(lag - run.lag if np.isfinite(lag) else np.nan)
-        known.append(np.isfinite(lag) and z >= END_Z)
+        known.append(np.isfinite(lag) and z >= limits.END_Z.value)
     moved, sure = np.array(lags), np.array(known)
-    outer = np.flatnonzero(sure & (np.abs(moved) > END_OTHER_S))
-    inner = np.flatnonzero(sure & (np.abs(moved) <= END_SAME_S))
-    if len(outer) < END_FEWEST or len(inner) < END_FEWEST or outer[-1] > inner[0]:
+    outer = np.flatnonzero(sure & (np.abs(moved) > limits.END_OTHER_S.value))
+    inner = np.flatnonzero(sure & (np.abs(moved) <= limits.END_SAME_S.value))
+    if len(outer) < limits.END_FEWEST.value or len(inner) < limits.END_FEWEST.value or outer[-1] > inner[0]:
         return None
     own = float(np.median(moved[outer]))
-    if np.abs(moved[outer] - own).max() > END_SAME_S:
+    if np.abs(moved[outer] - own).max() > limits.END_SAME_S.value:
         return None
     outermost, innermost = float(centres[outer[-1]]), float(centres[inner[0]])
     return run.lag + own, (outermost + innermost) / 2

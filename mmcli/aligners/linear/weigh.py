@@ -22,10 +22,10 @@ from mmcli.aligners.linear.fit import Material
 from mmcli.errors import MismatchError
 
 PIECE_NATS = 12.0  # what each further piece costs: a place among thousands
-CLEAR = 8.0  # standard deviations that the frames are ahead of other places, from which the phase is not asked
 CHUNK_S, MOST_CHUNKS = 8.0, 8  # of the query, that the phase is asked about
 REACH_S = 30.0  # on either side of its place, that each is looked for in
 OWN_S, OTHER_S = 0.004, 0.02  # around the place of a line; from where on it is another
+MOST_HEARD = 3.0  # twenty times as high
 LOWEST_HZ = 80.0
 BLOCK_S = 1.0
 
@@ -34,8 +34,8 @@ BLOCK_S = 1.0
 class Weighed:
     """A choice of lines, mended, with its ``segments`` [(t_reference, t_query)] * 2 in seconds and the ``evidence``
     that its odds are made of, on logarithmic scales: ``nats`` of the frames, by how many standard deviations they are
-    ``ahead`` of the best other place, and how far the phase of the sound is ``heard`` there beyond chance; ``share`` of
-    the windows that agree, ``covered`` share of the shorter side, ``pieces``, ``seconds`` mapped."""
+    ``ahead`` of the best other place, and how many times as high the phase of the sound is ``heard`` there as anywhere
+    else; ``share`` of the windows that agree, ``covered`` share of the shorter side, ``pieces``, ``seconds`` mapped."""
 
     choice: Choice
     segments: list[Segment]
@@ -60,9 +60,9 @@ def weigh(x: Material, y: Material, choice: Choice) -> Weighed | None:
         fit = replace(choice.fit, model="piecewise", rate=rate)
         choice = replace(choice, model="piecewise", fit=fit, segments=segments)
     said = evidence(contrast, segments)
-    phase = 0.0
-    if x.samples is not None and said.ahead < CLEAR:
-        phase = phase_margin(x, y, segments)
+    heard = 0.0
+    if x.samples is not None and not is_clear(said.ahead):
+        heard = phase_margin(x, y, segments)
     seconds = float(sum(s[1, 1] - s[0, 1] for s in segments))
     shorter = min(m.span[1] - m.span[0] for m in (x, y))
     return Weighed(
@@ -71,7 +71,7 @@ def weigh(x: Material, y: Material, choice: Choice) -> Weighed | None:
         {
             "nats": float(np.log1p(max(said.nats - PIECE_NATS * (len(segments) - 1), 0.0))),
             "ahead": float(np.log1p(max(said.ahead, 0.0))),
-            "heard": heard(phase),
+            "heard": heard,
             "share": _share(choice, contrast, segments, said.gain),
             "covered": min(1.0, seconds / max(shorter, 1e-9)),
             "pieces": float(len(segments)),
@@ -81,14 +81,14 @@ def weigh(x: Material, y: Material, choice: Choice) -> Weighed | None:
     )
 
 
+def is_clear(ahead: float) -> bool:
+    """Whether the frames are so many standard deviations ahead of all other places that the phase is not asked."""
+    return ahead >= limits.CLEAR_AHEAD.value
+
+
 def _share(choice: Choice, contrast: Contrast, segments: list[Segment], gain: float) -> float:
     """The share of the windows that agree; of frames alone no more than what they explain."""
     return choice.share if choice.believed else min(choice.share, explained(contrast, segments, gain))
-
-
-def heard(phase: float) -> float:
-    """How far the phase of the sound, so many standard deviations ahead, is beyond chance; 0 where it is not."""
-    return max(float(np.log1p(max(phase, 0.0))) - limits.BY_CHANCE.value, 0.0)
 
 
 def explained(contrast: Contrast, segments: list[Segment], gain: float) -> float:
@@ -105,27 +105,27 @@ def explained(contrast: Contrast, segments: list[Segment], gain: float) -> float
 
 
 def phase_margin(x: Material, y: Material, segments: list[Segment]) -> float:
-    """How much higher the phase peaks at the lines are than the best ones elsewhere, in standard deviations: chunks of
-    the query are looked for about their places; those that fit in at another place are added up there and here."""
+    """The logarithm of how many times as high the phase peaks at the lines are as the highest at any other place, 0
+    to MOST_HEARD. Chunks of the query are looked for about their places, and those that fit in at another place are
+    added up there and here. A ratio: clicks are heard very clearly, at every beat."""
     assert x.samples is not None
     half, own = round(REACH_S * x.rate_hz), round(OWN_S * x.rate_hz)
-    lead, count = np.zeros(2 * half + 1), np.zeros(2 * half + 1)
+    there, here, count = np.zeros(2 * half + 1), np.zeros(2 * half + 1), np.zeros(2 * half + 1)
     for place, samples in _chunks(x, y, segments):
         first = max(0, place - half)
         curve = _phases(x.samples[first : place + half + len(samples)], samples, x.rate_hz)
         at, middle = first - place + half, place - first
-        curve = curve[: max(0, len(lead) - at)]
-        here = float(curve[max(0, middle - own) : middle + own + 1].max(initial=0.0))
-        lead[at : at + len(curve)] += here - curve
+        curve = curve[: max(0, len(there) - at)]
+        there[at : at + len(curve)] += curve
+        here[at : at + len(curve)] += float(curve[max(0, middle - own) : middle + own + 1].max(initial=0.0))
         count[at : at + len(curve)] += 1
-    if not count.any():
-        return 0.0
     other = round(OTHER_S * x.rate_hz)
-    far = count >= max(1.0, LEAST_INSIDE * float(count.max()))
+    far = (count >= max(1.0, LEAST_INSIDE * float(count.max(initial=0.0)))) & (here > 0)
     far[half - other : half + other + 1] = False
     if not far.any():
         return 0.0
-    return float((lead[far] / count[far]).min()) * float(np.sqrt(count.max()))
+    highest = float((there[far] / here[far]).max())
+    return float(np.clip(-np.log(max(highest, 1e-9)), 0.0, MOST_HEARD))
 
 
 def _chunks(x: Material, y: Material, segments: list[Segment]) -> list[tuple[int, NDArray[np.float32]]]:

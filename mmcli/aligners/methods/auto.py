@@ -16,11 +16,12 @@ from typing import Any, Literal
 import numpy as np
 
 from mmcli.aligners.core import frames, inputs, limits, odds, shuffle_test
-from mmcli.aligners.core.odds import ODDS, settled
-from mmcli.aligners.linear import choose, fit, weigh
-from mmcli.aligners.linear.alignment import broken, straight
+from mmcli.aligners.core.odds import settled
+from mmcli.aligners.linear import choose, fit, movement, weigh
+from mmcli.aligners.linear.alignment import broken, overlap, straight
 from mmcli.aligners.linear.strength import strengths
 from mmcli.aligners.warp import canonical, views
+from mmcli.aligners.warp.keys import transposition
 from mmcli.aligners.warp.views import View, find, freely
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.formats.features import Features
@@ -31,6 +32,9 @@ ACCEPTS = (("audio", "audio"), ("features", "features"))
 WIDTHS = "any"  # of features of two kinds: those are warped through what they share
 TEST_HOP_S = 0.05  # of the frames that the test for belonging together compares
 STEADY_AHEAD, STEADY_SHARE = 0.5, 0.7
+PARTS = ((True, False), (False, True))  # which side's ends may be left out
+SAME_PLACE_S = 0.15  # at the middle of the query
+MOVED_HALF_S = 0.03  # half of the 90 % interval of an offset by when both move: 0 to 24 ms off in 9 pairs of the corpus
 CONTEXT = 9  # of them, 0.45 s, stand together: what single frames share by chance, so long a stretch does not
 
 
@@ -54,18 +58,21 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     Raises MismatchError with the probability where the pair does not match or that cannot be told.
     """
     candidate = best(x, y, config)
+    weighed = [odds.said(c.decision, c.evidence) for c in (candidate, *candidate.others)]
     verdict = settled(
         candidate.probability,
         candidate.reason,
         inputs.name_of(y) or None,
         force=config.force,
         decides=candidate.decides,
+        evidence={"candidates": weighed},
     )
     quality = {
         "ratio": candidate.ratio,
         "verdict": verdict,
         "reason": candidate.reason,
         "probability": candidate.probability,
+        "candidates": weighed,
     }
     return replace(candidate.make(), quality=quality)
 
@@ -81,11 +88,18 @@ class Candidate:
     make: Callable[[], Alignment]
     ratio: float | None = None
     decides: str = "a longer piece of either side would decide it"
+    others: tuple[Candidate, ...] = ()  # that were weighed too
+    line: tuple[float, float] | None = None  # offset in seconds and rate, where it is one line
 
     @property
     def probability(self) -> float:
         """That it is right."""
-        return ODDS[self.decision].probability(self.evidence)
+        return odds.probability(self.decision, self.evidence)
+
+    def beside(self, *others: Candidate | None) -> Candidate:
+        """The same with the others that were weighed too."""
+        more = [c for other in others if other is not None for c in (other, *other.others)]
+        return replace(self, others=(*self.others, *more))
 
 
 def best(x: Any, y: Any, config: Config = Config()) -> Candidate:
@@ -93,7 +107,7 @@ def best(x: Any, y: Any, config: Config = Config()) -> Candidate:
     if inputs.differ(x, y):
         return _likelier(_of_two_kinds(x, y, config), x, y, config)
     a, b = fit.materials(x, y)
-    line, runner_up = None, None
+    line, runner_up, choice = None, None, None
     if config.kind != "rendition":
         choice = choose.choose(a, b, window_s=config.window_s, step_s=config.step_s)
         line = _line(a, b, choice, config)
@@ -101,14 +115,25 @@ def best(x: Any, y: Any, config: Config = Config()) -> Candidate:
             return line
         runner_up = {"model": choice.model, "share": round(choice.share, 4)}
     steady = 0.0 if line is None else _steady(line.evidence)
-    warp = _warped_sound(x, y, steady, config) if isinstance(x, AudioClip) else _warped_frames(x, y, config)
-    if line is not None and a.samples is None and choice.believed and odds.verdict(warp.probability) == "match":
+    copied = 0.0 if choice is None else choice.fit.copied
+    warp = _warped_sound(x, y, steady, copied, config) if isinstance(x, AudioClip) else _warped_frames(x, y, config)
+    if line is not None and choice is not None and choice.believed:
         # What belongs together by a warp is a line where all its windows say so: smooth frames are never far ahead.
-        return replace(warp, reason=line.reason, make=line.make)
+        if odds.verdict(warp.probability) == "match":
+            return replace(warp, reason=line.reason, make=line.make, line=line.line).beside(line)
+        if a.samples is None and odds.verdict((both := _both_say(line, warp)).probability) == "match":
+            return both.beside(line, warp)
     if line is not None and line.probability > warp.probability:
+        line = line.beside(warp)
         return line if a.samples is not None else _likelier(line, x, y, config)
-    warp = _changed(warp, runner_up=runner_up)
+    warp = _changed(warp, runner_up=runner_up).beside(line)
     return warp if a.samples is not None else _likelier(warp, x, y, config)
+
+
+def _both_say(line: Candidate, warp: Candidate) -> Candidate:
+    """The line, with what its windows and the warp say of the pair together: two witnesses of one thing."""
+    evidence = {"line": odds.logarithm(line.probability), "warp": odds.logarithm(warp.probability)}
+    return replace(line, decision="line and warp", evidence=evidence)
 
 
 def _changed(candidate: Candidate, **fields: Any) -> Candidate:
@@ -126,8 +151,40 @@ def _likelier(candidate: Candidate, x: Any, y: Any, config: Config) -> Candidate
         if line is not None and line.probability > candidate.probability:
             reason = f"{line.reason}, by the strength of the movement"
             about = {"reference": inputs.about(x), "query": inputs.about(y)}
-            candidate = replace(_changed(line, **about), reason=reason)
-    return candidate
+            candidate = replace(_changed(line, **about), reason=reason).beside(candidate)
+        else:
+            candidate = candidate.beside(line)
+    if odds.verdict(candidate.probability) == "match":
+        return candidate
+    lines = [c.line for c in (candidate, *candidate.others) if c.line is not None]
+    if (moved := _moved(x, y, lines, config)) is None:
+        return candidate
+    return moved.beside(candidate) if moved.probability > candidate.probability else candidate.beside(moved)
+
+
+def _moved(x: Features, y: Features, lines: list[tuple[float, float]], config: Config) -> Candidate | None:
+    """One offset by when two sensors move; of the ``lines`` weighed before one that says the same is a witness."""
+    if (at := movement.place(x, y)) is None:
+        return None
+    middle = float(np.mean(inputs.times_of(y)[[0, -1]]))
+    agree = any(abs(offset + (rate - 1.0) * middle - at.offset_s) <= SAME_PLACE_S for offset, rate in lines)
+
+    def make() -> Alignment:
+        (x0, x1), (y0, y1) = ((float(t[0]), float(t[-1])) for t in (inputs.times_of(v) for v in (x, y)))
+        return Alignment(
+            model="offset",
+            knots=overlap((x0, x1), (y0, y1), at.offset_s, 1.0),
+            offset_s=at.offset_s,
+            rate=1.0,
+            ppm=0.0,
+            confidence_s=[MOVED_HALF_S] * 2,
+            method=inputs.method_entry("auto", config),
+            reference=inputs.about(x),
+            query=inputs.about(y),
+        )
+
+    reason = f"when both move correlates by z = {at.z:.1f}, at the next place by {at.rival:.1f}"
+    return Candidate("movement", {**at.evidence, "agrees": float(agree)}, reason, make)
 
 
 def _line(a: fit.Material, b: fit.Material, choice: choose.Choice, config: Config) -> Candidate | None:
@@ -145,7 +202,8 @@ def _line(a: fit.Material, b: fit.Material, choice: choose.Choice, config: Confi
 
     decision = "line" if a.samples is not None else "line of frames" if choice.believed else "line in doubt"
     decides = "the material repeats itself: a piece of it that comes once would decide it"
-    return Candidate(decision, weighed.evidence, choice.evidence(), make, decides=decides)
+    line = None if choice.model == "piecewise" else (choice.fit.offset_s * a.unit_s, choice.fit.rate)
+    return Candidate(decision, weighed.evidence, choice.evidence(), make, decides=decides, line=line)
 
 
 def _steady(evidence: dict[str, float]) -> float:
@@ -156,9 +214,14 @@ def _steady(evidence: dict[str, float]) -> float:
     return max(0.0, evidence["share"] - STEADY_SHARE) / (1.0 - STEADY_SHARE)
 
 
-def _warped_sound(x: Any, y: Any, steady: float, config: Config) -> Candidate:
+def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) -> Candidate:
     seen = _spectra(x, y), _pitches(x, y)
     ends = {opened: [_tested(v, opened) for v in seen] for opened in seen[0].ends()}
+    if config.kind == "rendition" and min(_both(*e) for e in ends.values()) > limits.AS_A_WHOLE.value:
+        # A score keeps its own pace: how long the two are does not tell which is a part of the other.
+        ends |= {opened: [_tested(v, opened) for v in seen] for opened in PARTS if opened not in ends}
+    if not have_order(min(frames.varied(frames.pitch_classes(v).values) for v in (x, y))):
+        ends = {o: [s, replace(p, ratio=max(p.ratio, 1.0))] for o, (s, p) in ends.items()}
     opened, (spectra, pitches) = min(ends.items(), key=lambda e: _both(*e[1]))
     ratio = _both(spectra, pitches)
     kind = config.kind if config.kind != "auto" else "same" if spectra.ratio <= limits.SAME.value else "rendition"
@@ -174,20 +237,35 @@ def _warped_sound(x: Any, y: Any, steady: float, config: Config) -> Candidate:
         "pitches": pitches.ratio,
         "seconds": float(np.log1p(seconds)),
         "steady": steady,
+        "copied": copied,
+        "repeats": float(config.kind == "rendition" and may_be_a_repeat(pitches.covered)),
     }
 
     def make() -> Alignment:
         view = views.same_recording((x, y)) if kind == "same" else views.rendition((x, y))
-        warp = find(replace(view, opened=opened), kind=kind)
+        doubt = views.doubt(kind, (spectra if kind == "same" else pitches).ratio)
+        warp = find(replace(view, opened=opened), kind=kind, doubt=doubt)
         return freely(x, y, view, warp, dict(inputs.UNTESTED), "auto", config)
 
     warped = Candidate("warp", evidence, f"{reason}; taken for {said}", make, ratio)
-    if config.kind == "same" or odds.verdict(warped.probability) == "match":
+    if config.kind != "auto" or odds.verdict(warped.probability) == "match":  # a score has nothing to say
         return warped
     if (heard := views.voices_test(x, y)) is None:
         return warped
     voices = _two_voices(x, y, heard, reason, evidence, config)
-    return voices if voices.probability > warped.probability else warped
+    return voices.beside(warped) if voices.probability > warped.probability else warped.beside(voices)
+
+
+def may_be_a_repeat(covered: float) -> bool:
+    """Whether a score that covers so much of a performance, or the other way round, may as well be all of it with a
+    repeat that one of them leaves out: the map is then of the wrong time."""
+    low, high = limits.REPEAT_FROM.value, limits.REPEAT_TO.value
+    return low < covered < high
+
+
+def have_order(varied: float) -> bool:
+    """Whether pitch classes change so much, see :func:`.frames.varied`, that their order can be told from another."""
+    return varied >= limits.PITCHES_VARIED.value
 
 
 def _two_voices(
@@ -213,7 +291,7 @@ def _warped_frames(x: Any, y: Any, config: Config) -> Candidate:
     ratio, opened = _frames_tested(view, factor)
     reason = f"warped cost over shuffled cost {ratio:.2f}"
     evidence = {"ratio": ratio, "wide": 0.0}
-    sure = odds.verdict(ODDS["frames"].probability(evidence)) == "match"
+    sure = odds.verdict(odds.probability("frames", evidence)) == "match"
     if not sure and xv.shape[1] >= limits.WIDE.value:
         flat_x, flat_y = (frames.standard(v).astype(np.float32) for v in (xv, yv))
         view = View(flat_x, flat_y, xt, yt, "cosine")
@@ -224,7 +302,8 @@ def _warped_frames(x: Any, y: Any, config: Config) -> Candidate:
         evidence = {"ratio": ratio, "wide": 1.0}
 
     def make() -> Alignment:
-        return freely(x, y, view, find(replace(view, opened=opened), kind=None), dict(inputs.UNTESTED), "auto", config)
+        warp = find(replace(view, opened=opened), kind="frames")
+        return freely(x, y, view, warp, dict(inputs.UNTESTED), "auto", config)
 
     return Candidate("frames", evidence, reason, make, ratio)
 
@@ -259,6 +338,8 @@ def _spectra(x: Any, y: Any) -> View:
 
 def _pitches(x: Any, y: Any) -> View:
     sides = [frames.pitch_classes(s) for s in (x, y)]
+    key = transposition(x, y)
+    sides[1] = replace(sides[1], values=np.roll(sides[1].values, key, axis=1))
     sides = [replace(f, values=f.values - f.values.mean(axis=0)) for f in sides]
     return _coarse_view(sides, max(1, round(TEST_HOP_S / inputs.hop_of(sides[0].times))))
 

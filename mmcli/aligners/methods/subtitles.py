@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners.core import inputs, limits
-from mmcli.aligners.core.inputs import refusal
+from mmcli.aligners.core.odds import probability, said, settled
 from mmcli.aligners.linear import rates
-from mmcli.aligners.subtitles import curve, place
+from mmcli.aligners.subtitles import curve
 from mmcli.aligners.subtitles.activity import of_cues, of_sound
+from mmcli.aligners.subtitles.cues import spoken_spans
 from mmcli.aligners.subtitles.curve import ByCurve
-from mmcli.aligners.subtitles.place import Placement
 from mmcli.artifacts.formats import timemap
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.errors import InputError
@@ -22,8 +22,8 @@ from mmcli.media.clips import AudioClip, SubtitleClip
 
 ACCEPTS = (("audio", "subtitle"), ("subtitle", "subtitle"), ("subtitle", "audio"))
 Cues = list[tuple[float, float, str]]
-USUAL_S = 0.02  # by which speech begins beside what a listener takes for its beginning
-MOST_DISAGREE_S = 0.4
+USUAL_S = 0.05  # by which speech begins beside what a listener takes for its beginning
+EARLY, BEHIND = 2.0, 0.2  # of the usual error, and of how far ends disagree with starts (in-sample: 30 pairs)
 EARLY_S = 0.1  # before a cue, where a break inside the cue before it ends
 
 
@@ -42,71 +42,88 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     """
     match x, y:
         case AudioClip(), SubtitleClip():
-            placement, spans = placed(of_sound(x), y.cues, name=y.name, force=config.force)
+            placement = placed(of_sound(x), y.cues, name=y.name, force=config.force)
         case SubtitleClip(), SubtitleClip():
-            placement, spans = placed(activity_of_cues(x.cues), y.cues, name=y.name, force=config.force)
+            placement = placed(activity_of_cues(x.cues), y.cues, name=y.name, force=config.force)
         case SubtitleClip(), AudioClip():
-            placement, spans = placed(of_sound(y), x.cues, name=x.name, force=config.force)
+            placement = placed(of_sound(y), x.cues, name=x.name, force=config.force)
         case _:
             raise inputs.incomparable([inputs.kind_of(v) for v in (x, y)], [inputs.name_of(v) for v in (x, y)])
     turned = isinstance(y, AudioClip)
     return Alignment(
-        **_map(placement, spans, turned=turned),
-        quality=_quality(placement, rates.inverse(placement.rate_name) if turned else placement.rate_name),
+        **_map(placement.at, placement.spans, turned=turned),
+        quality=_quality(
+            placement, rates.inverse(placement.at.rate_name) if turned else placement.at.rate_name, _mended(x, y)
+        ),
         method=inputs.method_entry("subtitles", config),
         reference=inputs.about(x),
         query=inputs.about(y),
     )
 
 
-def placed(
-    activity: NDArray[np.float64], cues: Cues, *, name: str, force: bool
-) -> tuple[Placement | ByCurve, NDArray[np.float64]]:
-    """Where cues lie on the clock of a curve of speech activity, and the cues in order, overlapping ones joined.
+@dataclass(frozen=True)
+class Placed:
+    """Where the cues lie, the cues themselves in order (k, 2), seconds, and what is said of it."""
+
+    at: ByCurve
+    spans: NDArray[np.float64]
+    verdict: str
+
+    @property
+    def probability(self) -> float:
+        """That they belong there."""
+        return probability("cues", self.at.evidence)
+
+
+def placed(activity: NDArray[np.float64], cues: Cues, *, name: str, force: bool) -> Placed:
+    """Where cues lie on the clock of a curve of speech activity.
 
     ``name`` is that of the subtitle. Raises InputError for too few cues, MismatchError with the evidence where they do
-    not fit, unless ``force``.
+    not fit or that cannot be told, unless ``force``.
     """
-    spans, letters = curve.spoken_spans(cues)
-    if len(spans) >= limits.FEWEST_CUES.value:
-        by_curve = curve.place(activity, spans, letters)
-        if curve.is_clear(by_curve.standing.nats):
-            return by_curve, spans
-    spans = _merged(cues)
+    spans, letters = spoken_spans(cues)
     if len(spans) < limits.FEWEST_CUES.value:
         raise InputError(f"{len(spans)} cues say too little; {limits.FEWEST_CUES.value} are needed", source=name)
-    placement = place.place(activity, spans)
-    z, limit = placement.stands.z, placement.stands.limit
-    if not placement.stands.is_clear and not force:
-        reason = f"{_agreement(placement)}, the limit is {limit:.1f} (strangers lie below 2.4)"
-        raise refusal(reason, name, statistic="z of the agreement", value=z, limit=limit)
-    return placement, spans
+    at = curve.place(activity, spans, letters)
+    verdict = settled(
+        probability("cues", at.evidence),
+        _agreement(at),
+        name or None,
+        force=force,
+        decides="more of the cues, or more of the sound, would decide it",
+        evidence={"candidates": [said("cues", at.evidence)]},
+    )
+    return Placed(at, spans, verdict)
 
 
-def _agreement(placement: Placement | ByCurve) -> str:
-    if isinstance(placement, ByCurve):
-        standing = placement.standing
-        nats = f"{standing.nats:.0f} nats, the next place {max(standing.rival, 0.0):.0f}"
-        return f"agreement z = {standing.z:.1f} above all other places ({nats})"
-    return f"agreement z = {placement.stands.z:.1f} above the same cues in other orders"
+def _agreement(at: ByCurve) -> str:
+    standing = at.standing
+    nats = f"{standing.nats:.0f} nats, the next place {standing.rival:.0f}"
+    return f"agreement z = {standing.z:.1f} above all other places ({nats}), {at.on_time:.0%} of the cues begin on time"
 
 
-def _quality(placement: Placement | ByCurve, rate_name: str | None) -> dict[str, Any]:
+def _mended(*sides: Any) -> str:
+    """What had to be mended of the subtitles, a clause for each."""
+    return "".join(f"; {what}" for side in sides for what in getattr(side, "mended", ()))
+
+
+def _quality(placement: Placed, rate_name: str | None, mended: str) -> dict[str, Any]:
     """The verdict, and its reason as a sentence."""
-    edges = f"{placement.edges} edges lie within {placement.error_s * 1e3:.0f} ms (median)"
+    at = placement.at
+    edges = f"{at.edges} edges lie within {at.error_s * 1e3:.0f} ms (median)"
     rate = "" if rate_name is None else f", rate {rate_name}"
     return {
         "ratio": None,
-        "verdict": "match" if isinstance(placement, ByCurve) or placement.stands.is_clear else "no match (forced)",
-        "reason": f"{_agreement(placement)}; {edges}{rate}",
+        "verdict": placement.verdict,
+        "reason": f"{_agreement(at)}; {edges}{mended}{rate}",
+        "probability": placement.probability,
+        "candidates": [said("cues", at.evidence)],
     }
 
 
-def _map(placement: Placement | ByCurve, spans: NDArray[np.float64], *, turned: bool) -> dict[str, Any]:
+def _map(placement: ByCurve, spans: NDArray[np.float64], *, turned: bool) -> dict[str, Any]:
     """The map of cues onto the clock of the activity as fields of an alignment; inverted where ``turned``."""
-    half = round(max(1.645 * 1.4826 * placement.error_s / np.sqrt(max(placement.edges, 1)), 0.005), 6)
-    if isinstance(placement, ByCurve):  # starts and ends of cues may say different things
-        half = round(max(half, USUAL_S, 0.25 * min(placement.disagree_s, MOST_DISAGREE_S)), 6)
+    half = half_width(placement.error_s, placement.disagree_s)
     if len(placement.pieces) > 1:
         pieces = timemap.from_segments(_segments(spans, placement), "piecewise")
         pieces = pieces.invert() if turned else pieces
@@ -126,7 +143,18 @@ def _map(placement: Placement | ByCurve, spans: NDArray[np.float64], *, turned: 
     }
 
 
-def _segments(spans: NDArray[np.float64], placement: Placement | ByCurve) -> list[NDArray[np.float64]]:
+def half_width(error_s: float, disagree_s: float) -> float:
+    """Half of the 90 % interval of cues in seconds: what a listener takes for the beginning of a line lies beside where
+    it gets loud, cues are set early by a hand that is as steady as they are alike, and ends that say something else
+    than starts leave a doubt.
+
+    >>> half_width(0.0, 0.0), half_width(0.1, 0.0)
+    (0.05, 0.206155)
+    """
+    return round(float(np.sqrt(USUAL_S**2 + (EARLY * error_s) ** 2 + (BEHIND * disagree_s) ** 2)), 6)
+
+
+def _segments(spans: NDArray[np.float64], placement: ByCurve) -> list[NDArray[np.float64]]:
     """The knots of each piece; a break lies in the pause between two cues, with as much of the pause on either side."""
     begin = min(float(spans[0, 0]), 0.0)
     out: list[NDArray[np.float64]] = []
@@ -146,17 +174,6 @@ def _segments(spans: NDArray[np.float64], placement: Placement | ByCurve) -> lis
             out.append(np.column_stack([offset + placement.rate * t, t]))
         begin = following
     return out
-
-
-def _merged(cues: list[tuple[float, float, str]]) -> NDArray[np.float64]:
-    """Start and end of cues in order, overlapping ones joined, float64 (k, 2)."""
-    out: list[list[float]] = []
-    for start, end, _ in sorted(cues):
-        if out and start <= out[-1][1] + 1e-3:
-            out[-1][1] = max(out[-1][1], end)
-        elif end > start:
-            out.append([start, end])
-    return np.array(out, dtype=np.float64).reshape(-1, 2)
 
 
 def activity_of_cues(cues: list[tuple[float, float, str]]) -> NDArray[np.float64]:

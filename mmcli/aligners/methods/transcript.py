@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmcli.aligners.core import inputs
+from mmcli.aligners.core.odds import probability, said
 from mmcli.aligners.speech import transcript
 from mmcli.aligners.speech.language import named
 from mmcli.artifacts.formats.alignment import Alignment
@@ -41,7 +42,13 @@ def align(x: Any, y: Any, config: Config = Config()) -> Alignment:
     return Alignment(
         model="warp",
         knots=np.empty((0, 2)),
-        quality={"ratio": None, "verdict": reading.verdict, "reason": _reason(reading, segments)},
+        quality={
+            "ratio": None,
+            "verdict": reading.verdict,
+            "reason": _reason(reading, segments),
+            "probability": probability("text", reading.evidence),
+            "candidates": [said("text", reading.evidence)],
+        },
         method=inputs.method_entry("transcript", config),
         reference=inputs.about(x),
         query=inputs.about(y),

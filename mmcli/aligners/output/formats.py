@@ -19,6 +19,7 @@ from typing import Any
 
 from mmcli.artifacts.formats.alignment import Alignment, dumps
 from mmcli.artifacts.formats.timemap import TimeMap
+from mmcli.artifacts.io import csvfile
 from mmcli.errors import UsageError
 from mmcli.registry import nearest
 
@@ -77,7 +78,7 @@ def _csv(alignment: Alignment) -> str:
         writer.writerow(["kind", "text", "start", "end", "score", "spoken"])
         for s in alignment.segments:
             times = ["" if s[k] is None else f"{s[k]:.6f}" for k in ("start", "end")]
-            writer.writerow([s["kind"], s["text"], *times, s["score"], str(s["spoken"]).lower()])
+            writer.writerow([s["kind"], csvfile.defused(s["text"]), *times, s["score"], str(s["spoken"]).lower()])
         return out.getvalue()
     writer.writerow(["t_reference", "t_query", "confidence_s"])
     half: list[Any] = [""] * len(alignment.knots) if alignment.confidence_s is None else list(alignment.confidence_s)

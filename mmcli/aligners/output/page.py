@@ -34,7 +34,8 @@ def write(path: Path, alignment: Alignment, a: Side, b: Side, *, costs: Costs | 
     """
     lanes = {"reference": side_lanes(a, path), "query": side_lanes(b, path)}
     atomic.write_text(
-        path, html.render("mmcli.aligners", "map", values(alignment, lanes, _lines(alignment, a, b), costs))
+        path,
+        html.render("mmcli.aligners", "map", values(alignment, lanes, _lines(alignment, a, b), costs), linked=True),
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.aligners.core import limits
+from mmcli.aligners.core import limits, odds
 from mmcli.aligners.core.inputs import refusal
 from mmcli.aligners.kernels import spoken
 from mmcli.aligners.speech import edges, phones, words
@@ -34,6 +34,7 @@ FRAME_S = 0.01
 MIDDLE_S = (0.0256 - FRAME_S) / 2
 WINDOW, TAIL = 6000, 1000  # frames of a window; of its end, where what is found is not yet trusted
 REACHES = (0.6, 3.6)  # states of text a frame that are searched; people speak 0.35
+LEAST_SPOKEN, NOTHING = 50, -10.0  # frames that are no silence; how well words fit fewer, nats a frame
 STATISTIC = "nats a frame that the words fit better than backwards"
 
 
@@ -61,7 +62,13 @@ class Reading:
     guessed: list[str]
     language: str = "en"
     gain: float = 0.0  # see STATISTIC
+    forwards: float = 0.0  # how well they fit at all, nats a frame
     verdict: str = "match"
+
+    @property
+    def evidence(self) -> dict[str, float]:
+        """What the odds of a text are made of."""
+        return {"gain": self.gain, "forwards": self.forwards}
 
 
 class _Walked(NamedTuple):
@@ -89,23 +96,30 @@ def align(sound: Any, text: str, name: str, *, language: str | None = None, forc
     script = written(lines, sounds)
     samples = sound.samples(phones.RATE)
     walked = _walk(script, phones.hear(samples, sound.name), prices(foreign=not english))
-    belongs = is_read(walked.gain, foreign=not english)
-    if not belongs and not (force and (walked.spans[:, 0] >= 0).any()):
-        raise _stranger(walked, name, (limits.GAIN if english else limits.GAIN_FOREIGN).value)
-    verdict = "match" if belongs else "no match (forced)"
+    if not (walked.spans[:, 0] >= 0).any():
+        raise _unheard(name)
+    evidence = {"gain": walked.gain, "forwards": walked.forwards}
+    probability, share = odds.probability("text", evidence), float(np.mean(walked.spans[:, 0] >= 0))
+    verdict = odds.settled(
+        probability,
+        ("it is not what is spoken: " if odds.verdict(probability) == "no match" else "") + _reason(walked, share),
+        name,
+        force=force,
+        decides="more of what is said, or its language (--language CODE), would decide it",
+        evidence={
+            "backwards": round(walked.backwards, 6),
+            "words_found": round(share, 6),
+            "candidates": [odds.said("text", evidence)],
+        },
+    )
     places = _drawn_in(_by_line(lines, script, walked, len(samples) / phones.RATE), samples)
-    return Reading(lines, places, guessed, told, walked.gain, verdict)
+    return Reading(lines, places, guessed, told, walked.gain, walked.forwards, verdict)
 
 
 def prices(*, foreign: bool) -> spoken.Prices:
     """What it costs to pass over speech, and over text."""
     filler = limits.FILLER_FOREIGN if foreign else limits.FILLER
     return spoken.Prices(filler.value, limits.FILLER_BEGIN.value, limits.SKIP.value, limits.SKIP_MORE.value)
-
-
-def is_read(gain: float, *, foreign: bool) -> bool:
-    """Whether the words fit so much better than backwards, see STATISTIC, that they are what is spoken."""
-    return gain >= (limits.GAIN_FOREIGN if foreign else limits.GAIN).value
 
 
 def is_likely(fit: float, prices: spoken.Prices) -> bool:
@@ -127,19 +141,18 @@ def _in_english(text: str) -> tuple[list[Line], Callable[[str], tuple[str, ...]]
     return lines, lambda s: guessed[s] if s in guessed else known[s], list(guessed)
 
 
-def _stranger(walked: _Walked, name: str, limit: float) -> MismatchError:
-    share = float(np.mean(walked.spans[:, 0] >= 0))
-    reason = (
-        f"it is not what is spoken ({share:.0%} of its words are found): its words fit {walked.forwards:.2f} nats a "
-        f"frame, backwards {walked.backwards:.2f}; their order gains {walked.gain:.2f}, the limit is {limit}"
+def _reason(walked: _Walked, share: float) -> str:
+    """What speaks for and against a text, of which a ``share`` of the words is found, for people."""
+    return (
+        f"{share:.0%} of its words are found; they fit {walked.forwards:.2f} nats a frame, backwards "
+        f"{walked.backwards:.2f}: their order gains {walked.gain:.2f}"
     )
-    if share == 0:
-        reason = "it is not what is spoken: none of its words is found"
-    error = refusal(reason, name, statistic=STATISTIC, value=walked.gain, limit=limit)
-    if share == 0:
-        error.hint = "check that the text and the recording belong together, and the language: --language CODE"
-    numbers = {"forwards": walked.forwards, "null": walked.backwards, "words_found": share}
-    error.evidence = {**(error.evidence or {}), **{k: round(v, 6) for k, v in numbers.items()}}
+
+
+def _unheard(name: str) -> MismatchError:
+    """The error to raise where none of the words is found, which --force does not help."""
+    error = refusal("it is not what is spoken: none of its words is found", name, statistic=STATISTIC, value=0, limit=0)
+    error.hint = "check that the text and the recording belong together, and the language: --language CODE"
     return error
 
 
@@ -183,7 +196,9 @@ def _walk(script: Script, heard: Heard, prices: spoken.Prices) -> _Walked:
             spans[k], fit[k] = (begins, ends), mean
         start = end if final else stands[-1][1][1]
         first, waiting = first + done, None
-    n = max(float(sums[2]), 1.0)
+    n = float(sums[2])
+    if n < LEAST_SPOKEN:  # silence fits nothing badly
+        return _Walked(spans, fit, 0.0, NOTHING, NOTHING)
     return _Walked(spans, fit, float(sums[0] - sums[1]) / n, float(sums[0]) / n, float(sums[1]) / n)
 
 

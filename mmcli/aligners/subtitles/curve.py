@@ -7,7 +7,8 @@ silent, and cues that fit anywhere are measured by themselves. Stretches that sp
 elsewhere, at a price (:mod:`mmcli.aligners.linear.trace`).
 
 Starts and ends of cues are then matched to where speech begins and ends, each for itself: a cue begins with its line,
-but is often held on after it. Where the two disagree the starts decide.
+but is often held on after it. Where the two disagree the starts decide. How many of the starts lie at a beginning of
+speech is evidence of its own, and so is a rate that has a name: cues that fit nowhere find any rate.
 """
 
 from __future__ import annotations
@@ -22,12 +23,11 @@ from mmcli.aligners.linear import consensus, rates, trace
 from mmcli.aligners.linear.contrast import Contrast
 from mmcli.aligners.linear.fit import Material
 from mmcli.aligners.linear.trace import Run
+from mmcli.aligners.subtitles import jumps
 from mmcli.aligners.subtitles.activity import HOP_S, edges
 
 Vector = NDArray[np.float64]
-Cues = list[tuple[float, float, str]]
 
-MOST_UNDER = 3  # cues that begin while one lasts, above which it is a sign over the picture
 CELL_S = 0.05
 SURE_S = 9.0  # of a longer cue only the beginning is taken for speech
 PAUSE_S, BEFORE, AFTER = 0.7, -0.7, -0.4  # of a pause beside a cue that counts, and how much: ends are held on
@@ -37,13 +37,8 @@ RATE_STEP, FINE_STEP = 0.001, 0.0001
 MOST_STRETCH = 0.06
 LEAST_OVERLAP_S = 20.0  # of cues and activity, or a quarter of the cues
 ELSEWHERE_S = 1.0
-CUES_OF_A_PIECE = 3
-ONE_LAG_S = 0.5
-MOVED = 3.0  # nats beyond chance, from which cues belong elsewhere: few have no partner at all
+ON_TIME_S = 0.15  # a cue begins so near to where speech does
 NEAR_S = 0.7  # in which the edge of a cue looks for an edge of the activity
-APART_S = 0.1  # starts and ends whose lags differ by more say different things
-SAME_ERROR = 1.25  # of the usual error: no worse
-SIMPLER = 3.0  # nats, by which a rate that is neither 1 nor has a name must be better
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,8 @@ class Standing:
 @dataclass(frozen=True)
 class ByCurve:
     """The ``pieces`` (first cue, last cue + 1, offset) under one rate; the name of the rate; the usual error of the
-    edges in seconds, how many they are, and by how much starts and ends of the cues disagree."""
+    edges in seconds, how many they are, by how much starts and ends of the cues disagree, and the share of the cues
+    that begin ``on_time``, where speech does."""
 
     rate: float
     rate_name: str | None
@@ -67,7 +63,19 @@ class ByCurve:
     error_s: float
     edges: int
     disagree_s: float
+    on_time: float
     standing: Standing
+
+    @property
+    def evidence(self) -> dict[str, float]:
+        """What the odds of cues are made of: nats for their place, by how many more than for the next, see above."""
+        return {
+            "nats": self.standing.nats,
+            "ahead": self.standing.nats - self.standing.rival,
+            "on_time": self.on_time,
+            "simple": float(self.rate == 1.0 or self.rate_name is not None),
+            "jumps": float(len(self.pieces) - 1),
+        }
 
 
 def place(activity: Vector, cues: Vector, letters: NDArray[np.int64] | None = None) -> ByCurve:
@@ -81,13 +89,21 @@ def place(activity: Vector, cues: Vector, letters: NDArray[np.int64] | None = No
     contrast = Contrast(x, _material(cues, letters, 1.0), as_they_are=True)
     whole = Run(offset, rate, float(cues[0, 0]) - 1.0, float(cues[-1, 1]) + 1.0)
     runs = trace.mend(
-        contrast, [whole], lambda a, b: int(((cues[:, 0] > a) & (cues[:, 0] < b)).sum()) >= CUES_OF_A_PIECE, MOVED
+        contrast,
+        [whole],
+        lambda a, b: is_a_piece(int(((cues[:, 0] > a) & (cues[:, 0] < b)).sum())),
+        limits.CUES_MOVED.value,
     )
-    standing = _restanding(standing, contrast, whole, runs)
+    one, standing = standing, _restanding(standing, contrast, whole, runs)
+    if not is_clear(standing.nats):
+        cut = _of_another_cut(x, cues, letters, rate, begins, contrast)
+        if cut is not None and one.nats + cut.more > standing.nats:
+            rate, standing = cut.rate, replace(one, nats=one.nats + cut.more)
+            runs = [Run(lag, rate, float(cues[a, 0]) - 1.0, float(cues[b - 1, 1]) + 1.0) for a, b, lag in cut.pieces]
     groups = _of_cues(cues, runs)
     free, name = _settled(cues, groups, rate, begins)
     pieces, errors, apart = [], [], []
-    count = 0
+    count = punctual = 0
     for first, last, run in groups:
         lag = run.lag + (rate - free) * float(cues[first:last, 0].mean())
         sharpened = _sharpened(cues[first:last], Run(lag, free, run.start, run.end), begins, ends)
@@ -95,16 +111,43 @@ def place(activity: Vector, cues: Vector, letters: NDArray[np.int64] | None = No
         errors.append(sharpened.error_s)
         apart.append(sharpened.disagree_s)
         count += sharpened.edges
+        punctual += _on_time(cues[first:last, 0], free, sharpened.lag, begins)
     sizes = [b - a for a, b, _ in pieces]
     return ByCurve(
         free, name, pieces, float(np.average(errors, weights=sizes)), count,
-        float(np.average(apart, weights=sizes)), standing,
+        float(np.average(apart, weights=sizes)), punctual / len(cues), standing,
     )  # fmt: skip
 
 
 def is_clear(nats: float) -> bool:
-    """Whether so many nats leave no doubt."""
-    return nats >= limits.CUES_CURVE.value
+    """Whether so many nats for one offset are more than any piece of the cues says elsewhere."""
+    return nats >= limits.CUES_CLEAR.value
+
+
+def is_a_piece(cues: int) -> bool:
+    """Whether so many cues may be moved together."""
+    return cues >= limits.CUES_OF_A_PIECE.value
+
+
+def _of_another_cut(
+    x: Material, cues: Vector, letters: NDArray[np.int64] | None, rate: float, begins: Vector, contrast: Contrast
+) -> jumps.Pieces | None:
+    """The cues under several offsets, where that says more than jumps do for the same cues backwards: at a rate of 1, a
+    named one, or that of the best line."""
+    scale = limits.CUES_GAIN.value / (contrast.spread**2 * contrast.memory)
+
+    def jumping(cues: Vector, letters: NDArray[np.int64] | None) -> jumps.Pieces | None:
+        tried = dict.fromkeys((1.0, rate, *rates.NAMED.values()))
+        shapes = {r: jumps.Shape(*_intervals(cues, letters, r)) for r in tried}
+        return jumps.place(x.frames[:, 0].astype(np.float64), CELL_S, begins, cues[:, 0], shapes, scale)
+
+    cut = jumping(cues, letters)
+    if cut is None:
+        return None
+    turned = np.ascontiguousarray(cues.max() - cues[::-1, ::-1])
+    chance = jumping(turned, None if letters is None else letters[::-1])
+    more = cut.more - (0.0 if chance is None else chance.more)
+    return replace(cut, more=more) if more > 0 else None
 
 
 def _restanding(standing: Standing, contrast: Contrast, whole: Run, runs: list[Run]) -> Standing:
@@ -112,7 +155,7 @@ def _restanding(standing: Standing, contrast: Contrast, whole: Run, runs: list[R
     if len(runs) == 1:
         return standing
     more = sum(contrast.speaks(run.segment()) for run in runs) - contrast.speaks(whole.segment())
-    price = (len(runs) - 1) * (MOVED + float(np.log(len(contrast.x.times))))
+    price = (len(runs) - 1) * (limits.CUES_MOVED.value + float(np.log(len(contrast.x.times))))
     return replace(standing, nats=standing.nats + max(more - price, 0.0))
 
 
@@ -133,8 +176,10 @@ def _material(cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> M
     return Material(shape[:, None].astype(np.float32), times, {})
 
 
-def _curve(cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> tuple[Vector, float]:
-    """Means over cells of what activity counts in and beside the cues, and the time of the first cell, stretched."""
+def _intervals(
+    cues: Vector, letters: NDArray[np.int64] | None, rate: float
+) -> tuple[Vector, Vector, NDArray[np.int64]]:
+    """What activity counts in and beside the cues: intervals (n, 2) in stretched seconds, weights, whose each is."""
     start, end = cues[:, 0] * rate, cues[:, 1] * rate
     following = np.concatenate([start[1:], [np.inf]])
     previous = np.concatenate([[-np.inf], end[:-1]])
@@ -148,9 +193,14 @@ def _curve(cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> tupl
         np.column_stack([start, start + spoken]), np.column_stack([start + spoken, held]),
         np.column_stack([start - before, start]), np.column_stack([end, end + after]),
     ])  # fmt: skip
-    weights = np.repeat([1.0, HELD_WEIGHS, BEFORE, AFTER], len(cues))
+    weights, owner = np.repeat([1.0, HELD_WEIGHS, BEFORE, AFTER], len(cues)), np.tile(np.arange(len(cues)), 4)
     good = bounds[:, 1] > bounds[:, 0]
-    bounds, weights = bounds[good], weights[good]
+    return bounds[good], weights[good], owner[good]
+
+
+def _curve(cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> tuple[Vector, float]:
+    """Means over cells of what activity counts in and beside the cues, and the time of the first cell, stretched."""
+    bounds, weights, _ = _intervals(cues, letters, rate)
     at = np.concatenate([bounds[:, 0], bounds[:, 1]])
     order = np.argsort(at, kind="stable")
     at, level = at[order], np.cumsum(np.concatenate([weights, -weights])[order])
@@ -171,7 +221,7 @@ def _best_line(x: Material, cues: Vector, letters: NDArray[np.int64] | None) -> 
             fine[rate] = coarse[rate]
     top = {rate: float(z.max(initial=0.0)) for rate, (z, _) in fine.items()}
     rate = max(top, key=lambda r: top[r])
-    simple = [r for r in (1.0, *rates.NAMED.values()) if r in top and top[r] ** 2 / 2 >= top[rate] ** 2 / 2 - SIMPLER]
+    simple = [r for r in (1.0, *rates.NAMED.values()) if r in top and is_as_good(top[r], top[rate])]
     if simple:
         rate = max(simple, key=lambda r: (r == 1.0, top[r]))
     z, low = fine[rate]
@@ -191,6 +241,11 @@ def _best_line(x: Material, cues: Vector, letters: NDArray[np.int64] | None) -> 
         float(z[k]),
     )
     return rate, low + CELL_S * k, standing
+
+
+def is_as_good(z: float, best: float) -> bool:
+    """Whether a simple rate is taken that stands out by ``z`` where another does by ``best``."""
+    return z * z / 2 >= best * best / 2 - limits.CUES_SIMPLER.value
 
 
 def _standings(activity: Vector, cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> tuple[Vector, float]:
@@ -239,11 +294,13 @@ def _settled(cues: Vector, groups: list[tuple[int, int, Run]], rate: float, begi
     tolerance = max(0.06, 2 * float(np.median(np.abs(rest))))
     line = consensus.line(at, rest, np.ones(len(at)), tolerance, most_slope=0.004)
     free, span = rate + line.slope, max(float(np.ptp(at)), 1.0)
-    slack = max(0.1, 3 * line.error_s) / span  # a tenth of a second from end to end; more where cues are set by hand
+    slack = (
+        max(limits.CUES_SETTLED_S.value, 3 * line.error_s) / span
+    )  # a tenth of a second from end to end; more where cues are set by hand
     for other, name in ((1.0, None), *((r, name) for name, r in rates.NAMED.items())):
         left = (rest + (rate - other) * at)[line.agree]
         usual = float(np.median(np.abs(left - np.median(left))))
-        if abs(free - other) <= slack and usual <= SAME_ERROR * line.error_s + 0.004:
+        if abs(free - other) <= slack and usual <= limits.CUES_SAME_ERROR.value * line.error_s + 0.004:
             return other, name
     return free, None
 
@@ -255,7 +312,8 @@ def _of_cues(cues: Vector, runs: list[Run]) -> list[tuple[int, int, Run]]:
         owner[cues[:, 0] >= run.start] = k
     for k in range(1, len(runs)):  # lags so near to one another are one, set by hand
         here = float(cues[owner == k, 0].mean()) if (owner == k).any() else 0.0
-        if abs(runs[k].lag - runs[k - 1].lag + (runs[k].slope - runs[k - 1].slope) * here) < ONE_LAG_S:
+        apart = runs[k].lag - runs[k - 1].lag + (runs[k].slope - runs[k - 1].slope) * here
+        if abs(apart) < limits.CUES_ONE_LAG_S.value:
             owner[owner == k - 1] = k
     bounds = np.flatnonzero(np.diff(owner)) + 1
     groups = np.split(np.arange(len(cues)), bounds)
@@ -287,7 +345,7 @@ def _sharpened(cues: Vector, run: Run, begins: Vector, ends: Vector) -> _Sharpen
     if len(stops) < 3:
         return _Sharpened(lag, error, len(starts), 0.0)
     behind = _centre(stops)
-    if abs(behind - lag) <= APART_S:  # both say the same: together they say it better
+    if abs(behind - lag) <= limits.CUES_APART_S.value:  # both say the same: together they say it better
         joined = np.concatenate([starts, stops])
         lag = _centre(joined)
         return _Sharpened(lag, float(np.median(np.abs(joined - lag))), len(joined), abs(behind - lag))
@@ -306,6 +364,12 @@ def _matched(edge: Vector, rate: float, offset: float, known: Vector) -> tuple[V
     return edge[good], near[good] - rate * edge[good]
 
 
+def _on_time(starts: Vector, rate: float, lag: float, begins: Vector) -> int:
+    """How many cues begin within ON_TIME_S of a beginning of speech."""
+    _, near = _matched(starts, rate, lag, begins)
+    return int((np.abs(near - lag) <= ON_TIME_S).sum())
+
+
 def _centre(lag: Vector) -> float:
     """The middle of the densest part of the lags: the half of them that lie nearest together, and those near it."""
     ordered = np.sort(lag)
@@ -317,29 +381,3 @@ def _centre(lag: Vector) -> float:
         near = lag[np.abs(lag - value) <= max(width, 1.5 * float(np.median(np.abs(lag - value))))]
         value = float(near.mean()) if len(near) else value
     return value
-
-
-def spoken_spans(cues: Cues) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Start and end of the cues that are spoken, in order, float64 (k, 2), and how many letters each holds.
-
-    A cue that another begins in ends there: two that overlap are held on, or signs under speech. A cue that lasts over
-    many others is a sign, and is left out.
-
-    >>> spoken_spans([(0.0, 9.0, "a"), (2.0, 3.0, "bb"), (2.0, 3.0, "cc")])[0].tolist()
-    [[0.0, 2.0], [2.0, 3.0]]
-    """
-    ordered = sorted((s, e, text) for s, e, text in cues if e > s)
-    starts = np.array([s for s, _, _ in ordered])
-    spans: list[tuple[float, float]] = []
-    letters: list[int] = []
-    for k, (start, end, text) in enumerate(ordered):
-        under = int(np.searchsorted(starts, end)) - int(np.searchsorted(starts, start, side="right"))
-        if under > MOST_UNDER:
-            continue
-        following = next((s for s, _, _ in ordered[k + 1 :] if s > start), end)
-        if spans and start <= spans[-1][0] + 1e-3:  # two that begin together are one
-            letters[-1] += len(text)
-            continue
-        spans.append((start, min(end, following)))
-        letters.append(len(text))
-    return np.array(spans, dtype=np.float64).reshape(-1, 2), np.array(letters, dtype=np.int64)

@@ -12,6 +12,7 @@ from mmcli.aligners.core import frames, inputs, limits, shuffle_test
 from mmcli.aligners.core.inputs import method_entry
 from mmcli.aligners.kernels import coarse, corridor, costs, engine, hmm
 from mmcli.aligners.speech import phones
+from mmcli.aligners.warp.keys import transposition
 from mmcli.artifacts.formats import timemap
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.formats.features import Features
@@ -66,20 +67,22 @@ def rendition(sounds: tuple[Any, Any]) -> View:
     onsets of single semitones, which weigh twice as much: they say which note begins when (Ewert, Mueller and Grosche
     2009, "High resolution audio synchronization using chroma onset features")."""
     sides = []
-    for sound in sounds:
+    key = transposition(*sounds)
+    for sound, semitones in zip(sounds, (0, key), strict=True):  # the query in the reference's key
         bands, chroma, notes = frames.comparable(sound), frames.pitch_classes(sound), frames.semitones(sound)
         parts = [
-            _unit(_on(bands.times, chroma)),
+            _unit(np.roll(_on(bands.times, chroma), semitones, axis=1)),
             _unit(bands.values.astype(np.float64)),
             _onsets(bands.values.astype(np.float64)),
-            NOTES_WEIGH * _onsets(_on(bands.times, notes)),
+            NOTES_WEIGH * _onsets(np.roll(_on(bands.times, notes), semitones, axis=1)),
         ]
         sides.append((np.hstack(parts).astype(np.float32), bands.times))
     return View(sides[0][0], sides[1][0], sides[0][1], sides[1][1], "sqeuclidean")
 
 
-def find(view: View, *, kind: str | None) -> Warp:
-    """The cheapest warp; ``kind`` names the calibration of its interval, "same", "rendition", "voices" or None.
+def find(view: View, *, kind: str | None, doubt: float = 1.0) -> Warp:
+    """The cheapest warp; ``kind`` names the calibration of its interval, "same", "rendition", "voices", "frames" or
+    None, and it is ``doubt`` times as wide as that.
 
     Long pairs are warped coarsely first, and exactly in a corridor about that.
     """
@@ -92,7 +95,7 @@ def find(view: View, *, kind: str | None) -> Warp:
         cost, path = engine.align(x, y, metric=view.metric, open_begin=opened, open_end=opened)
     posterior = None
     if kind is not None:
-        posterior = about_path(x, y, view.x_times, view.y_times, path, metric=view.metric, kind=kind)
+        posterior = about_path(x, y, view.x_times, view.y_times, path, metric=view.metric, kind=kind, doubt=doubt)
     return Warp(path, cost, posterior)
 
 
@@ -142,10 +145,13 @@ TEST_HOP_S = 0.05
 
 
 def voices_test(x: Any, y: Any) -> tuple[shuffle_test.Evidence, tuple[bool, bool]] | None:
-    """The statistic of two AudioClips, and which ends it leaves open; None where they are too short or too long."""
+    """The statistic of two AudioClips, and which ends it leaves open; None where they are too short or too long, or
+    nobody speaks."""
     if not may_be_heard([float(frames.comparable(v).times[-1]) for v in (x, y)]):
         return None
     sides = [_sounded(v) for v in (x, y)]
+    if not all(is_speech(frames.varied(f.values)) for f in sides):
+        return None
     (a, at), (b, bt) = (
         frames.coarse(f.values - f.values.mean(axis=0), f.times, round(TEST_HOP_S / frames.HOP_S)) for f in sides
     )
@@ -156,6 +162,11 @@ def voices_test(x: Any, y: Any) -> tuple[shuffle_test.Evidence, tuple[bool, bool
 def may_be_heard(lengths_s: list[float]) -> bool:
     """Whether two recordings are long enough for what is said in them to tell, and not too long to be asked."""
     return min(lengths_s) >= limits.VOICES_SHORTEST_S.value and max(lengths_s) <= limits.VOICES_LONGEST_S.value
+
+
+def is_speech(varied: float) -> bool:
+    """Whether what the acoustic model hears changes so much that somebody may speak: tones and hiss are one sound."""
+    return varied >= limits.VARIED.value
 
 
 def voices(x: Any, y: Any) -> View:
@@ -193,8 +204,23 @@ def _sounded(sound: AudioClip) -> Features:
 
 RADIUS_S = 0.6  # of the corridor about the path
 STAY, NEXT, SKIPS = 0.25, 0.45, (0.2, 0.07, 0.03)  # chance of moving 0, 1, 2, 3 and 4 query frames on
-NARROW = {"same": 0.27, "rendition": 1.0, "voices": 2.5}  # voices: of 120 words, said by a person and by espeak-ng
+# voices: of 120 words, said by a person and by espeak-ng
+NARROW = {"same": 0.27, "rendition": 1.0, "voices": 2.5, "frames": 1.0}
+# Times as wide where the two are less alike, by the statistic of what they are compared by: two pianists that share a
+# piano are taken for one recording, and what is bowed or blown in a hall is heard later than struck. On choose of the
+# corpus renditions need 2 to 3, orchestras 1.7 to 7.6, covers 1.9 to 4.2; scores and copies 0.5 to 1.4.
+DOUBT = {"same": ((0.2, 1.0), (0.35, 3.0)), "rendition": ((0.5, 1.0), (0.6, 3.0))}
 FLOOR = 1.0  # frame: no interval is narrower than the frames are apart
+
+
+def doubt(kind: str, ratio: float) -> float:
+    """By how much wider than usual an interval is, for the statistic of the spectra ("same") or pitch classes.
+
+    >>> doubt("same", 0.1), doubt("rendition", 0.55), doubt("rendition", 0.8)
+    (1.0, 2.0, 3.0)
+    """
+    (low, one), (high, most) = DOUBT[kind]
+    return round(float(np.interp(ratio, [low, high], [one, most])), 3)
 
 
 @dataclass(frozen=True)
@@ -217,6 +243,7 @@ def about_path(
     metric: str,
     kind: str,
     temperature: float = 1.0,
+    doubt: float = 1.0,
 ) -> Posterior | None:
     """The posterior in a corridor about ``path`` between frames ``x`` (n, d) and ``y`` (m, d).
 
@@ -247,7 +274,7 @@ def about_path(
     own = y_times[columns]
     mean = np.interp(summary.mean, at, own)
     spread = (summary.quantiles[:, -1] - summary.quantiles[:, 0]) / 2 * hop
-    half = np.sqrt((NARROW[kind] * spread) ** 2 + (FLOOR * hop) ** 2)
+    half = doubt * np.sqrt((NARROW[kind] * spread) ** 2 + (FLOOR * hop) ** 2)
     return Posterior(x_times[rows], np.maximum.accumulate(mean), half)
 
 

@@ -57,7 +57,11 @@ _OPTIONAL = {
 _BREAK = {"side": jsonfile.one_of(*SIDES), "start": jsonfile.NUMBER, "end": jsonfile.NUMBER}
 _AMBIGUOUS = {"side": jsonfile.one_of(*SIDES), "shift_s": jsonfile.NUMBER, "share": jsonfile.NOT_NEGATIVE}
 _QUALITY = {"ratio": jsonfile.nullable(jsonfile.NUMBER), "verdict": jsonfile.TEXT, "reason": jsonfile.TEXT}
-_QUALITY_TOO = {"probability": jsonfile.NOT_NEGATIVE, "rate_name": jsonfile.TEXT}  # optional, since 0.2
+_QUALITY_TOO = {  # optional, since 0.2
+    "probability": jsonfile.NOT_NEGATIVE,
+    "rate_name": jsonfile.TEXT,
+    "candidates": jsonfile.OBJECTS,
+}
 _METHOD = {"name": jsonfile.TEXT, "config": jsonfile.OBJECT}
 _SEGMENT = {
     "kind": jsonfile.one_of("line", "word"),

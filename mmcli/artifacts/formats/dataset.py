@@ -69,6 +69,7 @@ _OPTIONAL = {
     "config_sha256": jsonfile.SHA256,
     "errors": jsonfile.COUNT,
     "weights": jsonfile.OBJECT,
+    "targets": jsonfile.OBJECT,  # {name: {id: text}}: labels beside the label
     "balance": jsonfile.OBJECT,
     "notes": jsonfile.TEXTS,
 }

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from mmcli.artifacts.formats import manifest_lines
-from mmcli.artifacts.formats.manifest_lines import MAX_LINE, MODALITIES, SCHEMA, Row, split_column
-from mmcli.artifacts.io import atomic, jsonfile, provenance
+from mmcli.artifacts.formats import manifest_lines, manifest_parquet
+from mmcli.artifacts.formats.manifest_lines import MAX_LINE, MODALITIES, SCHEMA, Row, RowError, split_column
+from mmcli.artifacts.io import atomic, csvfile, jsonfile, provenance
 from mmcli.artifacts.io.paths import Resolver, id_problem, member_of, path_problem, resolve, split_row
 from mmcli.errors import ArtifactError
 
@@ -59,6 +59,8 @@ class Manifest:
     source: str = "manifest"
     columns: list[str] = field(default_factory=list)
     unterminated: bool = False  # the last line had no newline
+    # By id the rows that cannot be used, where they are allowed to cost only themselves; such a row has ``error``.
+    refused: dict[str, ArtifactError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._resolver = Resolver(self.root)
@@ -81,7 +83,7 @@ class Reader(Iterator[Row]):
     ) -> None:
         self.source = source
         self._lines = manifest_lines.parsed(stream, source, suffix)
-        self._ids: set[str] = set()
+        self.ids: set[str] = set()
         self.root = Path(root)
         named = self._lines.root
         if named is not None:
@@ -102,24 +104,31 @@ class Reader(Iterator[Row]):
 
     def __next__(self) -> Row:
         row = next(self._lines)
-        if row.id in self._ids:
-            raise ArtifactError(f"{self._lines.where}: the id {row.id!r} stands twice", source=self.source)
-        self._ids.add(row.id)
+        if row.id in self.ids:
+            what = f"{self._lines.where}: the id {row.id!r} stands twice"
+            raise RowError(what, source=self.source, row=Row(row.id, {}, row.split, row.label, row.group))
+        self.ids.add(row.id)
         return row
 
 
-def load(path: Path | str) -> Manifest:
-    """Read a whole manifest (``-``: standard input). One without rows is refused."""
+def load(path: Path | str, *, lenient: bool = False) -> Manifest:
+    """Read a whole manifest (``-``: standard input). One without rows is refused.
+
+    ``lenient``: a row that cannot be used costs itself: it has ``error``, and ``Manifest.refused`` the reason.
+    """
     if str(path) == provenance.STDIN:
-        return _whole(iter_rows(sys.stdin.buffer))
+        return _whole(iter_rows(sys.stdin.buffer), lenient)
+    if Path(path).suffix.lower() == manifest_parquet.SUFFIX and Path(path).is_file():
+        lines = BytesIO(manifest_parquet.as_lines(Path(path)))
+        return _whole(Reader(lines, str(path), root=Path(path).parent, suffix=".jsonl", confined=True), lenient)
     with provenance.opened(path) as (stream, _):
         suffix, folder = Path(path).suffix.lower(), Path(path).parent
-        return _whole(Reader(stream, str(path), root=folder, suffix=suffix, confined=True))
+        return _whole(Reader(stream, str(path), root=folder, suffix=suffix, confined=True), lenient)
 
 
-def loads(data: bytes, name: str, *, root: Path | str = ".") -> Manifest:
+def loads(data: bytes, name: str, *, root: Path | str = ".", lenient: bool = False) -> Manifest:
     """The manifest in the bytes of a file; ``name`` is for messages and, by its suffix, for the format."""
-    return _whole(Reader(BytesIO(data), name, root=root, suffix=Path(name).suffix.lower()))
+    return _whole(Reader(BytesIO(data), name, root=root, suffix=Path(name).suffix.lower()), lenient)
 
 
 def iter_rows(stream: BinaryIO, source: str = "standard input") -> Reader:
@@ -152,11 +161,32 @@ def save(path: Path | str, rows: Iterable[Row]) -> str:
         return atomic.write_bytes(path, dumps(rows))
     cells = [manifest_lines.checked(row) for row in rows]
     columns = list({column: None for row in cells for column in row})
-    return atomic.write_csv(path, columns, ([row.get(column) for column in columns] for row in cells))
+    lines = ([row.get(column) for column in columns] for row in cells)
+    return csvfile.write(path, columns, lines, verbatim=True)
 
 
-def _whole(reader: Reader) -> Manifest:
-    rows = list(reader)
+def _whole(reader: Reader, lenient: bool = False) -> Manifest:
+    refused: dict[str, ArtifactError] = {}
+    rows = list(_kept(reader, refused) if lenient else reader)
     if not rows:
         raise ArtifactError("holds no rows", source=reader.source)
-    return Manifest(rows, reader.root, reader.source, reader.columns, reader.unterminated)
+    return Manifest(rows, reader.root, reader.source, reader.columns, reader.unterminated, refused)
+
+
+def _kept(reader: Reader, refused: dict[str, ArtifactError]) -> Iterator[Row]:
+    """The rows, and in place of those that cannot be used what is known of them, under an id of its own."""
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except RowError as problem:
+            row = problem.row or Row("row")
+            number = 1
+            identifier = row.id
+            while identifier in refused or identifier in reader.ids:
+                number += 1
+                identifier = f"{row.id}~{number}"
+            row = replace(row, id=identifier, error=problem.what)
+            refused[identifier] = problem
+        yield row

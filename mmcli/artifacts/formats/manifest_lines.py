@@ -6,7 +6,7 @@ import csv
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -56,6 +56,14 @@ class Row:
     end: float | None = None
     error: str | None = None
     extra: dict[str, str] = field(default_factory=dict)
+
+
+class RowError(ArtifactError):
+    """One row cannot be used; those after it can. ``row`` is what is known of it, its id the one that was written."""
+
+    def __init__(self, what: str, *, source: object = None, hint: str | None = None, row: Row | None = None) -> None:
+        super().__init__(what, source=source, hint=hint)
+        self.row = row
 
 
 def split_column(column: str) -> tuple[str, str]:
@@ -159,6 +167,18 @@ class Lines(Iterator[Row]):
         """Whether the last line had no newline."""
         return self._lines.unterminated
 
+    def known(self, cells: Mapping[str, object]) -> Row:
+        """What can be said of the row read last, though it cannot be used: the id and the facts that stand in it."""
+        written = {c: text for c in ("id", "split", "label", "group") if isinstance(text := cells.get(c), str) and text}
+        facts = {c: text for c, text in written.items() if c == "id" or _fixed_problem(c, text) is None}
+        number = self._lines.number
+        return Row(
+            facts.get("id", f"line-{number}"),
+            split=facts.get("split"),
+            label=facts.get("label"),
+            group=facts.get("group"),
+        )
+
     def _note(self, columns: Iterable[str]) -> None:
         for column in columns:
             if column not in self.columns:
@@ -188,8 +208,12 @@ class _Ndjson(Lines):
             content = self._object()
         if content is None:
             raise StopIteration
-        self._note(content)
-        return _row({key: _text(value, self.where, self.source) for key, value in content.items()}, self)
+        try:
+            self._note(content)
+            cells = {key: _text(value, self.where, self.source) for key, value in content.items()}
+        except ArtifactError as problem:
+            raise RowError(problem.what, source=self.source, row=self.known(content)) from problem
+        return _row(cells, self)
 
     def _object(self) -> dict[str, Any] | None:
         """The next line that is not empty."""
@@ -199,7 +223,8 @@ class _Ndjson(Lines):
                     return jsonfile.parse(line, self.source)
                 except ArtifactError as problem:
                     torn = "; it is the last and has no end: the file was cut short" if self.unterminated else ""
-                    raise ArtifactError(f"{self.where} {problem.what}{torn}", source=self.source) from problem
+                    what = f"{self.where} {problem.what}{torn}"
+                    raise RowError(what, source=self.source, row=self.known({})) from problem
         return None
 
 
@@ -225,7 +250,7 @@ class _Csv(Lines):
             raise StopIteration
         if len(cells) != len(self.columns):
             wrong = f"{self.where} has {len(cells)} cells for {len(self.columns)} columns"
-            raise ArtifactError(wrong, source=self.source)
+            raise RowError(wrong, source=self.source, row=self.known(dict(zip(self.columns, cells, strict=False))))
         return _row(dict(zip(self.columns, cells, strict=True)), self)
 
     def _cells(self) -> list[str] | None:
@@ -243,7 +268,8 @@ class _Csv(Lines):
             try:
                 yield line.decode("utf-8")
             except UnicodeError as problem:
-                raise ArtifactError(f"{self.where} is not UTF-8 text", source=self.source) from problem
+                what = f"{self.where} is not UTF-8 text"
+                raise RowError(what, source=self.source, row=self.known({})) from problem
 
 
 def _text(value: object, where: str, source: str) -> str:
@@ -290,20 +316,22 @@ def _row(columns: dict[str, str], at: Lines | None) -> Row:
         else:
             extra[column] = text
         if problem is not None:
-            raise _at(f"{column} {text[:60]!r} {problem}", at)
+            raise _at(f"{column} {text[:60]!r} {problem}", at, columns)
     if "split" in fixed:
         fixed["split"] = SPLIT_NAMES[fixed["split"].lower()]
     if "id" not in fixed:
-        raise _at("has no id", at)
+        raise _at("has no id", at, columns)
     start, end = (float(fixed[column]) if column in fixed else None for column in ("start", "end"))
     if start is not None and end is not None and start >= end:
-        raise _at(f"end {end} is not after start {start}", at)
+        raise _at(f"end {end} is not after start {start}", at, columns)
     split, label, group = (sys.intern(fixed[c]) if c in fixed else None for c in ("split", "label", "group"))
     return Row(fixed["id"], cells, split, label, group, start, end, fixed.get("error"), extra)
 
 
-def _at(what: str, at: Lines | None) -> ArtifactError:
-    return ArtifactError(f"row: {what}") if at is None else ArtifactError(f"{at.where}: {what}", source=at.source)
+def _at(what: str, at: Lines | None, columns: dict[str, str]) -> ArtifactError:
+    if at is None:
+        return ArtifactError(f"row: {what}")
+    return RowError(f"{at.where}: {what}", source=at.source, row=at.known(columns))
 
 
 def _fixed_problem(column: str, text: str) -> str | None:

@@ -6,6 +6,7 @@ cut off by the next writer.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -20,6 +21,8 @@ from mmcli.artifacts.io.atomic import make_folder
 from mmcli.errors import ArtifactError, OutputError
 
 MAX_LINE = 16 << 20
+# A planted link is not followed: its file would be cut after its last whole line, and written to.
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Journal:
@@ -41,8 +44,10 @@ class Journal:
         make_folder(self.path.parent)
         self._lock = threading.Lock()
         try:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            self._descriptor = os.open(self.path, _FLAGS, 0o666)
         except OSError as problem:
+            if problem.errno == errno.ELOOP:
+                raise OutputError("is a symbolic link, which is not followed", source=self.path) from problem
             raise self._failure(problem) from problem
         self._size = 0
         self._torn = True  # something may stand after the last whole line
@@ -113,8 +118,11 @@ class Journal:
         return OutputError(f"cannot be written ({problem.strerror})", source=self.path)
 
 
-def read(path: Path | str) -> Iterator[dict[str, Any]]:
+def read(path: Path | str, *, holes: bool = False) -> Iterator[dict[str, Any]]:
     """The complete lines of a journal, in order; a torn last line is ignored.
+
+    ``holes``: so are lines with NULs, which no writer of JSON makes: a power cut leaves them where data had not reached
+    the disk. For journals whose every line may be lost.
 
     Raises :class:`mmcli.errors.ArtifactError` for a complete line that is no JSON object.
     """
@@ -126,6 +134,8 @@ def read(path: Path | str) -> Iterator[dict[str, Any]]:
                 raise ArtifactError(f"line {number} is longer than {MAX_LINE:,} bytes", source=path)
             if not line.endswith(b"\n"):
                 return
+            if holes and b"\0" in line:
+                continue
             yield jsonfile.parse(line, f"{path}: line {number}")
 
 

@@ -21,12 +21,12 @@ import itertools
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from mmcli.artifacts.io import provenance
+from mmcli.artifacts.io import confined, provenance
 from mmcli.errors import OutputError, UsageError
 
 PREFIX = ".mmcli-tmp-"
@@ -108,6 +108,7 @@ def path(target: Path | str) -> Iterator[Path]:
                 os.fsync(written)
             finally:
                 os.close(written)
+            _keep_mode(place, temporary)  # the encoder may have made a file of its own
             _publish(temporary, place)
         except BaseException:
             _discard(temporary)
@@ -166,21 +167,6 @@ def write_stdout(data: bytes) -> None:
         raise OutputError(f"cannot be written ({problem.strerror})", source="standard output") from problem
 
 
-def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Write a csv table (``-``: standard output); returns the file's SHA-256."""
-    return write_bytes(path, dumps_csv(columns, rows))
-
-
-def dumps_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """A csv table in UTF-8; None becomes an empty cell, floats keep every digit.
-
-    >>> dumps_csv(["id", "p"], [["a", 0.1], ["b", None]])
-    b'id,p\\na,0.1\\nb,\\n'
-    """
-    lines = [",".join(map(_cell, row)) or '""' for row in (columns, *rows)]
-    return "".join(f"{line}\n" for line in lines).encode("utf-8")
-
-
 def make_folder(path: Path | str) -> Path:
     """Create a folder and its parents where they are missing."""
     with _reported(path):
@@ -234,12 +220,6 @@ def sweep(folder: Path | str) -> int:
                 finally:
                     os.close(descriptor)
     return removed
-
-
-def _cell(value: object) -> str:
-    """As the csv module writes it, but that a lone carriage return is quoted too: it ends a line for readers."""
-    text = "" if value is None else str(value)
-    return '"' + text.replace('"', '""') + '"' if any(character in text for character in ',"\r\n') else text
 
 
 class _Descriptor(io.RawIOBase):
@@ -318,12 +298,20 @@ def _write_all(descriptor: int, data: bytes) -> None:
 def _target(path: Path | str) -> tuple[str, bool]:
     """Where the bytes go, and whether that is something that cannot be replaced: a device, a pipe.
 
-    A symbolic link is followed: what is replaced is the file, as a shell's ``>`` does, not the link to it.
+    A symbolic link is followed: what is replaced is the file, as a shell's ``>`` does, not the link to it; but see
+    :func:`mmcli.artifacts.io.confined.within`.
     """
     target = str(Path(path))
+    folder = confined.current()
+    if folder is not None and not folder.names(target):
+        folder = None
+    if folder is not None and not folder.holds_folder_of(target):
+        raise OutputError("leads out of the output folder through a symbolic link", source=path)
     try:
         mode = os.lstat(target).st_mode
         if stat.S_ISLNK(mode):
+            if folder is not None and not folder.holds(target):
+                return target, False  # the link itself is replaced
             target = os.path.realpath(target)
             mode = os.lstat(target).st_mode
     except (OSError, ValueError):  # nothing is there, or it will fail again where it is reported
@@ -354,9 +342,18 @@ def _create(target: str) -> tuple[str, int]:
             Path(folder).mkdir(parents=True, exist_ok=True)
             made = True
             continue
+        _keep_mode(target, temporary)
         with suppress(OSError):  # file systems without locks: sweep then removes what it finds
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return temporary, descriptor
+
+
+def _keep_mode(target: str, temporary: str) -> None:
+    """Give a new file the permissions of the one that it will replace: what was private stays so."""
+    with suppress(OSError, ValueError):  # nothing is replaced, or a file system without permissions
+        status = os.lstat(target)
+        if stat.S_ISREG(status.st_mode):
+            os.chmod(temporary, stat.S_IMODE(status.st_mode) & 0o777)  # noqa: PTH101
 
 
 def _publish(temporary: str, target: str) -> None:

@@ -6,26 +6,24 @@ absent, the journal has a line for each input that is done, and nothing needs to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmcli import extractors
-from mmcli.artifacts.formats import fitted, manifest
+from mmcli.artifacts.formats import manifest
 from mmcli.artifacts.formats.features import Features
-from mmcli.artifacts.io import provenance
-from mmcli.batch.plan import each, inputs, task
+from mmcli.batch.jobs import learning
+from mmcli.batch.plan import each, inputs, items, task
 from mmcli.batch.plan import plan as plans
-from mmcli.batch.plan.inputs import Item
+from mmcli.batch.plan.items import Item
 from mmcli.batch.plan.plan import Stream, with_state
 from mmcli.batch.state import ledger
 from mmcli.batch.state.ledger import Ledger, Listener, Summary
 from mmcli.batch.workers import executor, run
-from mmcli.errors import MismatchError, MissingError, MmcliError, UsageError
-from mmcli.media import Clip, MediaOptions, intervals
+from mmcli.errors import MissingError, UsageError, printable
+from mmcli.media import intervals
 
 TASK = "mmcli.batch.plan.task:prepare"
 
@@ -40,7 +38,6 @@ class Options(each.Options):
     sound_only: bool = False  # a video whose item has no other sound gives its sound and no pictures
     executor: Executor | None = None  # in place of our own workers; see mmcli.batch.workers.executor
     force: bool = False
-    verify_source: bool = False
     allow_missing: bool = False
     segments: str | None = None  # FILE or FILE#TIER: the intervals of an annotation, each an item
     max_failures: str | None = None  # a number, or a share of all inputs with %
@@ -62,23 +59,29 @@ def planned(
                 f"an annotation belongs to one recording, not to {len(gathered.items)}", source=options.segments
             )
         gathered.items = inputs.cut(gathered.items[0], intervals.read(options.segments))
-    items = [i for i in gathered.items if options.shard is None or options.shard.holds(i.id)]
+    own = [i for i in gathered.items if options.shard is None or options.shard.holds(i.id)]
     if gathered.ignored and say is not None:
         say(f"{len(gathered.ignored)} files passed over, the first is {gathered.ignored[0]}")
     if not gathered.items:
         raise MissingError("nothing to extract from", source=", ".join(map(str, sources))[:200])
     if not options.allow_missing:
-        absent = list(inputs.missing(items))
-        if absent:
-            item, cell = absent[0]
-            more = f", and {len(absent) - 1} more files are missing" if len(absent) > 1 else ""
-            raise MissingError(
-                f"no such file ({cell.column} of item {item.id}){more}",
-                source=cell.path,
-                hint="--allow-missing records such inputs as failed and goes on",
-            )
+        _refuse_where_nothing_is_there(gathered.items, say)
     used = {one.key: one for ones in streams.values() for one in ones}
-    return plans.Plan(items, plans.tasks(items, streams, sound_only=options.sound_only), used)
+    return plans.Plan(own, plans.tasks(own, streams, sound_only=options.sound_only), used)
+
+
+def _refuse_where_nothing_is_there(items: Sequence[Item], say: Any) -> None:
+    """A file that is not there costs itself; where all are missing, the plan was made for another place."""
+    absent = list(inputs.missing(items))
+    if not absent:
+        return
+    item, cell = absent[0]
+    more = f", and {len(absent) - 1} more files are missing" if len(absent) > 1 else ""
+    what = f"no such file ({cell.column} of item {printable(item.id)}){more}"
+    if len(absent) == sum(cell.path is not None for item in items for cell in item.cells):
+        raise MissingError(what, source=cell.path, hint="--allow-missing records such inputs as failed and goes on")
+    if say is not None:
+        say(printable(f"{cell.path}: {what}; counted as failed"))
 
 
 def dry(
@@ -115,11 +118,15 @@ def extract(
     plan = planned(sources, out, streams, options, listener.say)
     batch = _Batch(plan, out, options, listener)
     folders = [out / part for part in {item.id.rpartition("/")[0] for item in plan.items} | {"", "fitted"}]
-    with Ledger(out, batch.of_item, batch, listener.row, options.shard) as kept:
+    refused = [items.report(item) for item in plan.items if item.refusal is not None]
+    with Ledger(out, batch.of_item, batch, listener.row, options.shard, refused=refused) as kept:
         batch.ledger = kept
         ledger.sweep(folders)
         may_fit = options.shard is None
-        for message in fit_streams(plan, options.fitted, out / "fitted", may_fit=may_fit, on=options.executor):
+        learner = learning.Learner(plan, out / "fitted", options.limits, options.executor, kept.learned)
+        if not (options.force or options.verify_source):
+            learner.before = kept.settled.learned
+        for message in learner.fit(options.fitted, may_fit=may_fit):
             listener.say(message)
         plans.compare(plan, kept.before, options.media, force=options.force, retry_failed=options.retry_failed)
         if options.place is None:
@@ -164,7 +171,7 @@ def _state_of_one(one: Stream, payload: dict[str, Any], target: str, options: Op
     if target == "-":
         raise UsageError(f"{one.name} learns from training rows", hint="give --fitted FILE")
     path = Path(target).with_suffix(f".{one.name}.json")
-    learn(one.setup(), [payload], str(path))
+    learning.learn(one.setup(), [payload], str(path))
     say(f"{one.name} learned from this input alone: {path}; --fitted FILE takes what was learned from others")
     return with_state(one, path)
 
@@ -183,12 +190,15 @@ class _Batch:
 
     def go(self) -> None:
         """Run every task that is not known to have failed before."""
-        waiting = [n for n, state in enumerate(self.plan.states) if state != "failed"]
+        waiting = []
+        for number, state in enumerate(self.plan.states):
+            trusted = state == "known" and not self.options.verify_source
+            if state == "failed" or (trusted and self._stands(number)):
+                self.ledger.keep(number, self._before(number))
+            else:
+                waiting.append(number)
         jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
         self.listener.begin(len(waiting), sum(self.plan.facts[n].get("size", 0) for n in waiting), jobs)
-        for number, state in enumerate(self.plan.states):
-            if state == "failed":
-                self.ledger.keep(number, self._before(number))
         self.ledger.pass_on()
         if not waiting:
             return
@@ -196,6 +206,7 @@ class _Batch:
             "streams": {key: s.setup() for key, s in self.plan.streams.items() if s.state_path or not s.fitted},
             "media": dict(self.options.media),
             "device": self.options.device,
+            "within": str(self.out.absolute()) if self.options.place is None else None,
         }
         work = run.Work(TASK, setup)
         tasks = ((n, self._payload(n)) for n in waiting)
@@ -207,6 +218,13 @@ class _Batch:
         """What the journal holds of a task."""
         one = self.plan.tasks[number]
         return self.ledger.before[(self.plan.items[one.item].id, one.name)]
+
+    def _stands(self, number: int) -> bool:
+        """Whether what was made of an input before is trusted as it stands; it then counts as kept."""
+        entry = self._before(number)
+        stands = self.ledger.stands(number, entry)
+        self.counts["absent" if entry["status"] == "absent" else "kept"] += stands
+        return stands
 
     def _payload(self, number: int) -> dict[str, Any]:
         known = None
@@ -244,6 +262,13 @@ class _Batch:
         """Whether a line of a journal is of this command."""
         return plans.is_task(task)
 
+    def outputs(self, number: int) -> list[str]:
+        """Where the features of an input lie."""
+        one = self.plan.tasks[number]
+        if self.options.place is not None:
+            return []
+        return [path for _, path in one.outputs(self.plan.items[one.item].id).values()]
+
     def row(self, index: int) -> str:
         """The line of an item in the manifest."""
         item: Item = self.plan.items[index]
@@ -266,102 +291,3 @@ class _Batch:
                 extra=item.extra,
             )
         )
-
-
-# What extractors learn from the training rows, before the rows are extracted: vocabularies, weights, scales.
-
-
-def prepare(setup: dict[str, Any]) -> each.Do:
-    """In a worker: learn a stream's state from all the cells of one payload."""
-
-    def do(work: dict[str, Any]) -> dict[str, Any]:
-        return {"sha256": learn(setup["stream"], work["cells"], setup["target"])}
-
-    return do
-
-
-def learn(stream: Mapping[str, Any], cells: Sequence[dict[str, Any]], target: str) -> str:
-    """Fit an extractor over cells and write the state; returns the file's SHA-256.
-
-    A cell that cannot be read teaches nothing; it fails when its row is extracted.
-    """
-    module = extractors.registry(stream["modality"]).load(stream["name"])
-    config = extractors.configured(module, stream["config"])
-    state = module.fit(_clips(cells), config)
-    return fitted.save(
-        target,
-        {
-            "extractor": stream["name"],
-            "modality": stream["modality"],
-            "config": provenance.config_dict(config),
-            "state": state,
-        },
-    )
-
-
-def _clips(cells: Sequence[dict[str, Any]]) -> Iterator[Clip]:
-    for cell in cells:
-        with ExitStack() as copies:
-            try:
-                cell = task.near(cell, copies)
-                clip = task.open_cell(cell, MediaOptions(start=cell["start"], end=cell["end"], row=cell["row"]))
-            except MmcliError:
-                continue
-            if clip is not None:
-                yield clip
-
-
-def fit_streams(
-    plan: plans.Plan, files: Sequence[Path], folder: Path, *, may_fit: bool, on: Executor | None = None
-) -> list[str]:
-    """Give the plan's streams their states, from ``files`` or fitted into ``folder``; returns what to tell the user.
-
-    Only streams that some task uses are fitted.
-    """
-    given = {_subject(path): path for path in files}
-    used = {key for t in plan.tasks for key in t.streams}
-    said: list[str] = []
-    for key, one in plan.streams.items():
-        if not one.fitted or key not in used:
-            continue
-        if key in given:
-            plan.streams[key] = with_state(one, given.pop(key))
-        elif may_fit:
-            plan.streams[key] = _fitted(plan, one, folder / f"{one.name}.json", said, on)
-        else:
-            raise UsageError(
-                f"{one.name} learns from all training rows, which a shard does not see",
-                hint="fit once without --shard, then give every shard --fitted OUT/fitted/NAME.json",
-            )
-    # A shard may hold none of the rows that an extractor in use is for.
-    given = {key: path for key, path in given.items() if may_fit or key not in plan.streams}
-    if given:
-        name, path = next(iter(given.items()))
-        raise MismatchError(f"was fitted for {name}, which is not in use here", source=path)
-    return said
-
-
-def _subject(path: Path) -> str:
-    content = fitted.load(path)
-    modality = content.get("modality")
-    return f"{modality}.{content['extractor']}" if modality else ".".join(extractors.modality_of(content["extractor"]))
-
-
-def _fitted(plan: plans.Plan, one: Stream, target: Path, said: list[str], on: Executor | None) -> Stream:
-    rows = [n for n, t in enumerate(plan.tasks) if one.key in t.streams]
-    if any(item.split for item in plan.items):
-        training = [n for n in rows if plan.items[plan.tasks[n].item].split == "train"]
-        if not training:
-            raise UsageError(f"{one.name} learns from the rows of the split 'train', and there are none of them")
-    else:
-        training = rows
-        said.append(f"{one.name}: there is no split, so it learns from all {len(rows)} rows, those of a later test too")
-    cells = [plans.payload(plan, n, target.parent, None, force=True) for n in training]
-    if on is not None:
-        cells = [executor.absolute(cell) for cell in cells]
-    work = run.Work("mmcli.batch.jobs.extract:prepare", {"stream": one.setup(), "target": str(target.absolute())})
-    tasks = [(0, {"cells": cells})]
-    for outcome in executor.run(tasks, work, on) if on else run.run(tasks, work, 1, run.Limits(time_s=None)):
-        if outcome.error is not None:
-            raise run.rebuilt(outcome.error)
-    return with_state(one, target)

@@ -77,7 +77,8 @@ class _Kind:
         one = self.ones[index]
         if entry["status"] != "done":
             return ""
-        return jsonfile.one_line({"id": one.id, "file": one.target, **entry["found"]})
+        told = {name: entry["found"][name] for name in ("lists", "left_out", "reason") if name in entry["found"]}
+        return jsonfile.one_line({"id": one.id, "file": one.target, **told})
 
     def report(self, index: int, entry: Mapping[str, Any]) -> dict[str, Any]:
         return {"id": entry["id"], "path": self.setup["histories"], **entry["error"]}

@@ -18,6 +18,7 @@ from mmcli.artifacts.formats import manifest
 from mmcli.artifacts.io import atomic, provenance
 from mmcli.batch.plan import each
 from mmcli.batch.state.ledger import Listener, Summary
+from mmcli.errors import MmcliError
 
 CALL = "mmcli.batch.jobs.pairs:prepare"
 TASK = "align"
@@ -28,7 +29,8 @@ ENDINGS = {"textgrid": "TextGrid", "labels": "txt"}
 
 @dataclass(frozen=True)
 class Pair:
-    """Two files and how they are aligned; ``row`` is what its line of the list says besides."""
+    """Two files and how they are aligned; ``row`` is what its line of the list says besides, ``refusal`` why it cannot
+    be done."""
 
     row: manifest.Row
     reference: Path
@@ -39,14 +41,19 @@ class Pair:
     metric: str | None = None
     rate: float | None = None
     missing: str = "refuse"
+    time_unit: str | None = None
+    refusal: MmcliError | None = None
 
     def settings(self) -> dict[str, Any]:
         """What the map depends on besides the files, as the worker is told it."""
         config = provenance.config_dict(self.config)
-        return {"method": self.method, "config": config, **{name: getattr(self, name) for name in PASSED}}
+        settings = {"method": self.method, "config": config, **{name: getattr(self, name) for name in PASSED}}
+        return settings | ({"time_unit": self.time_unit} if self.time_unit is not None else {})
 
     def one(self, options: Options, out: Path) -> each.One:
         """The pair as the runner takes it."""
+        if self.refusal is not None:
+            return each.One(self.row.id, {}, "", None, {}, self.refusal)
         target, settings = _target(self, options), self.settings()
         payload = {side: str(getattr(self, side)) for side in SIDES} | {"output": str(out / target), **settings}
         sources = {side: each.Source.at(getattr(self, side)) for side in SIDES}
@@ -119,6 +126,7 @@ def prepare(setup: dict[str, Any]) -> each.Do:
             method=payload["method"],
             config=module.Config(**fields),
             **{name: payload[name] for name in PASSED},
+            time_unit=payload.get("time_unit"),
         )
         written = replace(alignment, path=None) if setup["no_path"] else alignment
         return {

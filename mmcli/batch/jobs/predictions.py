@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from mmcli.artifacts.formats.dataset import Dataset
-from mmcli.artifacts.io import jsonfile, provenance
+from mmcli.artifacts.io import jsonfile, provenance, remote
 from mmcli.batch.plan import each, inputs, plan, raw
 from mmcli.batch.state.ledger import Listener, Summary
-from mmcli.errors import InputError, UsageError
+from mmcli.errors import InputError, UsageError, printable
 
 CALL = "mmcli.batch.jobs.predictions:prepare"
 AT_ONCE = 64  # items explained at once
@@ -32,13 +32,16 @@ def predict(
     device: str = "auto",
     threshold: float | None = None,
     explain: bool = False,
+    time_unit: str | None = None,
 ) -> Summary:
     """Predict for every item of the sources, files, folders and manifests as ``mmcli extract`` takes them."""
     from mmcli.training.fit import predictor
 
     chosen = predictor.load(model, device)
     refuse_threshold(chosen, threshold)
-    how = {"threshold": threshold, "explain": explain}
+    how: dict[str, Any] = {"threshold": threshold, "explain": explain}
+    if time_unit is not None:
+        how["time_unit"] = time_unit
     setup = {"model": str(model.absolute()), "device": device, **how}
     key = {"model": provenance.sha256_file(model), **how}  # a device only rounds otherwise, as for extractors
     items = [
@@ -54,8 +57,9 @@ def _ones(made: plan.Plan, key: Mapping[str, Any]) -> Iterator[each.One]:
         read = {cell.column: cell for cell in item.cells}
         sources = {name: each.Source(cell.path, plan.facts_of(cell)) for name, cell in read.items()}
         own = {**key, "start": item.start, "end": item.end, "rows": [cell.row for cell in item.cells]}
-        payload = {"id": item.id, "cells": cells, "error": item.error}
-        yield each.One(item.id, sources, each.key_of(own), None, payload)
+        files = {name: source.path for name, source in sources.items() if source.path is not None}
+        payload = {"id": item.id, "cells": cells, "error": item.error, "files": files}
+        yield each.One(item.id, sources, each.key_of(own), None, payload, item.refusal)
 
 
 class _Kind:
@@ -71,7 +75,10 @@ class _Kind:
         return line
 
     def report(self, index: int, entry: Mapping[str, Any]) -> dict[str, Any]:
-        paths = [source.path for source in self.ones[index].sources.values() if source.path is not None]
+        one = self.ones[index]
+        paths = [source.path for source in one.sources.values() if source.path is not None]
+        if one.refusal is not None:
+            paths = [printable(str(one.refusal.source))]
         return {"id": entry["id"], "path": paths[0] if paths else None, **entry["error"]}
 
 
@@ -80,7 +87,7 @@ def prepare(setup: dict[str, Any]) -> each.Do:
     from mmcli.training.fit import predictor
 
     chosen = predictor.load(setup["model"], setup["device"])
-    model = raw.Model(chosen.modalities, chosen.name)
+    model = raw.Model(chosen.modalities, chosen.name, setup.get("time_unit"))
 
     def do(payload: dict[str, Any]) -> dict[str, Any]:
         if payload["error"] is not None:
@@ -88,7 +95,9 @@ def prepare(setup: dict[str, Any]) -> each.Do:
         data = model.dataset([payload["id"]], {payload["id"]: model.read(payload["cells"])})
         (line,) = lines(chosen, data, np.zeros(1, np.int64), threshold=setup["threshold"], explain=setup["explain"])
         # As text: a journal is put in order with sorted keys, and the line has to stay as it is.
-        return {"sha256": {}, "output": None, "found": {"line": jsonfile.one_line(line)}, "seconds": 0.0}
+        files = {name: path for name, path in payload["files"].items() if not remote.is_url(path)}
+        digests = {name: provenance.sha256_file(path) for name, path in files.items()}
+        return {"sha256": digests, "output": None, "found": {"line": jsonfile.one_line(line)}, "seconds": 0.0}
 
     return do
 

@@ -17,6 +17,7 @@ from mmcli.batch.plan import inputs, plan
 from mmcli.batch.state import ledger
 from mmcli.batch.state.ledger import Ledger, Listener, Shard, Summary
 from mmcli.batch.workers import executor, run
+from mmcli.errors import MmcliError, printable
 
 Do = Callable[[dict[str, Any]], dict[str, Any]]  # what a worker does with one payload
 
@@ -38,11 +39,16 @@ class Source:
         """Bytes, 0 where there are none."""
         return max(0, int(self.facts.get("size", 0)))
 
-    def differs(self, known: Mapping[str, Any]) -> bool:
-        """Whether it is another than it was: by size and time, or by content where only its time is another."""
-        if all(known.get(name) == value for name, value in self.facts.items()):
+    def differs(self, known: Mapping[str, Any], *, verify: bool = False) -> bool:
+        """Whether it is another than it was: by size and time, or by content where only its time is another.
+
+        ``verify``: by content in every case.
+        """
+        if not verify and all(known.get(name) == value for name, value in self.facts.items()):
             return False
-        if self.path is None or remote.is_url(self.path) or self.facts["size"] != known.get("size"):
+        if self.path is None or remote.is_url(self.path):
+            return any(known.get(name) != value for name, value in self.facts.items())
+        if self.facts["size"] != known.get("size"):
             return True
         return provenance.sha256_file(self.path) != known.get("sha256")
 
@@ -52,7 +58,8 @@ class One:
     """What is done to one input, or pair of inputs.
 
     ``sources`` by the part they play. ``key`` is a hash of everything else that the result depends on. ``target`` is
-    the output below the folder, None where all that is made is a line. ``payload`` is what the worker is told.
+    the output below the folder, None where all that is made is a line. ``payload`` is what the worker is told. One with
+    a ``refusal`` is not done: it has failed for that reason.
     """
 
     id: str
@@ -60,6 +67,7 @@ class One:
     key: str
     target: str | None
     payload: Mapping[str, Any]
+    refusal: MmcliError | None = None
 
     @property
     def size(self) -> int:
@@ -92,6 +100,7 @@ class Options:
     jobs: int | None = None
     limits: run.Limits = field(default_factory=run.Limits)
     retry_failed: bool = False
+    verify_source: bool = False  # inputs are told by their content, not by size and time
     max_failures: str | None = "100%"
     shard: Shard | None = None  # whose files these are: the inputs have been chosen by it
     executor: Executor | None = None  # in place of our own workers; payloads name files in full
@@ -102,22 +111,37 @@ def key_of(settings: Mapping[str, Any]) -> str:
     return provenance.config_sha256({**settings, "version": provenance.version})[:16]
 
 
-def states(ones: Sequence[One], out: Path, options: Options, before: Mapping[Any, Any], task: str) -> list[str]:
-    """Of each ``new``, ``known`` (what was made is there), ``stale`` or ``failed``."""
-    return [_state(one, out, options, before.get((one.id, task))) for one in ones]
+Trusted = Callable[[int, Mapping[str, Any]], bool]  # whether what was made of an input stands as it was written
 
 
-def _state(one: One, out: Path, options: Options, entry: Mapping[str, Any] | None) -> str:
+def states(
+    ones: Sequence[One],
+    out: Path,
+    options: Options,
+    before: Mapping[Any, Any],
+    task: str,
+    trusted: Trusted | None = None,
+) -> list[str]:
+    """Of each ``new``, ``known`` (what was made is there), ``stale``, ``failed`` or ``refused``."""
+    return [
+        "refused" if one.refusal is not None else _state(n, one, out, options, before.get((one.id, task)), trusted)
+        for n, one in enumerate(ones)
+    ]
+
+
+def _state(
+    number: int, one: One, out: Path, options: Options, entry: Mapping[str, Any] | None, trusted: Trusted | None
+) -> str:
     if entry is None:
         return "new"
     known = entry["source"]
     if entry["key"] != one.key or known.keys() != one.sources.keys():
         return "stale"
-    if any(source.differs(known[part]) for part, source in one.sources.items()):
+    if any(source.differs(known[part], verify=options.verify_source) for part, source in one.sources.items()):
         return "stale"
     if entry["status"] == "failed":
         return "new" if options.retry_failed else "failed"
-    if one.target is None:
+    if one.target is None or (trusted is not None and not options.verify_source and trusted(number, entry)):
         return "known"
     target = out / one.target
     return "known" if target.is_file() and provenance.sha256_file(target) == entry["output"] else "stale"
@@ -152,11 +176,13 @@ class _Batch:
     def go(self, listener: Listener) -> None:
         """Do what is new or changed."""
         before = self.ledger.before
-        now = states(self.ones, self.out, self.options, before, self.kind.task)
+        now = states(self.ones, self.out, self.options, before, self.kind.task, self.ledger.stands)
         waiting = [n for n, state in enumerate(now) if state in ("new", "stale")]
         for n, state in enumerate(now):
             if state in ("known", "failed"):
                 self.ledger.keep(n, before[(self.ones[n].id, self.kind.task)])
+            elif state == "refused":
+                self.ledger.keep(n, self._refused(self.ones[n]))
         jobs = min(self.options.jobs or run.default_jobs(), len(waiting))
         listener.begin(len(waiting), sum(self.ones[n].size for n in waiting), jobs)
         self.ledger.pass_on()
@@ -168,11 +194,20 @@ class _Batch:
             seconds = (outcome.value or {}).get("seconds", 0.0)
             listener.advance(self.ones[outcome.index].size, seconds, outcome.error is not None)
 
-        work = run.Work(self.kind.call, self.kind.setup)
+        work = run.Work(self.kind.call, {**self.kind.setup, "within": str(self.out.absolute())})
         tasks = ((n, dict(self.ones[n].payload)) for n in waiting)
         on = self.options.executor
         running = executor.run(tasks, work, on) if on else run.run(tasks, work, jobs, self.options.limits)
         self.ledger.follow(running, heard, self.options.max_failures)
+
+    def _refused(self, one: One) -> dict[str, Any]:
+        """As the journal keeps what was never begun."""
+        why = one.refusal
+        assert why is not None
+        error = {"stage": "plan", "class": type(why).__name__, "message": printable(why.what), "attempts": 0}
+        if why.hint:
+            error["hint"] = why.hint
+        return {"id": one.id, "task": self.kind.task, "key": "", "source": {}, "status": "failed", "error": error}
 
     def _record(self, outcome: run.Outcome) -> None:
         one = self.ones[outcome.index]
@@ -202,3 +237,8 @@ class _Batch:
     def owns(self, task: str) -> bool:
         """Whether a line of a journal is of this command."""
         return task == self.kind.task
+
+    def outputs(self, number: int) -> list[str]:
+        """The file that was made of an input, where that is more than a line."""
+        target = self.ones[number].target
+        return [] if target is None else [target]

@@ -6,52 +6,20 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmcli.artifacts.formats import inspect, manifest, manifest_lines
 from mmcli.artifacts.io import provenance, remote
-from mmcli.errors import InputError, MediaError, MissingError, UsageError
+from mmcli.batch.plan import items as making
+from mmcli.batch.plan.items import Cell, Item
+from mmcli.errors import InputError, MediaError, MissingError, MmcliError, UsageError
 from mmcli.media.door import SUFFIXES, modality_of
 from mmcli.media.intervals import Interval
 
-_MANIFESTS = (".jsonl", ".ndjson")
+_MANIFESTS = (".jsonl", ".ndjson", ".parquet")
 _ARRAYS = (".npz", ".npy")
 _OURS = {"mmcli/features@1": "features", "mmcli/dataset@1": "a data set"}
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One modality of an item. ``column`` is its name in the manifest, ``modality`` what it is read as.
-
-    Besides the modalities of :mod:`mmcli.media` there are ``features`` (a file of ours, copied), ``map`` (an alignment,
-    copied) and ``table``, whose ``values`` are in the row.
-    """
-
-    column: str
-    modality: str
-    path: str | None = None
-    facts: tuple[int, int] | None = None  # size and mtime_ns of the file; None where it is not there
-    row: int | None = None
-    member: str | None = None  # of an npz or HDF5 file
-    text: str | None = None
-    numbers: dict[str, str] = field(default_factory=dict)
-    categories: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One row: what belongs together."""
-
-    id: str
-    cells: tuple[Cell, ...]
-    split: str | None = None
-    label: str | None = None
-    group: str | None = None
-    start: float | None = None
-    end: float | None = None
-    error: str | None = None
-    extra: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,32 +36,67 @@ def gather(inputs: Sequence[str | Path], modality: str = "auto", leave_out: Path
     ``modality`` other than ``auto`` reads named files as that modality and passes over other files in folders.
     ``leave_out`` is a folder that is not looked into: the output.
 
-    Raises :class:`MissingError` for an input that is not there, :class:`UsageError` where two files claim one place.
+    What cannot be an item (a name, a second file of one kind, a row) costs itself: its item is refused. Raises the
+    reason where nothing else is left: :class:`MissingError` for an input that is not there, :class:`UsageError` where
+    two files claim one place, what is wrong with a manifest.
     """
-    loose: dict[str, dict[str, Cell]] = {}
-    rows: list[Item] = []
-    ignored: list[str] = []
+    sources = _Sources(modality, leave_out)
     for given in inputs:
-        path = Path(given)
-        if str(given) == "-":
-            rows.extend(_rows("-"))
-        elif remote.is_url(str(given)):
-            if str(given).lower().endswith((*_MANIFESTS, ".csv")) and modality != "series":
-                rows.extend(_far_rows(str(given)))
-                continue
-            for identifier, cell in _far_files(str(given), modality, ignored):
-                _place(loose, identifier, cell)
+        try:
+            sources.add(given)
+        except MmcliError as error:
+            if len(inputs) == 1:
+                raise
+            sources.refused.append(making.refused(Item(Path(given).stem, ()), error))
+    items = making.distinct(sources.items())
+    making.refuse_where_none_is_left(items)
+    return Gathered(items, sources.ignored)
+
+
+class _Sources:
+    """What the inputs hold, as it is met: loose files, which join by their ids, rows of manifests, refused ones."""
+
+    def __init__(self, modality: str, leave_out: Path | None) -> None:
+        self.modality, self.leave_out = modality, leave_out
+        self.loose: dict[str, dict[str, Cell]] = {}
+        self.rows: list[Item] = []
+        self.refused: list[Item] = []
+        self.ignored: list[str] = []
+
+    def add(self, given: str | Path) -> None:
+        """One input of the command line. Raises what is wrong with it as a whole."""
+        path, text = Path(given), str(given)
+        if text == "-":
+            self.rows.extend(list(_rows("-")))
+        elif remote.is_url(text):
+            if text.lower().endswith((*_MANIFESTS, ".csv")) and self.modality != "series":
+                self.rows.extend(list(_far_rows(text)))
+                return
+            for identifier, cell in _far_files(text, self.modality, self.ignored):
+                self._place(identifier, cell)
         elif path.is_dir():
-            for identifier, cell in _folder(path, modality, leave_out, ignored):
-                _place(loose, identifier, cell)
-        elif is_manifest(path, modality):
-            rows.extend(_rows(path))
+            for identifier, cell in _folder(path, self.modality, self.leave_out, self.ignored):
+                self._place(identifier, cell)
+        elif is_manifest(path, self.modality):
+            self.rows.extend(list(_rows(path)))
         else:
-            _place(loose, path.stem, _cell(path, modality))
-    items = [Item(identifier, tuple(cells.values())) for identifier, cells in loose.items()]
-    items.extend(_only(row, modality) for row in rows)
-    _distinct(items)
-    return Gathered(items, ignored)
+            self._place(path.stem, _cell(path, self.modality))
+
+    def items(self) -> list[Item]:
+        """Loose files first, then rows, then what is refused."""
+        items = [Item(identifier, tuple(cells.values())) for identifier, cells in self.loose.items()]
+        return [*items, *(_only(row, self.modality) for row in self.rows), *self.refused]
+
+    def _place(self, identifier: str, cell: Cell) -> None:
+        cells = self.loose.setdefault(identifier, {})
+        first = cells.setdefault(cell.column, cell)
+        if first is not cell:
+            problem = UsageError(
+                f"{first.path} and {cell.path} are both the {cell.column} of item {identifier!r}",
+                source=cell.path,
+                hint="rename one of them, or name the items in a manifest",
+            )
+            self.refused.append(making.refused(Item(identifier, (cell,)), problem))
 
 
 def is_manifest(path: Path, modality: str = "auto") -> bool:
@@ -110,16 +113,6 @@ def is_manifest(path: Path, modality: str = "auto") -> bool:
     except OSError:
         return False
     return "id" in manifest_lines.titles(first)
-
-
-def _place(loose: dict[str, dict[str, Cell]], identifier: str, cell: Cell) -> None:
-    cells = loose.setdefault(identifier, {})
-    if cell.column in cells:
-        raise UsageError(
-            f"{cells[cell.column].path} and {cell.path} are both the {cell.column} of item {identifier!r}",
-            hint="rename one of them, or name the items in a manifest",
-        )
-    cells[cell.column] = cell
 
 
 def _cell(path: Path, modality: str) -> Cell:
@@ -167,7 +160,7 @@ def _far_rows(url: str) -> Iterator[Item]:
     if data is None:
         raise MissingError("no such object", source=url)
     folder, _, name = url.rpartition("/")
-    yield from _items(manifest.loads(data, name).rows, _Far(folder))
+    yield from _items(manifest.loads(data, name, lenient=True), _Far(folder))
 
 
 class _Far:
@@ -221,29 +214,28 @@ def _welcome(kind: str, modality: str) -> bool:
 
 
 def _rows(source: Path | str) -> Iterator[Item]:
-    loaded = manifest.load(source)
-    yield from _items(loaded.rows, _Root(loaded.root))
+    loaded = manifest.load(source, lenient=True)
+    yield from _items(loaded, _Root(loaded.root))
 
 
-def _items(rows: Iterable[manifest.Row], root: _Root | _Far) -> Iterator[Item]:
-    for row in rows:
-        yield Item(
-            id=row.id,
-            cells=tuple(_cells(row.cells, root, row.id)),
-            split=row.split,
-            label=row.label,
-            group=row.group,
-            start=row.start,
-            end=row.end,
-            error=row.error,
-            extra=row.extra,
-        )
+def _items(content: manifest.Manifest, root: _Root | _Far) -> Iterator[Item]:
+    for row in content.rows:
+        bare = _item(row, ())
+        why = content.refused.get(row.id)
+        try:
+            yield _item(row, tuple(_cells(row.cells, root, row.id))) if why is None else making.refused(bare, why)
+        except MmcliError as error:
+            yield making.refused(bare, error)
+
+
+def _item(row: manifest.Row, cells: tuple[Cell, ...]) -> Item:
+    return Item(row.id, cells, row.split, row.label, row.group, row.start, row.end, row.error, row.extra)
 
 
 def reading_rows(root: Path) -> Callable[[manifest.Row], Item]:
     """What makes the item of a row, one row at a time, with its paths below ``root``. It raises InputError."""
     folder = _Root(root)
-    return lambda row: next(_items([row], folder))
+    return lambda row: _item(row, tuple(_cells(row.cells, folder, row.id)))
 
 
 class _Root:
@@ -327,23 +319,6 @@ def _only(item: Item, modality: str) -> Item:
         return kind == modality or cell.modality == "map" or (modality == "audio" and kind == "video")
 
     return replace(item, cells=tuple(c for c in item.cells if kept(c)))
-
-
-def _distinct(items: Iterable[Item]) -> None:
-    seen: set[str] = set()
-    folded: dict[str, str] = {}
-    for item in items:
-        problem = manifest.id_problem(item.id)
-        if problem is not None:
-            raise UsageError(f"{item.id!r} cannot be an id: it {problem}", hint="name the items in a manifest")
-        if item.id in seen:
-            raise UsageError(f"two items are called {item.id!r}", hint="give them different ids in a manifest")
-        seen.add(item.id)
-        other = folded.setdefault(item.id.casefold(), item.id)
-        if other != item.id:
-            raise UsageError(
-                f"the ids {other!r} and {item.id!r} differ in case only, which not every file system keeps apart"
-            )
 
 
 def missing(items: Iterable[Item]) -> Iterator[tuple[Item, Cell]]:

@@ -15,7 +15,7 @@ from typing import Any
 from mmcli import extractors
 from mmcli.artifacts.formats import fitted
 from mmcli.artifacts.io import provenance
-from mmcli.batch.plan.inputs import Cell, Item
+from mmcli.batch.plan.items import Cell, Item, refused
 from mmcli.batch.state.ledger import Key
 from mmcli.errors import MismatchError, OutputError, UsageError
 from mmcli.extractors import weights
@@ -163,24 +163,23 @@ class Plan:
         return {state: self.states.count(state) for state in ("new", "known", "stale", "failed")}
 
 
-def tasks(items: Sequence[Item], streams: Mapping[str, Sequence[Stream]], *, sound_only: bool = False) -> list[Task]:
+def tasks(items: list[Item], streams: Mapping[str, Sequence[Stream]], *, sound_only: bool = False) -> list[Task]:
     """The tasks of all items. ``sound_only``: a video whose item has no other sound gives its sound and no pictures.
 
-    Raises :class:`UsageError` where two outputs would have one name.
+    An item of which two outputs would have one name is replaced in ``items`` by its refusal.
     """
     planned: list[Task] = []
     for index, item in enumerate(items):
         if item.error is not None:
             continue
-        names: set[str] = set()
-        for task in _of_item(index, item, streams, sound_only):
-            for column, path in task.outputs(item.id).values():
-                if column in names:
-                    raise UsageError(
-                        f"item {item.id!r}: two inputs would be written to {path}", hint="name the columns apart"
-                    )
-                names.add(column)
-            planned.append(task)
+        own = list(_of_item(index, item, streams, sound_only))
+        columns = [output for task in own for output in task.outputs(item.id).values()]
+        twice = next((path for k, (column, path) in enumerate(columns) if column in dict(columns[:k])), None)
+        if twice is None:
+            planned += own
+        else:
+            what = f"item {item.id!r}: two inputs would be written to {twice}"
+            items[index] = refused(item, UsageError(what, hint="name the columns apart"))
     return planned
 
 

@@ -20,6 +20,7 @@ from mmcli.artifacts.formats import features, manifest
 from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.artifacts.formats.features import Features
 from mmcli.batch.plan import inputs, plan, task
+from mmcli.batch.plan.items import Item
 from mmcli.errors import ArtifactError, InputError, MismatchError, MmcliError, UsageError
 from mmcli.extractors import weights
 from mmcli.media import MediaOptions
@@ -45,14 +46,19 @@ def is_raw(sources: Sequence[str]) -> bool:
     return any(cell.modality not in plan.COPIED for item in gathered.items for cell in item.cells)
 
 
-def chunks(sources: Sequence[str], modalities: Mapping[str, Mapping[str, Any]], name: str = "model") -> Iterator[Chunk]:
+def chunks(
+    sources: Sequence[str],
+    modalities: Mapping[str, Mapping[str, Any]],
+    name: str = "model",
+    time_unit: str | None = None,
+) -> Iterator[Chunk]:
     """The items of files, folders and manifests as data sets of a model's streams, in order, 64 at a time.
 
     ``modalities`` is what the model keeps: ``{stream: {modality, extractor, config, fitted, shape, ...}}``. Cells that
     the model has no use for are passed over; an item without any that it can use has failed. Raises
     :class:`MismatchError` where the model was not trained on our extractors, or misses what one of them learned.
     """
-    model = Model(modalities, name)
+    model = Model(modalities, name, time_unit)
     made = planned(inputs.gather(sources).items, model)
     every = zip(made.items, cells(made), strict=True)
     while some := list(itertools.islice(every, AT_ONCE)):
@@ -60,9 +66,10 @@ def chunks(sources: Sequence[str], modalities: Mapping[str, Mapping[str, Any]], 
 
 
 class Model:
-    """The streams of a model, ready to run over raw files."""
+    """The streams of a model, ready to run over raw files; ``time_unit`` is that of their time columns."""
 
-    def __init__(self, modalities: Mapping[str, Mapping[str, Any]], name: str) -> None:
+    def __init__(self, modalities: Mapping[str, Mapping[str, Any]], name: str, time_unit: str | None = None) -> None:
+        self.time_unit = time_unit
         weights.folders.append(Path(name).parent)  # encoders' models may lie beside the one that was trained on them
         self.loaded = {stream: _Loaded(stream, meta, name) for stream, meta in modalities.items()}
         self.wanted: dict[str, list[plan.Stream]] = {}
@@ -79,13 +86,13 @@ class Model:
 
         Raises :class:`InputError` where there is nothing that the model reads, and what is wrong with a cell.
         """
-        by_stream = {name: values for cell in cells for name, values in _of_cell(cell, self.loaded)}
+        by_stream = {name: values for cell in cells for name, values in _of_cell(cell, self.loaded, self.time_unit)}
         if not by_stream:
             raise InputError(f"has nothing that the model reads ({', '.join(self.loaded)})")
         return by_stream
 
 
-def planned(items: list[inputs.Item], model: Model) -> plan.Plan:
+def planned(items: list[Item], model: Model) -> plan.Plan:
     """What of the items the model reads. Raises :class:`UsageError` where there are none."""
     if not items:
         raise UsageError("there is nothing to predict", hint="name files, a folder or a manifest")
@@ -137,7 +144,7 @@ class _Loaded:
         return column == self.name or (self.name == self.modality and column.partition(".")[0] == self.modality)
 
 
-def chunk(some: Sequence[tuple[inputs.Item, list[dict[str, Any]]]], model: Model) -> Chunk:
+def chunk(some: Sequence[tuple[Item, list[dict[str, Any]]]], model: Model) -> Chunk:
     """Some items of a plan with their cells, read here."""
     by_item: dict[str, dict[str, Features]] = {}
     failed: list[tuple[str, str]] = []
@@ -151,7 +158,9 @@ def chunk(some: Sequence[tuple[inputs.Item, list[dict[str, Any]]]], model: Model
     return Chunk(model.dataset(list(by_item), by_item) if by_item else None, failed)
 
 
-def _of_cell(cell: Mapping[str, Any], loaded: Mapping[str, _Loaded]) -> Iterator[tuple[str, Features]]:
+def _of_cell(
+    cell: Mapping[str, Any], loaded: Mapping[str, _Loaded], time_unit: str | None
+) -> Iterator[tuple[str, Features]]:
     if cell["as"] == "map":
         raise UsageError("maps are applied by `mmcli fuse`: extract and fuse this manifest first")
     clip = None
@@ -170,13 +179,8 @@ def _of_cell(cell: Mapping[str, Any], loaded: Mapping[str, _Loaded]) -> Iterator
                     continue
                 if clip is None:
                     rate = getattr(stream.config, "rate", None) if payload["as"] == "series" else None
-                    options = MediaOptions(
-                        start=payload["start"],
-                        end=payload["end"],
-                        row=payload["row"],
-                        member=payload.get("member"),
-                        rate=rate,
-                    )
+                    places: dict[str, Any] = {name: payload.get(name) for name in ("start", "end", "row", "member")}
+                    options = MediaOptions(**places, rate=rate, time_unit=time_unit)
                     clip = task.open_cell(payload, options)
                 if clip is None:  # a video without sound
                     return
@@ -240,9 +244,11 @@ class Rows:
         rows = [row for row in (self._first, *self._reader) if row is not None]
         return manifest.Manifest(rows, self._reader.root, self._source, self._reader.columns)
 
-    def chunks(self, modalities: Mapping[str, Mapping[str, Any]], name: str = "model") -> Iterator[Chunk]:
+    def chunks(
+        self, modalities: Mapping[str, Mapping[str, Any]], name: str = "model", time_unit: str | None = None
+    ) -> Iterator[Chunk]:
         """A chunk for every row, as :func:`mmcli.batch.plan.raw.chunks` makes them of many."""
-        model = Model(modalities, name)
+        model = Model(modalities, name, time_unit)
         number = 0
         while True:
             number += 1

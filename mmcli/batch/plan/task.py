@@ -35,6 +35,9 @@ from mmcli.media import (
 )
 from mmcli.media.kept import KeptClip
 
+# Bytes from which sound and film are opened before they are hashed: a header that cannot be right is known at once.
+SNIFFED = 64 << 20
+
 
 def prepare(setup: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Load the extractors and their states once; the setup is as :mod:`mmcli.batch.jobs.extract` makes it."""
@@ -98,6 +101,8 @@ def _made(
     with stage("decode"):
         if payload["known"] is None:
             payload = near(payload, copies)
+            if payload["as"] in ("audio", "video") and (payload["size"] or 0) > SNIFFED:
+                open_cell(payload, options)
         source = _source(payload)
     clip: Clip | None = None
     for key, target in payload["outputs"].items():
@@ -179,6 +184,7 @@ def _options(payload: dict[str, Any], media: dict[str, Any], used: dict[str, _Lo
         track=media.get("track"),
         channel=media.get("channel"),
         missing=media.get("missing", "refuse"),
+        time_unit=media.get("time_unit"),
     )
 
 
@@ -191,6 +197,8 @@ def _notes(payload: dict[str, Any], media: dict[str, Any]) -> list[str]:
         notes.append(f"channel {media['channel']}")
     if payload["as"] == "series" and media.get("missing", "refuse") != "refuse":
         notes.append("missing values interpolated")
+    if payload["as"] == "series" and media.get("time_unit") is not None:
+        notes.append(f"times in {media['time_unit']}")
     if payload["row"] is not None:
         notes.append(_row(payload))
     return notes

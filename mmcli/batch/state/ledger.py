@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from mmcli.artifacts.io import append, atomic, provenance
+from mmcli.artifacts.io import append, atomic, confined, provenance
+from mmcli.batch.state import settled
 from mmcli.batch.workers import run
 from mmcli.errors import BatchFailedError, UsageError
 
@@ -68,12 +69,15 @@ class Batch(Protocol):
     def owns(self, task: str) -> bool:
         """Whether a task in a journal is one of this command."""
 
+    def outputs(self, number: int) -> list[str]:
+        """The outputs of a task that is done, below the folder; none where they lie in a store."""
+
 
 class Ledger:
     """The state of a batch in the folder ``out``; a context in which its journal is open and locked.
 
     ``of_item`` lists each item's tasks, ``tell`` is told every row when it and all before it are complete; in the end
-    they are the file ``ROWS.jsonl``.
+    they are the file ``ROWS.jsonl``. ``refused`` are the lines of inputs that failed before they became tasks.
     """
 
     def __init__(
@@ -84,21 +88,29 @@ class Ledger:
         tell: Callable[[str], None],
         shard: Shard | None,
         rows: str = "manifest",
+        refused: Sequence[dict[str, Any]] = (),
     ) -> None:
         self.out, self.of_item, self.batch, self.tell, self.shard = out, of_item, batch, tell, shard
-        self.rows = rows
+        self.rows, self.refused = rows, refused
         self.results: list[dict[str, Any] | None] = [None] * sum(map(len, of_item))
         self.before: dict[Key, dict[str, Any]] = {}
+        self.settled = settled.Settled()
+        self.learned: dict[str, Any] = {}
         self.lines: list[str] = []
-        self.failed = self.over = 0
+        self.failed = len(refused)
+        self.over = self.over_failed = 0  # in this run
 
     def __enter__(self) -> Self:
         atomic.make_folder(self.out)
         self._entries = append.Journal(self._path("journal"))
         try:
             self.before = read(self.out)
+            if self.shard is None and not shard_files(self.out):
+                self.settled = settled.read(self.out)
             refuse_others(self.before, self.batch.owns, self.out)
             self._failures = append.Journal(self._path("failures"))
+            for line in self.refused:
+                self._failures.append(line)
         except BaseException:
             self._entries.close()
             raise
@@ -119,10 +131,21 @@ class Ledger:
 
     def record(self, number: int, entry: dict[str, Any]) -> None:
         """A task is over: with ``status``, and ``error`` where that is ``failed``."""
-        if entry != self.before.get((entry["id"], entry["task"])):
+        before = self.before.get((entry["id"], entry["task"]), {})
+        if entry != {name: value for name, value in before.items() if name != "outputs"}:
             self._entries.append(entry)
         self.over += 1
+        self.over_failed += entry["status"] == "failed"
         self.keep(number, entry)
+
+    def stands(self, number: int, entry: Mapping[str, Any]) -> bool:
+        """Whether the outputs of a task that was done before are trusted without opening them."""
+        outputs = entry.get("outputs")
+        return entry["status"] == "absent" or (
+            isinstance(outputs, dict)
+            and outputs.keys() == set(self.batch.outputs(number))
+            and self.settled.holds(self.out, outputs)
+        )
 
     def pass_on(self) -> None:
         """Tell the rows that are complete and whose predecessors are."""
@@ -137,6 +160,8 @@ class Ledger:
         self, outcomes: Generator[run.Outcome, None, None], heard: Callable[[run.Outcome], None], limit: str | None
     ) -> None:
         """Hear every outcome, pass rows on, and stop beyond ``limit`` failures; what still runs is then killed."""
+        if self.shard is None:
+            settled.forget(self.out)  # from here on outputs change
         with closing(outcomes):
             for outcome in outcomes:
                 heard(outcome)
@@ -147,7 +172,7 @@ class Ledger:
         """Raises :class:`BatchFailedError` beyond ``limit``, see :func:`most_failures`; None: where the first 50 do."""
         total = len(self.results)
         if limit is None:
-            if self.over == self.failed == FIRST_ALL_FAIL < total:
+            if self.over == self.over_failed == FIRST_ALL_FAIL < total:
                 first = next(r for r in self.results if r is not None and r["status"] == "failed")
                 raise BatchFailedError(
                     f"stopped: the first {FIRST_ALL_FAIL} inputs all failed, {first['id']} because: "
@@ -162,10 +187,18 @@ class Ledger:
 
     def finish(self) -> list[dict[str, Any]]:
         """Put manifest, journal and failures in order: the same inputs leave the same files. Returns the failures."""
+        with confined.within(self.out):
+            return self._finish()
+
+    def _finish(self) -> list[dict[str, Any]]:
         done = [r for r in self.results if r is not None]
         failed = [
-            self.batch.report(n, r) for n, r in enumerate(self.results) if r is not None and r["status"] == "failed"
+            *self.refused,
+            *(self.batch.report(n, r) for n, r in enumerate(self.results) if r is not None and r["status"] == "failed"),
         ]
+        for number, entry in enumerate(self.results):
+            if entry is not None and entry["status"] == "done":
+                entry["outputs"] = settled.sizes(self.out, self.batch.outputs(number))
         atomic.write_text(self._path(self.rows), "".join(self.lines))
         rewrite(self._path("journal"), done)
         if failed:
@@ -175,6 +208,7 @@ class Ledger:
         if self.shard is None:
             for left in shard_files(self.out):
                 atomic.remove(left)
+            settled.keep(self.out, self.learned)
         return failed
 
     @property
@@ -248,7 +282,7 @@ def read(out: Path) -> dict[Key, dict[str, Any]]:
     newest: dict[Key, dict[str, Any]] = {}
     for path in [*sorted(out.glob("journal.*-of-*.jsonl")), out / "journal.jsonl"]:
         if path.exists():
-            for entry in append.read(path):
+            for entry in append.read(path, holes=True):
                 newest[(entry["id"], entry["task"])] = entry
     return newest
 

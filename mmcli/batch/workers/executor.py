@@ -112,7 +112,7 @@ def ray(address: str | None = None) -> Iterator[Executor]:
             configure_logging=False,
             runtime_env={"env_vars": dict(threads.ONE)},  # the same bytes whoever computes
         )
-    except (ConnectionError, RuntimeError, ValueError, OSError) as problem:
+    except Exception as problem:  # a node that does not start in time is a bare Exception of ray
         raise InputError(f"no cluster answers ({first_line(problem, 300)})", source=address, hint=_HINT) from problem
     try:
         with contextlib.redirect_stdout(sys.stderr):  # ray tells on standard output of nodes that died

@@ -46,6 +46,7 @@ class Limits:
     time_s: float | None = 3600.0  # seconds; None: no limit
     memory: int | None = None  # bytes on top of an idle worker (Linux); None: its share of this machine
     tasks: int | None = 2000  # inputs until a worker is replaced by a fresh one; None: never
+    again: bool = True  # an input whose worker died is tried once more, alone
 
 
 @dataclass(frozen=True)
@@ -268,7 +269,7 @@ class _Supervisor:
         if error is not None and error["output"]:
             raise rebuilt(error)
         worker.queue.popleft()
-        if error is not None and error["memory"] and not worker.alone:
+        if error is not None and error["memory"] and not worker.alone and self.limits.again:
             self.alone.append(task)  # a fresh process may have the room
             return
         yield Outcome(task.index, message.get("value"), error, task.attempts)
@@ -296,7 +297,7 @@ class _Supervisor:
             self.again.appendleft(task)
         if guilty is None:
             return
-        if why is None and not worker.alone:
+        if why is None and not worker.alone and self.limits.again:
             self.alone.append(guilty)
             return
         kind, message = ("Timeout", why) if why else ("WorkerDied", f"its worker ended with {_ending(code)}")

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from mmcli.artifacts.io import atomic
+from mmcli.artifacts.io import atomic, confined
 from mmcli.errors import MmcliError, OutputError
 
 LOST = 70  # exit code of a worker whose socket is gone
@@ -53,10 +53,18 @@ def main(descriptor: int, parent: int) -> None:
 
 
 def prepared(call: str, setup: dict[str, Any]) -> Do:
-    """``module:function`` called with the setup: what does the tasks."""
+    """``module:function`` called with the setup: what does the tasks. ``within`` in the setup is a folder that no
+    output may leave."""
     module, _, function = call.partition(":")
     do: Do = getattr(importlib.import_module(module), function)(setup)
-    return do
+    if setup.get("within") is None:
+        return do
+
+    def inside(payload: dict[str, Any]) -> dict[str, Any]:
+        with confined.within(setup["within"]):
+            return do(payload)
+
+    return inside
 
 
 def attempt(do: Do, payload: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ otio, fcpxml, edl (OpenTimelineIO), rpp (Reaper), eaf (ELAN), ffscript (a filter
 the map. Without -o the result is printed. With --json a refusal is an object too.
 
 --pairs takes a list (jsonl, csv) with the columns id, reference and query, paths relative to it, and where a pair needs
-them method, kind, feature, metric, rate, missing, force and METHOD.FIELD. The map of each goes to OUT/ID.json;
+them method, kind, feature, metric, rate, missing, time_unit, force and METHOD.FIELD. Each map goes to OUT/ID.json;
 OUT/manifest.jsonl lists them, OUT/failures.jsonl what was refused or failed, with the reason (exit code 3). Run again,
 it does the rest.
 
@@ -94,6 +94,7 @@ def command(given: AlignOptions) -> None:
             page=given.page,
             rate=given.rate,
             missing=given.missing,
+            time_unit=given.time_unit,
             language=given.language,
         )
     except MismatchError as error:
@@ -120,6 +121,7 @@ def _plan(given: AlignOptions, config: Any) -> None:
         config=config,
         rate=given.rate,
         missing=given.missing,
+        time_unit=given.time_unit,
     )
     console.say(f"the run takes {plan.memory / 1e6:.1f} MB with {plan.threads} threads")
     if given.json:

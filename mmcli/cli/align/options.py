@@ -12,7 +12,7 @@ import typer
 
 from mmcli.aligners import registry
 from mmcli.cli import kinds, options
-from mmcli.cli.options import JsonFlag, Missing, Set
+from mmcli.cli.options import JsonFlag, Missing, Set, TimeUnit
 from mmcli.errors import UsageError
 
 METHODS = ["auto", *(name for name in registry.names() if name != "auto")]
@@ -63,6 +63,7 @@ class AlignOptions:
     ] = None
     rate: Annotated[float | None, typer.Option(metavar="HZ", help="Of series without a time column.")] = None
     missing: Missing = "refuse"
+    time_unit: TimeUnit = None
     language: Annotated[
         str | None,
         typer.Option(

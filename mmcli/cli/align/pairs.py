@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmcli.cli import batching, console, doctor, reasons
 from mmcli.cli.align.options import AlignOptions, configuration
 from mmcli.cli.batching import Listening
-from mmcli.cli.options import gaps
-from mmcli.errors import ArtifactError, BatchFailedError, UsageError
+from mmcli.cli.options import gaps, time_unit
+from mmcli.errors import BatchFailedError, MmcliError, UsageError
 
 if TYPE_CHECKING:
+    from mmcli.artifacts.formats.manifest import Manifest, Row
     from mmcli.batch.jobs.pairs import Pair
 
-SETTINGS = ("method", "feature", "metric", "kind", "rate", "missing", "force")  # that a line may hold
+SETTINGS = ("method", "feature", "metric", "kind", "rate", "missing", "time_unit", "force")  # that a line may hold
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -55,24 +57,40 @@ def align(given: AlignOptions) -> None:
 
 
 def _read(given: AlignOptions) -> list[Pair]:
-    """The pairs, each with the settings of its line; those of the command line where it has none."""
+    """The pairs, each with the settings of its line; those of the command line where it has none. A line that cannot be
+    used costs itself; raises the reason where there is no other."""
     from mmcli.artifacts.formats import manifest
-    from mmcli.batch.jobs.pairs import SIDES, Pair
+    from mmcli.batch.jobs.pairs import Pair
 
     assert given.pairs is not None
-    pairs, content = [], manifest.load(given.pairs)
+    content = manifest.load(given.pairs, lenient=True)
+    pairs = []
     for row in content.rows:
         try:
-            own = _own(given, row.extra)
-            for side in SIDES:
-                if side not in row.extra:
-                    raise UsageError(f"has no {side}")
-            reference, query = (content.resolve(row.extra[side])[0] for side in SIDES)
-            config, missing = configuration(own), gaps(own.missing)
-            pairs.append(Pair(row, reference, query, own.method, config, own.feature, own.metric, own.rate, missing))
-        except (UsageError, ArtifactError) as error:
-            raise type(error)(f"pair {row.id!r}: {error.what}", source=given.pairs, hint=error.hint) from error
+            why = content.refused.get(row.id)
+            if why is not None:
+                raise why
+            pairs.append(_pair(given, row, content))
+        except MmcliError as error:
+            what = error.what if error.source in (None, content.source) else f"{error.source}: {error.what}"
+            refusal = type(error)(f"pair {row.id!r}: {what}", source=given.pairs, hint=error.hint)
+            pairs.append(Pair(row, Path(), Path(), given.method, None, refusal=refusal))
+    if all(pair.refusal is not None for pair in pairs):
+        raise next(pair.refusal for pair in pairs if pair.refusal is not None)
     return pairs
+
+
+def _pair(given: AlignOptions, row: Row, content: Manifest) -> Pair:
+    from mmcli.batch.jobs.pairs import SIDES, Pair
+
+    own = _own(given, row.extra)
+    for side in SIDES:
+        if side not in row.extra:
+            raise UsageError(f"has no {side}")
+    reference, query = (content.resolve(row.extra[side])[0] for side in SIDES)
+    config, missing = configuration(own), gaps(own.missing)
+    unit = time_unit(own.time_unit)
+    return Pair(row, reference, query, own.method, config, own.feature, own.metric, own.rate, missing, unit)
 
 
 def _own(given: AlignOptions, line: dict[str, Any]) -> AlignOptions:
@@ -103,6 +121,7 @@ def _hertz(value: object) -> float | None:
 
 
 def _dry(states: list[str], listed: list[Pair], json: bool) -> None:
+    states = ["failed" if state == "refused" else state for state in states]
     counts = {state: states.count(state) for state in ("new", "stale", "known", "failed")}
     todo = counts["new"] + counts["stale"]
     if json:

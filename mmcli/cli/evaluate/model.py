@@ -35,6 +35,10 @@ def run(
     outputs.check()
     data, source = given.data_set(dataset)
     loaded = predictor.load(model, device)
+    if name := loaded.config["training"].get("config", {}).get("target"):
+        from mmcli.fusion import targets
+
+        data = targets.chosen(data, name)
     judged = given.as_judged(loaded)
     judged.facts["file_bytes"] = model.stat().st_size if model.is_file() else None
     rivals = [given.as_judged(predictor.load(path, device)) for path in against] or verdict.kept(judged)

@@ -37,12 +37,12 @@ class Outputs:
     def write(self, result: dict[str, Any], table: tuple[list[str], list[list[object]]]) -> Sequence[Path]:
         """Write all of it; ``table`` holds the predictions. Returns the pictures."""
         from mmcli.artifacts.formats import report as reports
-        from mmcli.artifacts.io import atomic
+        from mmcli.artifacts.io import atomic, csvfile
         from mmcli.evaluation.report import page, plots
 
         reports.save(self.report, result)
         if self.predictions is not None:
-            atomic.write_csv(self.predictions, *table)
+            csvfile.write(self.predictions, *table)
         if self.html is not None:
             read = reports.load(self.report) if str(self.report) != console.STDOUT else result
             shown, left_out = ({}, []) if self.media is None else page.gather(self.media, read)

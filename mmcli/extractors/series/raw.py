@@ -48,4 +48,6 @@ def extract(clip: SeriesClip, config: Config = Config()) -> Features:
         values = base.finite(clip.values.astype(np.float32), clip.name)  # above 3.4e38 is infinite in float32
     if kind == "vector":
         times = np.zeros(1)
-    return features(clip, values, times, config, kind=kind, columns=list(clip.columns), rate_hz=rate or None)
+    columns = list(clip.columns)
+    notes = base.lost_steps(clip.values, columns) or None
+    return features(clip, values, times, config, kind=kind, columns=columns, rate_hz=rate or None, notes=notes)

@@ -12,9 +12,9 @@ from mmcli.artifacts.formats import fitted, manifest
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, UsageError
-from mmcli.fusion import labels, normalise
+from mmcli.fusion import labels, normalise, targets
 from mmcli.fusion.dataset import augment, balance, fused
-from mmcli.fusion.dataset.survey import Survey, columns
+from mmcli.fusion.dataset.survey import HOLE, Arrays, Survey, columns
 from mmcli.fusion.dataset.words import Words
 from mmcli.registry import nearest
 
@@ -33,6 +33,7 @@ class Plan:
     seed: int = 0
     augmenting: augment.Config = field(default_factory=augment.Config)  # for balance "augment"
     words: Words | None = None  # frames are the words of each row's transcript
+    arrays: Arrays = field(default_factory=Arrays)  # how arrays without a clock, or with holes, are read
 
 
 @dataclass
@@ -94,7 +95,7 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
     reference = _reference(plan.reference, names)
     if plan.words is not None:
         plan.words.refuse(rows.columns, names, reference)
-    seen = Survey(rows.root, good, names, reference, not lazily, plan.words, progress)
+    seen = Survey(rows.root, good, names, reference, not lazily, plan.words, progress, plan.arrays)
     kept, failed = seen.rows, seen.failed
     if not kept:
         raise InputError(f"none of the {len(good)} rows can be used; the first: {failed[0][1]}", source=rows.source)
@@ -113,6 +114,9 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
         failed,
     )
     data = assembled.dataset
+    assembled.notes += _filled(data, seen.holes)
+    for name in sorted(seen.without_clock):
+        assembled.notes.append(f"{name}: frames without a clock count as seconds; --rate HZ says how many one holds")
     _normalise(data, plan.normalise, seen)
     _attach_fitted(rows.root, data, assembled.notes)
     config = {
@@ -122,6 +126,8 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
         "balance": plan.balance,
         **({"match": plan.match} if plan.balance == "match" else {}),
         **({"augment": provenance.config_dict(plan.augmenting)} if plan.balance == "augment" else {}),
+        **({"rate": plan.arrays.rate} if plan.arrays.rate is not None else {}),
+        **({"missing": plan.arrays.missing} if plan.arrays.missing != "refuse" else {}),
         **({"spans": plan.words.modality, **plan.words.facts()} if plan.words is not None else {}),
         "seed": plan.seed,
     }
@@ -134,6 +140,9 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
         config_sha256=provenance.config_sha256(config),
         errors=earlier + len(failed),
     )
+    if several := targets.of_rows((row.id, row.extra) for row in kept):
+        data.meta["targets"] = several
+        assembled.notes.append(f"targets beside the label: {', '.join(several)} (train --target NAME)")
     assembled.left_out = left_out(rows.rows, failed, split if rule == "as given" else None)
     assembled.notes += _unlabelled(kept, task)
     if rule != "as given":
@@ -148,9 +157,26 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
     return assembled
 
 
+def _filled(data: Dataset, names: set[str]) -> list[str]:
+    """Missing values become the mean of their column over the training rows; how many there were."""
+    notes = []
+    train = data.rows("train")
+    for name in sorted(names):
+        stream = data.streams[name]
+        holes = np.asarray(stream.values) == HOLE
+        rows = np.concatenate([np.arange(*stream.offsets[i : i + 2]) for i in train.tolist()] or [np.zeros(0, int)])
+        own, known = np.asarray(stream.values)[rows], ~holes[rows]
+        mean = np.where(known, own, 0.0).sum(0, dtype=np.float64) / np.maximum(known.sum(0), 1)
+        stream.values = np.where(holes, mean, stream.values).astype(np.float32)
+        notes.append(f"{name}: {int(holes.sum()):,} missing values stand at the mean of the training rows")
+    return notes
+
+
 def _refuse_whole(plan: Plan) -> None:
     """What looks at all values, or all items, at once is for data sets that fit into memory."""
     hint = "write one file: -o DATASET.npz"
+    if plan.arrays.missing == "mean":
+        raise UsageError("--missing mean needs the mean of all training rows first", hint=hint)
     if plan.normalise == "robust":
         raise UsageError("--normalise robust needs all training values at once, and a folder holds few", hint=hint)
     if plan.balance == "match":
@@ -173,7 +199,7 @@ def _normalise(data: Dataset, method: str, seen: Survey) -> None:
         own = train[stream.present[train]].tolist()
         if stream.meta.get("kind") == "tokens":
             fitted: dict[str, Any] = {"method": "none"}
-        elif method == "zscore" and as_foreseen:
+        elif method == "zscore" and as_foreseen and stream_name not in seen.holes:
             fitted = seen.moments[stream_name].normaliser()
         else:
             fitted = normalise.fit_items((stream.item(i).values for i in own), method)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ KEEP = (*AGREE, "config", *RATES, "columns")  # a rate only where all items have
 ARRAYS = (".npy",)
 BROUGHT = {"kind": "vector", "modality": "series"}  # what is known of a row that somebody brings
 AT_ZERO = np.zeros(1)
+HOLE = np.finfo(np.float32).min  # where a value was missing: features hold no NaN, and no measurement is this number
 
 
 def columns(order: Sequence[str], rows: Sequence[manifest.Row]) -> dict[str, str]:
@@ -73,11 +75,23 @@ def _refuse_media(column: str, cell: str, name: str) -> None:
         )
 
 
-def read_cell(root: Path, cell: str, resolve: manifest.Resolver | None = None) -> Features:
+@dataclass(frozen=True)
+class Arrays:
+    """How arrays that somebody brings are read: ``rate`` of their frames in Hz, and what becomes of missing values.
+
+    Without a rate frames count as seconds. ``missing``: refuse, or mean (a mark here, filled when all rows are known).
+    """
+
+    rate: float | None = None
+    missing: str = "refuse"
+
+
+def read_cell(root: Path, cell: str, resolve: manifest.Resolver | None = None, how: Arrays | None = None) -> Features:
     """The features a cell names: a features file, ``PATH.npy``, or a row of your own array.
 
     ``PATH#ROW`` or ``PATH:MEMBER#ROW``: see :mod:`mmcli.media.arrays`. ``resolve`` follows folders below ``root`` once.
     """
+    how = how or Arrays()
     path, row = (resolve or manifest.Resolver(root))(cell)
     member = manifest.member_of(cell)
     if path.suffix.lower() not in ARRAYS and row is None:
@@ -86,13 +100,15 @@ def read_cell(root: Path, cell: str, resolve: manifest.Resolver | None = None) -
 
     if row is not None and arrays.takes(path, member):
         values = np.array(arrays.row_of(path, member, row), np.float32)
-        if not np.isfinite(values).all():
-            raise InputError(f"row {row} holds NaN or Inf", source=path)
+        if not (known := np.isfinite(values)).all():
+            if how.missing == "refuse":
+                raise InputError(f"row {row} holds NaN or Inf", source=path, hint="--missing mean")
+            values[~known] = HOLE
         if len(values) == 1:  # of a hundred thousand rows each costs its numbers and little else
             return Features(values, AT_ZERO, BROUGHT)
-        times = np.arange(len(values), dtype=np.float64)
+        times = np.arange(len(values), dtype=np.float64) / (how.rate or 1.0)
     else:
-        clip = open_clip(path, "series", options=MediaOptions(row=row))
+        clip = open_clip(path, "series", options=MediaOptions(row=row, rate=how.rate))
         assert isinstance(clip, SeriesClip)
         values, times = np.asarray(clip.values, dtype=np.float32), clip.times
     kind = "vector" if len(times) == 1 else "sequence"
@@ -170,7 +186,11 @@ class Survey:
         holding: bool,
         words: Words | None = None,
         progress: Any = None,
+        arrays: Arrays | None = None,
     ) -> None:
+        self._arrays = arrays or Arrays()
+        self.without_clock: set[str] = set()  # streams whose frames were numbered, and not timed
+        self.holes: set[str] = set()  # streams with missing values
         self._root, self._names, self._reference, self._words = root, names, reference, words
         self._resolver = manifest.Resolver(root)
         self.rows: list[manifest.Row] = []
@@ -240,7 +260,12 @@ class Survey:
         return features
 
     def _read(self, row: manifest.Row, name: str) -> Features:
-        features = read_cell(self._root, row.cells[self._names[name]], self._resolver)
+        features = read_cell(self._root, row.cells[self._names[name]], self._resolver, self._arrays)
+        numbered = "extractor" not in features.meta and self._arrays.rate is None and len(features.times) > 1
+        if numbered and np.array_equal(features.times, np.arange(len(features.times))):
+            self.without_clock.add(name)
+        if self._arrays.missing == "mean" and bool((features.values == HOLE).any()):
+            self.holes.add(name)
         cell = _map_cell(row, name, self._names[name])
         if self._words is not None and manifest.split_column(self._names[name])[0] == self._words.modality:
             cell = None  # of the transcript, whose words are the frames

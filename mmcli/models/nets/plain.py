@@ -1,9 +1,9 @@
 """Small models in numpy, for one item at a time and without torch.
 
 Getting torch into a process takes a second and 200 MB, and at each product of some hundred numbers it takes ten times
-as long as the product. Networks whose encoders are all ``mlp``, kernel machines over vectors and sequences, and stacks
-of these are computed here, from the weights that their twins in :mod:`.network`, :mod:`.kernel` and :mod:`.factory`
-learned.
+as long as the product. Networks whose encoders are all ``mlp``, kernel machines and linear maps over vectors and
+sequences, and stacks of these are computed here, from the weights that their twins in :mod:`.network`, :mod:`.kernel`,
+:mod:`.affine` and :mod:`.factory` learned.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _fits(model: Mapping[str, Any], kinds: Mapping[str, str]) -> bool:
     parts = model.get("modalities")
     if not isinstance(parts, list) or not all(isinstance(p, Mapping) and p.get("name") in kinds for p in parts):
         return False
-    if model.get("name") == "kernel":
+    if model.get("name") in ("kernel", "affine"):
         return all(kinds[p["name"]] in ("vector", *SEQUENCES) for p in parts)
     head, fusion = model.get("head"), model.get("fusion")
     if model.get("name") != "network" or not isinstance(head, Mapping) or not isinstance(fusion, Mapping):
@@ -68,7 +68,8 @@ def _fits(model: Mapping[str, Any], kinds: Mapping[str, str]) -> bool:
 
 def built(model: Mapping[str, Any], taken: Arrays, at: str = "") -> Part:
     """A model that :func:`fits`, but no stack, of the arrays whose names begin with ``at``."""
-    return Kernels(model, taken, at) if model["name"] == "kernel" else Perceptrons(model, taken, at)
+    kinds: dict[str, type[Kernels] | type[Maps]] = {"kernel": Kernels, "affine": Maps}
+    return kinds.get(str(model["name"]), Perceptrons)(model, taken, at)
 
 
 class Arrays:
@@ -236,6 +237,29 @@ class Kernels:
         """As of :class:`Part`."""
         total = sum((codes[name] for name in self.names if name in codes), self.nothing)
         return np.asarray(self.gain * (total @ self.weights + self.bias), np.float32)
+
+
+class Maps:
+    """A sum of linear maps: the code is what the modality adds to the logits, ``(outputs,)``."""
+
+    def __init__(self, model: Mapping[str, Any], taken: Arrays, at: str) -> None:
+        self.names = [str(part["name"]) for part in model["modalities"]]
+        outputs = int(model["outputs"])
+        self.sides: dict[str, tuple[Any, ...]] = {}
+        for i, part in enumerate(model["modalities"]):
+            width = prod(part["shape"]) * (1 if part["kind"] == "vector" else SEGMENTS + 1)
+            center, scale = taken.take(f"{at}center_{i}", width), taken.take(f"{at}scale_{i}", width)
+            self.sides[self.names[i]] = part["kind"], center, scale, taken.take(f"{at}weights_{i}", width, outputs)
+        self.bias = taken.take(f"{at}bias", outputs)
+
+    def encode(self, name: str, values: Vector) -> Vector:
+        """As of :class:`Part`."""
+        kind, center, scale, weights = self.sides[name]
+        return np.asarray(((described(values, kind) - center) / scale) @ weights, np.float32)
+
+    def answer(self, codes: Mapping[str, Any]) -> Vector:
+        """As of :class:`Part`."""
+        return np.asarray(sum((codes[name] for name in self.names if name in codes), self.bias), np.float32)
 
 
 def described(values: Vector, kind: str) -> Vector:

@@ -20,6 +20,7 @@ from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import atomic, provenance
 from mmcli.artifacts.io.append import Journal
 from mmcli.errors import UsageError
+from mmcli.fusion import targets
 from mmcli.models.nets import factory
 from mmcli.training import folds, plan
 from mmcli.training.config import AUTO, TrainConfig
@@ -55,6 +56,8 @@ def train(
     Raises :class:`MismatchError` where a group has items in the training split and in another. ``inputs`` names the
     files the data, and ``initial``, came from ({name, size, sha256}); ``report`` sees every epoch's figures.
     """
+    if config.target:
+        dataset = targets.chosen(dataset, config.target)
     if initial is not None:
         dataset, config = initial.rescaled(dataset, config.modalities), initial.sized(config)
     saved, journal_path = beside(output, ".resume.pt"), beside(output, ".history.ndjson")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from mmcli.aligners import pair
-from mmcli.aligners.core import limits
-from mmcli.aligners.methods import auto
-from mmcli.aligners.subtitles import activity, place
+from mmcli.aligners.core import limits, odds
+from mmcli.aligners.methods import auto, subtitles
+from mmcli.aligners.subtitles import activity
 from mmcli.errors import MismatchError
 from mmcli.media import open_clip
 from mmcli.media.clips import AudioClip
@@ -73,10 +73,13 @@ def test_a_synthetic_voice_that_reads_the_same_text_is_accepted(sample_data: Pat
 def test_one_of_two_ratios_alone_does_not_accept(speech: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     """A piece backwards had spectra at 0.73 of chance, pitch classes at 1.07: the smaller one accepted it."""
     ratios = iter([0.73, 1.07])
-    monkeypatch.setattr(auto, "_tested", lambda view, opened: SimpleNamespace(ratio=next(ratios)))
+    monkeypatch.setattr(auto, "_tested", lambda view, opened: SimpleNamespace(ratio=next(ratios), covered=1.0))
     with pytest.raises(MismatchError) as refused:
         auto.align(clip(speech), clip(speech[::-1]))
-    assert "0.88 (spectra 0.73, pitch classes 1.07)" in refused.value.what
+    assert refused.value.evidence is not None
+    warped = next(c for c in refused.value.evidence["candidates"] if c["decision"] == "warp")
+    assert warped["evidence"]["spectra"] == 0.73
+    assert warped["probability"] < limits.NO.value
 
 
 def test_a_subtitle_that_lacks_every_second_cue_stands_out_and_a_foreign_one_does_not() -> None:
@@ -89,26 +92,30 @@ def test_a_subtitle_that_lacks_every_second_cue_stands_out_and_a_foreign_one_doe
         return np.column_stack([starts, starts + lengths])
 
     cues = programme(2)
-    area = place._area(activity.of_cues([(s, e) for s, e in cues], float(cues.max())))
-    assert place.standing(area, cues[::2]).is_clear
-    assert not place.standing(area, programme(22)).is_clear
-    assert not place.standing(area, cues.max() - cues[::-1, ::-1]).is_clear
+    heard = activity.of_cues([(s, e) for s, e in cues], float(cues.max()))
+    assert belongs(heard, cues[::2]) == "match"
+    assert belongs(heard, programme(22)) != "match"
+    assert belongs(heard, cues.max() - cues[::-1, ::-1]) != "match"
 
 
-def test_cues_joined_two_by_two_stand_out_under_one_offset_and_a_break_with_jumps() -> None:
-    """Jumps let cues in any order fit: fourteen joined cues looked like strangers."""
+def test_cues_joined_two_by_two_stand_out_and_so_do_those_with_a_break() -> None:
     rng = np.random.default_rng(3)
     pauses, lengths = rng.uniform(0.4, 2.0, 28), rng.uniform(1.0, 4.0, 28)
     starts = np.cumsum(pauses + np.concatenate([[0.0], lengths[:-1]]))
     cues = np.column_stack([starts, starts + lengths])
-    area = place._area(activity.of_cues([(s, e) for s, e in cues], float(cues.max())))
+    heard = activity.of_cues([(s, e) for s, e in cues], float(cues.max()))
     joined = np.column_stack([cues[:-1:2, 0], cues[1::2, 1]])
-    assert place.standing(area, joined).is_clear
-    assert place.standing(area, joined).limit == limits.CUES_STILL.value
+    assert belongs(heard, joined) == "match"
     broken = cues.copy()
     broken[14:] += 30.0
-    assert place.standing(area, broken).is_clear
-    assert not place.standing(area, joined.max() - joined[::-1, ::-1]).is_clear
+    assert belongs(heard, broken) == "match"
+    assert belongs(heard, joined.max() - joined[::-1, ::-1]) != "match"
+
+
+def belongs(heard: np.ndarray, cues: np.ndarray) -> str:
+    """The verdict on cues (k, 2) against a curve of speech activity."""
+    listed = [(float(s), float(e), "") for s, e in cues]
+    return odds.verdict(subtitles.placed(heard, listed, name="a.srt", force=True).probability)
 
 
 def test_a_refusal_names_the_file_whatever_was_compared(tmp_path: Path) -> None:

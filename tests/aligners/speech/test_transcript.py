@@ -131,9 +131,11 @@ def test_another_text_is_refused_with_the_numbers(sample_data: Path, tmp_path: P
         pair.align_files(sample_data / "reading" / "reading.flac", tmp_path / "other.txt")
     evidence = refused.value.evidence
     assert evidence is not None
-    assert evidence["statistic"] == transcript.STATISTIC
-    assert evidence["value"] < evidence["limit"]  # type: ignore[operator]
-    assert {"forwards", "null", "words_found"} <= set(evidence)
+    if "candidates" in evidence:  # some of its words are found
+        assert evidence["value"] < evidence["limit"]
+        assert {"gain", "forwards"} <= set(evidence["candidates"][0]["evidence"])
+    else:
+        assert evidence["statistic"] == transcript.STATISTIC
     assert refused.value.exit_code == 4
 
 
@@ -162,7 +164,7 @@ def test_a_stranger_can_be_forced_where_something_is_found(speech: np.ndarray, t
         found = transcript.align(clip(speech), some, "some.txt", force=True)
     except MismatchError as error:
         pytest.fail(f"the last line is spoken: {error}")
-    assert found.verdict in ("match", "no match (forced)")
+    assert found.verdict in ("match", "unsure", "no match (forced)")
     assert any(w.start is not None for w in found.words[-1])
 
 

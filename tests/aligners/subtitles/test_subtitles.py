@@ -102,7 +102,31 @@ def test_a_wrong_subtitle_is_refused(files: tuple[Path, Path, np.ndarray], other
     wrong = cues[-1, 1] + 1 - cues[::-1, ::-1] if other == "reversed" else programme(7)
     with pytest.raises(MismatchError) as refused:
         pair.align_files(media, srt(folder / f"{other}.srt", wrong))
-    assert "the limit is 3.1" in refused.value.what
+    assert "above all other places" in refused.value.what
+    assert refused.value.evidence is not None
+    assert refused.value.evidence["value"] < 0.85
+
+
+def test_a_cue_that_ends_before_it_starts_is_named_and_worked_round(files: tuple[Path, Path, np.ndarray]) -> None:
+    folder, media, cues = files
+    late = cues + 9.0
+    late[7, 1] = late[7, 0] - 2.0
+    found = pair.align_files(media, srt(folder / "damaged.srt", late))
+    assert found.offset_s == pytest.approx(-9.0, abs=0.02)
+    assert f"the cue at {late[7, 0]:.3f} s ended before it began".replace("0 s", " s")[:15] in found.quality["reason"]
+
+
+def test_cues_of_another_cut_and_rate_are_placed_piece_by_piece(files: tuple[Path, Path, np.ndarray]) -> None:
+    """Eight cues a piece are too few to be found one by one: together with a rate they were wandering."""
+    folder, media, cues = files
+    late = cues.copy()
+    late[8:] += 20.0
+    late[16:] += 11.0
+    found = pair.align_files(media, srt(folder / "cut.srt", late * 24 / 25))
+    assert found.model == "piecewise"
+    mapped = TimeMap(found).to_reference(late[:, 0] * 24 / 25)
+    assert np.nanmax(np.abs(mapped - cues[:, 0])) < 0.05
+    assert np.isfinite(mapped).sum() >= len(cues) - 2
 
 
 def test_two_subtitles_and_a_subtitle_as_reference(files: tuple[Path, Path, np.ndarray]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from mmcli._version import __version__
 from mmcli.artifacts.formats import fitted, report
-from mmcli.artifacts.io import atomic, jsonfile, provenance
+from mmcli.artifacts.io import csvfile, jsonfile, provenance
 from mmcli.errors import ArtifactError
 
 
@@ -77,15 +78,28 @@ CELL = (
 
 @given(st.lists(st.lists(CELL, min_size=3, max_size=3)))
 def test_csv_is_what_other_programs_read(rows: list[list[Any]]) -> None:
-    data = atomic.dumps_csv(["a", "b,c", 'd"e'], rows)
+    data = csvfile.dumps(["a", "b,c", 'd"e'], rows, verbatim=True)
 
     found = list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
 
     assert found == [["a", "b,c", 'd"e'], *([("" if cell is None else str(cell)) for cell in row] for row in rows)]
 
 
+@given(st.lists(st.lists(CELL, min_size=3, max_size=3)))
+def test_a_spreadsheet_runs_no_cell_of_a_csv(rows: list[list[Any]]) -> None:
+    data = csvfile.dumps(["a", "=b", "c"], [*rows, ["=cmd|' /C calc'!A0", "@x", "-1.5e3"]])
+
+    written = list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
+
+    for cell in itertools.chain.from_iterable(written):
+        assert not cell.startswith(("=", "@", "\t", "\r"))
+        if cell.startswith(("+", "-")):
+            float(cell)  # a number, as it was
+    assert written[-1] == ["'=cmd|' /C calc'!A0", "'@x", "-1.5e3"]
+
+
 def test_a_row_of_one_empty_cell_is_no_empty_line() -> None:
-    assert atomic.dumps_csv(["a"], [[None]]) == b'a\n""\n'
+    assert csvfile.dumps(["a"], [[None]]) == b'a\n""\n'
 
 
 def test_a_config_has_one_hash_however_it_is_spelt() -> None:

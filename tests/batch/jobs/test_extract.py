@@ -194,14 +194,33 @@ def test_a_bad_input_is_a_row_and_a_line_and_counts_again_until_it_is_mended(
     assert not (tmp_path / "out" / "failures.jsonl").exists()
 
 
-def test_a_missing_file_stops_the_plan_or_is_recorded(tones: Tones, tmp_path: Path, go: Go) -> None:
+def test_a_missing_file_is_recorded_and_stops_the_plan_where_all_are_missing(
+    tones: Tones, tmp_path: Path, go: Go
+) -> None:
     source = tones(1)
     (source / "m.jsonl").write_text('{"id": "a", "audio": "tone0000.wav"}\n{"id": "b", "audio": "gone.wav"}\n')
-    with pytest.raises(MissingError, match="no such file"):
-        go(source / "m.jsonl", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-    summary = go(source / "m.jsonl", tmp_path / "out", allow_missing=True)
+    summary = go(source / "m.jsonl", tmp_path / "out")
     assert (summary.made, summary.failed) == (1, 1)
+    assert summary.errors[0]["id"] == "b"
+
+    (source / "all.jsonl").write_text('{"id": "b", "audio": "gone.wav"}\n{"id": "c", "audio": "left.wav"}\n')
+    with pytest.raises(MissingError, match=r"no such file.*1 more"):
+        go(source / "all.jsonl", tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    assert go(source / "all.jsonl", tmp_path / "none", allow_missing=True).failed == 2
+
+
+def test_failures_of_earlier_runs_do_not_stop_a_batch(tones: Tones, tmp_path: Path, go: Go) -> None:
+    """Fifty broken files that are known to be, and fifty new good ones: it is not that the first fifty all failed."""
+    source = tones(1)
+    good = (source / "tone0000.wav").read_bytes()
+    for k in range(50):
+        (source / f"u{k}.wav").write_bytes(good[:100])
+    assert go(source, tmp_path / "out").failed == 50
+    for k in range(51):
+        (source / f"z{k}.wav").write_bytes(good)
+    summary = go(source, tmp_path / "out")
+    assert (summary.made, summary.kept, summary.failed) == (51, 1, 50)
 
 
 def test_nothing_to_do_is_an_error(tmp_path: Path, go: Go) -> None:
@@ -312,6 +331,7 @@ def test_what_a_killed_writer_left_is_swept(tones: Tones, tmp_path: Path, go: Go
     (tmp_path / "out" / ".mmcli-tmp-1-0.npz").write_bytes(b"half")
     go(source, tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        ".mmcli-settled.json",
         "journal.jsonl",
         "manifest.jsonl",
         "tone0000.audio.logmel.npz",

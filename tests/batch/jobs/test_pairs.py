@@ -216,7 +216,7 @@ def test_other_formats_and_shards(folder: Path) -> None:
         assert run(folder, "--pairs", pairs, "--format", "csv", "--shard", f"{part}/2", "-q", "--jobs", 1) == 0
     assert run(folder, "--pairs", pairs, "--format", "csv", "-q", "--jobs", 1) == 0
     names = sorted(p.name for p in (folder / "out").rglob("*") if p.is_file())
-    assert names == ["journal.jsonl", "manifest.jsonl", "q1.csv", "q2.csv", "q3.csv"]
+    assert names == [".mmcli-settled.json", "journal.jsonl", "manifest.jsonl", "q1.csv", "q2.csv", "q3.csv"]
 
 
 @pytest.mark.parametrize(

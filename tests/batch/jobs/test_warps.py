@@ -70,6 +70,7 @@ def test_again_it_does_what_is_new_changed_or_lost(folder: Path, capfd: pytest.C
     assert "done 3  skipped 1" in capfd.readouterr().err
     assert "line 7" in (folder / "out" / "2.srt").read_text()
     assert sorted(p.name for p in (folder / "out").iterdir()) == [
+        ".mmcli-settled.json",
         *(f"{n}.srt" for n in range(1, 5)),
         "journal.jsonl",
         "manifest.jsonl",
@@ -98,8 +99,7 @@ def test_a_list_of_names_and_the_same_bytes_as_alone(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "more", "said"),
     [
-        (("1.srt", "nothing.srt"), (), "no such file"),
-        (("1.srt", "1.srt"), (), "twice"),
+        (("nothing.srt", "nowhere.srt"), (), "no such file"),
         ((), (), "nothing to warp"),
         (("1.srt", "2.srt"), ("-o", "{folder}"), "would replace itself"),
         (("1.srt", "2.srt"), ("-o", "{folder}/map.json"), "is no folder"),
@@ -117,8 +117,18 @@ def test_what_cannot_be_meant_is_said_before_any_work(
     assert not (folder / "out").exists()
 
 
-def test_sounds_that_would_be_one_file_are_refused(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [(("1.srt", "nothing.srt"), "no such file"), (("1.srt", "1.srt"), "is named twice"),
+     (("a.flac", "a.ogg"), "would both be written to")],
+)  # fmt: skip
+def test_one_that_cannot_be_done_costs_itself(
+    folder: Path, capfd: pytest.CaptureFixture[str], names: tuple[str, ...], said: str
+) -> None:
     (folder / "a.ogg").write_bytes(b"")
 
-    assert warp(folder, "a.flac", "a.ogg") == 2
-    assert "would both be written to" in capfd.readouterr().err
+    assert warp(folder, *names) == 3
+
+    err = capfd.readouterr().err
+    assert said in err
+    assert "done 1  skipped 0  failed 1" in err

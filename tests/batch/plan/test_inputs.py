@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mmcli.batch.plan import inputs
+from mmcli.batch.plan.items import Item
 from mmcli.errors import ArtifactError, MissingError, MmcliError, UsageError
 
 
@@ -19,7 +20,7 @@ def made(root: Path, *names: str) -> Path:
     return root
 
 
-def shape(items: list[inputs.Item]) -> dict[str, list[str]]:
+def shape(items: list[Item]) -> dict[str, list[str]]:
     return {i.id: [f"{c.column}={c.modality}" for c in i.cells] for i in items}
 
 
@@ -47,25 +48,6 @@ def test_a_link_to_a_folder_is_not_followed_and_said_to_be_there(tmp_path: Path)
 def test_the_output_folder_is_not_an_input(tmp_path: Path) -> None:
     made(tmp_path, "a.wav", "out/b.wav")
     assert shape(inputs.gather([tmp_path], leave_out=tmp_path / "out").items) == {"a": ["audio=audio"]}
-
-
-@pytest.mark.parametrize("names", [("a.wav", "a.flac"), ("a.txt", "a.srt")])
-def test_two_files_of_one_kind_under_one_id_are_refused(tmp_path: Path, names: tuple[str, str]) -> None:
-    made(tmp_path, *names)
-    with pytest.raises(UsageError, match="both the"):
-        inputs.gather([tmp_path])
-
-
-def test_equal_stems_from_two_folders_are_refused(tmp_path: Path) -> None:
-    made(tmp_path, "x/a.wav", "y/a.wav")
-    with pytest.raises(UsageError, match="both the audio"):
-        inputs.gather([tmp_path / "x" / "a.wav", tmp_path / "y" / "a.wav"])
-
-
-def test_ids_that_differ_in_case_only_are_refused(tmp_path: Path) -> None:
-    made(tmp_path, "x/a.wav", "y/A.wav")
-    with pytest.raises(UsageError, match="case"):
-        inputs.gather([tmp_path / "x" / "a.wav", tmp_path / "y" / "A.wav"])
 
 
 def test_a_modality_filters_a_folder_and_reads_a_named_file(tmp_path: Path) -> None:

@@ -140,3 +140,24 @@ def test_relative_paths_mean_the_same_on_every_node(nodes: Cluster, tmp_path: Pa
     done = subprocess.run(command_line, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "here").glob("*.npz"))) == 2
+
+
+def test_lists_for_many_histories_are_those_of_this_machine(nodes: Cluster, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    events = [f"u{u},i{i}" for u in range(60) for i in rng.choice(40, 5, replace=False).tolist()]
+    (tmp_path / "e.csv").write_text("\n".join(["user,item", *events]) + "\n")
+    (tmp_path / "h.jsonl").write_text(
+        "".join(f'{{"user": "n{n}", "history": ["i{n % 40}", "i{n % 7}"]}}\n' for n in range(30_000))
+    )
+    run = [sys.executable, "-m", "mmcli"]
+    train = ["train", "--task", "rank", "--events", "e.csv", "--method", "ease", "-o", "rec.pt"]
+    subprocess.run([*run, *train], cwd=tmp_path, capture_output=True, check=True)
+    predict = [*run, "predict", "rec.pt", "h.jsonl", "-k", "5", "-o"]
+    subprocess.run([*predict, "own/", "--jobs", "1"], cwd=tmp_path, capture_output=True, check=True)
+    cluster = ["--engine", "ray", "--address", nodes.address]
+    done = subprocess.run([*predict, "ray/", *cluster], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    parts = sorted((tmp_path / "own" / "lists").iterdir())
+    assert len(parts) > 1
+    for part in parts:
+        assert (tmp_path / "ray" / "lists" / part.name).read_bytes() == part.read_bytes()

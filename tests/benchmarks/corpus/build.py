@@ -1,6 +1,7 @@
 """Rebuilds the corpus into a cache folder: recordings unpacked, pairs made, pairs.jsonl written.
 
-Usage: build.py [--cache FOLDER] [--repos FOLDER] [--shared FOLDER] [--kinds GLOB,...] [--splits NAME,...] [--sources]
+Usage: build.py [--cache FOLDER] [--repos FOLDER] [--shared FOLDER] [--kinds GLOB,...] [--splits NAME,...]
+    [--limit N] [--sources]
 
 CACHE (default: $MMCLI_CORPUS) must lie outside the project; REPOS holds bare clones as OWNER+NAME/repo ($MMCLI_REPOS).
 Needs ffmpeg, fluidsynth with the FluidR3 sound font, apt-get and dpkg, and from PyPI mido, scipy, soundfile and soxr.
@@ -41,6 +42,7 @@ def main() -> int:
     a.add_argument("--shared", type=Path, default=Path(__file__).resolve().parents[4] / "shared" / "data")
     a.add_argument("--kinds", default="*")
     a.add_argument("--splits", default=",".join(SPLITS))
+    a.add_argument("--limit", type=int, default=10**6, help="pairs a kind")
     a.add_argument("--sources", action="store_true", help="print the table of sources and stop")
     a = a.parse_args()
     if a.sources:
@@ -56,7 +58,7 @@ def main() -> int:
     for split in a.splits.split(","):
         for name in wanted:
             maker, each = KINDS[name]
-            for i in range(each):
+            for i in range(min(each, a.limit)):
                 folder = a.cache / "pairs" / split / f"{name}_{i:02}"
                 if (folder / "pair.json").exists():
                     continue

@@ -27,6 +27,8 @@ def to_reference(m: Row, t: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if m["model"] in ("offset", "affine") and m.get("rate"):
         return np.asarray(m["offset_s"] + m["rate"] * t)
     k = np.array(m["knots"], float)
+    if len(k) == 0:
+        return np.full(len(t), np.nan)  # of a text, that has no clock
     out = np.interp(t, k[:, 1], k[:, 0], left=np.nan, right=np.nan)
     for b in m.get("breaks") or []:
         if b["side"] == "query":

@@ -11,6 +11,7 @@ import pytest
 from mmcli.artifacts.formats import manifest
 from mmcli.errors import InputError, MismatchError
 from mmcli.fusion.dataset.assemble import Assembled, Plan, assemble
+from mmcli.fusion.dataset.survey import Arrays
 
 
 def write(path: Path, header: list[str], rows: list[list[object]]) -> Path:
@@ -108,3 +109,33 @@ def test_a_row_that_is_not_there_is_told(tmp_path: Path) -> None:
     failed = fused(write(tmp_path / "m.csv", ["id", "split", "label", "series"], rows)).failed
 
     assert failed == [("b", f"{tmp_path / 'x.npy'}: has 2 rows, counted from 0: there is no row 7")]
+
+
+def test_missing_values_are_refused_or_stand_at_the_training_mean(tmp_path: Path) -> None:
+    values = np.array([[1.0, 10.0], [3.0, np.nan], [np.inf, 99.0]], np.float32)
+    np.save(tmp_path / "x.npy", values)
+    rows: list[list[object]] = [
+        [f"i{i}", s, "ab"[i % 2], f"x.npy#{i}"] for i, s in enumerate(("train", "train", "test"))
+    ]
+    path = write(tmp_path / "m.csv", ["id", "split", "label", "series"], rows)
+
+    assert [name for name, _ in fused(path).failed] == ["i1", "i2"]
+    made = fused(path, Plan(normalise="none", arrays=Arrays(missing="mean")))
+    assert made.dataset.streams["series"].values.tolist() == [[1.0, 10.0], [3.0, 10.0], [2.0, 99.0]]
+    assert "series: 2 missing values stand at the mean of the training rows" in made.notes
+    scaled = fused(path, Plan(arrays=Arrays(missing="mean"))).dataset.streams["series"]
+    assert np.isfinite(scaled.values).all()
+    assert scaled.values[1, 1] == 0.0
+
+
+def test_frames_without_a_clock_count_as_seconds_and_that_is_said(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((2, 4, 3), np.float32))
+    rows: list[list[object]] = [["a", "train", "x", "x.npy#0"], ["b", "train", "y", "x.npy#1"]]
+    path = write(tmp_path / "m.csv", ["id", "split", "label", "series"], rows)
+
+    said = fused(path)
+    assert said.dataset.streams["series"].item(0).times.tolist() == [0.0, 1.0, 2.0, 3.0]
+    assert any("count as seconds" in note for note in said.notes)
+    timed = fused(path, Plan(arrays=Arrays(rate=10.0)))
+    assert timed.dataset.streams["series"].item(1).times.tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    assert not any("count as seconds" in note for note in timed.notes)

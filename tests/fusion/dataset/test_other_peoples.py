@@ -88,3 +88,70 @@ def test_a_pickle_is_never_opened_and_the_lines_that_convert_it_are_given(tmp_pa
     with pytest.raises(InputError, match="pickle, which can run programs") as told:
         fused(path, Plan())
     assert "np.savez('mosi.npz'" in str(told.value)
+
+
+def test_one_of_several_targets_is_trained_on_and_judged(tmp_path: Path) -> None:
+    """Ages and moods beside each other; one item lacks a mood, which leaves it out where moods are trained on."""
+    import json
+
+    from mmcli.errors import UsageError
+    from mmcli.fusion import targets
+
+    rng = np.random.default_rng(0)
+    age, mood = rng.uniform(20, 60, 60), rng.integers(0, 2, 60)
+    np.save(tmp_path / "x.npy", np.stack([age, mood + rng.normal(0, 0.1, 60)], axis=1))
+    lines: list[list[object]] = [
+        [
+            f"i{i}",
+            ("train", "train", "val", "test")[i % 4],
+            f"{age[i]:.2f}",
+            "" if i == 3 else "ab"[mood[i]],
+            f"x.npy#{i}",
+        ]
+        for i in range(60)
+    ]
+    data = tmp_path / "d.npz"
+    table = write(tmp_path / "m.csv", ["id", "split", "label.age", "label.mood", "series"], lines)
+
+    def mmcli(*arguments: object) -> None:
+        subprocess.run([sys.executable, "-m", "mmcli", *map(str, arguments), "-q"], check=True, cwd=tmp_path)
+
+    mmcli("fuse", table, "-o", data)
+    how = ("--fusion", "auto", "--effort", "quick", "--set", "train.candidates=kernels")
+    mmcli("train", data, "-o", "mood.pt", "--target", "mood", *how)
+    mmcli("evaluate", "mood.pt", data, "-o", "mood.json", "--explain", 0)
+    report = json.loads((tmp_path / "mood.json").read_text())
+    assert report["task"] == "classify"
+    assert report["metrics"]["accuracy"]["n"] == 14
+    assert report["metrics"]["accuracy"]["value"] > 0.9
+
+    loaded = fused(table).dataset
+    assert loaded.label is None
+    assert task_of(targets.chosen(loaded, "age"), "auto") == "regress"
+    with pytest.raises(UsageError, match="no target 'weight'"):
+        targets.chosen(loaded, "weight")
+
+
+def test_a_manifest_may_be_a_parquet_table(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    np.save(tmp_path / "x.npy", np.ones((3, 2)))
+    columns = {
+        "id": ["a", "b", "c"],
+        "split": ["train", "dev", "test"],
+        "label": ["x", "y", None],
+        "num.age": [40.5, float("nan"), 12.0],
+        "series": ["x.npy#0", "x.npy#1", "x.npy#2"],
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "m.parquet")
+    data = fused(tmp_path / "m.parquet").dataset
+    assert data.label is not None
+    assert (data.split.tolist(), data.label.tolist()) == (["train", "val", "test"], ["x", "y", ""])
+
+    parquet.write_table(pyarrow.table({"id": ["a"], "series": [[1.0, 2.0]]}), tmp_path / "wrong.parquet")
+    with pytest.raises(ArtifactError, match="column 'series' holds list"):
+        fused(tmp_path / "wrong.parquet")
+    (tmp_path / "torn.parquet").write_bytes((tmp_path / "m.parquet").read_bytes()[:-40])
+    with pytest.raises(ArtifactError, match="is no parquet"):
+        fused(tmp_path / "torn.parquet")

@@ -26,7 +26,7 @@ typedef struct {
 #define HMM_EMPTY (-1e300)       // the exponent of zero
 
 extern const hmm_kernel hmm_kernel_base;
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(BASE_ONLY)
 #define HMM_X86 1
 extern const hmm_kernel hmm_kernel_avx2, hmm_kernel_avx512;
 #endif

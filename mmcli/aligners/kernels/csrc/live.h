@@ -32,7 +32,7 @@ typedef struct {
 } live_kernel;
 
 extern const live_kernel live_kernel_base;
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(BASE_ONLY)
 #define LIVE_X86 1
 extern const live_kernel live_kernel_avx2, live_kernel_avx512;
 #endif

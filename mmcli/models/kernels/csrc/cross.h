@@ -61,7 +61,7 @@ static inline idx cross_work(const cross_shape *s, idx lanes) {
 }
 
 extern const cross_kernel cross_kernel_base;
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(BASE_ONLY)
 #define CROSS_X86 1
 extern const cross_kernel cross_kernel_avx2, cross_kernel_avx512;
 #endif
