@@ -33,4 +33,4 @@ def test_a_stretch_is_not_moved_back_onto_what_lies_before_it() -> None:
     before, after = Run(0.0, 1.0, 0.0, 30.5), Run(-7.5, 1.0, 38.0, 78.2)
     assert trace._runs_on([before, after])
     assert not trace._runs_on([before, Run(-7.4, 1.0, 30.5, 37.9), after])
-    assert trace._runs_on([before, Run(-0.5, 1.0, 30.5, 37.9), after])  # ends are known to half a second
+    assert trace._runs_on([before, Run(-0.5, 1.0, 30.5, 37.9)])  # ends are known to half a second
