@@ -90,7 +90,7 @@ def _modalities(new: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "name": name,
             "value": entry["alone"]["value"],
-            "p": f"{entry['p']:.3f}",
+            "p": f"p {entry['p']:.3f}" if entry["p"] >= 0.001 else "p below .001",
             "named": name in new["carried_by"],
             "adds": "{:+.3f} ({:+.3f} to {:+.3f})".format(entry["adds"]["value"], *entry["adds"]["interval"])
             if entry.get("adds")
