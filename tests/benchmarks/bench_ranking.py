@@ -211,7 +211,7 @@ def bench_stamps(seeds: int = 20) -> None:
 
 
 def bench_intervals(draws: int = 40) -> None:
-    """90 % intervals of each draw of new films against the figure of each other draw; not the draws that chose FRESH."""
+    """90 % intervals of each draw of new films against the figure of each other draw; other draws than chose FRESH."""
     table, liked, raw = movies()
     whole = splits.histories(table, liked)
     pool = np.flatnonzero(np.asarray(whole.sum(0)).ravel() > 0)
