@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from mmcli.errors import MediaError
+from mmcli.media import files, timeunit
 from mmcli.media.clips import AudioClip, Clip, ImageClip, SeriesClip, SubtitleClip, TextClip, VideoClip
-from mmcli.media.door import modality_of, open_clip
+from mmcli.media.door import MediaOptions, modality_of, open_clip
+
+# Formats of one track from zero, of no language: libav, whose import is a quarter of the command, is not asked.
+_ALONE = ("wav", "w64", "aiff", "caf", "au", "flac", "mp3", "aac", "ac3", "amr", "wv", "ape", "tta")
 
 
 def describe(path: Path | str) -> dict[str, Any]:
@@ -28,7 +32,7 @@ def describe(path: Path | str) -> dict[str, Any]:
 
         whole = Clip(name=Path(path).name, path=Path(path))
         return {"modality": modality, **(whole.source or {}), "streams": xdf.describe(Path(path))}
-    clip = open_clip(path, modality)
+    clip = open_clip(path, modality, options=MediaOptions(time_unit="s"))  # told below, where it plainly is another
     facts: dict[str, Any] = {"modality": modality, **(clip.source or {})}
     if isinstance(clip, AudioClip):
         facts |= {"rate_hz": clip.rate, "channels": clip.channels, "duration_s": round(clip.duration_s, 6)}
@@ -50,6 +54,9 @@ def describe(path: Path | str) -> dict[str, Any]:
             "rate_hz": clip.rate_hz,
         }
         facts["duration_s"] = float(clip.times[-1] - clip.times[0]) if clip.timed else None
+        told = timeunit.plain_unit(clip.times) if clip.timed else None
+        if told is not None:
+            facts["remarks"] = [f"the time column looks like {told[0]}: say --time-unit {told[1]}"]
     elif isinstance(clip, SubtitleClip):
         facts |= {"cues": len(clip.cues), "duration_s": clip.cues[-1][1]}
     if isinstance(clip, AudioClip):
@@ -65,9 +72,11 @@ def describe(path: Path | str) -> dict[str, Any]:
 
 def _tracks(path: Path) -> list[dict[str, Any]]:
     """Every track of a container; none where libav does not know the file (libsndfile may)."""
+    entries: list[dict[str, Any]] = []
+    if files.container(files.head(path)) in _ALONE:
+        return entries
     from mmcli.media import containers
 
-    entries: list[dict[str, Any]] = []
     try:
         with containers.opened(path) as container:
             count = {"audio": 0, "video": 0}

@@ -83,6 +83,9 @@ def test_the_commands_take_the_unit(tmp_path: Path, capfd: pytest.CaptureFixture
     assert "times in ms" in features.load(out).meta["notes"]
     assert app.run(["extract", str(a), "-o", str(out), "--time-unit", "min"]) == 2
 
+    assert app.run(["info", str(a)]) == 0
+    assert "looks like ms (steps of 20): say --time-unit ms" in capfd.readouterr().out
+
     align = ["align", str(a), str(b), "-o", str(tmp_path / "m.json"), "--method", "offset"]
     assert app.run(align) == 4
     assert app.run([*align, "--time-unit", "ms"]) == 0

@@ -80,6 +80,9 @@ def main() -> None:
     parser.add_argument("--commit", default="HEAD")
     parser.add_argument("--check", action="store_true", help="build twice and compare")
     asked = parser.parse_args()
+    asked.commit = (
+        git("rev-parse", "--verify", f"{asked.commit}^{{commit}}").decode().strip()
+    )  # HEAD may move meanwhile
     asked.dist.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         built = wheel(asked.commit, Path(folder, "first"))

@@ -113,7 +113,7 @@ def prepare(setup: dict[str, Any]) -> each.Do:
             except InputError as problem:
                 reasons.append(problem.what)
         target = Path(payload["output"])
-        target.parent.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(target.parent)
         atomic.write_text(target, "".join(map(jsonfile.one_line, lists.lines(users))))
         found: dict[str, Any] = {"lists": len(users), "left_out": len(reasons)}
         if reasons:

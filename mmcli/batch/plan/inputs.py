@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmcli.artifacts.formats import inspect, manifest, manifest_lines
+from mmcli.artifacts.formats import manifest, manifest_lines
 from mmcli.artifacts.io import provenance, remote
 from mmcli.batch.plan import items as making
 from mmcli.batch.plan.items import Cell, Item
@@ -125,6 +125,8 @@ def _cell(path: Path, modality: str) -> Cell:
     if kind in (None, "video") or path.suffix.lower() == ".npz":
         kind = modality_of(path)
     if kind == "features" and modality == "auto":
+        from mmcli.artifacts.formats import inspect
+
         schema = inspect.validate(path)["schema"]  # a damaged one, or another program's, is refused as what it is
         raise UsageError(f"holds {_OURS.get(schema, schema)} already", source=path)
     return _as(str(path), kind, modality, status_of(str(path)))
