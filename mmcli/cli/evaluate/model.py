@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmcli.cli import console, given
+from mmcli.cli import console, given, progress
 from mmcli.cli.evaluate.outputs import Outputs, cells, level, rows
 from mmcli.cli.private import summary
 
@@ -53,7 +53,8 @@ def run(
         inputs=(provenance.source_of(model), source, *map(provenance.source_of, against)),
         reproduce=shlex.join(["mmcli", "evaluate", *words, "-o", outputs.report.name or console.STDOUT]),
     )
-    result = report.evaluate(judged, data, request, opponents=rivals)
+    with progress.bar("evaluate", len(report.STEPS), "steps") as bar:
+        result = report.evaluate(judged, data, request, opponents=rivals, step=lambda done: bar.advance(1, done))
     if "privacy" in loaded.config:
         _say_privacy(result, loaded, data)
     pictures = outputs.write(result, report.predictions_table(result))

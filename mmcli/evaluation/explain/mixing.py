@@ -281,6 +281,11 @@ class _OfMachine:
         self._vectors = [torch.cat([x for x, _ in column]) for column in columns]
         self._there = torch.stack([torch.cat([there for _, there in column]) for column in columns], dim=1)
         self._taken = []
+        self._alone: tuple[torch.Tensor, torch.Tensor] | None = None
+        if len(self.names) == 1:  # of one modality: an item is answered once, however it is mixed with others
+            nothing = torch.zeros_like(self._there[:1])
+            absent = self._machine.answer([self._vectors[0][:1]], nothing)
+            self._alone = self._machine.answer(self._vectors, torch.ones_like(self._there)), absent
 
     def present(self) -> torch.Tensor:
         return self._there
@@ -290,6 +295,9 @@ class _OfMachine:
 
         columns = torch.arange(len(self.names), device=self._there.device)
         there = self._there[source, columns] & keep
+        if self._alone is not None:
+            known, absent = self._alone
+            return torch.where(there, known[source[:, 0]], absent)
         vectors = [x[source[:, m]] for m, x in enumerate(self._vectors)]
         answer: torch.Tensor = self._machine.answer(vectors, there)
         return answer

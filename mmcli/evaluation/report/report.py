@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,9 @@ from mmcli.evaluation.model import Indices, Model
 NOT_COMPARED = "not compared: no other model was given (--against) or kept in the checkpoint (train --fusion auto)"
 
 
+STEPS = ("answers", "figures", "what each modality adds", "explanations", "opponents")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What to evaluate and how."""
@@ -35,9 +38,16 @@ class Request:
 
 
 def evaluate(
-    model: Model, dataset: Dataset, request: Request | None = None, *, opponents: Sequence[Model] = ()
+    model: Model,
+    dataset: Dataset,
+    request: Request | None = None,
+    *,
+    opponents: Sequence[Model] = (),
+    step: Callable[[str], None] = lambda done: None,
 ) -> dict[str, Any]:
     """The report of a model on the items of a split that have a label, compared with its opponents.
+
+    ``step`` hears of each of :data:`STEPS` when it is done.
 
     Raises :class:`UsageError` for a split without items, :class:`InputError` for leaks with ``strict`` and for
     predictions that are no figures, :class:`MismatchError` where model and data set do not belong together.
@@ -49,6 +59,7 @@ def evaluate(
     wanted = chosen_rows(dataset, request.split)
     truth, rows = truth_of(dataset, wanted, model.task, model.classes)
     outcome = outcome_of(model.predict, dataset, rows, truth, model.task, model.classes)
+    step(STEPS[0])
     groups = groups_of(dataset, rows)
     figures = outcome.metrics(groups, request.intervals)
     notes = []
@@ -89,13 +100,17 @@ def evaluate(
         names = outcome.classes or []
         report["confusion"] = {"classes": names, "counts": outcome.confusion().tolist()}
         report["calibration"] = {"bins": outcome.reliability()}
+    step(STEPS[1])
     understanding = explanation.Explained(model, dataset, rows, outcome, groups, request.intervals)
     report["modalities"] = understanding.modalities(report["items"], notes)
+    step(STEPS[2])
     understanding.inputs(report["items"], request.explain)
+    step(STEPS[3])
     report["verdict"] = judged(model, dataset, rows, outcome, opponents, understanding.emap(), groups, request)
     if "promise" in model.facts:
         told = promise.kept(model.facts["promise"], outcome, groups)
         report["verdict"] = verdict.with_promise(report["verdict"], told, model.task)
+    step(STEPS[4])
     if request.robustness:
         report["robustness"] = robustness.curves(model, dataset, rows, outcome, request.intervals)
         val = None if request.split in ("val", "all") else outcome_on(model, dataset, dataset.rows("val"))

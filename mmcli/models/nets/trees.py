@@ -62,6 +62,7 @@ class Trees(Machine):
         described = [self.described(batch, i) for i in range(len(self.names))]
         return self.answer([x for x, _ in described], torch.stack([there for _, there in described], dim=1))
 
+    @torch.no_grad()  # its answers are steps
     def answer(self, vectors: Sequence[Tensor], there: Tensor) -> Tensor:
         """Logits of standardised statistics, of each modality ``(n, width)``; ``there`` bool ``(n, modalities)``."""
         x = torch.cat([part.masked_fill(~there[:, i, None], torch.nan) for i, part in enumerate(vectors)], dim=1)
