@@ -148,7 +148,7 @@ def command(
     retry_failed: batching.RetryFailed = False,
     verify_source: batching.VerifySource = False,
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Count files that are not there as failed inputs.")
+        bool, typer.Option("--allow-missing", help="Go on where not one of the files is there: they count as failed.")
     ] = False,
     max_failures: batching.MaxFailures = None,
     progress: Annotated[
