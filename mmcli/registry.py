@@ -8,13 +8,17 @@ error.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import functools
 import importlib
 import importlib.abc
+import inspect
 import pkgutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
@@ -66,6 +70,23 @@ class Registry:
             return importlib.import_module(added[name])
         raise UsageError(f"unknown {self.kind} {name!r}", hint=nearest(name, [*own, *added]))
 
+    def described(self, name: str) -> Member:
+        """What a member's source says of it; it is imported only where its configuration is another's, and more.
+
+        Raises :class:`UsageError` where there is no such name.
+        """
+        folders = [*self._path, *([] if self._shared is None else self._shared._path)]
+        path = next((p for folder in folders if (p := Path(folder) / f"{name}.py").is_file()), None)
+        if path is None:
+            path = Path(self.load(name).__file__ or "")
+        text = path.read_text(encoding="utf-8") if path.suffix == ".py" else ""
+        tree = ast.parse(text)
+        config = next((n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Config"), None)
+        fields = [] if config is None else _fields(config, text.splitlines())
+        if config is not None and config.bases:
+            fields = _inherited(self.load(name).Config)
+        return Member(name, _sentence(ast.get_docstring(tree)), fields)
+
     def _own(self) -> dict[str, str]:
         """The members of the package, and the module of each."""
         members = {} if self._shared is None else self._shared._own()
@@ -104,6 +125,52 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]!r}?"
     return "known: " + ", ".join(known)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a member's configuration: its type and default as they are written, and what is said of it."""
+
+    name: str
+    kind: str
+    default: str | None
+    about: str
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member as its source describes it: the first sentence, and the fields of its ``Config``."""
+
+    name: str
+    about: str
+    fields: list[Field]
+
+
+EMPTY = {"field(default_factory=dict)": "{}", "field(default_factory=list)": "[]"}
+
+
+def _fields(config: ast.ClassDef, lines: list[str]) -> list[Field]:
+    fields = []
+    for node in config.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            default = None if node.value is None else EMPTY.get(ast.unparse(node.value), ast.unparse(node.value))
+            said = lines[(node.end_lineno or node.lineno) - 1].partition("  # ")[2]
+            fields.append(Field(node.target.id, ast.unparse(node.annotation), default, said.strip()))
+    return fields
+
+
+def _inherited(config: type) -> list[Field]:
+    """The fields of a class and of those that it is made of; the nearest says what a field is."""
+    fields: dict[str, Field] = {}
+    for cls in reversed(config.__mro__[:-1]):
+        text = textwrap.dedent(inspect.getsource(cls))
+        fields |= {field.name: field for field in _fields(ast.parse(text).body[0], text.splitlines())}  # type: ignore[arg-type]
+    return list(fields.values())
+
+
+def _sentence(text: str | None) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join((text or "").strip().split("\n\n")[0].split())
 
 
 class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -31,10 +31,15 @@ COMMANDS = {
     "evaluate": "Score a model on a data set, with intervals (json, plots).",
     "predict": "Run a model on a data set or manifest (NDJSON).",
     "info": "Show what a file holds, and check it.",
+    "list": "Name what there is to choose from, with fields, units and defaults.",
     "doctor": "Say what this installation has and lacks.",
 }
 
-ROOMS = {"align": "align.one", "evaluate": "evaluate.command"}  # commands that are a room, and the file they begin in
+ROOMS = {
+    "align": "align.one",
+    "evaluate": "evaluate.command",
+    "list": "listing",
+}  # commands that are a room, and the file they begin in
 
 # The exception classes of the command-line parser, reached through typer because newer releases carry a copy of click.
 _ParserUsageError: Any = typer.BadParameter.__bases__[0]

@@ -32,18 +32,6 @@ def command(json: JsonFlag = False) -> None:
         raise MissingError("; ".join(facts["problems"]))
 
 
-def warn_of_twins() -> None:
-    """Say in one line that alignments run by the twins in Python, where there was no compiler."""
-    from mmcli import installation
-    from mmcli.aligners.kernels import engine
-
-    if not engine.describe()["compiled"]:
-        slower = installation.KERNELS["dtw"][2]
-        console.warn(
-            f"no compiled kernels: the twins in Python serve, about {slower:.0f} times slower (`mmcli doctor`)"
-        )
-
-
 def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
     from mmcli.installation import KERNELS, PROGRAMS
 

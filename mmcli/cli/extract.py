@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmcli import extractors
-from mmcli.cli import batching, console
+from mmcli.cli import batching, console, kinds
 from mmcli.cli.options import Jobs, JsonFlag, Missing, Set, TimeUnit, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
@@ -45,7 +45,11 @@ if TYPE_CHECKING:
 def _names(modality: str) -> Any:
     """The option that chooses the extractors of a modality."""
     known = listed(extractors.registry(modality).names(), extractors.DEFAULTS[modality])
-    return typer.Option(metavar="NAME,...", help=f"Extractors, separated by commas: {known}.")
+    return typer.Option(
+        metavar="NAME,...",
+        help=f"Extractors, separated by commas: {known}.",
+        autocompletion=kinds.completing("extractors", modality=modality),
+    )
 
 
 MODALITIES = ("audio", "image", "video", "text", "series")  # each an option that names its extractors
@@ -144,7 +148,7 @@ def command(
     retry_failed: batching.RetryFailed = False,
     verify_source: batching.VerifySource = False,
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Count files that are not there as failed inputs.")
+        bool, typer.Option("--allow-missing", help="Go on where not one of the files is there: they count as failed.")
     ] = False,
     max_failures: batching.MaxFailures = None,
     progress: Annotated[

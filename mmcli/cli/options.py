@@ -172,16 +172,18 @@ _COMMON: dict[str, tuple[Any, Any]] = {
 Configs = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def command(configs: Configs | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def command(
+    configs: Configs | None = None, fields: type[Any] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function a command: the common options are added to its own.
 
     A parameter whose name would hide a builtin carries an underscore at its end (``set_``). ``configs`` maps the
     command's parameters to the configurations of the methods in force ({name: dataclass}), which ``--print-config``
-    prints beside the options.
+    prints beside the options. ``fields``: a dataclass whose fields are the parameters; the function is given one of it.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        signature = inspect.signature(function, eval_str=True)
+        signature = inspect.signature(function, eval_str=True) if fields is None else _fields(fields)
         added = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
             for name, (annotation, default) in _COMMON.items()
@@ -198,7 +200,10 @@ def command(configs: Configs | None = None) -> Callable[[Callable[..., None]], C
                 in_force = configs(values) if configs else {}
                 console.data(as_toml(function.__module__.split(".")[2], values, in_force))
                 return
-            function(**values)
+            if fields is None:
+                function(**values)
+            else:
+                function(fields(**values))
 
         wrapper.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in [*own, *added]}
@@ -211,8 +216,8 @@ def command(configs: Configs | None = None) -> Callable[[Callable[..., None]], C
 C = TypeVar("C")
 
 
-def from_fields(kind: type[C]) -> Callable[[Callable[[C], None]], Callable[..., None]]:
-    """Make a function of one dataclass one that takes its fields by name, as the signature that the parser reads."""
+def _fields(kind: type[Any]) -> inspect.Signature:
+    """The fields of a dataclass as the parameters of a command."""
     hints = typing.get_type_hints(kind, include_extras=True)
     parameters = [
         inspect.Parameter(
@@ -221,18 +226,9 @@ def from_fields(kind: type[C]) -> Callable[[Callable[[C], None]], Callable[..., 
             default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
             annotation=hints[field.name],
         )
-        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+        for field in dataclasses.fields(kind)
     ]
-
-    def decorate(function: Callable[[C], None]) -> Callable[..., None]:
-        def taking(**values: Any) -> None:
-            function(kind(**values))
-
-        taking.__module__, taking.__doc__ = function.__module__, function.__doc__
-        taking.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        return taking
-
-    return decorate
+    return inspect.Signature(parameters)
 
 
 # ``NAME.FIELD=VALUE`` on the command line becomes a typed field of a configuration dataclass.

@@ -41,7 +41,7 @@ from mmcli.cli import console, progress, ranking
 from mmcli.cli import given as sources
 from mmcli.cli import private as privately
 from mmcli.cli.options import command as mm_command
-from mmcli.cli.options import configure, from_fields, refuse_unused, split
+from mmcli.cli.options import configure, refuse_unused, split
 from mmcli.cli.train_options import TrainOptions
 from mmcli.errors import UsageError
 from mmcli.models import blocks
@@ -59,8 +59,7 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
     return {"train": _config(given)}
 
 
-@mm_command(configs)
-@from_fields(TrainOptions)
+@mm_command(configs, TrainOptions)
 def command(given: TrainOptions) -> None:
     """Translate the options, train, print."""
     if given.task == "rank" or (given.events is not None and given.task == "auto"):

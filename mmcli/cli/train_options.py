@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mmcli.cli import kinds
 from mmcli.cli import private as privately
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.models import blocks
@@ -35,6 +36,7 @@ class TrainOptions:
             metavar="NAME",
             help=f"How modalities are joined: {listed(blocks.registry.names(), 'concat')}; auto: an ensemble of "
             "candidates, compared on folds; linear: with --private. [default: concat; linear with --private]",
+            autocompletion=kinds.completing("blocks", "auto", "linear"),
         ),
     ] = None
     modalities: Annotated[

@@ -105,32 +105,28 @@ class AudioClip(Clip):
         """Pieces at ``rate``; the pieces given to the resampler never depend on the block size asked for."""
         if not isinstance(rate, int | np.integer) or not limits.MIN_RATE_HZ <= rate <= limits.MAX_RATE_HZ:
             raise MediaError(f"cannot be resampled to {rate!r} Hz", source=self.name)
-        pieces = _cut(self._checked(), limits.AUDIO_PIECE)
-        if rate == self.rate:
-            yield from pieces
-            return
-        import soxr
+        stream: Any = None
+        if rate != self.rate:
+            import soxr
 
-        stream = soxr.ResampleStream(float(self.rate), float(rate), 1, dtype="float32", quality="HQ")
-        total = 0
-        for piece in pieces:
-            out = stream.resample_chunk(piece, last=False)
+            stream = soxr.ResampleStream(float(self.rate), float(rate), 1, dtype="float32", quality="HQ")
+        taken = total = 0
+        for piece in _cut(self.decode(), limits.AUDIO_PIECE):
+            if not (finite := np.isfinite(piece)).all():
+                at = (taken + int(finite.argmin())) / self.rate
+                raise MediaError(f"holds NaN or Inf near {at:.2f} s", source=self.name)
+            taken += len(piece)
+            out = piece if stream is None else stream.resample_chunk(piece, last=False)
             total += len(out)
             yield out
+        if taken == 0:
+            raise MediaError("holds no sound", source=self.name)
+        if stream is None:
+            return
         out = stream.resample_chunk(np.empty(0, np.float32), last=True)
         yield out
         if total + len(out) == 0:
             raise MediaError(f"is too short to be resampled to {rate} Hz", source=self.name)
-
-    def _checked(self) -> Iterator[Float32]:
-        total = 0
-        for piece in self.decode():
-            if not np.isfinite(piece).all():
-                raise MediaError(f"holds NaN or Inf near {total / self.rate:.2f} s", source=self.name)
-            total += len(piece)
-            yield piece
-        if total == 0:
-            raise MediaError("holds no sound", source=self.name)
 
     @classmethod
     def from_array(cls, samples: Any, rate: int, name: str = "array") -> AudioClip:

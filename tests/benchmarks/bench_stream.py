@@ -1,6 +1,6 @@
 """What `predict --stream` costs an event: in process, through the pipe, over many events; each figure beside its bar.
 
-    python tests/benchmarks/bench_stream.py [--events 200000]
+    python tests/benchmarks/bench_stream.py [--events 200000 | --million]
 
 Two modalities of 180 and 64 numbers an item (the sizes of AV-digits), 50 items a second, images late by 0.5 s on
 average (exponential), one in ten missing, 2 % late by 30 s, 1 % of the sound rows sent twice. Random values: what is
@@ -106,6 +106,30 @@ def in_process(folder: Path, data: Dataset, events: int) -> None:
     print(f"  of {len(same)} finals with all modalities {wrong} differ from predict, logits by at most {off:.1e}")
 
 
+def million(folder: Path, data: Dataset, events: int) -> None:
+    """Memory of the program while so many events go through its pipe."""
+    item, kind, source, _ = arrivals(int(events / 1.91), len(data.id))
+    names = list(WIDTHS)
+    rows = [
+        [json.dumps([round(float(x), 4) for x in row]) for row in np.asarray(data.streams[n].values)] for n in names
+    ]
+    command = [sys.executable, "-m", "mmcli", "predict", str(folder / "model.pt"), "-", "--stream", "--lateness", "3"]
+    process = subprocess.Popen([*command, "--final-only"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    memory, step = [], len(item) // 5
+    for start in range(0, len(item), 1000):
+        some = zip(item[start : start + 1000], kind[start : start + 1000], source[start : start + 1000], strict=True)
+        lines = (
+            f'{{"id": "{i}", "modality": "{names[m]}", "t": {i / 50.0}, "values": {rows[m][s]}}}\n' for i, m, s in some
+        )
+        process.stdin.write("".join(lines).encode())
+        if start % step < 1000:
+            memory.append(round(int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * 4096 / 1e6))
+    memory.append(round(int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * 4096 / 1e6))
+    process.stdin.close()
+    assert process.wait() == 0
+    print(f"{len(item):,} events through the pipe: MB on the way {memory} (bar 150)")
+
+
 def join_alone(events: int) -> None:
     item, kind, _, when = arrivals(int(events / 1.91), 600)
     join, names = Join(list(WIDTHS), Options(lateness=3.0)), list(WIDTHS)
@@ -159,9 +183,13 @@ def by_pipe(folder: Path, data: Dataset, events: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--events", type=int, default=40_000)
+    parser.add_argument("--million", action="store_true", help="only the memory of 1,000,000 events: three minutes")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         data = trained(Path(place))
+        if given.million:
+            million(Path(place), data, 1_000_000)
+            return
         in_process(Path(place), data, given.events)
         by_pipe(Path(place), data, min(given.events, 40_000))
     join_alone(1_000_000)

@@ -37,6 +37,16 @@ def test_features_and_media_side_by_side(npz: Path, sample_data: Path, capfd: py
     assert (second["modality"], second["check"].startswith("valid, ")) == ("video", True)
 
 
+def test_the_length_that_comes_out_is_said_to_the_sample(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    import soundfile
+
+    soundfile.write(tmp_path / "a.wav", np.zeros(12_345), 8000)
+    code, out, _ = mmcli(capfd, tmp_path / "a.wav", "--validate")
+
+    assert code == 0
+    assert "check: valid, 12345 samples, 1.5431 s" in out.splitlines()
+
+
 def test_people_get_lines(npz: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code, out, _ = mmcli(capfd, npz)
     assert code == 0

@@ -20,8 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmcli.aligners.kernels._hmm import backward_rows, kernel_name, viterbi_rows
 from mmcli.aligners.kernels._hmm import forward_rows as _forward_rows
-from mmcli.aligners.kernels.hmm_emissions import costs, gaussian
-from mmcli.aligners.kernels.hmm_model import Array, Emission, Model, place
+from mmcli.aligners.kernels.hmm_model import Array, Emission, Model, costs, gaussian, place
 from mmcli.errors import InputError
 
 __all__ = ["Summary", "costs", "gaussian", "posterior_blocks", "posterior_summary", "posteriors", "viterbi"]

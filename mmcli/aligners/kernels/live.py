@@ -43,9 +43,9 @@ class Moves:
 
     sharpness: float = 8.0
     pause: float = 0.72  # distance at which a frame is as well explained by a pause
-    stay: float = 0.25
-    step: float = 0.5
-    skip: float = 0.25
+    stay: float = 0.2
+    step: float = 0.6
+    skip: float = 0.2
     enter: float = 1e-3
     leave: float = 2e-2
     jump: float = 1e-9

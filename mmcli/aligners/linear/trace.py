@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,8 +124,8 @@ def _mended_once(
         value[rows] = contrast.nats(rows, values, gain)
     for first, last in _against(value):
         moved = _placed(contrast, runs, (first, last), value, gain, beyond_chance)
-        if moved is not None and holds(moved.start, moved.end):
-            return _inserted(runs, moved)
+        if moved is not None and holds(moved.start, moved.end) and _runs_on(joined := _inserted(runs, moved)):
+            return joined
     return None
 
 
@@ -295,6 +296,12 @@ def _inserted(runs: list[Run], new: Run) -> list[Run]:
             if end - start >= limits.SHORTEST_S.value / 2:
                 out.append(Run(r.lag, r.slope, start, end))
     return sorted([*out, new], key=lambda r: r.start)
+
+
+def _runs_on(runs: list[Run]) -> bool:
+    """Whether runs in order of query time are in order in the reference too, but for what their ends are off by."""
+    slack = limits.SHORTEST_S.value / 2
+    return all(b.lag + b.slope * b.start >= a.lag + a.slope * a.end - slack for a, b in pairwise(runs))
 
 
 def _parted(x: Material, y: Material, run: Run) -> list[Run]:

@@ -88,7 +88,7 @@ class Timbre(Feature):
     """The shape of the spectrum, cepstra 1 to 20 of 40 mel bands: two copies of one recording."""
 
     window, sharpness, dims = 1024, 8.0, 20
-    width, grain_s = 1.25, 0.006
+    width, grain_s = 1.35, 0.006
 
     def __init__(self, usual: tuple[Float64, Float64] | None = None) -> None:
         self.level = Running(USUAL, 25)

@@ -32,7 +32,8 @@ SETTLED_S = 3.0  # of playing, before it is taken at all
 PATIENCE_S = 15.0  # of a pause, after which its sound may be what is usual
 QUIET_S = 0.5  # of quiet frames before the state says so
 PACE_S = 2.0  # over which the pace is taken
-SLOW_S = 6.0  # and that by which a pause is gone through
+SLOW_S = 3.0  # and that by which a pause is gone through
+UNHEARD = 0.1  # of a pause that is gone through, by how much its pace may differ
 WINDOW_S = 6.0  # of frames that are not quiet, by which a stream is judged; with less nothing is said
 END_S = 0.5  # of the reference, that count as its end
 
@@ -94,7 +95,7 @@ class Follower:
         self.usual, self.played = 0.0, 0
         self.track: list[tuple[float, float, float]] = []  # (t, position, halfwidth) where the position followed
         self.pace = self.slow = 1.0
-        self.silent = self.held = 0
+        self.silent = self.held = self.hushed = 0
         self.lost_frames = self.frames = 0
         self.summed = self.judged = 0.0  # the costs of all frames that were judged, and their weights
 
@@ -138,6 +139,7 @@ class Follower:
         paused = place.paused > 0.5
         self.frames += 1
         self.silent = self.silent + 1 if frame.quiet else 0
+        self.hushed += frame.quiet
         if not frame.quiet:
             self._judge(self.filter.moves.pause if paused else min(place.cost, 1.0), min(frame.level, 1.0) + FAINT)
         strange = self.cost is not None and is_strange(self.cost)
@@ -147,7 +149,7 @@ class Follower:
             self.held += 1
         elif self._same(at) and self.known:
             self.other.clear()
-            self._move(frame.time, at, place)
+            self._move(frame.time, at, place, frame.quiet)
         else:
             self.held += 1
             jump = self._elsewhere(frame.time, at, place)
@@ -176,10 +178,11 @@ class Follower:
 
     def _same(self, at: float) -> bool:
         """Whether a place is where the playing that is shown may have come to."""
-        since = min(self.held * self.step, PATIENT_S) + self.step
-        return -SLACK_S <= at - self.position <= FASTEST * since + SLACK_S
+        hushed = min(self.hushed * self.step, PATIENT_S)  # nothing told how fast it went there
+        since = min(self.held * self.step + hushed, PATIENT_S) + self.step
+        return -SLACK_S - hushed <= at - self.position <= FASTEST * since + SLACK_S
 
-    def _move(self, t: float, at: float, place: Place) -> None:
+    def _move(self, t: float, at: float, place: Place, quiet: bool = False) -> None:
         if self.held > QUIET_S * self.rate:
             self.trail.clear()
         self.held = 0
@@ -187,9 +190,13 @@ class Follower:
         self.usual += (place.cost - self.usual) / min(self.played, USUAL_S * self.rate)
         self.position = min(max(at, self.first), self.last)
         times, grain_s = self.heard.width
-        self.width = times * math.hypot(place.deviation * self.step, grain_s)
-        self.trail.append((t, self.position))
+        if not quiet:
+            self.hushed = 0
+        self.width = times * math.hypot(place.deviation * self.step, grain_s, UNHEARD * self.hushed * self.step)
         self.track.append((t, self.position, self.width))
+        if quiet:  # where nothing is heard it goes on at its pace, which tells nothing of it
+            return
+        self.trail.append((t, self.position))
         while self.trail[0][0] < t - SLOW_S:
             self.trail.popleft()
         self.pace, self.slow = self._pace(PACE_S, self.pace), self._pace(SLOW_S, self.slow)

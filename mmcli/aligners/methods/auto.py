@@ -117,7 +117,7 @@ def best(x: Any, y: Any, config: Config = Config()) -> Candidate:
     steady = 0.0 if line is None else _steady(line.evidence)
     copied = 0.0 if choice is None else choice.fit.copied
     warp = _warped_sound(x, y, steady, copied, config) if isinstance(x, AudioClip) else _warped_frames(x, y, config)
-    if line is not None and choice is not None and choice.believed:
+    if line is not None and choice is not None and choice.believed and (a.samples is None or is_whole(choice.share)):
         # What belongs together by a warp is a line where all its windows say so: smooth frames are never far ahead.
         if odds.verdict(warp.probability) == "match":
             return replace(warp, reason=line.reason, make=line.make, line=line.line).beside(line)
@@ -128,6 +128,11 @@ def best(x: Any, y: Any, config: Config = Config()) -> Candidate:
         return line if a.samples is not None else _likelier(line, x, y, config)
     warp = _changed(warp, runner_up=runner_up).beside(line)
     return warp if a.samples is not None else _likelier(warp, x, y, config)
+
+
+def is_whole(share: float) -> bool:
+    """Whether a line holds so many of the windows of a sound that it stands where the pair belongs together."""
+    return share >= limits.CLEAR.value
 
 
 def _both_say(line: Candidate, warp: Candidate) -> Candidate:

@@ -79,7 +79,11 @@ def _refuse_where_nothing_is_there(items: Sequence[Item], say: Any) -> None:
     more = f", and {len(absent) - 1} more files are missing" if len(absent) > 1 else ""
     what = f"no such file ({cell.column} of item {printable(item.id)}){more}"
     if len(absent) == sum(cell.path is not None for item in items for cell in item.cells):
-        raise MissingError(what, source=cell.path, hint="--allow-missing records such inputs as failed and goes on")
+        raise MissingError(
+            what,
+            source=cell.path,
+            hint="is the manifest where its files are? --allow-missing counts them as failed and goes on",
+        )
     if say is not None:
         say(printable(f"{cell.path}: {what}; counted as failed"))
 

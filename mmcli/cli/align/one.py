@@ -32,10 +32,10 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmcli.cli import console, doctor
+from mmcli.cli import console
+from mmcli.cli.align import summary
 from mmcli.cli.align.options import AlignOptions, configuration
 from mmcli.cli.options import command as mm_command
-from mmcli.cli.options import from_fields
 from mmcli.errors import MismatchError, UsageError, printable
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
     return {values["method"]: configuration(AlignOptions(**values))}
 
 
-@mm_command(configs)
-@from_fields(AlignOptions)
+@mm_command(configs, AlignOptions)
 def command(given: AlignOptions) -> None:
     """Translate the options, align, print."""
     if given.pairs is not None:
@@ -79,7 +78,7 @@ def command(given: AlignOptions) -> None:
     from mmcli.aligners.output.outcome import outcome
     from mmcli.aligners.pair import align_files
 
-    doctor.warn_of_twins()
+    summary.warn_of_twins()
     modality = Side(query, "query", given.rate, given.missing).modality
     result = outcome(query, output, given.format_, modality)
     try:
@@ -131,8 +130,6 @@ def _plan(given: AlignOptions, config: Any) -> None:
 
 def _tell(alignment: Alignment, outcome: Outcome, clock: Clock | None, json: bool) -> None:
     """Say what was made; without an output the result itself is the data."""
-    from mmcli.cli.align import summary
-
     if clock is not None and clock.guessed:
         console.warn(f"{clock.guessed} of {clock.told} times lie where the map says nothing; they keep their distance")
     rows, title = summary.rows(alignment), summary.title(alignment, outcome)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmcli.cli import batching, console, doctor, reasons
+from mmcli.cli import batching, console, reasons
+from mmcli.cli.align import summary as summary_of_one
 from mmcli.cli.align.options import AlignOptions, configuration
 from mmcli.cli.batching import Listening
 from mmcli.cli.options import gaps, time_unit
@@ -42,7 +43,7 @@ def align(given: AlignOptions) -> None:
     if given.dry_run:
         _dry(pairs.states(listed, out, options, ledger.read(out) if out.exists() else {}), listed, given.json)
         return
-    doctor.warn_of_twins()
+    summary_of_one.warn_of_twins()
     with Listening(rows=not given.json, root=out, what="align") as listener:
         summary = pairs.align(listed, out, options, listener)
     counts = {"done": summary.made, "skipped": summary.kept, "failed": summary.failed}

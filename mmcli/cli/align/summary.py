@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-import numpy as np
+from mmcli.cli import console
 
 if TYPE_CHECKING:
     from mmcli.aligners.output.outcome import Outcome
@@ -73,9 +74,22 @@ def _pieces(alignment: Alignment) -> list[Row]:
     out: list[Row] = []
     for number, piece in enumerate(pieces[:MOST_PIECES], 1):
         (r0, q0), (r1, q1) = piece[0].tolist(), piece[-1].tolist()
-        slope = (r1 - r0) / (q1 - q0) if q1 > q0 else np.nan
+        slope = (r1 - r0) / (q1 - q0) if q1 > q0 else math.nan
         pace = "" if abs(slope - 1.0) < 5e-7 else f", rate {slope:.6f}"
         out.append((f"piece {number}", f"{r0:.2f} to {r1:.2f} s: offset {round(r0 - q0, 4) + 0.0:+.4f} s{pace}"))
     if len(pieces) > MOST_PIECES:
         out.append(("", f"and {len(pieces) - MOST_PIECES} more pieces, see the map"))
     return out
+
+
+def warn_of_twins() -> None:
+    """Say in one line that alignments run by the twins in Python, where there was no compiler."""
+    from mmcli.aligners.kernels import engine
+
+    if not engine.describe()["compiled"]:
+        from mmcli.installation import KERNELS
+
+        slower = KERNELS["dtw"][2]
+        console.warn(
+            f"no compiled kernels: the twins in Python serve, about {slower:.0f} times slower (`mmcli doctor`)"
+        )

@@ -146,6 +146,26 @@ def test_silence_holds_the_position_and_it_goes_on_at_once(folder):
     assert max(after) < 0.1
 
 
+@pytest.mark.parametrize("seconds", [1.5, 4.0])
+def test_a_pause_of_the_piece_may_take_longer_or_shorter_and_is_no_jump(folder, tmp_path, seconds):
+    piece, _ = soundfile.read(folder / "ref.wav", dtype="float32")
+    rng = np.random.default_rng(4)
+
+    def paused(pause: float) -> np.ndarray:
+        hush = rng.normal(size=int(pause * RATE)).astype(np.float32) * 1e-4
+        return np.concatenate([piece[: 8 * RATE], hush, piece[8 * RATE : 14 * RATE]])
+
+    soundfile.write(tmp_path / "ref.wav", paused(2.5), RATE)
+    followed = session.Session(tmp_path / "ref.wav", session.Options())
+    shown = list(followed.follow([paused(seconds)]))
+    assert not any(x.jump for x in shown)
+    error = np.array([x.position - x.t - (2.5 - seconds) for x in shown if x.t > 8 + seconds + 0.3])
+    assert np.abs(error).max() < 0.1
+    if seconds < 2.5:  # it is gone through, and nothing tells how fast
+        width = [x.halfwidth for x in shown if 8.1 < x.t < 8 + seconds]
+        assert width[-1] > width[0] + 0.05
+
+
 def test_a_stranger_is_lost_within_ten_seconds_and_strict_says_so(folder):
     other, _ = soundfile.read(folder / "other.wav", dtype="float32")
     lines, said = follow(folder, pcm(other), *RAW, "--strict", "--start", "any", code=4)
@@ -214,6 +234,32 @@ def test_a_signal_leaves_the_map_of_what_was_followed(folder, tmp_path, number, 
     assert process.returncode == code, err
     assert json.loads(read[-1])["position"] == pytest.approx(json.loads(read[-1])["t"], abs=0.1)
     assert TimeMap(alignment.load(path)).to_reference([4.0]) == pytest.approx([4.0], abs=0.05)
+
+
+def test_a_source_that_stalls_loses_nothing_and_one_that_dies_leaves_the_map(folder, tmp_path):
+    piece, _ = soundfile.read(folder / "ref.wav", dtype="float32")
+    data, path, page = pcm(piece[: 8 * RATE]), tmp_path / "map.json", tmp_path / "page.html"
+    command = [sys.executable, "-m", "mmcli", "follow", str(folder / "ref.wav"), "-", *RAW, "-o", str(path)]
+    process = subprocess.Popen(
+        [*command, "--page", str(page)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,  # else lines that were read ahead are lost to communicate()
+    )
+    process.stdin.write(data[: len(data) // 2])
+    process.stdin.flush()
+    read = [process.stdout.readline() for _ in range(150)]
+    time.sleep(0.7)  # a stall is no error, and nothing is late for it
+    out, err = process.communicate(data[len(data) // 2 :] + b"x", timeout=60)  # and then it dies inside a sample
+    assert process.returncode == 4, err
+    lines = [json.loads(line) for line in [*read, *out.splitlines()]]
+    whole, _ = follow(folder, data, *RAW)
+    assert lines == whole[: len(lines)]
+    assert len(lines) > 380
+    assert f"ends at byte {len(data) + 1}" in err.decode()
+    assert TimeMap(alignment.load(path)).to_reference([6.0]) == pytest.approx([6.0], abs=0.05)
+    assert "</html>" in page.read_text()
 
 
 def test_a_closed_pipe_is_quiet(folder):

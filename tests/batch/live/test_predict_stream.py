@@ -100,6 +100,27 @@ def test_a_signal_gives_the_finals_of_what_is_open(folder, model, number, code):
     assert [json.loads(line)["why"] for line in out.splitlines()] == ["end"]
 
 
+def test_input_that_stalls_is_waited_for_and_a_source_that_dies_holds_nobody(folder, model):
+    """Images stop; sound goes on and then stalls: finals come without another row, and what comes later is answered."""
+    rows = [row for row in rows_of(dataset.load(folder / "vector.npz")) if row["modality"] == "audio"][:3]
+    process = subprocess.Popen(
+        command(model("vector.concat"), "--final-only", "--idle", "0.2", "--lateness", "0"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+    )
+    for row in rows[:2]:
+        process.stdin.write((json.dumps(row) + "\n").encode())
+    first = json.loads(process.stdout.readline())  # the pipe is open and nothing more comes
+    assert (first["id"], first["why"], first["present"]) == ("i00", "watermark", ["audio"])
+    process.stdin.write((json.dumps(rows[2]) + "\n" + json.dumps(rows[2])[:30]).encode())
+    out, err = process.communicate(timeout=30)  # the source dies inside a line
+    assert process.returncode == 3, err
+    assert [json.loads(line)["id"] for line in out.splitlines()] == ["i01", "i02"]
+    assert b"ends inside a line" in err
+
+
 def test_a_closed_pipe_is_quiet(folder, model):
     rows = rows_of(dataset.load(folder / "vector.npz")) * 40
     read, write = os.pipe()
