@@ -27,6 +27,7 @@ import fuzz_mutants
 import fuzz_seeds
 from fuzz_seeds import Format
 
+from mmcli.artifacts.formats.manifest_lines import SPLIT_NAMES
 from mmcli.artifacts.io.paths import id_problem
 from mmcli.artifacts.io.provenance import canonical_json
 from mmcli.errors import ArtifactError, InputError
@@ -128,6 +129,8 @@ def _comparable(row: dict[str, Any]) -> dict[str, Any]:
     """Numbers as numbers, absent cells away."""
     full = {key: value for key, value in row.items() if value not in ("", None)}
     times = {key: float(full[key]) for key in ("start", "end") if key in full}
+    if str(full.get("split")).lower() in SPLIT_NAMES:
+        full["split"] = SPLIT_NAMES[full["split"].lower()]
     return {key: _word(value) for key, value in full.items()} | times
 
 

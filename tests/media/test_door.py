@@ -69,7 +69,7 @@ def test_sound_with_nan_or_inf_is_refused(tmp_path, rate):
     data = tone(8000, 1.0)
     data[4000] = rate
     soundfile.write(tmp_path / "a.wav", data, 8000, subtype="FLOAT")
-    with pytest.raises(MediaError, match=r"NaN or Inf near 0\.00 s"):
+    with pytest.raises(MediaError, match=r"NaN or Inf near 0\.50 s"):
         open_clip(tmp_path / "a.wav", "audio").samples()
 
 

@@ -115,6 +115,8 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
     )
     data = assembled.dataset
     assembled.notes += _filled(data, seen.holes)
+    if plan.arrays.rate is not None and not seen.by_rate:
+        raise UsageError("--rate is for arrays without a clock, and this manifest has none", hint="leave it out")
     for name in sorted(seen.without_clock):
         assembled.notes.append(f"{name}: frames without a clock count as seconds; --rate HZ says how many one holds")
     _normalise(data, plan.normalise, seen)

@@ -190,6 +190,7 @@ class Survey:
     ) -> None:
         self._arrays = arrays or Arrays()
         self.without_clock: set[str] = set()  # streams whose frames were numbered, and not timed
+        self.by_rate: set[str] = set()  # streams whose frames were timed by --rate
         self.holes: set[str] = set()  # streams with missing values
         self._root, self._names, self._reference, self._words = root, names, reference, words
         self._resolver = manifest.Resolver(root)
@@ -261,7 +262,10 @@ class Survey:
 
     def _read(self, row: manifest.Row, name: str) -> Features:
         features = read_cell(self._root, row.cells[self._names[name]], self._resolver, self._arrays)
-        numbered = "extractor" not in features.meta and self._arrays.rate is None and len(features.times) > 1
+        numbered = "extractor" not in features.meta and len(features.times) > 1
+        if numbered and self._arrays.rate is not None:
+            self.by_rate.add(name)
+            numbered = False
         if numbered and np.array_equal(features.times, np.arange(len(features.times))):
             self.without_clock.add(name)
         if self._arrays.missing == "mean" and bool((features.values == HOLE).any()):

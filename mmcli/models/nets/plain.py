@@ -266,7 +266,7 @@ def described(values: Vector, kind: str) -> Vector:
     """Frames ``(frames, numbers)`` as a kernel machine sees them: a vector itself; of a sequence means in
     :data:`SEGMENTS` parts of equal length, and standard deviations.
 
-    >>> described(np.arange(8, dtype=np.float32)[:, None], "sequence").round(2).tolist()
+    >>> [round(float(v), 2) for v in described(np.arange(8, dtype=np.float32)[:, None], "sequence")]
     [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 2.29]
     """
     if kind == "vector":

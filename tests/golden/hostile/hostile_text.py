@@ -155,7 +155,7 @@ def manifest_cases() -> Iterator[tuple[str, bytes]]:
     yield "time-nan.csv", b"id,audio,start\na,x.wav,nan\n"
     yield "number-infinite.csv", b"id,num.x\na,inf\n"
     yield "number-word.csv", b"id,num.x\na,many\n"
-    yield "split-unknown.csv", b"id,split\na,dev\n"
+    yield "split-unknown.csv", b"id,split\na,holdout\n"
     yield "label-escape.jsonl", b'{"id": "a", "label": "\\u001b[2J"}\n'
     yield "torn.jsonl", b'{"id": "a"}\n{"id": "b", "lab'
     yield "nested.jsonl", b'{"id": "a", "extra": {"b": 1}}\n'
