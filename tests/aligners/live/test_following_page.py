@@ -65,18 +65,21 @@ def test_in_a_real_browser_the_position_moves_with_the_sound_and_can_be_played_a
         "const w = document.getElementById('whole').getBoundingClientRect();"
         "return (c.left + 1 - w.left) / w.width * JSON.parse(document.getElementById('data').textContent).lane.duration"
     )
+    # Told and drawn are two moments: what is looked at is where the cursor comes to rest.
+    arrived = f"const at = () => {{{{ {at} }}}}; const look = () => {{{{ Math.abs(at() - {{}}) <= 0.5 ? done(at()) : "
+    arrived += "setTimeout(look, 30); }}; look();"
     moved = "const look = () => {{ const n = document.getElementById('heard').textContent; "
     moved += "n >= '{}' ? done(n) : setTimeout(look, 30); }}; look();"
     with browser() as chrome, followed(path, rate) as (process, address):
         listened(process, samples[: 4 * rate], 3.4)
         chrome.get(address)
         chrome.wait(moved.format("0:03"))
-        assert chrome.run(at) == pytest.approx(3.5, abs=0.8)  # heard for 3 to 4 s
+        assert chrome.wait(arrived.format(3.8)) == pytest.approx(3.8, abs=0.5)
         assert chrome.run("return document.getElementById('state-name').textContent") == "playing"
         assert re.fullmatch(r"[01]\.\d\d ×", chrome.run("return document.getElementById('pace').textContent"))
         listened(process, samples[15 * rate : 20 * rate], 8.4)  # a skip
         chrome.wait(moved.format("0:08"))
-        assert chrome.run(at) == pytest.approx(19.5, abs=0.8)  # 11 s ahead of what was heard, 8 to 9 s
+        assert chrome.wait(arrived.format(19.8)) == pytest.approx(19.8, abs=0.5)
         assert chrome.run("return document.getElementById('events').textContent").count("jumped from 0:0") == 1
         assert chrome.run("return document.getElementById('again').hidden") is True
         out, err = process.communicate()
