@@ -6,6 +6,7 @@ choice hangs on how one seed fell; the validation split makes one of a single pa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,18 @@ class Plan:
     def masks(self, number: int) -> list[torch.Tensor]:
         """For each pair of a division the items of ``rows`` that it answers for, bool ``(rows,)``."""
         return [torch.from_numpy(np.isin(self.rows, held)) for _, held in self.divisions[number]]
+
+
+def numbered(divisions: Sequence[Division]) -> tuple[Rows, list[Division]]:
+    """All rows of some divisions in order, and the divisions again with places among those in place of rows.
+
+    >>> rows, again = numbered([[(np.array([7, 9]), np.array([4]))]])
+    >>> rows.tolist(), [part.tolist() for part in again[0][0]]
+    ([4, 7, 9], [[1, 2], [0]])
+    """
+    everyone = np.unique(np.concatenate([rows for division in divisions for pair in division for rows in pair]))
+    places = [[(np.searchsorted(everyone, a), np.searchsorted(everyone, b)) for a, b in d] for d in divisions]
+    return everyone, places
 
 
 def of_training(dataset: Dataset, train: Rows, kinds: NDArray[np.int64] | None, config: TrainConfig) -> Plan:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mmcli.models.nets.affine import Affine
 from mmcli.training.data import Target
-from mmcli.training.ensemble.division import Division, Rows
+from mmcli.training.ensemble.division import Division, Rows, numbered
 from mmcli.training.ensemble.ridge import Described
 
 Array = NDArray[np.float64]
@@ -51,10 +51,9 @@ def search(
     loss: Callable[[Tensor], float],
 ) -> Fit:
     """The penalty with the least ``loss`` of the answers to the divisions."""
-    everyone = np.unique(np.concatenate([rows for division in divisions for pair in division for rows in pair]))
+    everyone, places = numbered(divisions)
     x, _ = _spanned(_joined(described, everyone))
     y = _labels(target, everyone)
-    places = [[tuple(np.searchsorted(everyone, r) for r in pair) for pair in d] for d in divisions]
     dear = x.shape[0] * x.shape[1] * y.shape[1] > WORK
     starts: dict[tuple[int, int], Array] = {}
     best: tuple[float, Fit] | None = None

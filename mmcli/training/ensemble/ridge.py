@@ -22,7 +22,7 @@ from mmcli.models.nets.kernel import Kernel, distances, similarity
 from mmcli.models.nets.network import Batch
 from mmcli.models.parts import StreamShape
 from mmcli.training.data import Data, Target
-from mmcli.training.ensemble.division import Division, Rows
+from mmcli.training.ensemble.division import Division, Rows, numbered
 
 MOST_ROWS = 6000  # beyond, the cube of the number of items is too much, and landmarks stand for them
 LANDMARKS = (200, 1500)  # the fewest and the most
@@ -147,9 +147,9 @@ def search(
     ``gammas`` that are given stay; without them there is one modality, whose width is sought. In float32, for these
     answers only: the rounding is far below what folds can tell apart.
     """
-    everyone = np.unique(np.concatenate([rows for division in divisions for pair in division for rows in pair]))
+    everyone, numbers = numbered(divisions)
     items = torch.from_numpy(everyone)
-    places = [[tuple(torch.from_numpy(np.searchsorted(everyone, r)) for r in pair) for pair in d] for d in divisions]
+    places = [[(torch.from_numpy(a), torch.from_numpy(b)) for a, b in division] for division in numbers]
     small = y[items].float()
     grams: dict[tuple[float, ...], Tensor] = {}
     apart = distances(described[0].values[items], described[0].values[items]) if gammas is None else None

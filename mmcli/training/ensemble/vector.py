@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmcli.training.ensemble.division import Division, Rows
+from mmcli.training.ensemble.division import Division, Rows, numbered
 from mmcli.training.ensemble.ridge import Described, Setting, built, gram
 
 MOST_ITEMS = 3000  # the cost grows with their square to cube
@@ -28,11 +28,10 @@ def search(
     loss: Callable[[Tensor], float],
 ) -> Setting:
     """The stiffness with the least ``loss`` of the answers to the divisions; it stands in the setting's penalty."""
-    everyone = np.unique(np.concatenate([rows for division in divisions for pair in division for rows in pair]))
+    everyone, places = numbered(divisions)
     items = torch.from_numpy(everyone)
     whole = gram(described, gammas, items, items).double().numpy()
     labels = y[items, 0].numpy()
-    places = [[tuple(np.searchsorted(everyone, r) for r in pair) for pair in d] for d in divisions]
     best: Setting | None = None
     for stiffness in STIFFNESS:
         answers = torch.zeros(len(divisions), *y.shape, dtype=torch.float64)
