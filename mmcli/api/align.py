@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmcli.api import given
 from mmcli.errors import UsageError
-from mmcli.registry import nearest
 
 if TYPE_CHECKING:
     from mmcli.artifacts.formats.alignment import Alignment
@@ -43,11 +41,7 @@ def align(
     from mmcli.aligners import registry
 
     module = registry.load(method)
-    known = {f.name for f in dataclasses.fields(module.Config)}
-    for name in fields:
-        if name not in known:
-            raise UsageError(f"{method} has no field {name!r}", hint=nearest(name, known))
-    config = module.Config(**fields)
+    config = given.configured(module.Config, fields, method)
     if given.is_path(reference) and given.is_path(query):
         from mmcli.aligners.pair import align_files
 

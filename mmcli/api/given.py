@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from mmcli.cli import given as sources
 from mmcli.errors import UsageError
+from mmcli.media.series import TIME_NAMES
+from mmcli.registry import nearest
 
 if TYPE_CHECKING:
     from mmcli.aligners.core.inputs import Input
     from mmcli.artifacts.formats.features import Features
 
-TIMES = ("time", "t", "time_s", "seconds", "timestamp")  # columns of a data frame that are its clock, seconds
+TIMES = (*TIME_NAMES, "time_s")  # columns of a data frame that are its clock, seconds
+C = TypeVar("C")
 
 
 def is_path(value: Any) -> bool:
@@ -73,9 +78,13 @@ def timed(values: Any, times: Any, columns: list[str] | None = None) -> Features
 
 def data_set(value: Any) -> Any:
     """A Dataset, or the one in a file or in a folder of shards."""
-    if not is_path(value):
-        return value
-    from mmcli.artifacts.formats import dataset, shards
+    return sources.load(Path(value)) if is_path(value) else value
 
-    path = Path(value)
-    return shards.load(path) if path.is_dir() else dataset.load(path)
+
+def configured(kind: type[C], fields: dict[str, Any], name: str) -> C:
+    """A configuration with these fields set. Raises UsageError for an unknown one, naming the nearest."""
+    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for field in fields:
+        if field not in known:
+            raise UsageError(f"{name} has no field {field!r}", hint=nearest(field, known))
+    return kind(**fields)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,6 @@ from mmcli.api import given
 from mmcli.api.report import Report
 from mmcli.cli.given import as_judged, source
 from mmcli.errors import UsageError
-from mmcli.registry import nearest
 from mmcli.training.fit import predictor
 from mmcli.training.fit.predictor import Predictions, Predictor, lines
 
@@ -104,11 +102,7 @@ def train(
     from mmcli.training.config import TrainConfig
     from mmcli.training.use import run
 
-    known = {f.name for f in dataclasses.fields(TrainConfig)}
-    for name in fields:
-        if name not in known:
-            raise UsageError(f"training has no field {name!r}", hint=nearest(name, known))
-    config = TrainConfig(fusion=fusion, **fields)
+    config = given.configured(TrainConfig, {"fusion": fusion, **fields}, "training")
     if output is not None:
         run.train(given.data_set(data), config, Path(output), inputs=_sources(data), report=report)
         return load(output)
