@@ -104,7 +104,7 @@ def _machine() -> dict[str, Any]:
     places = {"in this folder": Path.cwd(), "for temporary files": Path(tempfile.gettempdir())}
     return {
         "processors": run.default_jobs(),
-        "memory_bytes": run.share_of_memory(1) * 5 // 4,
+        "memory_bytes": run.memory(),
         "threads": threads,
         "free_bytes": {name: shutil.disk_usage(place).free for name, place in places.items()},
         "cuda": _cuda(),

@@ -20,13 +20,14 @@ from mmcli.artifacts.formats import features as features_file
 from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.artifacts.io import atomic
 from mmcli.errors import InputError, MediaError, MissingError, UsageError
+from mmcli.media import subtitles
 from mmcli.media.clips import SubtitleClip
 
 Times = NDArray[np.float64]
 
 FILM = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 SOUND = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff")
-CUES = (".srt", ".vtt", ".ass", ".ssa")
+CUES = tuple(subtitles.FORMATS)
 MAX_TEXT_BYTES = 64 << 20
 
 
@@ -108,7 +109,7 @@ def warp_file(path: Path | str, alignment: Any, output: Path, *, inverse: bool =
 
 def _cues(path: Path, clock: Clock, output: Path) -> None:
     """Subtitles in another of their formats."""
-    from mmcli.media import open_clip, subtitles
+    from mmcli.media import open_clip
 
     clip = open_clip(path, "subtitle")
     assert isinstance(clip, SubtitleClip)

@@ -115,9 +115,9 @@ def prepare(setup: dict[str, Any]) -> each.Do:
         target = Path(payload["output"])
         atomic.make_folder(target.parent)
         atomic.write_text(target, "".join(map(jsonfile.one_line, lists.lines(users))))
-        found: dict[str, Any] = {"lists": len(users), "left_out": len(reasons)}
+        counts: dict[str, Any] = {"lists": len(users), "left_out": len(reasons)}
         if reasons:
-            found["reason"] = reasons[0]
-        return {"sha256": {}, "output": provenance.sha256_file(target), "found": found, "seconds": 0.0}
+            counts["reason"] = reasons[0]
+        return {"sha256": {}, "output": provenance.sha256_file(target), "found": counts, "seconds": 0.0}
 
     return do

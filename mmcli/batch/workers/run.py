@@ -337,7 +337,12 @@ def rebuilt(error: dict[str, Any]) -> MmcliError:
 
 
 def share_of_memory(jobs: int) -> int:
-    """Bytes that each of ``jobs`` workers may use: four fifths of what this machine, or container, has."""
+    """Bytes that each of ``jobs`` workers may use: four fifths of what there is."""
+    return memory() * 4 // (5 * jobs)
+
+
+def memory() -> int:
+    """Bytes of memory of this machine, or of the container where that has fewer."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
@@ -347,7 +352,7 @@ def share_of_memory(jobs: int) -> int:
             continue
         if text.isdigit():
             total = min(total, int(text))
-    return total * 4 // (5 * jobs)
+    return total
 
 
 def default_jobs() -> int:
