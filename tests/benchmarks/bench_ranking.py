@@ -101,15 +101,11 @@ def peers(table, histories, test) -> str:
 
         model = AlternatingLeastSquares(factors=32, regularization=5.0, alpha=5.0, iterations=15, random_state=0)
         model.fit(histories, show_progress=False)
-        users = np.asarray(model.user_factors)
-        place = iter(range(0, histories.shape[0], 1))
-        del place
 
         def score(rows):
             folded = model.recalculate_user(np.arange(rows.shape[0]), rows)
             return np.asarray(folded @ np.asarray(model.item_factors).T, np.float32)
 
-        del users
         told.append(f"implicit ALS {figure(score, histories, test):.4f}")
         near = CosineRecommender(K=100)
         near.fit(histories, show_progress=False)
