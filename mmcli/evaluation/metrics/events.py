@@ -274,8 +274,8 @@ def score(
         row: dict[str, Any] = {}
         for kind, one in scored.items():
             counts = one.by_label[label]
-            for name in ("f1", "precision", "recall", "error_rate"):
-                value = getattr(counts, name)
+            figures = {"f1": counts.f1, "precision": counts.precision, "recall": counts.recall}
+            for name, value in (figures | {"error_rate": counts.error_rate}).items():
                 row[f"{kind}_{name}"] = value if math.isfinite(value) else None
             row |= {f"{kind}_true": counts.true, f"{kind}_said": counts.said}
         by_label[label] = row
