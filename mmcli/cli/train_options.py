@@ -88,10 +88,11 @@ class TrainOptions:
     device: Annotated[str, typer.Option(help="auto, cpu, cuda. auto: CUDA where it is.")] = "auto"
     resume: Annotated[bool, typer.Option("--resume", help="Go on from MODEL.resume.pt if a run was killed.")] = False
     cv: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            metavar="K",
-            help="K folds (classes even, groups together, own scales, nothing made), into the folder given by -o.",
+            metavar="K|given|FILE",
+            help="K folds (classes even, groups together, own scales, nothing made), into the folder given by -o; or "
+            "those of the manifest's column fold, or of a csv file with id and fold.",
         ),
     ] = None
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="N seeds from --seed on, into a folder.")] = 1
