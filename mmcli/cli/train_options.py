@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mmcli.cli import kinds
 from mmcli.cli import private as privately
-from mmcli.cli.options import JsonFlag, Seed, Set
+from mmcli.cli.options import JsonFlag, Seed, Set, completing
 from mmcli.models import blocks
 from mmcli.ranking import registry as methods
 from mmcli.registry import listed
@@ -36,7 +35,7 @@ class TrainOptions:
             metavar="NAME",
             help=f"How modalities are joined: {listed(blocks.registry.names(), 'concat')}; auto: an ensemble of "
             "candidates, compared on folds; linear: with --private. [default: concat; linear with --private]",
-            autocompletion=kinds.completing("blocks", "auto", "linear"),
+            autocompletion=completing("blocks", "auto", "linear"),
         ),
     ] = None
     modalities: Annotated[
