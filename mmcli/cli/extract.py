@@ -89,6 +89,9 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
     return {(s.key if s.name == "raw" else s.name): s.config for ones in streams.values() for s in ones}
 
 
+_NO_FOLDERS = (".csv", ".tsv", ".json", ".jsonl", ".npy", ".pt", ".txt", ".parquet", ".h5", ".hdf5", ".html", ".mat")
+
+
 @mm_command(configs)
 def command(
     output: Annotated[str, typer.Option("-o", "--output", metavar="OUT", help="A folder, or X.npz for one stream.")],
@@ -208,12 +211,23 @@ def command(
     if output == "-" or output.endswith(".npz"):
         _one(inputs, output, streams, options)
         return
+    _refuse_suffix(output)
     with batching.folder(output) as (out, place):
         options = dataclasses.replace(options, place=place)
         if dry_run:
             _dry(extract.dry(inputs, out, streams, options), json)
         else:
             _many(inputs, out, streams, options, json, progress, batching.engine(engine, address))
+
+
+def _refuse_suffix(output: str) -> None:
+    """Raises :class:`UsageError` where -o names a file of another format: it would become a folder of that name."""
+    suffix = Path(output).suffix.lower()
+    if suffix in _NO_FOLDERS and not Path(output).is_dir():
+        hint = f"-o {Path(output).with_suffix('.npz')} for one stream, or a folder"
+        if suffix in (".csv", ".parquet"):
+            hint += "; mmcli.load('X.npz').to_pandas() is a table"
+        raise UsageError(f"features are written as npz, not as {suffix}", hint=hint)
 
 
 def _windows(segments: str | None, window: float | None, hop: float | None) -> Any:
