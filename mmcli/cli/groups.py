@@ -22,7 +22,7 @@ GROUPS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "align": {
-        "Common": ["output", "method", "page", "plot", "set_", "json"],
+        "Common": ["output", "method", "clock", "page", "plot", "set_", "json"],
         "What is compared": ["feature", "metric", "kind", "language", "rate", "missing", "time_unit"],
         "What is written": ["format_", "no_path", "force"],
         "Only for --method dtw": ["around", "within", "band", "fast", "matches", "memory"],
@@ -53,7 +53,7 @@ GROUPS: dict[str, dict[str, list[str]]] = {
         "Only of recommenders": ["events", "positive", "splits", "by"],
     },
     "predict": {
-        "Common": ["output", "split", "explain", "threshold", "json"],
+        "Common": ["output", "split", "explain", "threshold", "device", "json"],
         "Only of recommenders": ["k", "new", "among", "similar"],
         "Only of streams": [
             "stream", "raw", "rate", "channels", "window", "hop", "lateness", "late", "idle", "open_", "ahead", "map_",
