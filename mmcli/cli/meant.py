@@ -104,6 +104,8 @@ def kind_of(path: Path) -> tuple[str, str]:
     """What a file is, in words, and the command that it is for; empty where nobody can say."""
     from mmcli.artifacts.formats import inspect
 
+    if path.is_dir() and any(path.glob("shard-*.npz")) and not (path / "index.json").is_file():
+        return "", ""  # a data set that was not finished: whoever read it says so
     if path.is_dir() and not (path / "index.json").is_file():
         inside = path / "manifest.jsonl"
         following = f"mmcli fuse {inside} -o data.npz" if inside.is_file() else f"mmcli extract {path} -o features/"
