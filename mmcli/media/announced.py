@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
@@ -25,7 +26,7 @@ _SLACK = 64
 
 def refuse_truncated(path: Path, kind: str) -> None:
     """Raises :class:`MediaError` for a file that ends inside what it announces: wav (RIFF, RF64, BW64), w64, aiff, caf,
-    au, avi, ogg, mp3. Other kinds pass: their decoders tell."""
+    au, avi, ogg, mp3, mkv, webm. Other kinds pass: their decoders tell."""
     size = path.stat().st_size
     missing_of = {
         "wav": _missing_of_wav,
@@ -36,6 +37,7 @@ def refuse_truncated(path: Path, kind: str) -> None:
         "avi": _missing_of_avi,
         "ogg": _missing_of_ogg,
         "mp3": _missing_of_mp3,
+        "mkv": _missing_of_matroska,
     }.get(kind)
     if missing_of is None:
         return
@@ -271,24 +273,60 @@ def is_plain_flac(path: Path) -> bool:
     return total > 0 and len(frame) == 5 and frame[0] == 0xFF and frame[1] & 0xFC == 0xF8 and frame[4] == 0
 
 
-def matroska_tells_its_length(path: Path) -> bool:
-    """Whether the Info element of a Matroska or WebM file has a Duration. Live recordings have none, and libav then
-    gives a guess from the bit rate in its place."""
+@dataclass(frozen=True)
+class MatroskaInfo:
+    """What the Info element of a Matroska or WebM file says (RFC 9559, 5.1.2). Live recordings have no Duration, and
+    libav then gives a guess from the bit rate in its place."""
+
+    tells_its_length: bool = False
+    writer: str = ""  # MuxingApp, the library that wrote this file: what stands in its tags may be older
+
+
+def matroska_info(path: Path) -> MatroskaInfo:
+    """Reads the Info element, which stands near the beginning; what is not there is not told."""
     with path.open("rb") as file:
         data = file.read(1 << 16)
-    at = data.find(b"\x15\x49\xa9\x66")  # Info
-    if at < 0:
-        return False
+    begin, _ = _segment(data)
+    tells, writer = False, ""
+    for name, at, length in _elements(data, begin):
+        if name == b"\x1f\x43\xb6\x75":  # Cluster: the sound itself
+            break
+        if name != b"\x15\x49\xa9\x66":  # Info
+            continue
+        for inner, place, size in _elements(data[: at + length], at):
+            content = data[place : place + size]
+            if inner == b"\x44\x89":  # Duration
+                tells = any(content)
+            if inner == b"\x4d\x80":  # MuxingApp
+                writer = content.decode("utf-8", "replace")
+        break
+    return MatroskaInfo(tells, writer)
+
+
+def _missing_of_matroska(file: IO[bytes], size: int) -> int:
+    """Bytes that the Segment announces beyond the end of the file; 0 where its length is unknown (RFC 8794, 6.2)."""
+    begin, length = _segment(file.read(1 << 12))
+    return 0 if length is None else _beyond(begin + length, size)
+
+
+def _segment(data: bytes) -> tuple[int, int | None]:
+    """Where the content of the Segment begins, and its length; None for a length that is not known."""
+    length, begin = _vint(data, 4)  # of the EBML head
+    at = begin + length
+    if data[at : at + 4] != b"\x18\x53\x80\x67":  # Segment
+        return len(data), None
     length, begin = _vint(data, at + 4)
-    at, end = begin, min(begin + length, len(data))
-    while at + 2 < end:
+    unknown = (1 << 7 * (begin - at - 4)) - 1
+    return begin, None if length >= unknown else length
+
+
+def _elements(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
+    """``(name, begin of the content, length)`` of each EBML element from a place on."""
+    while at + 2 < len(data):
         width = 9 - data[at].bit_length() if data[at] else 8
-        name = data[at : at + width]
         length, begin = _vint(data, at + width)
-        if name == b"\x44\x89":
-            return any(data[begin : begin + length])
+        yield data[at : at + width], begin, length
         at = begin + length
-    return False
 
 
 def has_pictures(path: Path, kind: str) -> bool | None:
@@ -300,13 +338,20 @@ def has_pictures(path: Path, kind: str) -> bool | None:
             data = file.read(1 << 16) if kind == "mkv" else b""
     except OSError as error:
         raise MediaError(f"cannot be read: {error.strerror}", source=path) from error
-    at = data.find(b"\x16\x54\xae\x6b")  # Tracks
-    if at < 0:
-        return None
-    length, begin = _vint(data, at + 4)
-    if begin + length > len(data):
-        return None
-    return b"\x83\x81\x01" in data[begin : begin + length]  # TrackType 1
+    for name, at, length in _elements(data, _segment(data)[0]):
+        if name == b"\x16\x54\xae\x6b":  # Tracks
+            return _has_picture_track(data[at : at + length]) if at + length <= len(data) else None
+    return None
+
+
+def _has_picture_track(tracks: bytes) -> bool:
+    """Whether an entry of the Tracks element has TrackType 1 (RFC 9559, 5.1.4.1.3)."""
+    return any(
+        inner == b"\x83" and tracks[place : place + size] == b"\x01"
+        for name, at, length in _elements(tracks, 0)
+        if name == b"\xae"  # TrackEntry
+        for inner, place, size in _elements(tracks[: at + length], at)
+    )
 
 
 def _mp4_handlers(file: IO[bytes], size: int) -> bool | None:

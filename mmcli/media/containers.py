@@ -29,6 +29,8 @@ SEEKABLE = ("mov", "matroska")
 _PRIMED_S = 0.02
 # A time this far back begins a new clock, as in chained ogg files and spliced broadcasts (ffmpeg's rule).
 BACK_S = 0.1
+# Matroska's clock ticks in milliseconds, and the last packet of a track may be longer than what is shown of it.
+STALE_S = 0.02
 
 
 @contextmanager
@@ -83,16 +85,9 @@ def declared(container: Any, stream: Any) -> float | None:
     """
     names, path = container.format.name.split(","), Path(container.name)
     begin = float((stream.start_time or 0) * stream.time_base) if stream.time_base is not None else 0.0
-    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))
     end = None
     if "matroska" in names:
-        if tag is not None:
-            end = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
-            if "_STATISTICS_TAGS" in stream.metadata:  # mkvmerge tells a length, others the end
-                end += begin
-            end -= origin(container)
-        elif container.duration and announced.matroska_tells_its_length(path):
-            end = container.duration / 1_000_000
+        end = _told_by_matroska(container, stream, path, begin)
     elif stream.duration and stream.time_base is not None and _believed(names, path, stream.start_time or 0):
         end = begin + float(stream.duration * stream.time_base) - origin(container)
         if "ogg" in names and stream.codec_context.name == "opus":  # counted from before the pre-skip (RFC 7845, 4.3)
@@ -100,6 +95,27 @@ def declared(container: Any, stream: Any) -> float | None:
     if end is not None and not 0 <= end <= limits.MAX_DURATION_S:
         raise MediaError(f"declares a length of {end:g} s", source=path)
     return end
+
+
+def _told_by_matroska(container: Any, stream: Any, path: Path, begin: float) -> float | None:
+    """The end of a track from its own tag, or of the file from its Info element; None where neither can be believed.
+
+    A tag outlives the file that it was written for. Who writes a file anew writes some tags anew: libav its DURATION
+    (where the track ends), mkvmerge its DURATION with statistics (how long the track is; none in WebM). Another tag is
+    believed where it reaches the end of the file, for then nothing was moved.
+    """
+    info = announced.matroska_info(path)
+    whole = container.duration / 1_000_000 if container.duration and info.tells_its_length else None
+    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))
+    if tag is None:
+        return whole
+    end = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+    if not info.writer.startswith("Lavf"):
+        if "_STATISTICS_TAGS" in stream.metadata:
+            end += begin
+        elif whole is not None and abs(end - whole) > STALE_S:
+            return None
+    return end - origin(container)
 
 
 def _believed(names: list[str], path: Path, start: int) -> bool:
