@@ -3,18 +3,18 @@ made of. Read before any decoder: libsndfile reads files that were cut to their 
 length of some others from a guess.
 
 References: RIFF WAVE (Microsoft, 1991), EBU Tech 3306 (RF64), Sony Wave64, Apple AIFF-C and CAF, Sun au, RFC 9639
-(FLAC), RFC 3533 (Ogg), RFC 9559 (Matroska), LAME tag of mp3 files.
+(FLAC), RFC 3533 (Ogg), LAME tag of mp3 files.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
 from mmcli.errors import MediaError
+from mmcli.media import matroska, mp4
 
 _MAX_CHUNKS = 100_000
 _MAX_PAGES = 5_000_000
@@ -37,7 +37,7 @@ def refuse_truncated(path: Path, kind: str) -> None:
         "avi": _missing_of_avi,
         "ogg": _missing_of_ogg,
         "mp3": _missing_of_mp3,
-        "mkv": _missing_of_matroska,
+        "mkv": matroska.missing,
     }.get(kind)
     if missing_of is None:
         return
@@ -273,118 +273,12 @@ def is_plain_flac(path: Path) -> bool:
     return total > 0 and len(frame) == 5 and frame[0] == 0xFF and frame[1] & 0xFC == 0xF8 and frame[4] == 0
 
 
-@dataclass(frozen=True)
-class MatroskaInfo:
-    """What the Info element of a Matroska or WebM file says (RFC 9559, 5.1.2). Live recordings have no Duration, and
-    libav then gives a guess from the bit rate in its place."""
-
-    tells_its_length: bool = False
-    writer: str = ""  # MuxingApp, the library that wrote this file: what stands in its tags may be older
-
-
-def matroska_info(path: Path) -> MatroskaInfo:
-    """Reads the Info element, which stands near the beginning; what is not there is not told."""
-    with path.open("rb") as file:
-        data = file.read(1 << 16)
-    begin, _ = _segment(data)
-    tells, writer = False, ""
-    for name, at, length in _elements(data, begin):
-        if name == b"\x1f\x43\xb6\x75":  # Cluster: the sound itself
-            break
-        if name != b"\x15\x49\xa9\x66":  # Info
-            continue
-        for inner, place, size in _elements(data[: at + length], at):
-            content = data[place : place + size]
-            if inner == b"\x44\x89":  # Duration
-                tells = any(content)
-            if inner == b"\x4d\x80":  # MuxingApp
-                writer = content.decode("utf-8", "replace")
-        break
-    return MatroskaInfo(tells, writer)
-
-
-def _missing_of_matroska(file: IO[bytes], size: int) -> int:
-    """Bytes that the Segment announces beyond the end of the file; 0 where its length is unknown (RFC 8794, 6.2)."""
-    begin, length = _segment(file.read(1 << 12))
-    return 0 if length is None else _beyond(begin + length, size)
-
-
-def _segment(data: bytes) -> tuple[int, int | None]:
-    """Where the content of the Segment begins, and its length; None for a length that is not known."""
-    length, begin = _vint(data, 4)  # of the EBML head
-    at = begin + length
-    if data[at : at + 4] != b"\x18\x53\x80\x67":  # Segment
-        return len(data), None
-    length, begin = _vint(data, at + 4)
-    unknown = (1 << 7 * (begin - at - 4)) - 1
-    return begin, None if length >= unknown else length
-
-
-def _elements(data: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
-    """``(name, begin of the content, length)`` of each EBML element from a place on."""
-    while at + 2 < len(data):
-        width = 9 - data[at].bit_length() if data[at] else 8
-        length, begin = _vint(data, at + width)
-        yield data[at : at + width], begin, length
-        at = begin + length
-
-
 def has_pictures(path: Path, kind: str) -> bool | None:
     """Whether an mp4 or mkv file has a track of pictures, from its index alone; None where that cannot be told so."""
     try:
         with path.open("rb") as file:
             if kind in ("mp4", "m4a"):
-                return _mp4_handlers(file, path.stat().st_size)
-            data = file.read(1 << 16) if kind == "mkv" else b""
+                return mp4.has_pictures(file, path.stat().st_size)
+            return matroska.has_pictures(file) if kind == "mkv" else None
     except OSError as error:
         raise MediaError(f"cannot be read: {error.strerror}", source=path) from error
-    for name, at, length in _elements(data, _segment(data)[0]):
-        if name == b"\x16\x54\xae\x6b":  # Tracks
-            return _has_picture_track(data[at : at + length]) if at + length <= len(data) else None
-    return None
-
-
-def _has_picture_track(tracks: bytes) -> bool:
-    """Whether an entry of the Tracks element has TrackType 1 (RFC 9559, 5.1.4.1.3)."""
-    return any(
-        inner == b"\x83" and tracks[place : place + size] == b"\x01"
-        for name, at, length in _elements(tracks, 0)
-        if name == b"\xae"  # TrackEntry
-        for inner, place, size in _elements(tracks[: at + length], at)
-    )
-
-
-def _mp4_handlers(file: IO[bytes], size: int) -> bool | None:
-    """Looks for a track whose handler is ``vide`` (ISO 14496-12, 8.4.3): moov, trak, mdia, hdlr."""
-    todo = [(0, size)]
-    seen = 0
-    while todo:
-        at, end = todo.pop()
-        while at + 8 <= end:
-            seen += 1
-            if seen > 10_000:
-                return None
-            file.seek(at)
-            head = file.read(24)
-            length, name = int.from_bytes(head[:4], "big"), head[4:8]
-            body = at + 8
-            if length == 1:
-                length, body = int.from_bytes(head[8:16], "big"), at + 16
-            length = length or end - at
-            if length < 8:
-                return None
-            if name == b"hdlr" and head[16:20] == b"vide":
-                return True
-            if name in (b"moov", b"trak", b"mdia"):
-                todo.append((body, min(at + length, end)))
-            at += length
-    return False
-
-
-def _vint(data: bytes, at: int) -> tuple[int, int]:
-    """The number of variable width at a place, and the place after it (RFC 8794, 4)."""
-    if at >= len(data) or not data[at]:
-        return 1 << 56, at + 8
-    width = 9 - data[at].bit_length()
-    value = int.from_bytes(data[at : at + width], "big") & ((1 << 7 * width) - 1)
-    return value, at + width

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcli.errors import MediaError
-from mmcli.media import announced, files, limits
+from mmcli.media import announced, files, limits, matroska, mp4
 
 # Whatever holds its own sound and pictures. Left out are lists of other files (concat, hls, dash, image2, sdp), devices
 # and networks.
@@ -57,7 +57,7 @@ def opened(path: Path) -> Iterator[Any]:
         try:
             container = av.open(str(path.absolute()), "r", options=options, metadata_errors="replace")
         except av.error.InvalidDataError:
-            if files.container(files.head(path)) in ("mp4", "m4a") and not _has_index(path):
+            if files.container(files.head(path)) in ("mp4", "m4a") and not mp4.has_whole_index(path):
                 raise MediaError(
                     "has no index (no moov box): the recording was cut off or never finished", source=path
                 ) from None
@@ -104,7 +104,7 @@ def _told_by_matroska(container: Any, stream: Any, path: Path, begin: float) -> 
     (where the track ends), mkvmerge its DURATION with statistics (how long the track is; none in WebM). Another tag is
     believed where it reaches the end of the file, for then nothing was moved.
     """
-    info = announced.matroska_info(path)
+    info = matroska.info(path)
     whole = container.duration / 1_000_000 if container.duration and info.tells_its_length else None
     tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))
     if tag is None:
@@ -196,23 +196,3 @@ def check_segment(start: float, end: float | None, duration: float, name: object
         raise MediaError(f"ends at {duration:.2f} s, the segment starts at {start:.2f} s", source=name)
     if end is not None and end > duration + limits.DURATION_SLACK_S:
         raise MediaError(f"ends at {duration:.2f} s, the segment at {end:.2f} s", source=name)
-
-
-def _has_index(path: Path) -> bool:
-    """Whether an MP4 file has a whole moov box among its top-level boxes (ISO 14496-12)."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        at = 0
-        for _ in range(10_000):
-            file.seek(at)
-            box = file.read(16)
-            if len(box) < 8:
-                return False
-            length = int.from_bytes(box[:4], "big")
-            length = int.from_bytes(box[8:16], "big") if length == 1 else length or size - at
-            if box[4:8] == b"moov":
-                return at + length <= size
-            if length < 8:
-                return False
-            at += length
-    return False

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmcli.errors import MediaError
-from mmcli.media import MediaOptions, announced, open_clip
+from mmcli.media import MediaOptions, announced, matroska, open_clip
 from mmcli.media.clock import placed
 from mmcli.media.probe import describe
 
@@ -220,4 +220,4 @@ def test_whether_matroska_has_pictures_is_read_behind_its_table_of_contents(tmp_
     ffmpeg(*film[:4], "-i", noise, *film[4:], "-c:a", "libopus", tmp_path / "a.mkv")
 
     assert announced.has_pictures(tmp_path / "a.mkv", "mkv") is pictures
-    assert announced.matroska_info(tmp_path / "a.mkv").writer.startswith("Lavf")
+    assert matroska.info(tmp_path / "a.mkv").writer.startswith("Lavf")
