@@ -28,7 +28,7 @@ def sealed(data: bytes) -> bytes:
     """The same bytes, the checksum of each page made to fit what the page says that it holds."""
     made = bytearray(data)
     at = data.find(b"OggS")
-    while 0 <= at and at + 27 <= len(data):
+    while at >= 0 and at + 27 <= len(data):
         table = data[at + 27 : at + 27 + data[at + 26]]
         end = at + 27 + len(table) + sum(table)
         made[at + 22 : at + 26] = bytes(4)
