@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from mmcli.aligners import registry
-from mmcli.cli import kinds, options
+from mmcli.cli import options
 from mmcli.cli.options import JsonFlag, Missing, Set, TimeUnit
 from mmcli.errors import UsageError
 
@@ -29,6 +29,18 @@ class AlignOptions:
     query: Annotated[
         Path | None, typer.Argument(metavar="QUERY", help="The file that is mapped onto it.", show_default=False)
     ] = None
+    more: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[QUERY...]", help="More recordings for one clock.", show_default=False),
+    ] = None
+    clock: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            metavar="auto|FILE",
+            help="Of many recordings the one whose clock counts; auto: the longest of each group. [default: the first]",
+        ),
+    ] = None
     output: Annotated[
         Path | None,
         typer.Option(
@@ -40,9 +52,9 @@ class AlignOptions:
             "[default: the result is printed]",
         ),
     ] = None
-    method: Annotated[str, typer.Option(help=f"{', '.join(METHODS)}.", autocompletion=kinds.completing("aligners"))] = (
-        "auto"
-    )
+    method: Annotated[
+        str, typer.Option(help=f"{', '.join(METHODS)}.", autocompletion=options.completing("aligners"))
+    ] = "auto"
     feature: Annotated[
         str | None, typer.Option(metavar="NAME", help="The extractor whose frames are compared. [default: by content]")
     ] = None
