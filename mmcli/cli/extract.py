@@ -151,6 +151,9 @@ def command(
     engine: batching.Engine = "local",
     address: batching.Address = None,
     shard: batching.Shard = None,
+    fit_only: Annotated[
+        bool, typer.Option("--fit-only", help="Learn what extractors learn into OUT/fitted, for shards, and no more.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
     retry_failed: batching.RetryFailed = False,
     verify_source: batching.VerifySource = False,
@@ -205,12 +208,19 @@ def command(
     batching.refuse_engine(engine, address)
     if engine == "ray" and (timeout != batching.LONGEST_S or memory is not None or recycle != batching.TERM):
         raise UsageError("--timeout, --memory and --recycle are for our own workers", hint="set limits on the cluster")
+    if fit_only and (dry_run or fitted):
+        raise UsageError("--fit-only learns, and neither --dry-run nor --fitted does")
     if output == "-" or output.endswith(".npz"):
         _one(inputs, output, streams, options)
         return
     with batching.folder(output) as (out, place):
         options = dataclasses.replace(options, place=place)
-        if dry_run:
+        if fit_only:
+            if shard is not None:
+                raise UsageError("--fit-only learns from all rows, which a --shard does not see")
+            for made in extract.fit(inputs, out, streams, options, console.say):
+                console.say(f"learned: {made}")
+        elif dry_run:
             _dry(extract.dry(inputs, out, streams, options), json)
         else:
             _many(inputs, out, streams, options, json, progress, batching.engine(engine, address))
