@@ -76,7 +76,7 @@ def test_an_option_that_is_a_field_is_answered_with_set(capsys, words, answer):
     assert answer in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["x.csv", "x.json", "x.parquet", "x.PT"])
+@pytest.mark.parametrize("name", ["x.csv", "x.json", "x.npy", "x.PT"])
 def test_features_are_not_written_under_the_name_of_another_format(tmp_path, capsys, name):
     (tmp_path / "a.txt").write_text("words\n")
     assert app.run(["extract", str(tmp_path / "a.txt"), "-o", str(tmp_path / name)]) == 2

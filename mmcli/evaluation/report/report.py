@@ -74,8 +74,7 @@ def evaluate(
     for name in model.modalities:
         if name not in dataset.streams or not dataset.streams[name].present[rows].any():
             notes.append(f"no item has {name}, which the model was trained on")
-    if not checked["clean"]:
-        notes.append("the splits are not clean: see integrity")
+    notes += integrity.notes(checked)
     notes += few_groups(groups, request.intervals)
     notes += few_items(len(rows))
     report: dict[str, Any] = {

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.artifacts.formats import alignment, manifest
+from mmcli.artifacts.formats import alignment, manifest, packed
 from mmcli.artifacts.formats import features as feature_files
 from mmcli.artifacts.formats.dataset import Stream
 from mmcli.artifacts.formats.features import Features
@@ -68,7 +68,7 @@ def _refuse_media(column: str, cell: str, name: str) -> None:
             "d['train'].items() if np.asarray(v).dtype != object}})\", then name "
             f"{Path(path).stem}.npz:KEY#ROW",
         )
-    if suffix != ".npz" and suffix not in ARRAYS and (row is None or suffix not in (".h5", ".hdf5")):
+    if suffix != ".npz" and suffix not in ARRAYS and (row is None or suffix not in (".h5", ".hdf5", packed.SUFFIX)):
         raise InputError(
             f"row {name!r}, column {column!r}: {cell!r} is media, not features",
             hint="run `mmcli extract` on the manifest first",
@@ -94,6 +94,8 @@ def read_cell(root: Path, cell: str, resolve: manifest.Resolver | None = None, h
     how = how or Arrays()
     path, row = (resolve or manifest.Resolver(root))(cell)
     member = manifest.member_of(cell)
+    if path.suffix.lower() == packed.SUFFIX and row is not None and member is not None:
+        return packed.read(path, member, row)
     if path.suffix.lower() not in ARRAYS and row is None:
         return feature_files.load(path)
     from mmcli.media import MediaOptions, SeriesClip, arrays, open_clip
