@@ -15,7 +15,8 @@ _BATCH = ["timeout", "shard", "retry_failed", "verify_source", "max_failures"]
 GROUPS: dict[str, dict[str, list[str]]] = {
     "extract": {
         "Common": ["output", "audio", "image", "video", "text", "series", "set_", "jobs", "dry_run", "json"],
-        "What is read": ["modality", "track", "channel", "rate", "missing", "time_unit", "fitted", "fit_only", "device"],
+        "What is read": ["modality", "track", "channel", "rate", "missing", "time_unit", "device"],
+        "What is learned from the inputs": ["fitted", "fit_only"],
         "Only with intervals": ["segments", "window", "hop"],
         "Of many inputs": [
             "from_", "nul", "force", "memory", "recycle", "engine", "address", *_BATCH, "allow_missing", "progress",
