@@ -94,6 +94,9 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
     return {(s.key if s.name == "raw" else s.name): s.config for ones in streams.values() for s in ones}
 
 
+_NO_FOLDERS = (".csv", ".tsv", ".json", ".jsonl", ".npy", ".pt", ".txt", ".h5", ".hdf5", ".html", ".mat")
+
+
 @mm_command(configs)
 def command(
     output: Annotated[str, typer.Option("-o", "--output", metavar="OUT", help="A folder, or X.npz for one stream.")],
@@ -219,6 +222,8 @@ def command(
         _one(inputs, output, streams, options)
         return
     pack = packs.writer_of(output)
+    if pack is None:
+        _refuse_suffix(output)
     if pack is not None and (shard is None or dry_run):
         packs.registry.load(pack).check(Path(output))
     with batching.folder(output if pack is None else packs.folder_of(output)) as (out, place):
@@ -241,6 +246,16 @@ def command(
                 batching.engine(engine, address),
                 output if pack is not None and shard is None else None,
             )
+
+
+def _refuse_suffix(output: str) -> None:
+    """Raises :class:`UsageError` where -o names a file of another format: it would become a folder of that name."""
+    suffix = Path(output).suffix.lower()
+    if suffix in _NO_FOLDERS and not Path(output).is_dir():
+        hint = f"-o {Path(output).with_suffix('.npz')} for one stream, or a folder"
+        if suffix in (".csv", ".tsv"):
+            hint += "; mmcli.load('X.npz').to_pandas() is a table"
+        raise UsageError(f"features are not written as {suffix}", hint=hint)
 
 
 def _windows(segments: str | None, window: float | None, hop: float | None) -> Any:
