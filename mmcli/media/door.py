@@ -50,7 +50,7 @@ class MediaOptions:
     start: float | None = None  # seconds; the clip begins here and its times count from here
     end: float | None = None  # seconds
     rate: float | None = None  # Hz, of a series without a time column
-    missing: Literal["refuse", "interpolate"] = "refuse"  # NaN in a series
+    missing: Literal["refuse", "interpolate", "mark"] = "refuse"  # NaN in a series; mark: limits.MISSING in its place
     time_unit: str | None = None  # of a time column: s, ms, us, ns; None: seconds, unless it plainly is something else
     row: int | None = None  # one row of an array file (PATH#ROW): one frame at 0.0, or the frames of that row
     member: str | None = None  # which array of an npz or HDF5 file (PATH:MEMBER#ROW)
@@ -68,7 +68,7 @@ class MediaOptions:
             raise UsageError(f"a rate of {self.rate:g} Hz gives no times")
         if self.time_unit not in (None, "s", "ms", "us", "ns"):
             raise UsageError(f"time unit {self.time_unit!r}", hint="s, ms, us or ns")
-        if self.missing not in ("refuse", "interpolate"):
+        if self.missing not in ("refuse", "interpolate", "mark"):
             raise UsageError(f"missing is 'refuse' or 'interpolate', not {self.missing!r}")
 
 
