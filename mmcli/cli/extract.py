@@ -34,7 +34,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmcli import extractors
-from mmcli.artifacts import packs
 from mmcli.cli import batching, console
 from mmcli.cli.options import Jobs, JsonFlag, Missing, Set, TimeUnit, completing, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
@@ -92,6 +91,9 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
     """The configurations of the extractors in force."""
     streams = _streams({kind: values[kind] for kind in MODALITIES}, values["modality"], values["set_"], values["rate"])
     return {(s.key if s.name == "raw" else s.name): s.config for ones in streams.values() for s in ones}
+
+
+_NO_FOLDERS = (".csv", ".tsv", ".json", ".jsonl", ".npy", ".pt", ".txt", ".h5", ".hdf5", ".html", ".mat")
 
 
 @mm_command(configs)
@@ -218,7 +220,11 @@ def command(
     if output == "-" or output.endswith(".npz"):
         _one(inputs, output, streams, options)
         return
+    from mmcli.artifacts import packs
+
     pack = packs.writer_of(output)
+    if pack is None:
+        _refuse_suffix(output)
     if pack is not None and (shard is None or dry_run):
         packs.registry.load(pack).check(Path(output))
     with batching.folder(output if pack is None else packs.folder_of(output)) as (out, place):
@@ -241,6 +247,16 @@ def command(
                 batching.engine(engine, address),
                 output if pack is not None and shard is None else None,
             )
+
+
+def _refuse_suffix(output: str) -> None:
+    """Raises :class:`UsageError` where -o names a file of another format: it would become a folder of that name."""
+    suffix = Path(output).suffix.lower()
+    if suffix in _NO_FOLDERS and not Path(output).is_dir():
+        hint = f"-o {Path(output).with_suffix('.npz')} for one stream, or a folder"
+        if suffix in (".csv", ".tsv"):
+            hint += "; mmcli.load('X.npz').to_pandas() is a table"
+        raise UsageError(f"features are not written as {suffix}", hint=hint)
 
 
 def _windows(segments: str | None, window: float | None, hop: float | None) -> Any:
@@ -304,6 +320,8 @@ def _many(
     with Listening(rows=not json, root=name, as_json=progress == "json") as listener, engine as executor:
         summary = extract.extract(inputs, out, streams, dataclasses.replace(options, executor=executor), listener)
     if packed and summary.made + summary.kept:
+        from mmcli.artifacts import packs
+
         name = packed
         packs.write(packed)
     batching.tell(summary, "mmcli/extracted@1", name, json=json, without_sound=summary.absent)

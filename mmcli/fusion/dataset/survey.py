@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from mmcli.errors import InputError, MismatchError, MmcliError
 from mmcli.fusion import labels, normalise
 from mmcli.fusion.dataset.growing import Growing
 from mmcli.fusion.dataset.words import NO_CLOCK, RATES, Words
+from mmcli.media import limits
 
 # What all items of a stream must agree on, and what the data set keeps of the features' meta.
 AGREE = ("modality", "extractor", "kind", "config_sha256", "fitted_sha256", "vocabulary_size")
@@ -32,7 +33,7 @@ KEEP = (*AGREE, "config", *RATES, "columns")  # a rate only where all items have
 ARRAYS = (".npy",)
 BROUGHT = {"kind": "vector", "modality": "series"}  # what is known of a row that somebody brings
 AT_ZERO = np.zeros(1)
-HOLE = np.finfo(np.float32).min  # where a value was missing: features hold no NaN, and no measurement is this number
+HOLE = np.float32(limits.MISSING)  # where a value was missing: features hold no NaN
 
 
 def columns(order: Sequence[str], rows: Sequence[manifest.Row]) -> dict[str, str]:
@@ -110,7 +111,8 @@ def read_cell(root: Path, cell: str, resolve: manifest.Resolver | None = None, h
             return Features(values, AT_ZERO, BROUGHT)
         times = np.arange(len(values), dtype=np.float64) / (how.rate or 1.0)
     else:
-        clip = open_clip(path, "series", options=MediaOptions(row=row, rate=how.rate))
+        filling: Literal["refuse", "mark"] = "mark" if how.missing == "mean" else "refuse"
+        clip = open_clip(path, "series", options=MediaOptions(row=row, rate=how.rate, missing=filling))
         assert isinstance(clip, SeriesClip)
         values, times = np.asarray(clip.values, dtype=np.float32), clip.times
     kind = "vector" if len(times) == 1 else "sequence"
