@@ -71,8 +71,8 @@ def command(given: AlignOptions) -> None:
 
         many.align(given)
         return
-    for name in ("timeout", "shard", "retry_failed"):
-        if getattr(given, name):
+    for name in ("timeout", "engine", "address", "shard", "retry_failed"):
+        if getattr(given, name) not in (None, False, "local"):
             raise UsageError(f"--{name.replace('_', '-')} is for --pairs")
     reference, query, output = given.reference, given.query, given.output
     if reference is None or query is None:
