@@ -112,7 +112,7 @@ def command(given: AlignOptions) -> None:
         if given.json:
             refusal = {"reason": str(error), "evidence": error.evidence}
             console.emit({"schema": "mmcli/align@1", "output": None, "alignment": None, "refused": refusal})
-        raise
+        raise summary.refusal(error, reference.name) from error
     if given.no_path:
         alignment = dataclasses.replace(alignment, path=None)
     _tell(alignment, result, result.write(alignment, reference), given.json)
