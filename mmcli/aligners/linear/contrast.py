@@ -26,6 +26,7 @@ LEAST_GAIN = 0.05  # of a correlation: below it a map is no better than its neig
 LEAST_INSIDE = 0.3  # of the power of the frames that a map moved elsewhere must leave inside
 ELSEWHERE_S = 0.25  # another place lies at least so far away
 MOST_PLACES = 8192  # of the reference, that a map is moved over
+BLOCK = 16_384  # frames that are compared at once
 NARROW = 4  # columns, below which frames have no direction worth comparing and their distance counts
 
 
@@ -49,9 +50,7 @@ class Contrast:
         rng = np.random.default_rng(0)
         places = rng.integers(0, len(self._x), NULLS)
         rows = np.arange(len(self._y))
-        wrong = np.stack(
-            [np.einsum("ij,ij->i", self._y, self._x[(rows + p) % len(self._x)]) - self._usual for p in places]
-        )
+        wrong = np.stack([self._likeness(rows, (rows + p) % len(self._x)) - self._usual for p in places])
         self.power = np.einsum("ij,ij->i", self._y, self._y, dtype=np.float64)
         self.spread = max(float(np.sqrt(np.mean(wrong * wrong) / max(self.power.mean(), 1e-12))), 1e-3)
         self.memory = _memory(wrong)
@@ -77,10 +76,19 @@ class Contrast:
     def at(self, rows: NDArray[np.int64], t_reference: Vector) -> Vector:
         """The contrast of some frames of the query at some times of the reference (as many)."""
         column = np.clip(nearest(self.x.times, t_reference), 0, len(self._x) - 1)
-        value = np.einsum("ij,ij->i", self._y[rows], self._x[column]) - self._usual[rows]
+        value = self._likeness(rows, column) - self._usual[rows]
         half = self.x.hop_s
         outside = (t_reference < self.x.times[0] - half) | (t_reference > self.x.times[-1] + half)
         return np.asarray(np.where(outside, 0.0, value), dtype=np.float64)
+
+    def _likeness(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Of frames of the query and frames of the reference (as many), a block at a time: copies of an hour of both
+        are 100 MB each."""
+        out = np.empty(len(rows), np.float32)
+        for at in range(0, len(rows), BLOCK):
+            block = slice(at, at + BLOCK)
+            np.einsum("ij,ij->i", self._y[rows[block]], self._x[columns[block]], out=out[block])
+        return out
 
     def moved(self, segment: Segment, factor: int, reach: int) -> tuple[Vector, Vector, Vector]:
         """The sum of the contrasts of a segment moved by -reach to reach places of ``factor`` frames of the reference;
@@ -199,9 +207,11 @@ def _thin_at(frames: NDArray[np.float32], rows: NDArray[np.int64], factor: int) 
 
 def _memory(wrong: NDArray[np.float64]) -> float:
     """Frames for which a contrast stays like itself: one and twice the sum of its correlations."""
-    centred = wrong - wrong.mean(axis=1, keepdims=True)
-    spectrum = np.fft.rfft(centred, 2 * centred.shape[1], axis=1)
-    correlation = np.fft.irfft((spectrum * np.conj(spectrum)).mean(axis=0).real)[: min(LONGEST_MEMORY, wrong.shape[1])]
+    power: Vector = np.zeros(wrong.shape[1] + 1)
+    for row in wrong:  # one by one: an hour of frames has spectra of 50 MB
+        spectrum = np.fft.rfft(row - row.mean(), 2 * len(row))
+        power += spectrum.real**2 + spectrum.imag**2
+    correlation = np.fft.irfft(power / len(wrong))[: min(LONGEST_MEMORY, wrong.shape[1])]
     if not correlation[0] > 0:
         return float(LONGEST_MEMORY)
     correlation = correlation / correlation[0]
