@@ -156,6 +156,14 @@ def test_a_hand_that_is_not_steady_changes_no_rate(hand: float, rate: float, off
     assert [lag for _, _, lag in placed.pieces] == [pytest.approx(offset, abs=0.05)]
 
 
+def test_pieces_are_no_further_ahead_than_of_no_place_at_all() -> None:
+    """Cues backwards were accepted in two pieces: 5 nats, where any single place had less than none."""
+    standing = curve.Standing(5.0, -3.0, 5.0)
+    whole = curve.ByCurve(1.0, None, [(0, 9, 0.0)], 0.1, 9, 0.1, 0.6, standing)
+    parted = curve.ByCurve(1.0, None, [(0, 4, 0.0), (4, 9, 7.0)], 0.1, 9, 0.1, 0.6, standing)
+    assert (whole.evidence["ahead"], parted.evidence["ahead"]) == (8.0, 5.0)
+
+
 def test_two_subtitles_and_a_subtitle_as_reference(files: tuple[Path, Path, np.ndarray]) -> None:
     folder, media, cues = files
     a, b = srt(folder / "a.srt", cues), srt(folder / "b.srt", cues + 12.5)
