@@ -21,4 +21,6 @@ if [ $# -eq 0 ]; then
     "$python" -m ruff format --check --quiet .
     "$python" -m mypy
 fi
+# Each module is compiled once, not by both workers and by each of the thousand processes that the tests start.
+unset PYTHONDONTWRITEBYTECODE
 OMP_NUM_THREADS=1 exec "$python" -m pytest -q -n auto --dist worksteal "$@"

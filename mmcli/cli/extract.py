@@ -99,7 +99,14 @@ def command(
     nul: batching.Null = False,
     segments: Annotated[
         str | None,
-        typer.Option(metavar="FILE[#TIER]", help="Cut INPUT into the intervals of a TextGrid, srt or csv file."),
+        typer.Option(metavar="FILE[#TIER]", help="Cut INPUT into the intervals of a TextGrid, srt, csv or tsv file."),
+    ] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="--segments: items are windows, with the label that holds at their middle."),
+    ] = None,
+    hop: Annotated[
+        float | None, typer.Option(metavar="S", help="--window: from one to the next. [default: no overlap]")
     ] = None,
     modality: Annotated[
         str, typer.Option(metavar="NAME", help="auto, audio, image, video, text, series, table.")
@@ -192,6 +199,7 @@ def command(
         force=force,
         allow_missing=allow_missing,
         segments=segments,
+        windows=_windows(segments, window, hop),
         device=device,
     )
     batching.refuse_engine(engine, address)
@@ -206,6 +214,18 @@ def command(
             _dry(extract.dry(inputs, out, streams, options), json)
         else:
             _many(inputs, out, streams, options, json, progress, batching.engine(engine, address))
+
+
+def _windows(segments: str | None, window: float | None, hop: float | None) -> Any:
+    from mmcli.batch.plan.windows import Windows
+
+    if window is None:
+        if hop is not None:
+            raise UsageError("--hop is the distance of windows", hint="--segments FILE --window S --hop S")
+        return None
+    if segments is None:
+        raise UsageError("--window gives windows the labels of --segments", hint="--segments FILE --window S --hop S")
+    return Windows(window, window if hop is None else hop)
 
 
 def _one(inputs: list[str], output: str, streams: dict[str, list[Stream]], options: Any) -> None:

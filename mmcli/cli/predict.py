@@ -15,6 +15,10 @@ of their own; a bad one is named, and the stream goes on (exit 3). Ctrl-C and SI
 With a folder as output every item is predicted on its own in worker processes, into FOLDER/predictions.jsonl; what
 cannot be read is named in FOLDER/failures.jsonl, and the same command again does what is new or changed.
 
+With --window S a recording is answered along its length: windows of S seconds every --hop S (trained with `extract
+--segments FILE --window S`), a line for each span of one answer: {"id", "start", "end", "prediction", "probability"}.
+Sound through a pipe (-) is answered while it comes: a container, or raw samples with --raw KIND --rate HZ.
+
 A recommender (`train --task rank`) answers histories, a line each: NDJSON {"user": "u1", "history": ["a", "b"]}, or
 events. Items that nobody has met stand in the lists by their content; --new adds items outside the catalogue, whose
 place in each list is told; --explain gives the exact part of each score that every item of the history is, and for new
@@ -28,6 +32,8 @@ items every modality.
   mmcli predict digits.pt digits.npz --split test | head -3
   mmcli predict digits.pt shards/ -o predictions.jsonl
   sensors | mmcli predict digits.pt - --stream --lateness 3 --final-only
+  mmcli predict events.pt long.wav --window 1 --hop 0.5 > spans.jsonl
+  arecord -f S16_LE -r 16000 | mmcli predict events.pt - --window 1 --raw s16le --rate 16000
   mmcli predict rec.pt histories.jsonl -k 20 --explain
   mmcli predict rec.pt - --new poster.jpg < histories.jsonl
   mmcli predict rec.pt histories.jsonl -o lists/ --jobs 8 --shard 3/10
@@ -42,7 +48,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmcli.cli import batching, console, given, ranking, streaming
+from mmcli.cli import batching, console, given, ranking, spans, streaming
 from mmcli.cli.options import Jobs, JsonFlag, TimeUnit
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
@@ -84,6 +90,17 @@ def command(
         str | None, typer.Option(metavar="ID|FILE", help="The items most like one, instead of lists for users.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda.")] = "auto",
+    window: Annotated[
+        float | None, typer.Option(metavar="S", help="Answer along recordings, so many seconds at a time.")
+    ] = None,
+    hop: Annotated[
+        float | None, typer.Option(metavar="S", help="--window: from one to the next. [default: no overlap]")
+    ] = None,
+    raw: Annotated[
+        str | None, typer.Option(metavar="KIND", help="--window: the pipe is raw samples, s16le or f32le.")
+    ] = None,
+    rate: Annotated[int | None, typer.Option(metavar="HZ", help="--raw: samples a second.")] = None,
+    channels: Annotated[int, typer.Option(min=1, metavar="N", help="--raw: channels, mixed to one.")] = 1,
     stream: Annotated[bool, typer.Option("--stream", help="Standard input (-) is events; see above.")] = False,
     lateness: Annotated[
         float | None, typer.Option(metavar="S", help="--stream: how late a row may come, of its time. [default: 2]")
@@ -164,6 +181,23 @@ def command(
             explain=explain,
         )
         return
+    if window is not None:
+        refused: dict[str, Any] = {
+            "--split": split,
+            "--explain": explain,
+            "--stream": stream,
+            "--json": json,
+            "--jobs": jobs,
+        }
+        refused |= {"--shard": shard, "--timeout": timeout, "--retry-failed": retry_failed}
+        _refuse(refused | {"--max-failures": max_failures}, "does not go with --window")
+        if output is not None and batching.is_folder(output):
+            raise UsageError("spans go into a file", source=output, hint="-o spans.jsonl")
+        inputs = batching.named(sources, from_, nul=nul)
+        along = spans.Asked(window, hop, raw, rate, channels, threshold, time_unit)
+        spans.predict(model, inputs, output, along, device)
+        return
+    _refuse({"--hop": hop, "--raw": raw, "--rate": rate, "--channels": channels != 1}, "goes with --window")
     only = {"-k": k, "--new": new, "--among": among, "--similar": similar, "--engine": engine != "local"}
     _refuse(only, "is for a recommender")
     inputs = batching.named(sources, from_, nul=nul)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json as json_
 import os
 import sys
@@ -109,6 +110,7 @@ def train(
         recommender.save(output, model)
         return
     raw = {} if data is None else content.raw_of(data)
+    config = dataclasses.replace(config, by=by or config.by)
     model, recipe = fit.train(table, keep, raw, config, assigned=assigned, jobs=jobs, report=console.note)
     facts = {
         "events": int(keep.sum()),

@@ -1,4 +1,7 @@
-"""Annotations as intervals: Praat TextGrids, subtitles, and csv files with columns start, end and label.
+"""Annotations as intervals: Praat TextGrids, subtitles, and tables with columns start, end and label.
+
+Tables (csv, tsv) may call them onset, offset and event_label, as the DCASE challenges do, and a column filename (or id)
+may say which recording a row is of. A table of time and label is a series: each label holds until the next.
 
 Reference: Praat manual, "TextGrid file formats" (text files, long and short).
 """
@@ -10,7 +13,7 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmcli.errors import InputError, UsageError
@@ -20,6 +23,16 @@ from mmcli.media.door import open_clip
 from mmcli.media.text import decoded
 
 Interval = tuple[float, float, str]
+NONE = "none"  # what is said of a time at which nothing is
+SEPARATOR = "|"  # between labels that hold at once, as in manifests
+TABLES = (".csv", ".tsv")
+COLUMNS = {
+    "of": ("filename", "file", "id", "recording"),
+    "start": ("start", "onset"),
+    "end": ("end", "offset"),
+    "label": ("label", "event_label"),
+    "time": ("time", "t"),
+}
 
 # What a TextGrid is made of, long or short: numbers, quoted strings ("" is a quote), and the flag <exists>. In the long
 # form names and indices stand between them, which are passed over.
@@ -58,8 +71,13 @@ def read_tiers(text: str) -> dict[str, list[Interval]]:
         if wanted and wanted not in tiers:
             raise UsageError(f"has no interval tier {wanted!r}", source=name, hint="tiers: " + ", ".join(tiers))
         tiers = {wanted: tiers[wanted]} if wanted else tiers
-    elif suffix == ".csv":
-        tiers = {"": list(_table(decoded(Path(name)), name))}
+    elif suffix in TABLES:
+        table = _table(decoded(Path(name)), name)
+        of = {recording for recording, _ in table}
+        if len(of) > 1:
+            hint = "cut one recording with it, or evaluate spans of all of them"
+            raise InputError(f"is of {len(of)} recordings, {', '.join(sorted(of)[:3])} ...", source=name, hint=hint)
+        tiers = {"": [row for _, row in table]}
     else:
         clip = open_clip(name, "subtitle")
         tiers = {"": list(clip.cues) if isinstance(clip, SubtitleClip) else []}
@@ -74,17 +92,77 @@ def read_tiers(text: str) -> dict[str, list[Interval]]:
     return labelled
 
 
-def _table(text: str, name: str) -> Iterator[Interval]:
-    rows = csv.DictReader(io.StringIO(text), strict=True)
+def read_recordings(text: str) -> dict[str, list[Interval]]:
+    """The intervals that ``FILE`` or ``FILE#TIER`` names, by recording; "" where the file names none.
+
+    A row of a table that names a recording and has nothing else is of one in which nothing happens. Errors are those
+    of :func:`read_tiers`.
+    """
+    name, tier = parted(text)
+    if tier or Path(name).suffix.lower() not in TABLES:
+        return {"": read(text)}
+    files.regular(name)
+    of: dict[str, list[Interval]] = {}
+    for recording, (start, end, label) in _table(decoded(Path(name)), name):
+        rows = of.setdefault(recording, [])
+        if label.strip():
+            if not 0 <= start < end < math.inf:
+                raise InputError(f"interval {label!r} runs from {start:g} s to {end:g} s", source=text)
+            rows.append((start, end, " ".join(label.split())))
+    if not of:
+        raise InputError("holds no interval with a label", source=text)
+    return of
+
+
+def label_at(intervals: Sequence[Interval], time: float) -> str:
+    """What holds at a time: the labels of the intervals about it, joined by ``|``, or ``none``.
+
+    >>> label_at([(0.0, 2.0, "talk"), (1.0, 3.0, "music")], 1.5), label_at([], 1.0)
+    ('music|talk', 'none')
+    """
+    labels = sorted({label for start, end, label in intervals if start <= time < end})
+    return SEPARATOR.join(labels) or NONE
+
+
+def _table(text: str, name: str) -> list[tuple[str, Interval]]:
+    """Each row with the recording that it is of."""
+    tabs = Path(name).suffix.lower() == ".tsv" or "\t" in text.partition("\n")[0]
+    rows = csv.DictReader(io.StringIO(text), strict=True, delimiter="\t" if tabs else ",")
+    found: list[tuple[str, Interval]] = []
     try:
-        if not {"start", "end", "label"} <= set(rows.fieldnames or ()):
-            raise InputError("has no columns start, end and label", source=name)
+        column = {key: next((n for n in names if n in (rows.fieldnames or ())), "") for key, names in COLUMNS.items()}
+        series = bool(column["time"] and column["label"]) and not column["end"]
+        if not series and not (column["start"] and column["end"] and column["label"]):
+            raise InputError("has no columns start, end and label (or time and label)", source=name)
         for row in rows:
-            yield float(row["start"]), float(row["end"]), row["label"] or ""
+            of, label = row.get(column["of"]) or "", row[column["label"]] or ""
+            if series:
+                time = float(row[column["time"]])
+                found.append((of, (time, time, label)))
+            elif of and not label.strip() and not (row[column["start"]] or "").strip():
+                found.append((of, (0.0, 0.0, "")))
+            else:
+                found.append((of, (float(row[column["start"]]), float(row[column["end"]]), label)))
     except (TypeError, ValueError):
         raise InputError(f"line {rows.reader.line_num}: start or end is no number", source=name) from None
     except csv.Error as error:  # a quote that nothing closes would swallow the intervals after it
         raise InputError(f"line {rows.reader.line_num}: {error}", source=name) from None
+    return _until_the_next(found, name) if series else found
+
+
+def _until_the_next(rows: list[tuple[str, Interval]], name: str) -> list[tuple[str, Interval]]:
+    """A series of labels as intervals; the last label of a recording holds as long as the one before it."""
+    made = []
+    for i, (of, (time, _, label)) in enumerate(rows):
+        following = rows[i + 1] if i + 1 < len(rows) and rows[i + 1][0] == of else None
+        before = rows[i - 1] if i and rows[i - 1][0] == of else None
+        if following is None and before is None:
+            raise InputError(f"has one label{f' of {of}' if of else ''}: how long it holds is not said", source=name)
+        end = following[1][0] if following is not None else 2 * time - (before[1][0] if before else 0.0)
+        if not time < end:
+            raise InputError(f"times do not increase at {time:g} s", source=name)
+        made.append((of, (time, end, label)))
+    return made
 
 
 def _textgrid(text: str, name: str) -> dict[str, list[Interval]]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mmcli.artifacts.formats.events import Events
 from mmcli.errors import InputError
-from mmcli.ranking import content, fit, metrics, registry, splits, trials
+from mmcli.ranking import content, fit, metrics, redrawn, registry, splits, trials
 from mmcli.ranking.fit import Config, Part, Recipe
 from mmcli.ranking.metrics import PRIMARY, Lists, Spread
 from mmcli.ranking.recommender import Recommender
@@ -165,9 +165,9 @@ def _figures(score: Score, histories: Any, test: Any, among: Mask, question: Que
     return Figures(lists, metrics.per_user(lists), spread)
 
 
-def _entries(figures: Figures, question: Question, *, fresh: bool = False) -> dict[str, Any]:
+def _entries(figures: Figures, question: Question, *, wider: float = 1.0) -> dict[str, Any]:
     values = {name: float(each.mean()) for name, each in figures.each.items()}
-    bounds = metrics.intervals(values, figures.spread, question.level, fresh=fresh)
+    bounds = metrics.intervals(values, figures.spread, question.level, wider=wider)
     n = len(figures.lists.users)
     return {name: {"value": value, "interval": bounds[name], "n": n} for name, value in values.items()}
 
@@ -177,11 +177,11 @@ def _gap(a: Figures, b: Figures, question: Question) -> dict[str, Any]:
     return {"value": gap, "interval": metrics.difference(a.spread, b.spread, gap, question.level)}
 
 
-def _table(main: Figures, rivals: Mapping[str, Figures], question: Question, *, fresh: bool = False) -> dict[str, Any]:
-    table: dict[str, Any] = {"metrics": _entries(main, question, fresh=fresh), "users": len(main.lists.users)}
+def _table(main: Figures, rivals: Mapping[str, Figures], question: Question, *, wider: float = 1.0) -> dict[str, Any]:
+    table: dict[str, Any] = {"metrics": _entries(main, question, wider=wider), "users": len(main.lists.users)}
     table["beside"] = {}
     for name, own in rivals.items():
-        table["beside"][name] = _entries(own, question, fresh=fresh) | {"behind": _gap(main, own, question)}
+        table["beside"][name] = _entries(own, question, wider=wider) | {"behind": _gap(main, own, question)}
     return table
 
 
@@ -273,19 +273,20 @@ def _new(
         return scores
 
     rivals[NEAREST] = _figures(nearest, histories, test, judged, question)
-    table = _table(main, rivals, question, fresh=True)
     number = np.flatnonzero(judged).astype(np.int64)
-    chance, p = metrics.by_chance(main.lists, test, number, question.seed)
-    table |= {"chance": chance, "p": p, "items": len(number)}
     known = np.asarray(model.known)
     usable = {name: part for name, part in raw.items() if (part[1] & known).sum() >= 10}
 
     def fitted(early: Any) -> Any:
         return fit.fit_part(recipe.parts[0], early, question.seed, question.jobs, usable)
 
-    crossed = trials.crossed(events.items, (histories + test).tocsr(), usable, fitted, recipe.mu)
+    crossed = trials.crossed(events.items, (histories + test).tocsr(), usable, fitted, weights, recipe.mu)
+    wider = redrawn.wider(crossed, len(number), main.spread, question.level, question.seed)
+    table = _table(main, rivals, question, wider=wider)
+    chance, p = metrics.by_chance(main.lists, test, number, question.seed)
+    table |= {"chance": chance, "p": p, "items": len(number)}
     modalities = {}
-    for name, (each, p) in crossed.items():
+    for name, (each, p) in crossed.alone.items():
         alone = main if list(weights) == [name] else placed({name: 1.0}, smooth)
         entry: dict[str, Any] = {"weight": weights.get(name, 0.0), "p": p, "crossed": each}
         entry["alone"] = _entries(alone, question)[PRIMARY]

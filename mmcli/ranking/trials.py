@@ -50,10 +50,21 @@ class Trial:
         return float(metrics.per_user(lists)[metrics.PRIMARY].mean())
 
 
-def trial(items: Sequence[str], whole: Any, raw: Raw, new: NDArray[np.bool_], fit: Fit) -> Trial:
-    """The items of ``new``, bool ``(items,)``, taken out of the events ``whole``, csr ``(users, items)``."""
+def trial(
+    items: Sequence[str],
+    whole: Any,
+    raw: Raw,
+    new: NDArray[np.bool_],
+    fit: Fit,
+    users: NDArray[np.int64] | None = None,
+) -> Trial:
+    """The items of ``new``, bool ``(items,)``, taken out of the events ``whole``, csr ``(users, items)``.
+
+    ``users`` are asked; left out, those that met any of the items, up to ``USERS``.
+    """
     early, wanted = splits.masked(whole, ~new), splits.masked(whole, new)
-    users = np.flatnonzero(np.diff(wanted.indptr))[:USERS]
+    if users is None:
+        users = np.flatnonzero(np.diff(wanted.indptr))[:USERS]
     old = ~new & (np.asarray(early.sum(0)).ravel() > 0)
     scorer = fit(early)
     number = np.flatnonzero(old).astype(np.int64)
@@ -70,19 +81,38 @@ def trial(items: Sequence[str], whole: Any, raw: Raw, new: NDArray[np.bool_], fi
     return Trial(smooth, marks, inside, across, wanted[users][:, targets])
 
 
-def crossed(items: Sequence[str], whole: Any, raw: Raw, fit: Fit, mu: float) -> dict[str, tuple[float, float]]:
-    """Of each modality alone: the main figure when every item is taken for new once, and how likely contents that are
-    exchanged among the items of a fold would agree as well with who liked what.
+@dataclass(eq=False)
+class Crossed:
+    """Every known item taken for new once (of very many, a fifth of them).
+
+    ``alone``: of each modality the main figure, the mean of the folds, and how likely contents that are exchanged among
+    the items of a fold would agree as well with who liked what. ``placed`` float32 ``(users, items)``: what the learned
+    weights give the items of ``among``, bool ``(items,)``; ``wanted`` csr ``(users, items)`` of the same users.
     """
+
+    alone: dict[str, tuple[float, float]]
+    placed: content.Array
+    wanted: Any
+    among: NDArray[np.bool_]
+
+
+def crossed(items: Sequence[str], whole: Any, raw: Raw, fit: Fit, weights: content.Learned, mu: float) -> Crossed:
+    """What content says of the items of each fold by the events of the others."""
     reached: dict[str, list[float]] = {name: [] for name in raw}
     agreed: dict[str, list[tuple[float, float]]] = {name: [] for name in raw}
+    users = np.flatnonzero(np.diff(whole.indptr))[:USERS]
+    among = np.zeros(len(items), bool)
+    placed = np.zeros((len(users), len(items)), np.float32)
     for new in _folds(items, whole):
-        own = trial(items, whole, raw, new, fit)
+        own = trial(items, whole, raw, new, fit, users)
         for name in raw:
             scores = own.scores({name: 1.0}, mu)
             reached[name].append(own.reached(scores))
             agreed[name].append(agreement(scores, own.wanted))
-    return {name: (float(np.mean(reached[name])), chance(agreed[name])) for name in raw}
+        placed[:, new] = own.scores(weights, mu)
+        among |= new & np.logical_or.reduce([raw[name][1] for name in weights])
+    alone = {name: (float(np.mean(reached[name])), chance(agreed[name])) for name in raw}
+    return Crossed(alone, placed, whole[users], among)
 
 
 def _folds(items: Sequence[str], whole: Any) -> Iterator[NDArray[np.bool_]]:

@@ -58,3 +58,21 @@ def test_tiers_of_one_name_are_all_there(tmp_path: Path) -> None:
     assert list(intervals.read_tiers(str(path))) == ["w", "w (2)", "w (3)"]
     with pytest.raises(UsageError, match="no interval tier 'w \\(4\\)'"):
         intervals.read(f"{path}#w (4)")
+
+
+def test_tables_of_the_dcase_challenges_and_series_of_labels(tmp_path):
+    table = tmp_path / "t.tsv"
+    table.write_text("filename\tonset\toffset\tevent_label\na.wav\t0.5\t1.5\tbark\nb.wav\t\t\t\n")
+    assert intervals.read_recordings(str(table)) == {"a.wav": [(0.5, 1.5, "bark")], "b.wav": []}
+    series = tmp_path / "s.csv"
+    series.write_text("time,label\n0,walk\n2,run\n5,walk\n")
+    assert intervals.read(str(series)) == [(0.0, 2.0, "walk"), (2.0, 5.0, "run"), (5.0, 8.0, "walk")]
+    table.write_text("filename\tonset\toffset\tevent_label\na.wav\t0.5\t1.5\tx\nb.wav\t1\t2\ty\n")
+    with pytest.raises(InputError, match="2 recordings"):
+        intervals.read(str(table))
+    series.write_text("time,label\n0,walk\n0,run\n")
+    with pytest.raises(InputError, match="do not increase"):
+        intervals.read(str(series))
+    series.write_text("time,label\n0,walk\n")
+    with pytest.raises(InputError, match="how long"):
+        intervals.read(str(series))

@@ -15,7 +15,7 @@ from typing import Any
 from mmcli.artifacts.formats import manifest
 from mmcli.artifacts.formats.features import Features
 from mmcli.batch.jobs import learning
-from mmcli.batch.plan import each, inputs, items, task
+from mmcli.batch.plan import each, inputs, items, task, windows
 from mmcli.batch.plan import plan as plans
 from mmcli.batch.plan.items import Item
 from mmcli.batch.plan.plan import Stream, with_state
@@ -40,6 +40,7 @@ class Options(each.Options):
     force: bool = False
     allow_missing: bool = False
     segments: str | None = None  # FILE or FILE#TIER: the intervals of an annotation, each an item
+    windows: windows.Windows | None = None  # items are windows instead, with the labels that hold at their middles
     max_failures: str | None = None  # a number, or a share of all inputs with %
     place: str | None = None  # the URL where outputs go instead of the folder, which then holds the books alone
     device: str = "cpu"  # cpu, cuda or auto: where encoders compute
@@ -54,11 +55,7 @@ def planned(
     """
     gathered = inputs.gather(sources, options.modality, leave_out=out)
     if options.segments is not None:
-        if len(gathered.items) != 1:
-            raise UsageError(
-                f"an annotation belongs to one recording, not to {len(gathered.items)}", source=options.segments
-            )
-        gathered.items = inputs.cut(gathered.items[0], intervals.read(options.segments))
+        gathered.items = _pieces(gathered.items, options.segments, options.windows)
     own = [i for i in gathered.items if options.shard is None or options.shard.holds(i.id)]
     if gathered.ignored and say is not None:
         say(f"{len(gathered.ignored)} files passed over, the first is {gathered.ignored[0]}")
@@ -68,6 +65,37 @@ def planned(
         _refuse_where_nothing_is_there(gathered.items, say)
     used = {one.key: one for ones in streams.values() for one in ones}
     return plans.Plan(own, plans.tasks(own, streams, sound_only=options.sound_only), used)
+
+
+def _pieces(recordings: list[Item], segments: str, cut_into: windows.Windows | None) -> list[Item]:
+    """Recordings as the intervals of their annotation, or as windows with its labels.
+
+    Raises :class:`UsageError` for recordings that the annotation does not name.
+    """
+    of = intervals.read_recordings(segments)
+    if len(recordings) == 1 and len(of) == 1 and "" in of:
+        named = {recordings[0].id: of[""]}
+    else:
+        named = {item.id: rows for item in recordings for rows in [_annotation(item, of)] if rows is not None}
+    unnamed = [item.id for item in recordings if item.id not in named]
+    if unnamed:
+        hint = "a table with a column filename (or id) annotates many recordings"
+        what = f"an annotation of {len(of)} recordings does not name {unnamed[0]!r}"
+        if list(of) == [""]:
+            what = f"an annotation belongs to one recording, not to {len(recordings)}"
+        raise UsageError(what, source=segments, hint=hint)
+    if cut_into is None:
+        return [piece for item in recordings for piece in inputs.cut(item, named[item.id])]
+    return [piece for item in recordings for piece in windows.cut(item, cut_into, named[item.id])]
+
+
+def _annotation(item: Item, of: Mapping[str, list[intervals.Interval]]) -> list[intervals.Interval] | None:
+    """What a table says of an item: under its id, or the name of one of its files, with or without its suffix."""
+    names = [item.id]
+    for cell in item.cells:
+        if cell.path is not None:
+            names += [Path(cell.path).name, Path(cell.path).stem, cell.path]
+    return next((of[name] for name in names if name in of), None)
 
 
 def _refuse_where_nothing_is_there(items: Sequence[Item], say: Any) -> None:

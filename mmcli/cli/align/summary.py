@@ -32,7 +32,8 @@ def rows(alignment: Alignment) -> list[Row]:
         other = alignment.ambiguous
         out.append(("ambiguous", f"the {other['side']} repeats itself: {other['shift_s']:+} s fits nearly as well"))
     if alignment.cost is not None:
-        out.append(("cost", f"{alignment.cost:.6g}"))
+        # Four digits: the sixth already depends on the processor's FFT. The map holds them all.
+        out.append(("cost", f"{alignment.cost:.4g}"))
     probability = alignment.quality.get("probability")
     certain = "" if probability is None else f" (probability {probability:.1%} that the map is right)"
     return [*out, ("match", f"{alignment.quality['verdict']}{certain}"), ("evidence", alignment.quality["reason"])]

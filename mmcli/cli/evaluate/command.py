@@ -12,6 +12,10 @@ A map is scored next to TRUTH: another map (json), pairs of times (csv: t_refere
 the reference (TextGrid, srt, csv: start, label) where the map is of their text, or --query holds them in the query's
 time. Errors, shares within limits, correct segments, the perceptual metric, how honest the intervals are.
 
+Spans in recordings (`predict --window`, jsonl; or csv, tsv) are scored next to the true ones (csv or tsv with onset,
+offset, event_label and filename; TextGrid; srt): by event, where onset and offset lie within a collar, and by segment.
+--set events.collar=0.2, events.length (share of a span's length its offset may be off), events.segment, events.offsets.
+
 A recommender (`train --task rank`) is judged by --events: exact lists over the whole catalogue, for known items, new
 ones and both, against most popular, item neighbours, predicted popularity and chance; what each modality does for new
 items. The last fifth of each user's events in time is held out, and a fifth of the items as new, unless the events
@@ -28,6 +32,7 @@ have a split column or --splits names rows; the recipe is fitted again without t
   mmcli evaluate rec.pt films.npz --events ratings.csv -o report.json --html report.html
   mmcli evaluate map.json truth.json -o report.json
   mmcli evaluate map.json correct.srt --query late.srt -o report.json
+  mmcli evaluate spans.jsonl truth.tsv -o report.json --set events.collar=0.5
 """
 
 from __future__ import annotations
@@ -41,7 +46,7 @@ import typer
 from mmcli.cli import console, ranking
 from mmcli.cli import options as the_options
 from mmcli.cli.evaluate import compare as comparison
-from mmcli.cli.evaluate import folds, rank, search
+from mmcli.cli.evaluate import folds, rank, search, spans
 from mmcli.cli.evaluate import map as maps
 from mmcli.cli.evaluate import model as models
 from mmcli.cli.evaluate.outputs import Outputs
@@ -180,13 +185,18 @@ def command(
         search.run(names, relevant, encoders, path, request, device, set_ or [], outputs)
     elif relevant != "pair":
         raise UsageError("--relevant is for a search", hint="name the modalities: --retrieve A,B")
-    elif model is not None and maps.is_map(model):
+    elif model is not None and not spans.is_spans(model) and maps.is_map(model):
         _refuse(targets | {"strict": strict, "set": set_} | models_only, f"is for models, {model.name} is a map")
         if dataset is None or output is None:
             raise UsageError("MAP.json, TRUTH and -o REPORT.json are needed")
         maps.run(model, dataset, query, output, json)
     elif query is not None:
         raise UsageError("--query is for maps")
+    elif model is not None and spans.is_spans(model):
+        _refuse(targets | {"strict": strict} | models_only, f"is for models, {model.name} holds spans")
+        if dataset is None or output is None:
+            raise UsageError("SPANS, TRUTH and -o REPORT.json are needed")
+        spans.run(model, dataset, spans.configured(set_), output, json)
     elif model is None or dataset is None or output is None:
         raise UsageError(
             "MODEL.pt, DATASET.npz and -o REPORT.json are needed", hint="or --compare A.json B.json, or --cv RUN/"

@@ -64,6 +64,7 @@ def run(
     liked, rule = formats.positives(table, asked.positive or (facts["positive"] if table.kind else None))
     config = fit.Config(**facts["config"])
     held = rules.hold_out(table, liked, how=asked.by, given=asked.splits, seed=config.seed)
+    config = dataclasses.replace(config, by="random" if held.flatters else "time")
     question = judge.Question(
         table,
         liked,
@@ -79,7 +80,8 @@ def run(
     late = None
     if held.flatters and table.time is not None:
         timed = rules.hold_out(table, liked, how="time")
-        late = judge.judge(chosen, fit.read_recipe(chosen.config["model"]["recipe"]), _only(question, timed), config)
+        recipe, in_time = fit.read_recipe(chosen.config["model"]["recipe"]), dataclasses.replace(config, by="time")
+        late = judge.judge(chosen, recipe, _only(question, timed), in_time)
     words = ["mmcli", "evaluate", *(path.name for path in (model, items) if path), "--events", events.name]
     words += [*asked.words(), *(word for path in against for word in ("--against", path.name))]
     opponents = {}

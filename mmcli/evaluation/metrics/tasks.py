@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmcli.evaluation.metrics import alignment, classification, multilabel, ranking, regression
+from mmcli.evaluation.metrics import alignment, classification, events, multilabel, ranking, regression
 from mmcli.evaluation.metrics.figure import Figure
 
 RETRIEVAL = ranking.TASK
@@ -12,6 +12,7 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
     "regress": regression.FIGURES,
     RETRIEVAL: ranking.FIGURES,
     "alignment": alignment.FIGURES,
+    events.TASK: events.FIGURES,
 }
 PRIMARY = {
     "classify": classification.PRIMARY,

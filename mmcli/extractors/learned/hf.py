@@ -76,7 +76,7 @@ def _text(clip: Any, config: Config, model: _transformer.Model) -> Features:
     rows: list[np.ndarray] = []
     counts: list[int] = []
     for together in _model.groups(range(len(pieces["input_ids"])), config.batch):
-        padded = model.tokenizer.pad({key: [pieces[key][n] for n in together] for key in keys}, return_model="pt")
+        padded = model.tokenizer.pad({key: [pieces[key][n] for n in together] for key in keys}, return_tensors="pt")
         answer = model.hidden(padded, "text", clip.name)
         for vectors, mask in zip(answer, padded["attention_mask"].numpy().astype(bool), strict=True):
             counts.append(int(mask.sum()))
@@ -113,7 +113,7 @@ def _seen(pictures: list[np.ndarray], config: Config, model: _transformer.Model,
     pool = model.pooling(config.pool)
     if pool == "none":
         raise UsageError("hf.pool = 'none' is for text and sound", hint="mean or first")
-    inputs = model.looker(images=pictures, return_model="pt", input_data_format="channels_last")
+    inputs = model.looker(images=pictures, return_tensors="pt", input_data_format="channels_last")
     answer = model.hidden({"pixel_values": inputs["pixel_values"]}, "image", name)
     if answer.ndim == 4:  # channels over a grid
         answer = answer.mean(axis=(2, 3), dtype=np.float64)
