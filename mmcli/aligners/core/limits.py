@@ -52,7 +52,6 @@ WEIGHTS = {
         {"spectra": (0.45, 1.2), "pitches": (0.7, 1.2)},
         0.95,
     ),
-    # Right 0.44 to 0.82 of 12, strangers who speak 0.81 (one reader) and 0.88 and more of 120.
     # Of 66 scores, covers and renditions 48 whose map is right everywhere agree by 0.93 and more, those right in part
     # by 0.97 at most (one) and 0.91; gains of strangers of one song are 1.3 with an agreement of 0.89. In sample.
     "sections": Weights(
@@ -61,7 +60,14 @@ WEIGHTS = {
         {"gain": (0.0, 1.6), "elsewhere": (0.0, 0.6)},
         0.96,
     ),
-    "voices": Weights(33.9, {"said": -40.0, "steady": -70.0, "copied": -40.0}, {"said": (0.5, 1.2)}, 0.98),
+    # Said right 0.44 to 0.82 of 12, strangers who speak 0.81 (one reader) and 0.88 and more of 120; where spectra warp
+    # as well, the more.
+    "voices": Weights(
+        37.75,
+        {"said": -36.0, "spectra": -8.0, "steady": -70.0, "copied": -40.0},
+        {"said": (0.5, 1.2), "spectra": (0.45, 1.2)},
+        0.98,
+    ),
     "frames": Weights(16.0, {"ratio": -32.0}),  # right 0.43 at most of 16, strangers 0.77 at least of 12
     # How much better the words fit than backwards, and how well at all, nats a frame.
     "text": Weights(3.0, {"gain": 15.0, "forwards": 2.0}, {"gain": (-1.0, 1.0), "forwards": (-4.0, -2.2)}, 0.96),

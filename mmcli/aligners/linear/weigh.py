@@ -35,8 +35,8 @@ class Weighed:
     """A choice of lines, mended, with its ``segments`` [(t_reference, t_query)] * 2 in seconds and the ``evidence``
     that its odds are made of, on logarithmic scales: ``nats`` of the frames, by how many standard deviations they are
     ``ahead`` of the best other place, and how many times as high the phase of the sound is ``heard`` there as anywhere
-    else; ``share`` of the windows that agree, ``covered`` share of the shorter side, ``pieces``, ``seconds`` mapped, and
-    1 where pieces are ``torn`` out of it."""
+    else; ``share`` of the windows that agree, ``covered`` share of the shorter side, ``pieces``, ``seconds`` mapped,
+    and 1 where pieces are ``torn`` out of it."""
 
     choice: Choice
     segments: list[Segment]

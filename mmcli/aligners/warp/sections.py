@@ -88,15 +88,6 @@ class Sections:
         a, b = (float(t[-1]) for _, t in self.thin)
         return a, b
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether one section holds both sides from end to end."""
-        if len(self.found.sections) > 1:
-            return False
-        path = self.found.sections[0].path
-        lead = LEAD_S / self.hop_s + 1
-        return all(path[0, k] <= lead and path[-1, k] >= len(self.thin[k][0]) - 1 - lead for k in (0, 1))
-
     @cached_property
     def gains(self) -> tuple[float, float]:
         """What the sections gain, and those of a shuffled query, on average."""

@@ -108,4 +108,3 @@ def speaks(level_db: float, ceiling_db: float = 0.0, floor_db: float = -60.0) ->
 
 near("SPEECH", speaks, -39.0, -33.0)
 near("SPEECH_DB", lambda range_db: speaks(0.0, 0.0, -range_db), 4.0, 5.5)
-near("WHOLE", weigh.is_torn, 0.57, 0.63, (True, False))

@@ -1,7 +1,5 @@
 """Two recordings or two sets of frames that are warped."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
