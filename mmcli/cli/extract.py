@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmcli import extractors
-from mmcli.cli import batching, console, kinds
-from mmcli.cli.options import Jobs, JsonFlag, Missing, Set, TimeUnit, configure, refuse_unused, split
+from mmcli.cli import batching, console
+from mmcli.cli.options import Jobs, JsonFlag, Missing, Set, TimeUnit, completing, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import UsageError
 from mmcli.registry import listed
@@ -48,7 +48,7 @@ def _names(modality: str) -> Any:
     return typer.Option(
         metavar="NAME,...",
         help=f"Extractors, separated by commas: {known}.",
-        autocompletion=kinds.completing("extractors", modality=modality),
+        autocompletion=completing("extractors", modality=modality),
     )
 
 

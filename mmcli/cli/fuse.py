@@ -31,7 +31,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmcli.cli import batching, console, kinds, options, progress
+from mmcli.cli import batching, console, options, progress
 from mmcli.cli.options import JsonFlag, Seed, Set
 from mmcli.cli.options import command as mm_command
 from mmcli.errors import BatchFailedError, UsageError
@@ -61,7 +61,7 @@ def command(
         str | None,
         typer.Option(
             help=f"none, {listed(strategies.names(), 'concat')}. [default: none for a manifest, concat for features]",
-            autocompletion=kinds.completing("strategies", "none"),
+            autocompletion=options.completing("strategies", "none"),
         ),
     ] = None,
     weight: Annotated[

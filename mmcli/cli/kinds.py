@@ -1,11 +1,10 @@
-"""The kinds of things that can be chosen by name: what `mmcli list` lists, and what the shell completes.
+"""The kinds of things that can be chosen by name: what `mmcli list` lists, and what the shell completes (options).
 
 Nothing here imports a member, or what takes time to import.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from mmcli.registry import Registry
@@ -19,24 +18,6 @@ ABOUT = {
     "rankers": "train --task rank --method",
     "metrics": "evaluate",
 }
-
-
-def completing(kind: str, *more: str, modality: str = "") -> Callable[[str], list[str]]:
-    """What completes an option's value: names of a kind (extractors: of one modality), of several the last one.
-
-    >>> completing("blocks", "auto")("la"), completing("extractors", modality="audio")("rms,log")
-    (['late'], ['rms,logmel'])
-    """
-
-    def offered(incomplete: str) -> list[str]:
-        before, comma, last = incomplete.rpartition(",")
-        known = [
-            *more,
-            *(n for registry, prefix in registries(kind) if prefix in ("", f"{modality}.") for n in registry.names()),
-        ]
-        return [f"{before}{comma}{name}" for name in known if name.startswith(last)]
-
-    return offered
 
 
 def registries(kind: str) -> list[tuple[Registry, str]]:

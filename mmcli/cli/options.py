@@ -61,6 +61,27 @@ TimeUnit = Annotated[
 
 Missing = Annotated[str, typer.Option(metavar="HOW", callback=gaps, help="Gaps in series: refuse or interpolate.")]
 
+
+def completing(kind: str, *more: str, modality: str = "") -> Callable[[str], list[str]]:
+    """What completes an option's value: names of a kind (extractors: of one modality), of several the last one.
+
+    >>> completing("blocks", "auto")("la"), completing("extractors", modality="audio")("rms,log")
+    (['late'], ['rms,logmel'])
+    """
+
+    def offered(incomplete: str) -> list[str]:
+        from mmcli.cli.kinds import registries
+
+        before, comma, last = incomplete.rpartition(",")
+        known = [
+            *more,
+            *(n for registry, prefix in registries(kind) if prefix in ("", f"{modality}.") for n in registry.names()),
+        ]
+        return [f"{before}{comma}{name}" for name in known if name.startswith(last)]
+
+    return offered
+
+
 # ``--config FILE.toml`` and ``--print-config``.
 #
 # A file has one table per command, its keys the long options; the table ``set`` below it holds the fields of methods::

@@ -123,7 +123,7 @@ def command(given: TrainOptions) -> None:
         if given.resume or given.output.suffix == ".pt":
             raise UsageError("several runs go into a folder and are not resumed", hint="give -o a folder")
         several = [dataclasses.replace(config, seed=given.seed + i) for i in range(given.seeds)]
-        _several(data, several, given.output, given.cv or 0, inputs, start, given.json)
+        _several(data, several, given.output, _folds(given.cv), inputs, start, given.json)
         return
     steps, unit = plan.epochs(len(data.rows("train")), config), "epochs"
     if config.fusion == "auto":
@@ -208,12 +208,23 @@ def _config(given: TrainOptions) -> Any:
     return dataclasses.replace(chosen, modalities=names, encoders=tuple(given.encoder or ()), **options)
 
 
+def _folds(cv: str | None) -> int | str:
+    """A number of folds, or whose they are."""
+    return int(cv) if cv is not None and cv.isdigit() else cv or 0
+
+
 def _several(
-    data: Any, configs: list[Any], output: Path, cv: int, inputs: list[dict[str, Any]], start: Any, json: bool
+    data: Any, configs: list[Any], output: Path, cv: int | str, inputs: list[dict[str, Any]], start: Any, json: bool
 ) -> None:
     from mmcli.training.use import run
 
-    with progress.bar("train", max(cv, 1) * len(configs), "runs") as bar:
+    if isinstance(cv, str):
+        from mmcli.fusion import given_folds
+
+        count = len(given_folds.parts(data, cv)[0])
+    else:
+        count = max(cv, 1)
+    with progress.bar("train", count * len(configs), "runs") as bar:
 
         def report(row: dict[str, Any]) -> None:
             bar.advance(1, ", ".join(f"{k} {row[k]:.4g}" for k in row if k.startswith("test_")))

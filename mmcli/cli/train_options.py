@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mmcli.cli import kinds
 from mmcli.cli import private as privately
-from mmcli.cli.options import JsonFlag, Seed, Set
+from mmcli.cli.options import JsonFlag, Seed, Set, completing
 from mmcli.models import blocks
 from mmcli.ranking import registry as methods
 from mmcli.registry import listed
@@ -36,7 +35,7 @@ class TrainOptions:
             metavar="NAME",
             help=f"How modalities are joined: {listed(blocks.registry.names(), 'concat')}; auto: an ensemble of "
             "candidates, compared on folds; linear: with --private. [default: concat; linear with --private]",
-            autocompletion=kinds.completing("blocks", "auto", "linear"),
+            autocompletion=completing("blocks", "auto", "linear"),
         ),
     ] = None
     modalities: Annotated[
@@ -88,10 +87,11 @@ class TrainOptions:
     device: Annotated[str, typer.Option(help="auto, cpu, cuda. auto: CUDA where it is.")] = "auto"
     resume: Annotated[bool, typer.Option("--resume", help="Go on from MODEL.resume.pt if a run was killed.")] = False
     cv: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            metavar="K",
-            help="K folds (classes even, groups together, own scales, nothing made), into the folder given by -o.",
+            metavar="K|given|FILE",
+            help="K folds (classes even, groups together, own scales, nothing made), into the folder given by -o; or "
+            "those of the manifest's column fold, or of a csv file with id and fold.",
         ),
     ] = None
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="N seeds from --seed on, into a folder.")] = 1

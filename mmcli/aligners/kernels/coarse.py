@@ -18,7 +18,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmcli.aligners.kernels import checks, costs, engine
+from mmcli.aligners.kernels import costs, engine
 from mmcli.aligners.kernels.corridor import around
 from mmcli.errors import InputError, UsageError
 
@@ -67,7 +67,7 @@ def align(
             raise UsageError(f"{name} has no meaning from coarse to fine", hint="use the exact engine")
     if factor < 2 or radius < 1 or not 0 < share <= 1:
         raise UsageError("factor must be at least 2, radius at least 1, share above 0 and at most 1")
-    a, b = checks.pair(x, y)
+    a, b = costs.pair(x, y)
     warp = None
     if len(a) * len(b) > SMALL and min(len(a), len(b)) >= 4 * factor:
         warp = _in_corridor(a, b, factor, radius, options)

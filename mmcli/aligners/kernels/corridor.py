@@ -17,6 +17,22 @@ Corridor = NDArray[np.int64]
 ROUNDING = 1e-6  # of a frame: what a width in seconds may lose on its way to frames
 
 
+def checked(ranges: NDArray[np.int64] | None, n: int, m: int) -> NDArray[np.int64] | None:
+    """A corridor as contiguous int64 (n, 2), each row a range of columns inside [0, m)."""
+    if ranges is None:
+        return None
+    c = np.ascontiguousarray(ranges, dtype=np.int64)
+    if c.shape != (n, 2):
+        raise InputError(f"the corridor has shape {c.shape}, not {(n, 2)}", hint="one range of columns a row of x")
+    wrong = np.flatnonzero((c[:, 0] < 0) | (c[:, 0] >= c[:, 1]) | (c[:, 1] > m))
+    if wrong.size:
+        i = int(wrong[0])
+        raise InputError(
+            f"row {i} of the corridor allows columns {c[i].tolist()} of {m}", hint="needed: 0 <= lo < hi <= columns"
+        )
+    return c
+
+
 def band(n: int, m: int, width: float) -> Corridor:
     """The Sakoe-Chiba band of ``width`` columns in all, half on either side of the line from (0, 0) to (n - 1, m - 1).
 

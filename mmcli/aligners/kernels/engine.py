@@ -28,7 +28,8 @@ from typing import Any, NamedTuple, NoReturn, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmcli.aligners.kernels import checks
+from mmcli.aligners.kernels import costs
+from mmcli.aligners.kernels.corridor import checked
 from mmcli.errors import InputError, UsageError
 
 METRICS = ("euclidean", "sqeuclidean", "manhattan", "cosine")  # in the order of the codes in csrc/dtw.h
@@ -229,7 +230,7 @@ class _Problem:
 
 
 def _problem(x: ArrayLike, y: ArrayLike, options: Options) -> _Problem:
-    a, b = checks.pair(x, y)
+    a, b = costs.pair(x, y)
     kernel = options.get("kernel")
     p = _Problem(x=a, y=b, extension=None if kernel == "twin" else _dtw, **options)
     for kind, name, known in (
@@ -242,7 +243,7 @@ def _problem(x: ArrayLike, y: ArrayLike, options: Options) -> _Problem:
             raise UsageError(f"unknown {kind}: {name!r}", hint=f"one of {', '.join(str(k) for k in known if k)}")
     if p.jobs < 1:
         raise UsageError(f"{p.jobs} jobs", hint="at least one thread is needed")
-    object.__setattr__(p, "corridor", checks.corridor(p.corridor, len(a), len(b)))
+    object.__setattr__(p, "corridor", checked(p.corridor, len(a), len(b)))
     return p
 
 

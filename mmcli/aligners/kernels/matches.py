@@ -13,7 +13,7 @@ from typing import NamedTuple, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mmcli.aligners.kernels import checks, engine
+from mmcli.aligners.kernels import costs, engine
 from mmcli.errors import UsageError
 
 MOST_STUCK = 100  # stretches where x fits nowhere must not cost a warp a frame
@@ -57,7 +57,7 @@ def matches(
     for name in ("corridor", "open_begin", "open_end", "upper"):
         if name in options:
             raise UsageError(f"{name} has no meaning for matches")
-    a, b = checks.pair(x, y)
+    a, b = costs.pair(x, y)
     least = max(1, int(np.ceil(shortest * len(a))))
     if options.get("pattern") == "slope2":
         least = max(least, len(a) // 2 + 1)  # no path goes through fewer

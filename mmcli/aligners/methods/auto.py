@@ -21,7 +21,6 @@ from mmcli.aligners.linear import choose, fit, movement, weigh
 from mmcli.aligners.linear.alignment import broken, overlap, straight
 from mmcli.aligners.linear.strength import strengths
 from mmcli.aligners.warp import canonical, sections, views
-from mmcli.aligners.warp.keys import transposition
 from mmcli.aligners.warp.views import View, find, freely
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.formats.features import Features
@@ -365,7 +364,7 @@ def _spectra(x: Any, y: Any) -> View:
 
 def _pitches(x: Any, y: Any) -> View:
     sides = [frames.pitch_classes(s) for s in (x, y)]
-    key = transposition(x, y)
+    key = views.transposition(x, y)
     sides[1] = replace(sides[1], values=np.roll(sides[1].values, key, axis=1))
     sides = [replace(f, values=f.values - f.values.mean(axis=0)) for f in sides]
     return _coarse_view(sides, max(1, round(TEST_HOP_S / inputs.hop_of(sides[0].times))))

@@ -14,7 +14,6 @@ from mmcli.aligners.core import frames, inputs, limits
 from mmcli.aligners.core.shuffle_test import shuffled
 from mmcli.aligners.kernels import corridor, engine
 from mmcli.aligners.warp import structure, views
-from mmcli.aligners.warp.keys import transposition
 from mmcli.aligners.warp.structure import LEAD_S, Frames, Path, Section, Structure
 from mmcli.artifacts.formats import timemap
 from mmcli.artifacts.formats.alignment import Alignment
@@ -42,10 +41,15 @@ class Sections:
     jumps: bool = True  # whether sections may be left out in the middle
 
     @cached_property
+    def key(self) -> int:
+        """By how many semitones ``y`` is raised."""
+        return views.transposition(self.x, self.y)
+
+    @cached_property
     def thin(self) -> tuple[tuple[Frames, Vector], tuple[Frames, Vector]]:
         """Log-mel bands and pitch classes side by side, each of length 1, every 0.1 s or more coarsely; their times."""
         sides = []
-        for sound, semitones in zip((self.x, self.y), (0, transposition(self.x, self.y)), strict=True):
+        for sound, semitones in zip((self.x, self.y), (0, self.key), strict=True):
             bands, chroma = frames.comparable(sound), frames.pitch_classes(sound)
             pitches = np.roll(chroma.values - chroma.values.mean(axis=0), semitones, axis=1)
             (a, t), (b, _) = structure.thin(bands.values, bands.times), structure.thin(pitches, chroma.times)
@@ -126,9 +130,8 @@ class Sections:
     def agree(self) -> float:
         """The share of the mapped query where pitch classes alone lead within AGREE_S of the exact warp."""
         sides = [frames.pitch_classes(s) for s in (self.x, self.y)]
-        key = transposition(self.x, self.y)
         values = [np.asarray(f.values - f.values.mean(axis=0), np.float32) for f in sides]
-        values[1] = np.roll(values[1], key, axis=1)
+        values[1] = np.roll(values[1], self.key, axis=1)
         thin = []
         for v, f in zip(values, sides, strict=True):
             factor = max(1, round(0.05 / inputs.hop_of(f.times)), -(-len(v) // 12_000))

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners.core import frames, inputs, limits, shuffle_test
-from mmcli.aligners.core.inputs import method_entry
+from mmcli.aligners.core.inputs import hop_of, method_entry
 from mmcli.aligners.kernels import coarse, corridor, costs, engine, hmm
 from mmcli.aligners.speech import phones
-from mmcli.aligners.warp.keys import transposition
 from mmcli.artifacts.formats import timemap
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.formats.features import Features
@@ -24,6 +23,8 @@ Vector = NDArray[np.float64]
 LARGE = 400_000_000  # cells; larger pairs are warped coarsely first and exactly in a corridor about that
 DELTA = 2  # frames on either side that a change is measured over: 40 ms at 10 ms
 NOTES_WEIGH = float(np.sqrt(2.0))  # squared, in the costs
+KEY_FRAME_S = 0.5
+MOST_KEY_FRAMES = 1500  # of a side; longer recordings more coarsely
 
 
 @dataclass(frozen=True)
@@ -306,3 +307,37 @@ def freely(x: Any, y: Any, view: View, warp: Warp, quality: dict[str, Any], name
         query=inputs.about(y),
         path=np.ascontiguousarray(warp.path, dtype=np.int64),
     )
+
+
+def transposition(x: AudioClip, y: AudioClip, opened: tuple[bool, bool] = (False, False)) -> int:
+    """By how many semitones ``y`` has to be raised, -5 to 6, to stand in the key of ``x``; 0 where none is much nearer.
+
+    The key in which a coarse warp of their pitch classes is cheapest. Which pitch classes a piece has on the whole says
+    it for many (Serra and Gomez 2008, "Audio cover song identification based on tonal sequence alignment", the optimal
+    transposition index), and is a fifth off for others, where a piece goes through keys. Their order says it better,
+    and half a second a frame is enough for it.
+
+    ``opened``: whether the ends of x, of y may be left out.
+    """
+    a, b = (_thin(frames.pitch_classes(s)) for s in (x, y))
+    cost = [_key_cost(a, np.roll(b, k, axis=1), opened) for k in range(12)]
+    k = int(np.argmin(cost))
+    if not is_another_key(cost[k], cost[0]):
+        return 0
+    return k - 12 if k > 6 else k
+
+
+def is_another_key(cost: float, as_it_is: float) -> bool:
+    """Whether a warp in another key is so much cheaper than without."""
+    return cost < limits.ANOTHER_KEY.value * as_it_is
+
+
+def _thin(chroma: Any) -> NDArray[np.float32]:
+    factor = max(1, round(KEY_FRAME_S / hop_of(chroma.times)), -(-len(chroma.values) // MOST_KEY_FRAMES))
+    values, _ = frames.coarse(chroma.values, chroma.times, factor)
+    return np.asarray(values - values.mean(), dtype=np.float32)
+
+
+def _key_cost(x: NDArray[np.float32], y: NDArray[np.float32], opened: tuple[bool, bool]) -> float:
+    warp = engine.align(x, np.ascontiguousarray(y), metric="cosine", open_begin=opened, open_end=opened)
+    return warp.cost / len(warp.path)

@@ -69,6 +69,7 @@ _OPTIONAL = {
     "config_sha256": jsonfile.SHA256,
     "errors": jsonfile.COUNT,
     "weights": jsonfile.OBJECT,
+    "folds": jsonfile.OBJECT,  # {id: name}: folds that came with the data
     "targets": jsonfile.OBJECT,  # {name: {id: text}}: labels beside the label
     "balance": jsonfile.OBJECT,
     "notes": jsonfile.TEXTS,

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from mmcli.aligners import registry
-from mmcli.cli import kinds, options
+from mmcli.cli import options
 from mmcli.cli.options import JsonFlag, Missing, Set, TimeUnit
 from mmcli.errors import UsageError
 
@@ -40,9 +40,9 @@ class AlignOptions:
             "[default: the result is printed]",
         ),
     ] = None
-    method: Annotated[str, typer.Option(help=f"{', '.join(METHODS)}.", autocompletion=kinds.completing("aligners"))] = (
-        "auto"
-    )
+    method: Annotated[
+        str, typer.Option(help=f"{', '.join(METHODS)}.", autocompletion=options.completing("aligners"))
+    ] = "auto"
     feature: Annotated[
         str | None, typer.Option(metavar="NAME", help="The extractor whose frames are compared. [default: by content]")
     ] = None

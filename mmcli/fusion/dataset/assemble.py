@@ -12,7 +12,7 @@ from mmcli.artifacts.formats import fitted, manifest
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import provenance
 from mmcli.errors import InputError, UsageError
-from mmcli.fusion import labels, normalise, targets
+from mmcli.fusion import given_folds, labels, normalise, targets
 from mmcli.fusion.dataset import augment, balance, fused
 from mmcli.fusion.dataset.survey import HOLE, Arrays, Survey, columns
 from mmcli.fusion.dataset.words import Words
@@ -145,6 +145,9 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
     if several := targets.of_rows((row.id, row.extra) for row in kept):
         data.meta["targets"] = several
         assembled.notes.append(f"targets beside the label: {', '.join(several)} (train --target NAME)")
+    if official := given_folds.of_rows((row.id, row.extra) for row in kept):
+        data.meta["folds"] = official
+        assembled.notes.append(f"{len(set(official.values()))} folds came with the manifest (train --cv given)")
     assembled.left_out = left_out(rows.rows, failed, split if rule == "as given" else None)
     assembled.notes += _unlabelled(kept, task)
     if rule != "as given":

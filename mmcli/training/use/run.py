@@ -20,7 +20,7 @@ from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import atomic, provenance
 from mmcli.artifacts.io.append import Journal
 from mmcli.errors import UsageError
-from mmcli.fusion import targets
+from mmcli.fusion import given_folds, targets
 from mmcli.models.nets import factory
 from mmcli.training import folds, plan
 from mmcli.training.config import AUTO, TrainConfig
@@ -185,18 +185,26 @@ def _plain(config: TrainConfig) -> dict[str, Any]:
 SCHEMA = "mmcli/train-runs@1"
 
 
-def splits(dataset: Dataset, config: TrainConfig, count: int) -> list[NDArray[np.str_]]:
-    """A split column for each of ``count`` folds: one part to test on, the next to stop by, the others to train on.
+def splits(dataset: Dataset, config: TrainConfig, cv: int | str) -> list[NDArray[np.str_]]:
+    """A split column for each fold: one part to test on, the next to stop by, the others to train on.
 
-    All labelled items take part, whatever their split in the data set, but none that was made; classes are spread
-    evenly, a group stays together.
+    ``cv``: the number of folds, or whose they are (:func:`mmcli.fusion.given_folds.parts`). All labelled items take
+    part, whatever their split in the data set, but none that was made; in folds of our own classes are spread evenly
+    and a group stays together.
     """
     everyone = np.arange(dataset.items, dtype=np.int64)
     target = read(dataset, config.task, everyone, torch.device("cpu"))
     there = np.any([stream.present for stream in dataset.streams.values()], axis=0)
     rows = everyone[target.known & there]
-    kinds = target.values.numpy()[rows] if target.task == "classify" else None
-    parts = folds.make(rows, kinds, dataset.group[rows], count, config.seed)
+    if isinstance(cv, str):
+        parts = [np.intersect1d(part, rows) for part in given_folds.parts(dataset, cv)[1]]
+        if empty := [number for number, part in enumerate(parts) if not len(part)]:
+            raise UsageError(f"fold {empty[0]} has no labelled item")
+        rows = np.sort(np.concatenate(parts))
+    else:
+        kinds = target.values.numpy()[rows] if target.task == "classify" else None
+        parts = folds.make(rows, kinds, dataset.group[rows], cv, config.seed)
+    count = len(parts)
     columns = []
     for k in range(count):
         column = np.full(dataset.items, "", dtype="U5")
@@ -212,16 +220,17 @@ def train_series(
     configs: Sequence[TrainConfig],
     folder: Path,
     *,
-    cv: int = 0,
+    cv: int | str = 0,
     inputs: Sequence[dict[str, Any]] = (),
     initial: Initial | None = None,
     report: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Train every configuration (they differ in the seed) on every fold; returns the content of ``run.json``.
 
-    ``initial`` holds encoders to start every run from.
+    ``cv`` is the number of folds or whose they are (:func:`splits`); ``initial`` holds encoders that every run starts
+    from.
     """
-    if cv and cv < 3:
+    if isinstance(cv, int) and 0 != cv < 3:
         raise UsageError(f"cross-validation needs at least 3 folds (train, val, test), not {cv}")
     whole = folds.real(dataset) if cv else dataset
     columns = splits(whole, configs[0], cv) if cv else [dataset.split]

@@ -6,7 +6,7 @@ import pytest
 from mmcli.aligners.core import odds, shuffle_test
 from mmcli.aligners.core.shuffle_test import Evidence
 from mmcli.aligners.methods import auto
-from mmcli.aligners.warp import keys, sections, structure, views
+from mmcli.aligners.warp import sections, structure, views
 from mmcli.aligners.warp.structure import Section
 from mmcli.media.clips import AudioClip
 from tests.aligners.core.limit_cases.case import RATE, decides, near
@@ -40,7 +40,7 @@ near("NO", lambda p: odds.verdict(p), 0.13, 0.17, ("no match", "unsure"))
 near("SAME", kind_taken, 0.50, 0.60, ("one recording twice", "two renditions"))
 near("VOICES_SHORTEST_S", lambda t: views.may_be_heard([t, 30.0]), 1.8, 2.2)
 near("VARIED", views.is_speech, 0.25, 0.35)
-near("ANOTHER_KEY", lambda cost: keys.is_another_key(cost, 1.0), 0.6, 0.7, (True, False))
+near("ANOTHER_KEY", lambda cost: views.is_another_key(cost, 1.0), 0.6, 0.7, (True, False))
 
 
 def statistic(cost: float, null: float, exchanged: float) -> float:
