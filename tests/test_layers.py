@@ -36,7 +36,7 @@ INSIDE = {
         "core",
         "linear",
         "speech",
-        "warp subtitles live",
+        "warp subtitles live many",
         "editors",
         "output",
         "methods",

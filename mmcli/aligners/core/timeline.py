@@ -48,11 +48,20 @@ class Track:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The reference and the query on one clock that begins at 0, and the ``alignment`` they were placed by."""
+    """Recordings on one clock that begins at 0, the reference first; of two the ``alignment`` that placed them."""
 
-    reference: Track
-    query: Track
-    alignment: Alignment
+    tracks: tuple[Track, ...]
+    alignment: Alignment | None = None
+
+    @property
+    def reference(self) -> Track:
+        """The first."""
+        return self.tracks[0]
+
+    @property
+    def query(self) -> Track:
+        """The second."""
+        return self.tracks[1]
 
 
 def timeline(
@@ -76,11 +85,8 @@ def timeline(
     zero = min(0.0, pieces[0].at) if pieces else 0.0
     moved = tuple(Piece(p.start, p.end, p.at - zero, p.until - zero) for p in pieces)
     whole = (Piece(0.0, lengths[0], 0.0 - zero, lengths[0] - zero),)
-    return Timeline(
-        Track(reference, pictures[0], True, lengths[0], whole),
-        Track(query, pictures[1], True, lengths[1], moved),
-        alignment,
-    )
+    both = Track(reference, pictures[0], True, lengths[0], whole), Track(query, pictures[1], True, lengths[1], moved)
+    return Timeline(both, alignment)
 
 
 def _length(alignment: Alignment, side: str, column: int) -> float:

@@ -1,7 +1,7 @@
 """A map as the project of another program, one program a file. A new file is a new program.
 
-A module has ``SUFFIXES``, the files that it writes, and ``render(timeline, suffix) -> bytes`` of a
-:class:`mmcli.aligners.core.timeline.Timeline`.
+A module has ``SUFFIXES``, the files that it writes, ``MANY``, those of them that hold more than two tracks, and
+``render(timeline, suffix) -> bytes`` of a :class:`mmcli.aligners.core.timeline.Timeline`.
 """
 
 from __future__ import annotations

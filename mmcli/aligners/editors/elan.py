@@ -10,7 +10,7 @@ from typing import Any
 from mmcli.aligners.core.timeline import Timeline
 from mmcli.errors import MissingError
 
-SUFFIXES = (".eaf",)
+SUFFIXES, MANY = (".eaf",), ()
 
 
 def render(timeline: Timeline, suffix: str) -> bytes:
@@ -53,7 +53,7 @@ def _written(file: Any, to_eaf: Any) -> bytes:
 
 
 def _tiers(timeline: Timeline) -> dict[str, list[tuple[float, float, str]]]:
-    segments = timeline.alignment.segments
+    segments = None if timeline.alignment is None else timeline.alignment.segments
     if segments is None:
         zero = _zero(timeline)
         rows = [(p.at - zero, p.until - zero, f"{p.start:.3f} to {p.end:.3f} s") for p in timeline.query.pieces]

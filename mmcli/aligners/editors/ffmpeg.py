@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from mmcli.aligners.core.timeline import Piece, Timeline, Track
 
-SUFFIXES = (".ffscript",)
+SUFFIXES, MANY = (".ffscript",), ()
 HZ = 48_000
 LEAST_TEMPO, MOST_TEMPO = 0.5, 2.0  # what one atempo is good for
 SHORTEST_S = 1e-4

@@ -12,6 +12,7 @@ from mmcli.aligners.core.timeline import Timeline, Track
 from mmcli.errors import MissingError, UsageError
 
 SUFFIXES = (".otio", ".edl", ".fcpxml")
+MANY = (".otio", ".fcpxml")
 SOUND_HZ, PICTURES_HZ = 48_000.0, 25.0  # what times are counted in; an edl knows frames only
 ADAPTERS = {".otio": "otio_json", ".edl": "cmx_3600", ".fcpxml": "fcpx_xml"}
 STEADY = 1e-4  # a pace nearer to 1 is the drift of a clock, which editors round away
@@ -28,7 +29,7 @@ def render(timeline: Timeline, suffix: str) -> bytes:
         raise MissingError(f"OpenTimelineIO writes no {suffix} here", hint="pip install 'mmcli[editors]'")
     rate = SOUND_HZ if suffix == ".otio" else PICTURES_HZ
     whole = otio.schema.Timeline(timeline.query.path.stem)
-    tracks = [timeline.query] if suffix == ".edl" else [timeline.reference, timeline.query]
+    tracks = [timeline.query] if suffix == ".edl" else list(timeline.tracks)
     end = max(track.pieces[-1].until for track in tracks)
     if suffix == ".fcpxml" and not any(track.pictures for track in tracks):
         # Its first track of pictures carries the others; two sounds hang on an empty one.

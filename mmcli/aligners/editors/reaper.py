@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from mmcli.aligners.core.timeline import Piece, Timeline, Track
 
-SUFFIXES = (".rpp",)
+SUFFIXES = MANY = (".rpp",)
 SOURCES = {".wav": "WAVE", ".flac": "FLAC", ".mp3": "MP3", ".ogg": "VORBIS", ".opus": "VORBIS"}  # else a film
 
 
 def render(timeline: Timeline, suffix: str) -> bytes:
     """The project as text, UTF-8."""
-    tracks = [line for track in (timeline.reference, timeline.query) for line in _track(track)]
+    tracks = [line for track in timeline.tracks for line in _track(track)]
     return "\n".join(["<REAPER_PROJECT 0.1", *tracks, ">", ""]).encode()
 
 

@@ -31,6 +31,7 @@ ACCEPTS = (("audio", "audio"), ("features", "features"))
 WIDTHS = "any"  # of features of two kinds: those are warped through what they share
 TEST_HOP_S = 0.05  # of the frames that the test for belonging together compares
 STEADY_AHEAD, STEADY_SHARE = 0.5, 0.7
+PACES = (1.0, 2.5, 0.4)  # of a score against its performance; about each, slopes between 1/3 and 3 are found
 SAME_PLACE_S = 0.15  # at the middle of the query
 MOVED_HALF_S = 0.03  # half of the 90 % interval of an offset by when both move: 0 to 24 ms off in 9 pairs of the corpus
 CONTEXT = 9  # of them, 0.45 s, stand together: what single frames share by chance, so long a stretch does not
@@ -251,7 +252,10 @@ def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) 
 
     warped = Candidate("warp", evidence, f"{reason}; taken for {said}", make, ratio)
     if kind == "rendition":
-        parts = sections.Sections(x, y, jumps=config.repeats == "auto")
+        # a score keeps a pace of its own, whatever the lengths are
+        paces = PACES if config.kind == "rendition" else (1.0,)
+        tried = [sections.Sections(x, y, jumps=config.repeats == "auto", pace=pace) for pace in paces]
+        parts = max(tried, key=lambda p: p.found.gain)
         if config.kind == "rendition" or is_music(parts.gains):
             warped = _by_sections(parts, pitches, steady, copied, ratio, config)
     if config.kind != "auto" or odds.verdict(warped.probability) == "match":

@@ -27,6 +27,7 @@ NULL = 0.95  # of the cost of a shuffled query's warp, that a pair of frames mus
 NEAR_S = 2.0  # either side of the coarse warp, in which the exact one runs
 TOUCH_S = 0.1  # frames at the ends of two sections
 JOINED_S = 1.5  # of one side, without partner between two sections
+AGREE_CONTEXT = 9  # coarse frames that stand together where pitch classes alone are warped
 AGREE_S = 0.5  # two warps within it say the same
 GRID_S = 0.25
 LEAST = 8.0  # of a gain: below it there is nothing to be many times as large as
@@ -39,6 +40,7 @@ class Sections:
     x: Any
     y: Any
     jumps: bool = True  # whether sections may be left out in the middle
+    pace: float = 1.0  # times as fast as x that y is expected to be
 
     @cached_property
     def key(self) -> int:
@@ -49,14 +51,22 @@ class Sections:
     def thin(self) -> tuple[tuple[Frames, Vector], tuple[Frames, Vector]]:
         """Log-mel bands and pitch classes side by side, each of length 1, every 0.1 s or more coarsely; their times."""
         sides = []
-        for sound, semitones in zip((self.x, self.y), (0, self.key), strict=True):
+        for sound, semitones, hop in zip((self.x, self.y), (0, self.key), self._hops, strict=True):
             bands, chroma = frames.comparable(sound), frames.pitch_classes(sound)
             pitches = np.roll(chroma.values - chroma.values.mean(axis=0), semitones, axis=1)
-            (a, t), (b, _) = structure.thin(bands.values, bands.times), structure.thin(pitches, chroma.times)
+            (a, t), (b, _) = structure.thin(bands.values, bands.times, hop), structure.thin(pitches, chroma.times, hop)
             n = min(len(a), len(b))
             parts = [structure.unit(frames.stacked(v[:n], CONTEXT)) for v in (a, b)]
             sides.append((structure.unit(np.hstack(parts)), t[:n]))
         return sides[0], sides[1]
+
+    @property
+    def _hops(self) -> tuple[float, float]:
+        """Seconds between coarse frames of x and of y, so that a pair of them at that pace goes on by one each."""
+        lengths = [float(frames.comparable(s).times[-1]) for s in (self.x, self.y)]
+        apart = max(self.pace, 1.0), max(1.0 / self.pace, 1.0)
+        base = max(structure.HOP_S, *(t / a / structure.MOST for t, a in zip(lengths, apart, strict=True)))
+        return base * apart[0], base * apart[1]
 
     @property
     def hop_s(self) -> float:
@@ -133,10 +143,9 @@ class Sections:
         values = [np.asarray(f.values - f.values.mean(axis=0), np.float32) for f in sides]
         values[1] = np.roll(values[1], self.key, axis=1)
         thin = []
-        for v, f in zip(values, sides, strict=True):
-            factor = max(1, round(0.05 / inputs.hop_of(f.times)), -(-len(v) // 12_000))
-            a, t = frames.coarse(v, f.times, factor)
-            thin.append((frames.stacked(a, 9), t))
+        for v, f, hop in zip(values, sides, self._hops, strict=True):
+            a, t = frames.coarse(v, f.times, max(1, round(hop / inputs.hop_of(f.times))))
+            thin.append((frames.stacked(a, AGREE_CONTEXT), t))
         same, total = 0, 0
         x_times, y_times = self.view.x_times, self.view.y_times
         spans = self._spans(thin[0][1], thin[1][1])
@@ -192,6 +201,8 @@ class Sections:
     ) -> Path:
         """The warp of a section's frames near its coarse path."""
         x, y = (np.ascontiguousarray(v[s]) for v, s in zip(sides, (rows, columns), strict=True))
+        if len(x) == len(sides[0]) and len(y) == len(sides[1]) and len(x) * len(y) <= views.LARGE:
+            return engine.align(x, y, metric=metric).path  # nothing is left out: the exact warp needs no guide
         points = [
             np.clip((self.thin[k][1][section.path[:, k]] - times[k][s][0]) / inputs.hop_of(times[k]), 0, n - 1)
             for k, (s, n) in enumerate(((rows, len(x)), (columns, len(y))))

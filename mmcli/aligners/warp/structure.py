@@ -117,11 +117,9 @@ def _traced(best: Frames, came: NDArray[np.int8], jump: float, lead: int) -> tup
         end_value, path = started, []
 
 
-def thin(values: NDArray[Any], times: NDArray[np.float64]) -> tuple[Frames, NDArray[np.float64]]:
-    """Frames and their times made as coarse as :func:`find` takes them, each with the mean of all taken away and of
-    length 1."""
-    factor = max(1, round(HOP_S / hop_of(times)), -(-len(values) // MOST))
-    v, t = frames.coarse(values, times, factor)
+def thin(values: NDArray[Any], times: NDArray[np.float64], hop_s: float) -> tuple[Frames, NDArray[np.float64]]:
+    """Frames, each of length 1, about ``hop_s`` seconds apart, and their times."""
+    v, t = frames.coarse(values, times, max(1, round(hop_s / hop_of(times))))
     return unit(v), t
 
 

@@ -12,6 +12,11 @@ wav; a film as mp4, mkv, mov, webm; features as npz; a table as csv; or a projec
 otio, fcpxml, edl (OpenTimelineIO), rpp (Reaper), eaf (ELAN), ffscript (a filter script of ffmpeg). --format map forces
 the map. Without -o the result is printed. With --json a refusal is an object too.
 
+More than two recordings, or --reference, put cameras and recorders on one clock by their sound, also where only
+neighbours overlap: all pairs that may overlap are measured, and one clock for all is found that most of it agrees on.
+What contradicts it is named; recordings that share no sound stand in groups apart. -o is a folder (a map a recording,
+shoot.json, shoot.html), a project (otio, fcpxml, rpp), a json or a page (html).
+
 --pairs takes a list (jsonl, csv) with the columns id, reference and query, paths relative to it, and where a pair needs
 them method, kind, feature, metric, rate, missing, time_unit, force and METHOD.FIELD. Each map goes to OUT/ID.json;
 OUT/manifest.jsonl lists them, OUT/failures.jsonl what was refused or failed, with the reason (exit code 3). Run again,
@@ -22,6 +27,7 @@ it does the rest.
   mmcli align talk.wav talk.txt -o talk.TextGrid --page talk.html
   mmcli align film.mkv late.srt -o fixed.srt
   mmcli align camera.mp4 recorder.wav -o shoot.otio
+  mmcli align cam1.mp4 cam2.mp4 recorder.wav --reference auto -o shoot.otio --page shoot.html
   mmcli align take1.npz take2.npz -o map.json --method dtw --metric cosine --plot map.png
   mmcli align --pairs pairs.jsonl -o maps/ --jobs 4
 """
@@ -58,6 +64,11 @@ def command(given: AlignOptions) -> None:
         from mmcli.cli.align.pairs import align
 
         align(given)
+        return
+    if given.more or given.clock is not None:
+        from mmcli.cli.align import many
+
+        many.align(given)
         return
     for name in ("timeout", "shard", "retry_failed"):
         if getattr(given, name):

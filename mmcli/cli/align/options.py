@@ -29,6 +29,18 @@ class AlignOptions:
     query: Annotated[
         Path | None, typer.Argument(metavar="QUERY", help="The file that is mapped onto it.", show_default=False)
     ] = None
+    more: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[QUERY...]", help="More recordings for one clock.", show_default=False),
+    ] = None
+    clock: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            metavar="auto|FILE",
+            help="Of many recordings the one whose clock counts; auto: the longest of each group. [default: the first]",
+        ),
+    ] = None
     output: Annotated[
         Path | None,
         typer.Option(

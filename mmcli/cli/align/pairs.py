@@ -33,9 +33,9 @@ TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 def align(given: AlignOptions) -> None:
     """Align the pairs of the list ``given.pairs``."""
-    for name in ("reference", "query", "plot", "page", "language"):
+    for name in ("reference", "query", "plot", "page", "language", "clock"):
         if getattr(given, name) is not None:
-            what = name.upper() if name in ("reference", "query") else f"--{name}"
+            what = name.upper() if name in ("reference", "query") else f"--{'reference' if name == 'clock' else name}"
             raise UsageError(f"--pairs takes no {what}: the list names the files")
     from mmcli.aligners.output import formats
     from mmcli.batch.jobs import pairs
