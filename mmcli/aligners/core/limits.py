@@ -52,8 +52,8 @@ WEIGHTS = {
         {"spectra": (0.45, 1.2), "pitches": (0.7, 1.2)},
         0.95,
     ),
-    # Of 60 scores, covers and renditions (choose, check and last) those right in part agree by 0.71 to 0.92, of 43 right
-    # ones 38 by 0.95 and more; two halves of one song gain 1.3 with an agreement of 0.93. In sample.
+    # Of 60 scores, covers and renditions (choose, check and last) those right in part agree by 0.71 to 0.92, of 43
+    # right ones 38 by 0.95 and more; two halves of one song gain 1.3 with an agreement of 0.93. In sample.
     "sections": Weights(
         -41.2,
         {"gain": 2.5, "agree": 40.0, "elsewhere": 1.5, "steady": -25.0, "copied": -5.0},

@@ -26,6 +26,7 @@ BLOCK_S = 1.0  # of a shuffled query
 NULL = 0.95  # of the cost of a shuffled query's warp, that a pair of frames must stay below to gain
 NEAR_S = 2.0  # either side of the coarse warp, in which the exact one runs
 TOUCH_S = 0.1  # frames at the ends of two sections
+EVEN_OVER, UNEVEN = 8, 1.6  # steps that a pace is told by, and times the usual one that it may be at an open end
 JOINED_S = 1.5  # of one side, without partner between two sections
 AGREE_CONTEXT = 9  # coarse frames that stand together where pitch classes alone are warped
 AGREE_S = 0.5  # two warps within it say the same
@@ -54,10 +55,10 @@ class Sections:
         for sound, semitones, hop in zip((self.x, self.y), (0, self.key), self._hops, strict=True):
             bands, chroma = frames.comparable(sound), frames.pitch_classes(sound)
             pitches = np.roll(chroma.values - chroma.values.mean(axis=0), semitones, axis=1)
-            (a, t), (b, _) = structure.thin(bands.values, bands.times, hop), structure.thin(pitches, chroma.times, hop)
-            n = min(len(a), len(b))
-            parts = [structure.unit(frames.stacked(v[:n], CONTEXT)) for v in (a, b)]
-            sides.append((structure.unit(np.hstack(parts)), t[:n]))
+            (a, t), (b, at) = structure.thin(bands.values, bands.times, hop), structure.thin(pitches, chroma.times, hop)
+            b = np.column_stack([np.interp(t, at, column) for column in b.T])  # their frames are not as far apart
+            parts = [structure.unit(frames.stacked(v, CONTEXT)) for v in (a, b)]
+            sides.append((structure.unit(np.hstack(parts)), t))
         return sides[0], sides[1]
 
     @property
@@ -86,7 +87,14 @@ class Sections:
         every = self._find(self.thin[1][0])
         least = limits.SECTION_S.value / self.hop_s
         kept = tuple(s for s in every.sections if s.gain > 0 and np.ptp(s.path, axis=0).min() >= least)
-        return Structure(kept or (max(every.sections, key=lambda s: len(s.path)),), every.gain, every.hop_s)
+        kept = kept or (max(every.sections, key=lambda s: len(s.path)),)
+        first, last = kept[0].path, kept[-1].path
+        lead = LEAD_S / self.hop_s + 1
+        if not (first[0] <= lead).all():
+            kept = (Section(even(first[::-1])[::-1], kept[0].gain), *kept[1:])
+        if not all(last[-1, k] >= len(self.thin[k][0]) - 1 - lead for k in (0, 1)):
+            kept = (*kept[:-1], Section(even(kept[-1].path), kept[-1].gain))
+        return Structure(kept, every.gain, every.hop_s)
 
     @property
     def _shuffled(self) -> list[Frames]:
@@ -173,6 +181,10 @@ class Sections:
             spans = []
             for side, times in enumerate((x_times, y_times)):
                 at = self.thin[side][1][path[[0, -1], side]] + np.array([-0.5, 0.5]) * self.hop_s
+                if k == 0:  # frames stand together: an open end is not known to one of them
+                    at = at + np.array([1.0, 0.0]) * self._hops[side] * (CONTEXT // 2)
+                if k == last:
+                    at = at - np.array([0.0, 1.0]) * self._hops[side] * (CONTEXT // 2)
                 at[0] -= self._between(k - 1)[side]
                 at[1] += self._between(k)[side]
                 first = 0 if begins else int(np.searchsorted(times, at[0]))
@@ -262,3 +274,22 @@ def met(segments: list[Vector]) -> list[Vector]:
             if one[-1, side] < two[0, side] <= one[-1, side] + TOUCH_S:
                 one[-1, side] = two[0, side] = (one[-1, side] + two[0, side]) / 2
     return out
+
+
+def even(path: Path) -> Path:
+    """A path without what runs otherwise than the rest at its end: where a section ends is not known to the note, and
+    the last one is drawn out to gain a little more.
+
+    >>> straight = np.stack([np.arange(40), np.arange(40)], axis=1)
+    >>> drawn = np.concatenate([straight, [[40 + k // 3, 40 + k] for k in range(12)]])
+    >>> len(even(straight)), 38 <= len(even(drawn)) <= 46
+    (40, True)
+    """
+    usual = float(np.ptp(path[:, 0])) / max(float(np.ptp(path[:, 1])), 1.0)
+    end = len(path)
+    while end > max(EVEN_OVER, 2 * len(path) // 3):
+        moved = np.abs(path[end - 1] - path[end - EVEN_OVER])
+        if 1.0 / UNEVEN <= moved[0] / max(float(moved[1]), 1.0) / max(usual, 1e-9) <= UNEVEN:
+            break
+        end -= 1
+    return path[:end]
