@@ -22,6 +22,8 @@ FAMILIES = (
     "mmcli.aligners.kernels",  # each in C and as a twin, one of which `engine` takes
     "mmcli.aligners.editors",
     "mmcli.aligners.methods",
+    "mmcli.artifacts.packs",
+    "mmcli.media.transcripts",
     "mmcli.extractors",
     "mmcli.fusion.strategies",
     "mmcli.models.blocks",

@@ -40,6 +40,19 @@ class Answers:
                 table[f"p({name})"] = self.probabilities[:, k]
         return table
 
+    def to_torch(self) -> Any:
+        """Probabilities ``(items, classes)``, or values ``(items,)``, as a float64 tensor."""
+        import torch
+
+        return torch.tensor(self.predictions.values if self.probabilities is None else self.probabilities)
+
+    def _repr_html_(self) -> str:
+        """The first ten as a table for notebooks."""
+        from mmcli.artifacts.formats import tables
+
+        rows = list(zip(self.id[:10].tolist(), self.labels[:10].tolist(), strict=True))
+        return tables.html([*rows, *([("...", f"{len(self)} items")] if len(self) > 10 else [])], "answers")
+
     def __repr__(self) -> str:
         return f"<Answers: {len(self)} items, task {self.predictions.task}>"
 
@@ -72,6 +85,23 @@ class Model:
         judged = as_judged(self.loaded)
         request = report.Request(split=split, explain=explain, inputs=_sources(data))
         return Report(report.evaluate(judged, given.data_set(data), request, opponents=verdict.kept(judged)))
+
+    def export(self, path: str | Path) -> None:
+        """The model as a file that runs without mmcli: ``.ts`` (TorchScript) or ``.onnx``, checked to answer alike.
+
+        Raises UsageError for another suffix and for models that are no single network, MissingError without the
+        packages of `mmcli[onnx]`. What the file takes and gives: :mod:`mmcli.training.fit.export`.
+        """
+        from mmcli.training.fit import export
+
+        export.export(self.loaded, path)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        from mmcli.artifacts.formats import tables
+
+        rows = [("task", self.task), ("classes", ", ".join(self.classes or [])), ("from", ", ".join(self.modalities))]
+        return tables.html([row for row in rows if row[1]], "model")
 
     def __repr__(self) -> str:
         known = f", {len(self.classes)} classes" if self.classes else ""

@@ -19,7 +19,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from mmcli import errors
 from mmcli._version import __version__
-from mmcli.cli import console
+from mmcli.cli import console, meant
+from mmcli.cli.groups import Grouped, parted
 
 COMMANDS = {
     "extract": "Turn media files into feature files (npz).",
@@ -32,6 +33,7 @@ COMMANDS = {
     "predict": "Run a model on a data set or manifest (NDJSON).",
     "info": "Show what a file holds, and check it.",
     "list": "Name what there is to choose from, with fields, units and defaults.",
+    "help": "Show a page: a tutorial, a topic, or what a command can do.",
     "doctor": "Say what this installation has and lacks.",
 }
 
@@ -76,7 +78,9 @@ def load(name: str) -> Any:
     """Import one command and build its parser."""
     module = importlib.import_module(f"mmcli.cli.{ROOMS.get(name, name)}")
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(name, help=module.__doc__, context_settings={"help_option_names": ["-h", "--help"]})(module.command)
+    said, examples = parted(module.__doc__ or "")
+    settings = {"help_option_names": ["-h", "--help"]}
+    single.command(name, cls=Grouped, help=said, epilog=examples, context_settings=settings)(module.command)
     return typer.main.get_command(single)
 
 
@@ -128,7 +132,7 @@ def run(arguments: list[str] | None = None) -> int:
     except BaseException as error:  # noqa: BLE001 - the one place where every error ends; bugs are named as such
         if console.settings.debug or "--debug" in arguments:
             traceback.print_exc()
-        return _code(error, name)
+        return _code(meant.explained(error, list(arguments), load), name)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -144,7 +148,7 @@ def _code(error: BaseException, name: str) -> int:
         return error.exit_code
     if isinstance(error, _ParserError):
         console.warn(f"{name}: {error.format_message()}")
-        console.warn(f"see `{name} --help`")
+        console.warn(meant.option(error, name) or f"see `{name} --help`")
         return errors.EXIT_USAGE
     if isinstance(error, BrokenPipeError):
         _abandon_stdout()

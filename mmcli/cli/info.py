@@ -3,7 +3,7 @@
 \b
   mmcli info talk.npz map.json model.pt talk.wav
   mmcli info data.npz --validate
-  mmcli info talk.npz --to talk.csv
+  mmcli info talk.npz --to talk.parquet
   mmcli info --engine
   mmcli info rec.pt --vectors items.npz
 """
@@ -32,7 +32,7 @@ def command(
     ] = False,
     engine: Annotated[bool, typer.Option("--engine", help="Which alignment engine runs on this machine.")] = False,
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="FILE.csv", help="Write one features file as a table.")
+        Path | None, typer.Option("--to", metavar="FILE", help="Write one features file as a table: csv or parquet.")
     ] = None,
     vectors: Annotated[
         Path | None,
@@ -117,13 +117,19 @@ def _decoded(path: Path, modality: str) -> str:
 
 
 def _table(path: Path, target: Path) -> None:
-    """A features file as csv: a column for the time, one for each value of a frame."""
+    """A features file as csv or parquet: a column for the time, one for each value of a frame."""
     from mmcli.artifacts.formats import features
     from mmcli.artifacts.io import csvfile
 
     item = features.load(path)
     names = item.meta.get("columns") or [f"v{i}" for i in range(item.width)]
     flat = item.flat()
+    if target.suffix.lower() == ".parquet":
+        from mmcli.artifacts.packs import parquet
+
+        parquet.write_columns(target, {"time": item.times} | {name: flat[:, k] for k, name in enumerate(names)})
+        console.say(f"{target}: {item.frames} rows, {item.width + 1} columns")
+        return
     rows = ([repr(float(t)), *map(str, row)] for t, row in zip(item.times, flat, strict=True))
     csvfile.write(target, ["time", *names], rows)
     console.say(f"{target}: {item.frames} rows, {item.width + 1} columns")

@@ -239,7 +239,22 @@ def _several(
         console.emit(summary | {"output": str(output)})
 
 
+FEW = 20  # training items, or 5 of a class: below, a network learns them by heart
+
+
+def _warn_of_few(facts: dict[str, Any], config: dict[str, Any]) -> None:
+    """Say where a model has nothing to learn from."""
+    items, classes = facts["items"]["train"], len(config.get("classes") or [])
+    if items < max(FEW, 5 * classes):
+        console.warn(
+            f"{items} training items for {facts['parameters']:,} parameters"
+            + (f" and {classes} classes" if classes else "")
+            + ": what the model learned of them may hold for no other item; see its interval in `mmcli evaluate`"
+        )
+
+
 def _show(facts: dict[str, Any], config: dict[str, Any], output: Path, json: bool) -> None:
+    _warn_of_few(facts, config)
     if config.get("candidates"):
         _show_candidates(config, output, json)
         return

@@ -3,7 +3,7 @@ made of. Read before any decoder: libsndfile reads files that were cut to their 
 length of some others from a guess.
 
 References: RIFF WAVE (Microsoft, 1991), EBU Tech 3306 (RF64), Sony Wave64, Apple AIFF-C and CAF, Sun au, RFC 9639
-(FLAC), RFC 3533 (Ogg), RFC 9559 (Matroska), LAME tag of mp3 files.
+(FLAC), RFC 3533 (Ogg), LAME tag of mp3 files.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from mmcli.errors import MediaError
+from mmcli.media import matroska, mp4
 
 _MAX_CHUNKS = 100_000
 _MAX_PAGES = 5_000_000
@@ -25,7 +26,7 @@ _SLACK = 64
 
 def refuse_truncated(path: Path, kind: str) -> None:
     """Raises :class:`MediaError` for a file that ends inside what it announces: wav (RIFF, RF64, BW64), w64, aiff, caf,
-    au, avi, ogg, mp3. Other kinds pass: their decoders tell."""
+    au, avi, ogg, mp3, mkv, webm. Other kinds pass: their decoders tell."""
     size = path.stat().st_size
     missing_of = {
         "wav": _missing_of_wav,
@@ -36,6 +37,7 @@ def refuse_truncated(path: Path, kind: str) -> None:
         "avi": _missing_of_avi,
         "ogg": _missing_of_ogg,
         "mp3": _missing_of_mp3,
+        "mkv": matroska.missing,
     }.get(kind)
     if missing_of is None:
         return
@@ -271,75 +273,12 @@ def is_plain_flac(path: Path) -> bool:
     return total > 0 and len(frame) == 5 and frame[0] == 0xFF and frame[1] & 0xFC == 0xF8 and frame[4] == 0
 
 
-def matroska_tells_its_length(path: Path) -> bool:
-    """Whether the Info element of a Matroska or WebM file has a Duration. Live recordings have none, and libav then
-    gives a guess from the bit rate in its place."""
-    with path.open("rb") as file:
-        data = file.read(1 << 16)
-    at = data.find(b"\x15\x49\xa9\x66")  # Info
-    if at < 0:
-        return False
-    length, begin = _vint(data, at + 4)
-    at, end = begin, min(begin + length, len(data))
-    while at + 2 < end:
-        width = 9 - data[at].bit_length() if data[at] else 8
-        name = data[at : at + width]
-        length, begin = _vint(data, at + width)
-        if name == b"\x44\x89":
-            return any(data[begin : begin + length])
-        at = begin + length
-    return False
-
-
 def has_pictures(path: Path, kind: str) -> bool | None:
     """Whether an mp4 or mkv file has a track of pictures, from its index alone; None where that cannot be told so."""
     try:
         with path.open("rb") as file:
             if kind in ("mp4", "m4a"):
-                return _mp4_handlers(file, path.stat().st_size)
-            data = file.read(1 << 16) if kind == "mkv" else b""
+                return mp4.has_pictures(file, path.stat().st_size)
+            return matroska.has_pictures(file) if kind == "mkv" else None
     except OSError as error:
         raise MediaError(f"cannot be read: {error.strerror}", source=path) from error
-    at = data.find(b"\x16\x54\xae\x6b")  # Tracks
-    if at < 0:
-        return None
-    length, begin = _vint(data, at + 4)
-    if begin + length > len(data):
-        return None
-    return b"\x83\x81\x01" in data[begin : begin + length]  # TrackType 1
-
-
-def _mp4_handlers(file: IO[bytes], size: int) -> bool | None:
-    """Looks for a track whose handler is ``vide`` (ISO 14496-12, 8.4.3): moov, trak, mdia, hdlr."""
-    todo = [(0, size)]
-    seen = 0
-    while todo:
-        at, end = todo.pop()
-        while at + 8 <= end:
-            seen += 1
-            if seen > 10_000:
-                return None
-            file.seek(at)
-            head = file.read(24)
-            length, name = int.from_bytes(head[:4], "big"), head[4:8]
-            body = at + 8
-            if length == 1:
-                length, body = int.from_bytes(head[8:16], "big"), at + 16
-            length = length or end - at
-            if length < 8:
-                return None
-            if name == b"hdlr" and head[16:20] == b"vide":
-                return True
-            if name in (b"moov", b"trak", b"mdia"):
-                todo.append((body, min(at + length, end)))
-            at += length
-    return False
-
-
-def _vint(data: bytes, at: int) -> tuple[int, int]:
-    """The number of variable width at a place, and the place after it (RFC 8794, 4)."""
-    if at >= len(data) or not data[at]:
-        return 1 << 56, at + 8
-    width = 9 - data[at].bit_length()
-    value = int.from_bytes(data[at : at + width], "big") & ((1 << 7 * width) - 1)
-    return value, at + width

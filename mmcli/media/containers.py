@@ -2,7 +2,8 @@
 
 Only listed demuxers are tried (a playlist named ``.mp4`` would otherwise fetch what it lists) and only the file
 protocol is allowed. The clock of a file starts where its earliest track starts, or at zero where that is negative
-(priming samples of an audio codec), so that sound and picture of one file agree.
+(priming samples of an audio codec), so that sound and picture of one file agree. In a transport stream a negative
+start is a clock that began anew after its 33 bits (every 26.5 hours): it starts there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcli.errors import MediaError
-from mmcli.media import announced, files, limits
+from mmcli.media import announced, files, limits, matroska, mp4
 
 # Whatever holds its own sound and pictures. Left out are lists of other files (concat, hls, dash, image2, sdp), devices
 # and networks.
@@ -29,6 +30,8 @@ SEEKABLE = ("mov", "matroska")
 _PRIMED_S = 0.02
 # A time this far back begins a new clock, as in chained ogg files and spliced broadcasts (ffmpeg's rule).
 BACK_S = 0.1
+# Matroska's clock ticks in milliseconds, and the last packet of a track may be longer than what is shown of it.
+STALE_S = 0.02
 
 
 @contextmanager
@@ -38,6 +41,9 @@ def decoding(name: object) -> Iterator[None]:
 
     try:
         yield
+    except av.error.PatchWelcomeError as error:
+        what = "changes its rate, channels or codec on the way, or is of a kind that libav cannot read"
+        raise MediaError(what, source=name, hint="split it there, or convert it: ffmpeg -i FILE OUT.wav") from error
     except av.error.FFmpegError as error:
         reason = error.strerror or type(error).__name__
         raise MediaError(f"is damaged or of an unknown kind: {reason}", source=name) from error
@@ -55,7 +61,7 @@ def opened(path: Path) -> Iterator[Any]:
         try:
             container = av.open(str(path.absolute()), "r", options=options, metadata_errors="replace")
         except av.error.InvalidDataError:
-            if files.container(files.head(path)) in ("mp4", "m4a") and not _has_index(path):
+            if files.container(files.head(path)) in ("mp4", "m4a") and not mp4.has_whole_index(path):
                 raise MediaError(
                     "has no index (no moov box): the recording was cut off or never finished", source=path
                 ) from None
@@ -66,7 +72,9 @@ def opened(path: Path) -> Iterator[Any]:
 
 def origin(container: Any) -> float:
     """Seconds of the container's timeline that the clip's time zero lies at."""
-    start = 0.0 if container.start_time is None else max(0.0, container.start_time / 1_000_000)
+    start = 0.0 if container.start_time is None else container.start_time / 1_000_000
+    if "mpegts" not in container.format.name:
+        start = max(0.0, start)
     if 0 < start <= _PRIMED_S and "matroska" in container.format.name and len(container.streams) == 1:
         first = next(container.demux(container.streams[0]), None)
         container.seek(0)
@@ -83,16 +91,9 @@ def declared(container: Any, stream: Any) -> float | None:
     """
     names, path = container.format.name.split(","), Path(container.name)
     begin = float((stream.start_time or 0) * stream.time_base) if stream.time_base is not None else 0.0
-    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))
     end = None
     if "matroska" in names:
-        if tag is not None:
-            end = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
-            if "_STATISTICS_TAGS" in stream.metadata:  # mkvmerge tells a length, others the end
-                end += begin
-            end -= origin(container)
-        elif container.duration and announced.matroska_tells_its_length(path):
-            end = container.duration / 1_000_000
+        end = _told_by_matroska(container, stream, path, begin)
     elif stream.duration and stream.time_base is not None and _believed(names, path, stream.start_time or 0):
         end = begin + float(stream.duration * stream.time_base) - origin(container)
         if "ogg" in names and stream.codec_context.name == "opus":  # counted from before the pre-skip (RFC 7845, 4.3)
@@ -100,6 +101,27 @@ def declared(container: Any, stream: Any) -> float | None:
     if end is not None and not 0 <= end <= limits.MAX_DURATION_S:
         raise MediaError(f"declares a length of {end:g} s", source=path)
     return end
+
+
+def _told_by_matroska(container: Any, stream: Any, path: Path, begin: float) -> float | None:
+    """The end of a track from its own tag, or of the file from its Info element; None where neither can be believed.
+
+    A tag outlives the file that it was written for. Who writes a file anew writes some tags anew: libav its DURATION
+    (where the track ends), mkvmerge its DURATION with statistics (how long the track is; none in WebM). Another tag is
+    believed where it reaches the end of the file, for then nothing was moved.
+    """
+    info = matroska.info(path)
+    whole = container.duration / 1_000_000 if container.duration and info.tells_its_length else None
+    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))
+    if tag is None:
+        return whole
+    end = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+    if not info.writer.startswith("Lavf"):
+        if "_STATISTICS_TAGS" in stream.metadata:
+            end += begin
+        elif whole is not None and abs(end - whole) > STALE_S:
+            return None
+    return end - origin(container)
 
 
 def _believed(names: list[str], path: Path, start: int) -> bool:
@@ -180,23 +202,3 @@ def check_segment(start: float, end: float | None, duration: float, name: object
         raise MediaError(f"ends at {duration:.2f} s, the segment starts at {start:.2f} s", source=name)
     if end is not None and end > duration + limits.DURATION_SLACK_S:
         raise MediaError(f"ends at {duration:.2f} s, the segment at {end:.2f} s", source=name)
-
-
-def _has_index(path: Path) -> bool:
-    """Whether an MP4 file has a whole moov box among its top-level boxes (ISO 14496-12)."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        at = 0
-        for _ in range(10_000):
-            file.seek(at)
-            box = file.read(16)
-            if len(box) < 8:
-                return False
-            length = int.from_bytes(box[:4], "big")
-            length = int.from_bytes(box[8:16], "big") if length == 1 else length or size - at
-            if box[4:8] == b"moov":
-                return at + length <= size
-            if length < 8:
-                return False
-            at += length
-    return False

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from mmcli.errors import MediaError, UsageError
-from mmcli.media import announced, files
+from mmcli.media import announced, files, transcripts
 from mmcli.media.clips import Clip
 
 _AUDIO = (
@@ -25,7 +25,7 @@ SUFFIXES: dict[str, str] = {
     **dict.fromkeys(_IMAGE.split(), "image"),
     **dict.fromkeys((".txt", ".text", ".md"), "text"),
     **dict.fromkeys((".csv", ".tsv", ".npy", ".npz", ".xdf"), "series"),
-    **dict.fromkeys((".srt", ".vtt", ".ass", ".ssa"), "subtitle"),
+    **dict.fromkeys((".srt", ".vtt", ".ass", ".ssa", *transcripts.SUFFIXES), "subtitle"),
 }
 
 # Imported when the first file of a modality is opened: each brings its decoder with it.
@@ -50,7 +50,7 @@ class MediaOptions:
     start: float | None = None  # seconds; the clip begins here and its times count from here
     end: float | None = None  # seconds
     rate: float | None = None  # Hz, of a series without a time column
-    missing: Literal["refuse", "interpolate"] = "refuse"  # NaN in a series
+    missing: Literal["refuse", "interpolate", "mark"] = "refuse"  # NaN in a series; mark: limits.MISSING in its place
     time_unit: str | None = None  # of a time column: s, ms, us, ns; None: seconds, unless it plainly is something else
     row: int | None = None  # one row of an array file (PATH#ROW): one frame at 0.0, or the frames of that row
     member: str | None = None  # which array of an npz or HDF5 file (PATH:MEMBER#ROW)
@@ -68,7 +68,7 @@ class MediaOptions:
             raise UsageError(f"a rate of {self.rate:g} Hz gives no times")
         if self.time_unit not in (None, "s", "ms", "us", "ns"):
             raise UsageError(f"time unit {self.time_unit!r}", hint="s, ms, us or ns")
-        if self.missing not in ("refuse", "interpolate"):
+        if self.missing not in ("refuse", "interpolate", "mark"):
             raise UsageError(f"missing is 'refuse' or 'interpolate', not {self.missing!r}")
 
 
@@ -94,6 +94,8 @@ def modality_of(path: Path | str) -> str:
     if content == "video" or (kind is None and modality == "video"):
         return "video" if _has_pictures(path, kind or "") else "audio"
     modality = modality or content
+    if modality is None and transcripts.format_of(path) is not None:
+        return "subtitle"
     if modality is None and _libav_knows(path):
         modality = "video" if _has_pictures(path, "") else "audio"
     if modality is None:

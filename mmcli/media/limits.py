@@ -83,3 +83,5 @@ NPZ_FLOOR_BYTES = 48 * MIB
 MAX_SERIES_COLUMNS = 65_536
 # One csv line: 65,536 columns of 20 characters.
 MAX_CSV_LINE = 2 * MIB
+
+MISSING = -3.4028234663852886e38  # the least float32 stands for a missing value until it is filled: nobody measured it

@@ -110,6 +110,8 @@ def _clip(path: Path, options: MediaOptions, columns: list[str], values: Float64
         raise MediaError(
             f"time does not increase: {times[row - 1]:g} s, then {times[row]:g} s (row {row})", source=path
         )
+    if options.missing == "mark":
+        values = np.where(np.isfinite(values), values, limits.MISSING)
     if np.isinf(values).any():
         row, column = np.argwhere(np.isinf(values))[0]
         raise MediaError(f"holds Inf in row {row}, column {columns[column]!r}", source=path)

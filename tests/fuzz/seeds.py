@@ -103,17 +103,22 @@ def mid() -> list[bytes]:
 
 
 def sound(kind: str) -> list[bytes]:
-    """A quarter of a second as ``kind``: flac, mp3, ogg, opus or m4a."""
+    """A quarter of a second of a tone, and of noise, as ``kind``: flac, mp3, ogg, opus or m4a. Of the tone most bytes
+    are headers, of the noise most are sound."""
     import soundfile
 
     rate = 16000
-    wave = 0.4 * np.sin(np.arange(rate // 4) * 0.2)[:, None].repeat(2, axis=1)
-    out = io.BytesIO()
+    tone = 0.4 * np.sin(np.arange(rate // 4) * 0.2)[:, None].repeat(2, axis=1)
+    noise = np.random.default_rng(4).uniform(-0.5, 0.5, tone.shape)
     if kind == "m4a":
-        return [_container("mp4", None, wave)]
+        return [_container("mp4", None, wave) for wave in (tone, noise)]
     subtype = {"flac": "PCM_16", "mp3": "MPEG_LAYER_III", "ogg": "VORBIS", "opus": "OPUS"}[kind]
-    soundfile.write(out, wave, rate, format={"opus": "OGG"}.get(kind, kind.upper()), subtype=subtype)
-    return [out.getvalue()]
+    made = []
+    for wave in (tone, noise):
+        out = io.BytesIO()
+        soundfile.write(out, wave, rate, format={"opus": "OGG"}.get(kind, kind.upper()), subtype=subtype)
+        made.append(out.getvalue())
+    return made
 
 
 def film(form: str, codec: str) -> list[bytes]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pages
 import reading
 import seeds
 
@@ -27,10 +28,14 @@ class Target:
     use: Callable[[Path], None]
     words: tuple[str, ...] = ()
     text: bool = True
+    sealed: bool = False  # whether its pages carry checksums
     reads: tuple[str, ...] = ("mmcli.media",)  # whose branches guide the search
 
     def sensible(self, data: bytes) -> bytes:
-        """Of a text most mutants in UTF-8: what is none is refused early, or its encoding told, which is slow."""
+        """Of a text most mutants in UTF-8: what is none is refused early, or its encoding told, which is slow; of pages
+        most with a checksum that fits."""
+        if self.sealed and zlib.crc32(data) % 8:
+            return pages.sealed(data)
         return data.decode("utf-8", "replace").encode() if self.text and zlib.crc32(data) % 8 else data
 
     def attempt(self, data: bytes, folder: Path) -> str:
@@ -162,7 +167,14 @@ MEDIA = (
         for kind in ("jpeg", "webp", "gif", "tiff", "bmp")
     ),
     *(
-        Target(kind, f".{kind}", lambda kind=kind: seeds.sound(kind), reading.sound, text=False)
+        Target(
+            kind,
+            f".{kind}",
+            lambda kind=kind: seeds.sound(kind),
+            reading.sound,
+            text=False,
+            sealed=kind in ("ogg", "opus"),
+        )
         for kind in ("flac", "mp3", "ogg", "opus", "m4a")
     ),
     *(

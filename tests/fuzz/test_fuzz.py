@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import corpus
+import pages
 import pytest
 import targets
 
@@ -39,6 +40,15 @@ def test_a_few_mutants_of_every_format(tmp_path: Path, root: Path) -> None:
     assert all(one["read"] + one["refused"] == 40 for one in counts.values())
     assert sum(one["refused"] for one in counts.values()) > 10 * len(NAMES)
     assert sum(one["read"] for one in counts.values()) > 5 * len(NAMES)
+
+
+@pytest.mark.parametrize("kind", ["ogg", "opus"])
+def test_pages_are_sealed_as_their_writer_seals_them(kind: str) -> None:
+    made, _ = targets.TARGETS[kind].seeds()
+    broken = bytearray(made)
+    broken[22:26] = b"none"
+
+    assert pages.sealed(bytes(broken)) == made == pages.sealed(made)
 
 
 @pytest.mark.parametrize("name", SEARCHED)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmcli.errors import MediaError
-from mmcli.media import MediaOptions, open_clip
+from mmcli.media import MediaOptions, announced, matroska, open_clip
 from mmcli.media.clock import placed
 from mmcli.media.probe import describe
 
@@ -90,7 +90,7 @@ def test_matroska_without_a_duration_is_as_long_as_its_packets(tmp_path, noise):
     assert len(heard(tmp_path / "live.mkv")) / RATE == pytest.approx(3.0, abs=0.06)
 
 
-@pytest.mark.parametrize("suffix", ["aiff", "caf", "w64", "rf64", "au", "avi", "wav"])
+@pytest.mark.parametrize("suffix", ["aiff", "caf", "w64", "rf64", "au", "avi", "wav", "mka"])
 def test_files_that_announce_more_than_they_hold_are_truncated(tmp_path, noise, suffix):
     words = {"rf64": ["-rf64", "always", "-f", "wav"]}.get(suffix, [])
     path = tmp_path / f"a.{suffix}"
@@ -193,3 +193,53 @@ def test_a_channel_recorded_upside_down_is_named_and_the_other_is_read(tmp_path)
     plain = open_clip(write_sound(tmp_path / "b.wav", np.hstack([left, left]), RATE, "wav"), "audio")
     np.testing.assert_allclose(plain.samples(), left[:, 0], atol=4e-5)
     assert plain.remarks == []
+
+
+@pytest.mark.needs("mkvmerge")
+@pytest.mark.parametrize("name", ["late.webm", "late.mkv", "again.mkv"])
+def test_a_tag_that_is_older_than_the_file_is_not_believed(tmp_path, noise, name):
+    """mkvmerge leaves ffmpeg's DURATION in a webm and writes statistics into an mkv; ffmpeg copies those along, and
+    writes the end of the track beside them."""
+    ffmpeg("-i", noise, "-c:a", "libopus", tmp_path / "s.mkv")
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:d=5:r=10", "-c:v", "libvpx", tmp_path / "p.webm")
+    for made in ("late.webm", "late.mkv"):
+        words = ["-q", "-o", tmp_path / made, tmp_path / "p.webm", "-y", "0:730", tmp_path / "s.mkv"]
+        subprocess.run(["mkvmerge", *map(str, words)], check=True, timeout=60)
+    ffmpeg("-i", tmp_path / "late.mkv", "-map", "0", "-c", "copy", tmp_path / "again.mkv")
+
+    clip = open_clip(tmp_path / name, "audio")
+
+    assert clip.duration_s == pytest.approx(3.73, abs=0.03)
+    assert len(clip.samples()) / RATE == pytest.approx(3.73, abs=0.03)
+    assert open_clip(tmp_path / name, "video").duration_s == pytest.approx(5.0, abs=0.01)
+
+
+@pytest.mark.parametrize("pictures", [False, True])
+def test_whether_matroska_has_pictures_is_read_behind_its_table_of_contents(tmp_path, noise, pictures):
+    film = ("-f", "lavfi", "-i", "testsrc2=s=64x48:d=1:r=10", "-c:v", "libvpx") if pictures else ()
+    ffmpeg(*film[:4], "-i", noise, *film[4:], "-c:a", "libopus", tmp_path / "a.mkv")
+
+    assert announced.has_pictures(tmp_path / "a.mkv", "mkv") is pictures
+    assert matroska.info(tmp_path / "a.mkv").writer.startswith("Lavf")
+
+
+def test_a_transport_stream_whose_clock_begins_anew_is_read_from_its_beginning(tmp_path, noise):
+    """Its 33 bits end after 26.5 hours, here after 1.7 s; libav then tells a negative start."""
+    film = ("-f", "lavfi", "-i", "testsrc2=s=64x48:d=3:r=10")
+    ffmpeg(*film, "-i", noise, "-c:v", "mpeg2video", "-c:a", "mp2", "-output_ts_offset", 95441.0, tmp_path / "a.ts")
+    sound, pictures = heard(tmp_path / "a.ts"), open_clip(tmp_path / "a.ts", "video")
+    times = [time for time, _ in pictures.frames()]
+
+    assert len(sound) / RATE == pytest.approx(3.0, abs=0.05)
+    assert lag(swelling()[:, 0], sound, 0.5, 0.1) == pytest.approx(lag(swelling()[:, 0], sound, 2.5, 0.1), abs=1e-3)
+    assert (len(times), times[0]) == (30, pytest.approx(0.0, abs=0.1))
+    assert np.diff(times) == pytest.approx(0.1, abs=1e-3)
+
+
+def test_a_part_of_another_layout_behind_an_ogg_file_is_named(tmp_path, noise):
+    ffmpeg("-i", noise, "-c:a", "libopus", tmp_path / "a.opus")
+    ffmpeg("-i", noise, "-ac", 2, "-c:a", "libopus", tmp_path / "b.opus")
+    (tmp_path / "ab.opus").write_bytes((tmp_path / "a.opus").read_bytes() + (tmp_path / "b.opus").read_bytes())
+
+    with pytest.raises(MediaError, match="changes its rate, channels or codec on the way"):
+        heard(tmp_path / "ab.opus")

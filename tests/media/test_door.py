@@ -201,3 +201,14 @@ def test_an_npz_with_our_member_that_is_none_of_ours_is_an_input_error(tmp_path)
     with pytest.raises(MediaError, match="damaged, or made by another program") as caught:
         describe(tmp_path / "a.npz")
     assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("length", [8, 1 << 40, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+@pytest.mark.parametrize("name", ["a.m4a", "a.mp4", "unnamed"])
+def test_a_box_of_any_length_leads_to_a_refusal(tmp_path, length, name):
+    """A mutant of an m4a file: the length of its first long box lay beyond what a file can be asked to seek to."""
+    head = (24).to_bytes(4, "big") + b"ftypM4A " + bytes(12)
+    (tmp_path / name).write_bytes(head + b"\0\0\0\1free" + length.to_bytes(8, "big") + bytes(400))
+
+    with pytest.raises(MediaError):
+        open_clip(tmp_path / name, modality_of(tmp_path / name))

@@ -5,22 +5,27 @@
 What could differ is taken from the commit or fixed: the files (``git archive``), their times (of the commit), modes and
 order, the folder in what the compiler writes. What is left is the compiler and the version of setuptools, which the
 lock names. ``--check`` builds a second time, in another folder, at another time and umask, and compares. The bill of
-materials lists what the lock of ``run.txt`` would install, with hashes; it needs cyclonedx-bom (extra ``release``).
+materials lists what the lock of ``run.txt`` would install, with hashes, and who asks for what; it needs cyclonedx-bom
+(extra ``release``).
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = Path("tests", "release", "run.txt")
+ASKED = re.compile(r"^([a-z0-9-]+)==.*\n.*\n    # via (.+)$", re.M)
 
 
 def git(*words: str) -> bytes:
@@ -72,6 +77,21 @@ def bill(commit: str, target: Path) -> None:
             ],
             cwd=folder, check=True,
         )  # fmt: skip
+        content = json.loads(target.read_bytes())
+        content["dependencies"] = graph(Path(folder, LOCK.name).read_text(), content)
+    target.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def graph(lock: str, content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of the package itself and of each component what it depends on, from the lock (CycloneDX, ``dependencies``)."""
+    root = content["metadata"]["component"]
+    places = {one["name"]: one["bom-ref"] for one in (root, *content["components"])}
+    below: dict[str, list[str]] = {name: [] for name in places}
+    for name, asked in ASKED.findall(lock):
+        for one in asked.split(", "):
+            if one in below:  # else a package of the tests
+                below[one].append(places[name])
+    return [{"ref": places[name], "dependsOn": sorted(below[name])} for name in sorted(places, key=places.__getitem__)]
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
 """Writes the lock files here: every package that mmcli (``run.txt``) and its tests (``test.txt``) install, with the
-SHA-256 of its file, as pip resolves them on this machine.
+SHA-256 of its file and who asks for it, as pip resolves them on this machine.
 
     python tests/release/lock.py
 
@@ -46,27 +46,32 @@ def build_tools() -> list[str]:
     return list(tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"])
 
 
+def wanted(items: dict[str, dict[str, Any]], name: str) -> set[str]:
+    """The packages that one of them asks for itself, without extras."""
+    asked = map(Requirement, items[name]["metadata"].get("requires_dist", []))
+    here = {canonicalize_name(one.name) for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})}
+    return here & items.keys()
+
+
 def needed(items: dict[str, dict[str, Any]], name: str) -> set[str]:
     """The packages that one of them needs, without extras, in the end."""
     todo, seen = [name], set()
     while todo:
-        at = todo.pop()
-        for text in items[at]["metadata"].get("requires_dist", []):
-            wanted = Requirement(text)
-            other = canonicalize_name(wanted.name)
-            if other not in seen and (wanted.marker is None or wanted.marker.evaluate({"extra": ""})):
-                seen.add(other)
-                todo.append(other)
+        new = wanted(items, todo.pop()) - seen
+        seen |= new
+        todo += new
     return seen
 
 
 def lines(items: dict[str, dict[str, Any]], names: set[str]) -> str:
-    """The pins, each with the hash of its file."""
+    """The pins, each with the hash of its file and, where that is known, who asks for it."""
     pins = []
     for name in sorted(names):
         item = items[name]
         digest = item["download_info"]["archive_info"]["hashes"]["sha256"]
-        pins.append(f"{name}=={item['metadata']['version']} \\\n    --hash=sha256:{digest}\n")
+        via = sorted(other for other in items if name in wanted(items, other))
+        asked = f"    # via {', '.join(via)}\n" if via else ""
+        pins.append(f"{name}=={item['metadata']['version']} \\\n    --hash=sha256:{digest}\n{asked}")
     return "".join(pins)
 
 

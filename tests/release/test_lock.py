@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 HERE = Path(__file__).parent
 PROJECT = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text())
-PIN = re.compile(r"^([a-z0-9-]+)==(\S+) \\\n    --hash=sha256:[0-9a-f]{64}$", re.M)
+PIN = re.compile(r"^([a-z0-9-]+)==(\S+) \\\n    --hash=sha256:[0-9a-f]{64}(?:\n    # via [a-z0-9, -]+)?$", re.M)
 
 
 def pins(name: str) -> dict[str, str]:

@@ -251,7 +251,7 @@ def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) 
         return freely(x, y, view, warp, dict(inputs.UNTESTED), "auto", config)
 
     warped = Candidate("warp", evidence, f"{reason}; taken for {said}", make, ratio)
-    if kind == "rendition":
+    if kind == "rendition" and spectra.ratio > limits.SAME.value:
         # a score keeps a pace of its own, whatever the lengths are
         paces = PACES if config.kind == "rendition" else (1.0,)
         tried = [sections.Sections(x, y, jumps=config.repeats == "auto", pace=pace) for pace in paces]

@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners.core import limits
-from mmcli.aligners.linear import consensus, rates, trace
+from mmcli.aligners.linear import rates, trace
 from mmcli.aligners.linear.contrast import Contrast
 from mmcli.aligners.linear.fit import Material
 from mmcli.aligners.linear.trace import Run
-from mmcli.aligners.subtitles import jumps
+from mmcli.aligners.subtitles import edge_fit, jumps
 from mmcli.aligners.subtitles.activity import HOP_S, edges
+from mmcli.aligners.subtitles.edge_fit import Group, Points, Settled
 
 Vector = NDArray[np.float64]
 
@@ -101,20 +102,21 @@ def place(activity: Vector, cues: Vector, letters: NDArray[np.int64] | None = No
             rate, standing = cut.rate, replace(one, nats=one.nats + cut.more)
             runs = [Run(lag, rate, float(cues[a, 0]) - 1.0, float(cues[b - 1, 1]) + 1.0) for a, b, lag in cut.pieces]
     groups = _of_cues(cues, runs)
-    free, name = _settled(cues, groups, rate, begins)
+    first_edges, last_edges = Points(begins, HOP_S * len(activity)), Points(ends, HOP_S * len(activity))
+    under = [Group(cues[a:b], run.lag, rate) for a, b, run in groups]
+    settled = edge_fit.settled(under, first_edges, last_edges)
     pieces, errors, apart = [], [], []
     count = punctual = 0
-    for first, last, run in groups:
-        lag = run.lag + (rate - free) * float(cues[first:last, 0].mean())
-        sharpened = _sharpened(cues[first:last], Run(lag, free, run.start, run.end), begins, ends)
+    for (first, last, _), group in zip(groups, under, strict=True):
+        sharpened = _sharpened(group, settled, first_edges, last_edges, begins, ends)
         pieces.append((first, last, sharpened.lag))
         errors.append(sharpened.error_s)
         apart.append(sharpened.disagree_s)
         count += sharpened.edges
-        punctual += _on_time(cues[first:last, 0], free, sharpened.lag, begins)
+        punctual += _on_time(cues[first:last, 0], settled.rate, sharpened.lag, begins)
     sizes = [b - a for a, b, _ in pieces]
     return ByCurve(
-        free, name, pieces, float(np.average(errors, weights=sizes)), count,
+        settled.rate, settled.rate_name, pieces, float(np.average(errors, weights=sizes)), count,
         float(np.average(apart, weights=sizes)), punctual / len(cues), standing,
     )  # fmt: skip
 
@@ -279,32 +281,6 @@ def _rates_tried(step: float, around: float, reach: float) -> list[float]:
     return sorted({*(round(float(r), 9) for r in grid), *named})
 
 
-def _settled(cues: Vector, groups: list[tuple[int, int, Run]], rate: float, begins: Vector) -> tuple[float, str | None]:
-    """The rate by the starts of the cues, each piece's own lag taken off: 1, a named ratio or the free one, the first
-    that leaves them as near to one another as the free one does."""
-    t, lag = [], []
-    for first, last, run in groups:
-        at, own = _matched(cues[first:last, 0], rate, run.lag, begins)
-        if len(at) > 2:
-            t.append(at)
-            lag.append(own - _centre(own))
-    if sum(map(len, t)) < 8:
-        return rate, rates.named(rate, 1e-7)
-    at, rest = np.concatenate(t), np.concatenate(lag)
-    tolerance = max(0.06, 2 * float(np.median(np.abs(rest))))
-    line = consensus.line(at, rest, np.ones(len(at)), tolerance, most_slope=0.004)
-    free, span = rate + line.slope, max(float(np.ptp(at)), 1.0)
-    slack = (
-        max(limits.CUES_SETTLED_S.value, 3 * line.error_s) / span
-    )  # a tenth of a second from end to end; more where cues are set by hand
-    for other, name in ((1.0, None), *((r, name) for name, r in rates.NAMED.items())):
-        left = (rest + (rate - other) * at)[line.agree]
-        usual = float(np.median(np.abs(left - np.median(left))))
-        if abs(free - other) <= slack and usual <= limits.CUES_SAME_ERROR.value * line.error_s + 0.004:
-            return other, name
-    return free, None
-
-
 def _of_cues(cues: Vector, runs: list[Run]) -> list[tuple[int, int, Run]]:
     """The cues of each run, by where they begin: (first, last + 1, run); cues between runs go with the one before."""
     owner = np.zeros(len(cues), dtype=np.int64)
@@ -328,28 +304,25 @@ class _Sharpened:
     disagree_s: float
 
 
-def _sharpened(cues: Vector, run: Run, begins: Vector, ends: Vector) -> _Sharpened:
-    """The lag of a run by the edges of the activity nearest to those of its cues; starts and ends each for itself."""
-    lag = run.lag
-    starts = stops = np.empty(0)
-    for _ in range(6):
-        _, starts = _matched(cues[:, 0], run.slope, lag, begins)
-        if len(starts) == 0:
-            return _Sharpened(lag, CELL_S, 0, 0.0)
-        now = _centre(starts)
-        if abs(now - lag) < 1e-3:
-            break
-        lag = now
-    error = float(np.median(np.abs(starts - lag)))
-    _, stops = _matched(cues[:, 1], run.slope, lag, ends)
+def _sharpened(
+    group: Group, settled: Settled, first_edges: Points, last_edges: Points, begins: Vector, ends: Vector
+) -> _Sharpened:
+    """The lag of a group by the edges of the activity near those of its cues; starts and ends each for itself."""
+    rate = settled.rate
+    lag = edge_fit.lag(group, rate, 0, first_edges, settled.starts_s)
+    behind = edge_fit.lag(group, rate, 1, last_edges, settled.ends_s)
+    _, starts = _matched(group.cues[:, 0], rate, lag, begins)
+    if len(starts) == 0:
+        return _Sharpened(lag, CELL_S, 0, 0.0)
+    _, stops = _matched(group.cues[:, 1], rate, behind, ends)
     if len(stops) < 3:
-        return _Sharpened(lag, error, len(starts), 0.0)
-    behind = _centre(stops)
-    if abs(behind - lag) <= limits.CUES_APART_S.value:  # both say the same: together they say it better
-        joined = np.concatenate([starts, stops])
-        lag = _centre(joined)
-        return _Sharpened(lag, float(np.median(np.abs(joined - lag))), len(joined), abs(behind - lag))
-    return _Sharpened(lag, error, len(starts), abs(behind - lag))
+        return _Sharpened(lag, float(np.median(np.abs(starts - lag))), len(starts), 0.0)
+    apart = abs(behind - lag)
+    if apart <= limits.CUES_APART_S.value:  # both say the same: together they say it better
+        weights = 1 / settled.starts_s**2, 1 / settled.ends_s**2
+        lag = float(np.average([lag, behind], weights=weights))
+        starts = np.concatenate([starts, stops])
+    return _Sharpened(lag, float(np.median(np.abs(starts - lag))), len(starts), apart)
 
 
 def _matched(edge: Vector, rate: float, offset: float, known: Vector) -> tuple[Vector, Vector]:
@@ -368,16 +341,3 @@ def _on_time(starts: Vector, rate: float, lag: float, begins: Vector) -> int:
     """How many cues begin within ON_TIME_S of a beginning of speech."""
     _, near = _matched(starts, rate, lag, begins)
     return int((np.abs(near - lag) <= ON_TIME_S).sum())
-
-
-def _centre(lag: Vector) -> float:
-    """The middle of the densest part of the lags: the half of them that lie nearest together, and those near it."""
-    ordered = np.sort(lag)
-    half = max(1, len(ordered) // 2)
-    widths = ordered[half:] - ordered[: len(ordered) - half]
-    k = int(np.argmin(widths)) if len(widths) else 0
-    value = float(np.median(ordered[k : k + half + 1]))
-    for width in (0.1, 0.05):
-        near = lag[np.abs(lag - value) <= max(width, 1.5 * float(np.median(np.abs(lag - value))))]
-        value = float(near.mean()) if len(near) else value
-    return value

@@ -74,10 +74,9 @@ def _in_speech(activity: Vector, cell_s: float, shape: Shape, offsets: Vector, c
     """The product of every cue's curve with the activity at every offset, less half of what it would be at its place:
     float64 (cues, offsets), in cells."""
     area = np.concatenate([[0.0], np.cumsum(activity)])
-    grid = np.arange(len(area)) * cell_s
     out = np.zeros((cues, len(offsets)))
     for (start, end), weight, owner in zip(shape.bounds, shape.weights, shape.owner, strict=True):
-        inside = np.interp(end + offsets, grid, area) - np.interp(start + offsets, grid, area)
+        inside = _read(area, cell_s, end + offsets) - _read(area, cell_s, start + offsets)
         out[owner] += weight * inside - limits.CUES_GAIN.value / 2 * weight**2 * (end - start) / cell_s
     return out
 
@@ -92,8 +91,30 @@ def _at_a_beginning(begins: Vector, duration: float, starts: Vector, offsets: Ve
     kernel /= kernel.sum() * step
     density = max(len(begins), 1) / max(duration, 1.0)
     ratio = np.log(1.0 - ON_TIME + ON_TIME * np.convolve(dense, kernel, mode="same") / density)
-    floor = float(np.log(1.0 - ON_TIME))
-    return np.stack([np.interp(s + offsets, grid, ratio, left=floor, right=floor) for s in starts])
+    ratio[0] = ratio[-1] = np.log(1.0 - ON_TIME)  # as anywhere outside
+    return np.stack([_read(ratio, step, s + offsets) for s in starts])
+
+
+def _read(table: Vector, step: float, at: Vector) -> Vector:
+    """A table of values every ``step`` from 0 at times ``at``, which lie STEP_S apart, a whole number of steps: all
+    have one place between two values. Its ends go on outside. A tenth of the cost of ``np.interp``.
+
+    >>> _read(np.array([0.0, 1.0, 4.0, 9.0]), 0.1, np.array([-0.05, 0.05, 0.15, 0.25, 0.35])).round(6).tolist()
+    [0.0, 0.5, 2.5, 6.5, 9.0]
+    """
+    every = round(STEP_S / step)
+    place = float(at[0]) / step
+    first = int(np.floor(place))
+    part = place - first
+    index = np.arange(first, first + every * len(at), every)
+    low = int(np.searchsorted(index, 0))
+    high = max(low, int(np.searchsorted(index, len(table) - 1)))
+    out = np.empty(len(at))
+    out[:low], out[high:] = table[0], table[-1]
+    here = table[index[low] : index[high - 1] + 2] if high > low else table[:0]
+    if high > low:
+        out[low:high] = (1.0 - part) * here[:-1:every] + part * here[1::every]
+    return out
 
 
 def _best_way(score: Vector, starts: Vector, price: float) -> tuple[float, NDArray[np.int64]]:

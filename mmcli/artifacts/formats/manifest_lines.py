@@ -290,7 +290,7 @@ def _check_column(column: str, where: str, source: str) -> None:
     head, dot, name = column.partition(".")
     if problem is None and (head in _INLINE or (dot and head in _PATHS)) and not _PART.fullmatch(name):
         problem = "needs a name of letters, digits, - and _ after the dot"
-    if problem is None and head == "map" and name.partition(".")[0] not in (*MODALITIES, "table"):
+    if problem is None and head == "map" and dot and name.partition(".")[0] not in (*MODALITIES, "table"):
         problem = f"is for none of {', '.join(MODALITIES)}"
     if problem is not None:
         raise ArtifactError(f"{where}: the column {column[:60]!r} {problem}", source=source)
@@ -309,7 +309,7 @@ def _row(columns: dict[str, str], at: Lines | None) -> Row:
         if column in _FIXED:
             problem = problem or _fixed_problem(column, text)
             fixed[column] = text
-        elif head in _PATHS or head in _INLINE or column == "text_value":
+        elif column != "map" and (head in _PATHS or head in _INLINE or column == "text_value"):
             if column != "text_value":
                 problem = problem or _cell_problem(head, text)
             cells[column] = text
@@ -317,6 +317,8 @@ def _row(columns: dict[str, str], at: Lines | None) -> Row:
             extra[column] = text
         if problem is not None:
             raise _at(f"{column} {text[:60]!r} {problem}", at, columns)
+    if cells and "map" in extra:  # of a pair it says where its map lies; of files it would say nothing
+        raise _at("the column 'map' does not say whose times it moves: map.audio, map.text and so on", at, columns)
     if "split" in fixed:
         fixed["split"] = SPLIT_NAMES[fixed["split"].lower()]
     if "id" not in fixed:

@@ -6,7 +6,7 @@ absent, the journal has a line for each input that is done, and nothing needs to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from mmcli.artifacts.formats import manifest
 from mmcli.artifacts.formats.features import Features
+from mmcli.artifacts.io import atomic
 from mmcli.batch.jobs import learning
 from mmcli.batch.plan import each, inputs, items, task, windows
 from mmcli.batch.plan import plan as plans
@@ -119,11 +120,17 @@ def _refuse_where_nothing_is_there(items: Sequence[Item], say: Any) -> None:
 def dry(
     sources: Sequence[str | Path], out: Path, streams: Mapping[str, Sequence[Stream]], options: Options
 ) -> plans.Plan:
-    """The plan with what is known of each input; fitted states are those that lie in the output folder already."""
+    """The plan with what is known of each input; fitted states are those that lie in the output folder already.
+
+    Raises what the run would, as far as that is known without opening an input.
+    """
     plan = planned(sources, out, streams, options)
+    learning.Learner(plan, out / "fitted", options.limits, None, {}).fit(
+        options.fitted, may_fit=options.shard is None, dry=True
+    )
     for key, one in plan.streams.items():
         path = out / "fitted" / f"{one.name}.json"
-        if one.fitted and path.exists():
+        if one.fitted and one.state_path is None and path.exists():
             plan.streams[key] = with_state(one, path)
     before = ledger.read(out) if out.exists() else {}
     ledger.refuse_others(before, plans.is_task, out)
@@ -169,6 +176,28 @@ def extract(
             ledger.sweep(folders)
     counts, errors = batch.counts, kept.finish()
     return Summary(out, counts["done"], counts["kept"], kept.failed, errors, counts["absent"], kept.report_name)
+
+
+def fit(
+    sources: Sequence[str | Path],
+    out: Path,
+    streams: Mapping[str, Sequence[Stream]],
+    options: Options,
+    say: Callable[[str], None],
+) -> list[Path]:
+    """Learn what extractors learn from all rows, into ``out/fitted``, and extract nothing; returns the files.
+
+    Shards into the same folder take it from there. Raises :class:`UsageError` where no extractor in use learns.
+    """
+    plan = planned(sources, out, streams, options, say)
+    used = {key for one in plan.tasks for key in one.streams}
+    learners = [one for key, one in plan.streams.items() if one.fitted and key in used]
+    if not learners:
+        raise UsageError("--fit-only: no extractor in use learns anything", hint="run the shards at once")
+    folder = atomic.make_folder(out / "fitted")
+    for message in learning.Learner(plan, folder, options.limits, options.executor, {}).fit((), may_fit=True):
+        say(message)
+    return [folder / f"{one.name}.json" for one in learners]
 
 
 def extract_one(

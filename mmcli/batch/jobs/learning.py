@@ -110,10 +110,11 @@ class Learner:
     before: Mapping[str, Any] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
-    def fit(self, files: Sequence[Path], *, may_fit: bool) -> list[str]:
+    def fit(self, files: Sequence[Path], *, may_fit: bool, dry: bool = False) -> list[str]:
         """States from ``files``, or fitted into the folder; returns what to tell the user.
 
-        Only streams that some task uses are fitted.
+        Only streams that some task uses are fitted; with ``may_fit`` False what lies in the folder serves.
+        ``dry``: nothing is learned, and what would be refused is.
         """
         given = {_subject(path): path for path in files}
         used = {key for t in self.plan.tasks for key in t.streams}
@@ -122,12 +123,16 @@ class Learner:
                 continue
             if key in given:
                 self.plan.streams[key] = with_state(one, given.pop(key))
+            elif may_fit and dry:
+                self._training(one)
             elif may_fit:
                 self.plan.streams[key] = self._fitted(one)
+            elif (before := self.folder / f"{one.name}.json").is_file():
+                self.plan.streams[key] = with_state(one, before)
             else:
                 raise UsageError(
                     f"{one.name} learns from all training rows, which a shard does not see",
-                    hint="fit once without --shard, then give every shard --fitted OUT/fitted/NAME.json",
+                    hint="first the same command with --fit-only in place of --shard",
                 )
         # A shard may hold none of the rows that an extractor in use is for.
         given = {key: path for key, path in given.items() if may_fit or key not in self.plan.streams}

@@ -180,9 +180,9 @@ class Ledger:
                     source=self.out,
                     hint="--max-failures 100% goes on whatever happens",
                 )
-        elif self.failed > most_failures(limit, total):
+        elif (failed := len(self.refused) + self.over_failed) > most_failures(limit, total):  # not those of runs before
             raise BatchFailedError(
-                f"stopped after {self.failed} failed inputs", source=self.out, hint=f"see {self.report_name}"
+                f"stopped after {failed} failed inputs", source=self.out, hint=f"see {self.report_name}"
             )
 
     def finish(self) -> list[dict[str, Any]]:

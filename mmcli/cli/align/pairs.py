@@ -97,7 +97,9 @@ def _pair(given: AlignOptions, row: Row, content: Manifest) -> Pair:
     own = _own(given, row.extra)
     for side in SIDES:
         if side not in row.extra:
-            raise UsageError(f"has no {side}")
+            written = "; the line tells of a map that was made already" if "map" in row.extra else ""
+            hint = "a list of pairs has the columns id, reference and query"
+            raise UsageError(f"has no {side}{written}", hint=hint)
     reference, query = (content.resolve(row.extra[side])[0] for side in SIDES)
     config, missing = configuration(own), gaps(own.missing)
     unit = time_unit(own.time_unit)

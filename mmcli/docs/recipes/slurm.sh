@@ -5,6 +5,7 @@
 #SBATCH --mem=8G
 #SBATCH --time=04:00:00
 # sbatch slurm.sh, and again where some failed or the time ran out: what is done is not done twice.
+# Where an extractor learns (texts do), once before: mmcli extract INPUT -o OUTPUT ... --fit-only
 set -u
 input=${INPUT:-recordings}
 output=${OUTPUT:-features}

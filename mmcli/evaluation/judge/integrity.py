@@ -1,7 +1,8 @@
 """Whether the split can be trusted: the same content twice, or one group on both sides.
 
 An item's content is what the model sees of it, so two items are duplicates where all their present modalities are
-equal, byte for byte, whatever their ids say; equal hashes of their source files count as well.
+equal, byte for byte, whatever their ids say; equal hashes of their source files count as well. What is nearly equal in
+one modality (:mod:`.near`) is told and leaves the data set clean: whether it is a leak, a person has to say.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from typing import Any
 
 from mmcli.artifacts.formats.dataset import FUSED, Dataset
 from mmcli.errors import InputError
+from mmcli.evaluation.judge import near
 
 # A report stays readable; the counts are always whole.
 SHOWN = 50
 
 
 def check(dataset: Dataset) -> dict[str, Any]:
-    """``{clean, duplicates, group_leaks}``, the latter two with counts and the first cases.
+    """``{clean, duplicates, group_leaks, near}``, the latter three with counts and the first cases.
 
     ``duplicates`` between splits are leaks; within one split they are counted too, but leave the data set clean.
     """
@@ -53,7 +55,14 @@ def check(dataset: Dataset) -> dict[str, Any]:
             "groups": len(leaks),
             "cases": [{"group": group, "splits": splits} for group, splits in list(leaks.items())[:SHOWN]],
         },
+        "near": near.check(dataset),
     }
+
+
+def notes(checked: dict[str, Any]) -> list[str]:
+    """What a report says of what :func:`check` found."""
+    unclean = [] if checked["clean"] else ["the splits are not clean: see integrity"]
+    return [*unclean, *filter(None, [near.sentence(checked["near"])])]
 
 
 def refuse(checked: dict[str, Any], source: object) -> None:

@@ -15,9 +15,11 @@ from mmcli.errors import InputError, MismatchError, UsageError
 from mmcli.evaluation.intervals import interval
 from mmcli.evaluation.judge import explanation, integrity, promise, robustness, verdict
 from mmcli.evaluation.judge.outcome import Outcome, outcome_of, truth_of, worst
+from mmcli.evaluation.metrics import tasks
 from mmcli.evaluation.model import Indices, Model
 
 NOT_COMPARED = "not compared: no other model was given (--against) or kept in the checkpoint (train --fusion auto)"
+FEW = 30  # items: below, one of them moves a share by more than three points
 
 
 STEPS = ("answers", "figures", "what each modality adds", "explanations", "opponents")
@@ -72,9 +74,9 @@ def evaluate(
     for name in model.modalities:
         if name not in dataset.streams or not dataset.streams[name].present[rows].any():
             notes.append(f"no item has {name}, which the model was trained on")
-    if not checked["clean"]:
-        notes.append("the splits are not clean: see integrity")
+    notes += integrity.notes(checked)
     notes += few_groups(groups, request.intervals)
+    notes += few_items(len(rows))
     report: dict[str, Any] = {
         "task": model.task,
         "split": request.split,
@@ -107,6 +109,8 @@ def evaluate(
     understanding.inputs(report["items"], request.explain)
     step(STEPS[3])
     report["verdict"] = judged(model, dataset, rows, outcome, opponents, understanding.emap(), groups, request)
+    if not report["verdict"]["compared"]:
+        report["verdict"]["text"] = "; ".join(filter(None, [alone(report), report["verdict"]["text"]]))
     if "promise" in model.facts:
         told = promise.kept(model.facts["promise"], outcome, groups)
         report["verdict"] = verdict.with_promise(report["verdict"], told, model.task)
@@ -187,6 +191,33 @@ def groups_of(dataset: Dataset, rows: Indices) -> NDArray[np.str_] | None:
     """The groups of the items, or None where some have none."""
     groups = dataset.group[rows]
     return groups if (groups != "").all() else None
+
+
+def alone(report: dict[str, Any]) -> str:
+    """What a single model reaches, in words: its main figure with its interval."""
+    figure = tasks.at_the_head(report["task"])[0]
+    entry = report["metrics"].get(figure.name) or {"value": None}
+    if entry["value"] is None:
+        return ""
+    between = ""
+    if entry["interval"] is not None:
+        low, high = (figure.text(bound) for bound in entry["interval"])
+        between = f" ({100 * report['config']['intervals']['level']:g} % interval {low} to {high})"
+    return f"{figure.title or figure.name} {figure.text(entry['value'])}{between} on {entry['n']} items"
+
+
+def few_items(n: int) -> list[str]:
+    """A note where so few items judge that another draw of them may say something else.
+
+    >>> few_items(8)
+    ['8 items judge: one of them moves a share by 12 points, and 8 others may say something else']
+    >>> few_items(30)
+    []
+    """
+    if n >= FEW:
+        return []
+    items = "1 item judges" if n == 1 else f"{n} items judge"
+    return [f"{items}: one of them moves a share by {100 / n:.0f} points, and {n} others may say something else"]
 
 
 def few_groups(groups: NDArray[np.str_] | None, config: interval.Config) -> list[str]:

@@ -66,8 +66,7 @@ def evaluate(
         notes.append(space.note)
     if space.note is None and (dataset.split[wanted[kept]] == "train").any():
         notes.append("the space was fitted on the training split, and some of these items are of it")
-    if not checked["clean"]:
-        notes.append("the splits are not clean: see integrity")
+    notes += integrity.notes(checked)
     vectors = {name: space.vectors[name][kept] for name in names}
     rows = wanted[kept]
     searched = search(vectors, names, _same(dataset, rows) if relevant == LABEL else None, rows)

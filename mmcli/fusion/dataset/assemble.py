@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmcli.artifacts.formats import fitted, manifest
 from mmcli.artifacts.formats.dataset import Dataset
-from mmcli.artifacts.io import provenance
+from mmcli.artifacts.io import lazy, provenance
 from mmcli.errors import InputError, UsageError
 from mmcli.fusion import given_folds, labels, normalise, targets
 from mmcli.fusion.dataset import augment, balance, fused
@@ -163,25 +165,35 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
 
 
 def _filled(data: Dataset, names: set[str]) -> list[str]:
-    """Missing values become the mean of their column over the training rows; how many there were."""
+    """Missing values become the mean of their column over the training rows; how many there were.
+
+    Item by item, so that a folder of shards has the bytes of the one file.
+    """
     notes = []
-    train = data.rows("train")
+    training = set(data.rows("train").tolist())
     for name in sorted(names):
         stream = data.streams[name]
-        holes = np.asarray(stream.values) == HOLE
-        rows = np.concatenate([np.arange(*stream.offsets[i : i + 2]) for i in train.tolist()] or [np.zeros(0, int)])
-        own, known = np.asarray(stream.values)[rows], ~holes[rows]
-        mean = np.where(known, own, 0.0).sum(0, dtype=np.float64) / np.maximum(known.sum(0), 1)
-        stream.values = np.where(holes, mean, stream.values).astype(np.float32)
-        notes.append(f"{name}: {int(holes.sum()):,} missing values stand at the mean of the training rows")
+        sums, count, holes = np.zeros(stream.values.shape[1:]), np.zeros(stream.values.shape[1:]), 0
+        for i in np.flatnonzero(stream.present).tolist():
+            rows = stream.item(i).values
+            known = rows != HOLE
+            holes += int((~known).sum())
+            if i in training:
+                sums += np.where(known, rows, 0.0).sum(axis=0, dtype=np.float64)
+                count += known.sum(axis=0)
+        mean = (sums / np.maximum(count, 1)).astype(np.float32)
+        stream.values = lazy.changed(stream.values, partial(_without_holes, mean))
+        notes.append(f"{name}: {holes:,} missing values stand at the mean of the training rows")
     return notes
+
+
+def _without_holes(mean: NDArray[np.float32], rows: NDArray[Any]) -> NDArray[Any]:
+    return np.where(rows == HOLE, mean, rows)
 
 
 def _refuse_whole(plan: Plan) -> None:
     """What looks at all values, or all items, at once is for data sets that fit into memory."""
     hint = "write one file: -o DATASET.npz"
-    if plan.arrays.missing == "mean":
-        raise UsageError("--missing mean needs the mean of all training rows first", hint=hint)
     if plan.normalise == "robust":
         raise UsageError("--normalise robust needs all training values at once, and a folder holds few", hint=hint)
     if plan.balance == "match":

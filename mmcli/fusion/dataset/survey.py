@@ -11,11 +11,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from mmcli.artifacts.formats import alignment, manifest
+from mmcli.artifacts.formats import alignment, manifest, packed
 from mmcli.artifacts.formats import features as feature_files
 from mmcli.artifacts.formats.dataset import Stream
 from mmcli.artifacts.formats.features import Features
@@ -25,6 +25,7 @@ from mmcli.errors import InputError, MismatchError, MmcliError
 from mmcli.fusion import labels, normalise
 from mmcli.fusion.dataset.growing import Growing
 from mmcli.fusion.dataset.words import NO_CLOCK, RATES, Words
+from mmcli.media import limits
 
 # What all items of a stream must agree on, and what the data set keeps of the features' meta.
 AGREE = ("modality", "extractor", "kind", "config_sha256", "fitted_sha256", "vocabulary_size")
@@ -32,7 +33,7 @@ KEEP = (*AGREE, "config", *RATES, "columns")  # a rate only where all items have
 ARRAYS = (".npy",)
 BROUGHT = {"kind": "vector", "modality": "series"}  # what is known of a row that somebody brings
 AT_ZERO = np.zeros(1)
-HOLE = np.finfo(np.float32).min  # where a value was missing: features hold no NaN, and no measurement is this number
+HOLE = np.float32(limits.MISSING)  # where a value was missing: features hold no NaN
 
 
 def columns(order: Sequence[str], rows: Sequence[manifest.Row]) -> dict[str, str]:
@@ -68,7 +69,7 @@ def _refuse_media(column: str, cell: str, name: str) -> None:
             "d['train'].items() if np.asarray(v).dtype != object}})\", then name "
             f"{Path(path).stem}.npz:KEY#ROW",
         )
-    if suffix != ".npz" and suffix not in ARRAYS and (row is None or suffix not in (".h5", ".hdf5")):
+    if suffix != ".npz" and suffix not in ARRAYS and (row is None or suffix not in (".h5", ".hdf5", packed.SUFFIX)):
         raise InputError(
             f"row {name!r}, column {column!r}: {cell!r} is media, not features",
             hint="run `mmcli extract` on the manifest first",
@@ -94,6 +95,8 @@ def read_cell(root: Path, cell: str, resolve: manifest.Resolver | None = None, h
     how = how or Arrays()
     path, row = (resolve or manifest.Resolver(root))(cell)
     member = manifest.member_of(cell)
+    if path.suffix.lower() == packed.SUFFIX and row is not None and member is not None:
+        return packed.read(path, member, row)
     if path.suffix.lower() not in ARRAYS and row is None:
         return feature_files.load(path)
     from mmcli.media import MediaOptions, SeriesClip, arrays, open_clip
@@ -108,7 +111,8 @@ def read_cell(root: Path, cell: str, resolve: manifest.Resolver | None = None, h
             return Features(values, AT_ZERO, BROUGHT)
         times = np.arange(len(values), dtype=np.float64) / (how.rate or 1.0)
     else:
-        clip = open_clip(path, "series", options=MediaOptions(row=row, rate=how.rate))
+        filling: Literal["refuse", "mark"] = "mark" if how.missing == "mean" else "refuse"
+        clip = open_clip(path, "series", options=MediaOptions(row=row, rate=how.rate, missing=filling))
         assert isinstance(clip, SeriesClip)
         values, times = np.asarray(clip.values, dtype=np.float32), clip.times
     kind = "vector" if len(times) == 1 else "sequence"

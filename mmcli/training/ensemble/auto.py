@@ -51,7 +51,7 @@ def rounds(dataset: Dataset, config: TrainConfig) -> int:
     if config.candidates == "networks" or (config.candidates == "all" and config.effort == THOROUGH):
         count += len(streams) + (len(networks.JOINT[config.effort]) if len(streams) > 1 else 0)
     elif config.candidates == "all" and config.effort != QUICK:
-        count += 1
+        count += min(raced.MOST, len(networks.sequences(streams)) or 1)
     return max(count, 1)
 
 

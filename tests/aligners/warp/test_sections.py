@@ -91,7 +91,7 @@ def test_a_score_taken_as_it_is_written_has_no_break() -> None:
 
 def test_an_excerpt_of_a_tune_lies_where_it_was_taken() -> None:
     whole, part = tune(NOTES, NOTE_S), tune(NOTES[15:55], 0.33, bright=1.5)
-    m = auto.align(whole, part, auto.Config(kind="rendition"))
+    m = auto.align(whole, part, auto.Config(kind="rendition", force=True))
     middle = np.interp(20 * 0.33, m.knots[:, 1], m.knots[:, 0])
     assert middle == pytest.approx(35 * NOTE_S, abs=0.2)
     assert max(m.confidence_s or [9.0]) < 1.0

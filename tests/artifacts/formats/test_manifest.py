@@ -203,3 +203,12 @@ def test_a_manifest_without_ids_is_called_one(tmp_path, name, text, said):
     (tmp_path / name).write_text(text)
     with pytest.raises(ArtifactError, match=said):
         inspect.recognise(tmp_path / name)
+
+
+@pytest.mark.parametrize("cells", [{"audio": "a.wav"}, {"num.age": "41"}])
+def test_a_map_of_no_modality_is_kept_of_pairs_and_refused_of_files(cells: dict[str, str]) -> None:
+    pair = Row("p", {}, extra={"map": "p.json", "reference": "a.wav", "query": "b.wav"})
+    assert manifest.loads(manifest.dumps([pair]), "pairs.jsonl").rows == [pair]
+
+    with pytest.raises(ArtifactError, match=r"does not say whose times it moves: map\.audio"):
+        manifest.loads(manifest.dumps([Row("p", cells, extra={"map": "p.json"})]), "m.jsonl")

@@ -253,3 +253,15 @@ def test_options_of_lists_and_of_pairs_are_kept_apart(folder: Path, capsys: pyte
     (folder / "out" / "journal.jsonl").write_text('{"id": "a", "task": "audio", "key": "", "status": "done"}\n')
     assert run(folder, "--pairs", pairs) == 2
     assert "outputs of another command" in capsys.readouterr().err
+
+
+def test_a_list_may_say_where_maps_lie_already_and_a_list_of_maps_is_called_one(folder, capfd):
+    """The manifest of an earlier run has a column ``map``, and so has a list that was made of it."""
+    assert run(folder, "--pairs", listed(folder, "q1", map="old/q1.json", take="2")) == 0
+    told = capfd.readouterr().out
+    row = json.loads(told.splitlines()[1])
+    assert (row["map"], row["take"]) == ("p/q1.json", "2")
+
+    (folder / "out" / "maps.jsonl").write_text(told)
+    assert app.run(["align", "--pairs", str(folder / "out" / "maps.jsonl"), "-o", str(folder / "again")]) == 2
+    assert "tells of a map that was made already" in capfd.readouterr().err

@@ -36,8 +36,7 @@ def pictures() -> Iterator[Cell]:
             track, tag = f"-c:v {codec} {fast} {form}", f"{suffix} {codec} pictures"
             yield Cell(tag, suffix, f"{FF} -i $D/p.nut {track} $O", "video")
             yield Cell(f"{tag} 29.97", suffix, f"{FF} -i $D/n.nut {track} $O", "video")
-            if codec == codecs.split()[0]:
-                yield Cell(f"{tag} cut", suffix, f"{FF} -i $D/p.nut {track} $O{CUT}", "video", cut=True)
+            yield Cell(f"{tag} cut", suffix, f"{FF} -i $D/p.nut {track} $O{CUT}", "video", cut=True)
             yield Cell(f"{tag} with sound", suffix, f"{FF} -i $D/p.nut -i $D/s.wav {track} -strict -2 $O", "video")
             if suffix in ("mp4", "mov", "ts"):
                 early = f"{FF} -i $D/p.nut {track} -output_ts_offset -0.7 -avoid_negative_ts disabled $O"

@@ -32,7 +32,7 @@ def plain() -> Iterator[Cell]:
         tag = f"{suffix} {codec} {more.split()[0] if more else ''}".strip()
         for source in "su" if codec in ("pcm_s24le", "pcm_mulaw") else "t":
             yield Cell(f"{tag} {source}", suffix, f"{FF} -i $D/{source}.wav -c:a {codec} {more} $O")
-        if codec in ("pcm_s16le", "pcm_s16be") and "bext" not in more:
+        if "bext" not in more:
             yield Cell(f"{tag} cut", suffix, f"{FF} -i $D/t.wav -c:a {codec} {more} $O{CUT}", cut=True)
         if suffix in ("wav", "au", "caf") and not more and codec in ("pcm_s16le", "pcm_s16be", "pcm_f32le"):
             form = suffix
@@ -41,6 +41,7 @@ def plain() -> Iterator[Cell]:
         if form == "aiff" and "float" in codec:
             continue
         yield Cell(f"sox {form} {codec}", form, f"sox $D/t.wav {codec} $O")
+        yield Cell(f"sox {form} {codec} cut", form, f"sox $D/t.wav {codec} $O{CUT}", cut=True)
     yield Cell("sox wav pipe", "wav", "sox $D/t.wav -t wav - | cat > $O")
     yield Cell("sox voc", "voc", "sox $D/t.wav $O")
     for codec, suffix, source in (
@@ -48,10 +49,7 @@ def plain() -> Iterator[Cell]:
         ("wmav2", "wma", "t"), ("wmav1", "wma", "t"), ("aac", "aac", "s"), ("aac", "aac", "t"), ("dca -strict -2", "dts", "s"),
     ):  # fmt: skip
         yield Cell(f"{suffix} {codec} {source}", suffix, f"{FF} -i $D/{source}.wav -c:a {codec} $O")
-        if suffix in ("ac3", "wma", "wv"):
-            yield Cell(
-                f"{suffix} {codec} {source} cut", suffix, f"{FF} -i $D/{source}.wav -c:a {codec} $O{CUT}", cut=True
-            )
+        yield Cell(f"{suffix} {codec} {source} cut", suffix, f"{FF} -i $D/{source}.wav -c:a {codec} $O{CUT}", cut=True)
     yield Cell("amr", "amr", "sox $D/u.wav -t amr-nb $O")
 
 
@@ -72,8 +70,7 @@ def mp3() -> Iterator[Cell]:
                 f"{make} {tag} -f mp3 $D/x; {FF} -i $D/q.wav -c:a libmp3lame {rate} -ar 48000 {tag} -f mp3 $D/y; {JOIN}"
             )
             yield Cell(f"mp3 {rate} joined {tag}", "mp3", two)
-            if rate == "-q:a 4":
-                yield Cell(f"mp3 {rate} cut {tag}", "mp3", f"{make} {tag} $O{CUT}", cut=True)
+            yield Cell(f"mp3 {rate} cut {tag}", "mp3", f"{make} {tag} $O{CUT}", cut=True)
         yield Cell(f"mp3 {rate} id3v1", "mp3", f"{make} -write_id3v1 1 -metadata title=x $O")
         two = f"{make} -write_xing 0 -f mp3 $D/x; {make} -write_xing 0 -id3v2_version 3 -metadata title=x -f mp3 $D/y; {JOIN}"
         yield Cell(f"mp3 {rate} id3 in the middle", "mp3", two)
@@ -86,8 +83,7 @@ def ogg() -> Iterator[Cell]:
         more = "-ar 16000 -ac 1" if codec == "libspeex" else ""
         make = f"{FF} -i $D/{source}.wav -c:a {codec} {more}"
         yield Cell(f"ogg {codec} {source}", suffix, f"{make} $O")
-        if source == "s":
-            yield Cell(f"ogg {codec} {source} cut", suffix, f"{make} $O{CUT}", cut=True)
+        yield Cell(f"ogg {codec} {source} cut", suffix, f"{make} $O{CUT}", cut=True)
         yield Cell(f"ogg {codec} {source} pipe", suffix, f"{make} -f ogg - | cat > $O")
         if codec in ("libvorbis", "libopus"):  # of chained Speex ffmpeg loses the first packet
             two = f"{make} -f ogg $D/x; {make} -serial_offset 77 -f ogg $D/y; {JOIN}"
@@ -109,6 +105,5 @@ def flac() -> Iterator[Cell]:
         tag = f"flac {depth} {source}"
         yield Cell(tag, "flac", f"{make} $O")
         yield Cell(f"{tag} pipe", "flac", f"{make} -f flac - | cat > $O")
-        if source == "s":
-            yield Cell(f"{tag} cut", "flac", f"{make} $O{CUT}", cut=True)
+        yield Cell(f"{tag} cut", "flac", f"{make} $O{CUT}", cut=True)
         yield Cell(f"{tag} copied", "flac", f"{make} -f flac $D/x; {FF} -ss 1.5 -i $D/x -c copy $O")

@@ -36,13 +36,13 @@ def tracks() -> Iterator[Cell]:
             sound, tag = f"-i $D/{source}.wav", f"{suffix} {codec}"
             track = f"-c:a {codec} -strict -2"
             yield Cell(tag, suffix, f"{FF} {sound} {track} $O")
-            if codec == codecs.split()[0]:
-                yield Cell(f"{tag} cut", suffix, f"{FF} {sound} {track} $O{CUT}", cut=True)
+            yield Cell(f"{tag} cut", suffix, f"{FF} {sound} {track} $O{CUT}", cut=True)
             if suffix not in ("m4a", "mka"):
                 film = f"-c:v {OF_FILM[suffix]} -g 10 -shortest"
                 both = f"-i $D/p.nut {sound} -map 0:v -map 1:a {film} {track}"
                 late = f"-i $D/p.nut -itsoffset 0.73 {sound} -map 0:v -map 1:a {film} {track}"
                 yield Cell(f"{tag} film", suffix, f"{FF} {both} $O")
+                yield Cell(f"{tag} film cut", suffix, f"{FF} {both} $O{CUT}", cut=True)
                 if suffix not in ("avi",):
                     yield Cell(f"{tag} late", suffix, f"{FF} {late} $O")
                 if suffix in ("mp4", "mov", "mkv", "webm", "ts"):
@@ -61,11 +61,11 @@ def tracks() -> Iterator[Cell]:
                 early = f"{FF} {sound} {track} -output_ts_offset -0.7 -avoid_negative_ts disabled $O"
                 yield Cell(f"{tag} starts at -0.7", suffix, early)
             if suffix in ("mp4", "mov", "m4a") and codec != "ac3":  # of AC-3 ffmpeg writes no fragments
-                yield Cell(
-                    f"{tag} fragments",
-                    suffix,
-                    f"{FF} {sound} {track} -movflags frag_keyframe+empty_moov -frag_duration 500000 $O",
-                )
+                parts = f"{FF} {sound} {track} -movflags frag_keyframe+empty_moov -frag_duration 500000 $O"
+                yield Cell(f"{tag} fragments", suffix, parts)
+                yield Cell(f"{tag} fragments cut", suffix, f"{parts}{CUT}", cut=True)
+                front = f"{FF} {sound} {track} -movflags faststart $O"
+                yield Cell(f"{tag} index first cut", suffix, f"{front}{CUT}", cut=True)
             if suffix in ("mkv", "mp4", "webm", "mov"):
                 two = (
                     f"{FF} {sound} -i $D/q.wav -map 0:a -map 1:a {track} -disposition:a:0 0 -disposition:a:1 default $O"
@@ -75,7 +75,11 @@ def tracks() -> Iterator[Cell]:
             for codec in codecs.split():
                 source = "s" if codec == "libopus" else "t"
                 first = f"{FF} -i $D/{source}.wav -c:a {codec} -strict -2 $D/w.mkv"
-                yield Cell(f"mkvmerge {suffix} {codec}", suffix, f"{first}; mkvmerge -q -o $O $D/w.mkv")
+                merged = f"{first}; mkvmerge -q -o $O $D/w.mkv"
+                yield Cell(f"mkvmerge {suffix} {codec}", suffix, merged)
+                yield Cell(f"mkvmerge {suffix} {codec} cut", suffix, f"{merged}{CUT}", cut=True)
+                again = f"{first}; mkvmerge -q -o $D/m.mkv -y 0:730 $D/w.mkv; {FF} -i $D/m.mkv -c copy -strict -2 $O"
+                yield Cell(f"mkvmerge {suffix} {codec} copied", suffix, again)
                 yield Cell(
                     f"mkvmerge {suffix} {codec} delay",
                     suffix,

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcli.artifacts.formats import manifest
+from mmcli.artifacts.formats import dataset, manifest, shards
+from mmcli.cli import app
 from mmcli.errors import InputError, MismatchError
 from mmcli.fusion.dataset.assemble import Assembled, Plan, assemble
 from mmcli.fusion.dataset.survey import Arrays
@@ -139,3 +140,29 @@ def test_frames_without_a_clock_count_as_seconds_and_that_is_said(tmp_path: Path
     timed = fused(path, Plan(arrays=Arrays(rate=10.0)))
     assert timed.dataset.streams["series"].item(1).times.tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3])
     assert not any("count as seconds" in note for note in timed.notes)
+
+
+def test_missing_values_of_sequences_and_in_folders_stand_at_the_training_mean(tmp_path: Path) -> None:
+    """Whole arrays (no #ROW) too; a folder of shards holds the bytes of the file."""
+    rng = np.random.default_rng(0)
+    rows: list[list[object]] = []
+    known = []
+    for i in range(9):
+        values = rng.normal(size=(4, 2)).astype(np.float32)
+        values[i % 4, i % 2] = np.nan if i % 3 else np.inf
+        np.save(tmp_path / f"x{i}.npy", values)
+        known += values.tolist() if i < 6 else []
+        rows.append([f"i{i}", "train" if i < 6 else "test", "ab"[i % 2], f"x{i}.npy"])
+    path = write(tmp_path / "m.csv", ["id", "split", "label", "series"], rows)
+
+    with pytest.raises(InputError, match="none of the 9 rows"):
+        fused(path)
+    made = fused(path, Plan(normalise="none", arrays=Arrays(missing="mean")))
+    column = np.array(known)[:, 0]
+    mean = column[np.isfinite(column)].mean()
+    assert made.dataset.streams["series"].values[0, 0] == np.float32(mean)
+    assert "series: 9 missing values stand at the mean of the training rows" in made.notes
+    for target in ("d.npz", "d/"):
+        assert app.run(["fuse", str(path), "-o", f"{tmp_path}/{target}", "--missing", "mean", "-q"]) == 0
+    one, several = dataset.load(tmp_path / "d.npz"), shards.load(tmp_path / "d").held()
+    assert dataset.dumps(several) == dataset.dumps(one)

@@ -7,7 +7,7 @@ import numpy as np
 from mmcli.aligners.core import limits
 from mmcli.aligners.linear.trace import Run
 from mmcli.aligners.methods import subtitles
-from mmcli.aligners.subtitles import activity, jumps
+from mmcli.aligners.subtitles import activity, edge_fit, jumps
 from mmcli.aligners.subtitles import curve as curve_test
 from mmcli.aligners.subtitles.cues import is_a_sign
 from mmcli.errors import InputError
@@ -77,24 +77,15 @@ near("CUES_MOVED", restanding, 2.6, 3.4)
 def apart(seconds: float) -> int:
     """How many edges place cues that all end so much later than speech does."""
     cues = programme(12)
-    run = Run(0.0, 1.0, 0.0, 99.0)
-    return curve_test._sharpened(cues, run, cues[:, 0], np.sort(cues[:, 1] - seconds)).edges
+    ends = np.sort(cues[:, 1] - seconds)
+    points = [edge_fit.Points(known, float(cues.max())) for known in (cues[:, 0], ends)]
+    settled = edge_fit.Settled(1.0, None, 0.03, 0.03)
+    return curve_test._sharpened(edge_fit.Group(cues, 0.0, 1.0), settled, *points, cues[:, 0], ends).edges
 
 
 near("CUES_APART_S", apart, 0.09, 0.11, (24, 12))
-
-
-def settled(drift: float, usual: float) -> bool:
-    """Whether a rate of 1 is taken of cues that lie so far about a line, which drifts by so much from end to end."""
-    starts = np.linspace(0.0, 1000.0, 400)
-    noise = np.random.default_rng(0).standard_normal(400) * usual / 0.6745
-    cues = np.column_stack([starts, starts + 1.0])
-    run = Run(0.0, 1.0, -1.0, 1001.0)
-    return curve_test._settled(cues, [(0, 400, run)], 1.0, starts * (1.0 + drift / 1000.0) + noise)[0] == 1.0
-
-
-near("CUES_SETTLED_S", lambda drift: settled(drift, 0.025), 0.10, 0.12, (True, False))
-near("CUES_SAME_ERROR", lambda drift: settled(drift, 0.01), 0.06, 0.07, (True, False))
+near("CUES_NAMED", lambda nats: edge_fit.choice({1.0: 0.0, 0.999: nats}, [1.0, 0.999]), 5.5, 6.5, (1.0, 0.999))
+near("CUES_FREE", lambda nats: edge_fit.choice({1.0: 0.0, 0.998: nats}, [1.0]), 6.5, 7.5, (1.0, 0.998))
 
 
 def speaks(level_db: float, ceiling_db: float = 0.0, floor_db: float = -60.0) -> bool:

@@ -1,0 +1,144 @@
+"""Planted near-duplicates across splits are found every time, and clean sets hold none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmcli.artifacts.formats.dataset import Dataset, Stream
+from mmcli.evaluation.judge import integrity, near
+
+COUNT = 40  # items: 24 train, 16 test
+
+
+def smooth(rng, shape, steps=2):
+    """Noise that neighbours share, as pictures and sounds do."""
+    values = rng.normal(size=shape)
+    for _ in range(steps):
+        for axis in (0, 1):
+            values = (np.roll(values, 1, axis) + values + np.roll(values, -1, axis)) / 3
+    return values / values.std()
+
+
+def picture(rng):
+    """Grey, 24 to 40 pixels a side, 0 to 255."""
+    side = int(rng.integers(24, 41))
+    return np.clip(128 + 50 * smooth(rng, (side, side)), 0, 255)[:, :, None]
+
+
+def sound(rng):
+    """Frames of 20 log energies."""
+    return smooth(rng, (int(rng.integers(60, 120)), 20), steps=3) * 10 - 40
+
+
+def text(rng):
+    """Numbers of words, most of them frequent ones."""
+    return rng.zipf(1.3, int(rng.integers(12, 60))).clip(max=2000)[:, None]
+
+
+def dimmed(rng, values):
+    return values * 0.7 + 20
+
+
+def grainy(rng, values):
+    return np.round(values + rng.normal(0, 4, values.shape))
+
+
+def enlarged(rng, values):
+    return values.repeat(2, axis=0).repeat(2, axis=1)
+
+
+def louder(rng, values):
+    return values + 12.0
+
+
+def noisy(rng, values):
+    return values + rng.normal(0, 0.15 * values.std(), values.shape)
+
+
+def cut(rng, values):
+    return values[9:]
+
+
+def delayed(rng, values):
+    return np.concatenate([np.full((12, values.shape[1]), -100.0), values])
+
+
+def one_word_other(rng, values):
+    changed = values.copy()
+    changed[len(values) // 2] = 7777
+    return changed
+
+
+def shortened(rng, values):
+    return values[1:]
+
+
+CHANGES = {
+    "image": (picture, [dimmed, grainy, enlarged]),
+    "audio": (sound, [louder, noisy, cut, delayed]),
+    "text": (text, [one_word_other, shortened]),
+}
+
+
+def data_of(kind, items):
+    """One stream; the first 24 items train, the others test."""
+    if kind == "image":
+        side = max(v.shape[0] for v in items)
+        items = [np.pad(v, ((0, side - len(v)), (0, side - len(v)), (0, 0)), mode="edge")[None] for v in items]
+    meta = {"image": ("image", "image"), "audio": ("audio", "spectrogram"), "text": ("text", "tokens")}[kind]
+    frames = [len(v) for v in items]
+    stream = Stream(
+        np.concatenate(items).astype(np.float32),
+        np.concatenate([[0], np.cumsum(frames)]).astype(np.int64),
+        np.concatenate([np.arange(n, dtype=float) for n in frames]),
+        np.ones(len(items), bool),
+        meta={"modality": meta[0], "kind": meta[1]},
+    )
+    ids = [f"i{k}" for k in range(len(items))]
+    nothing = [""] * len(items)
+    return Dataset({kind: stream}, ids, ["train"] * 24 + ["test"] * (len(items) - 24), nothing)
+
+
+@pytest.mark.parametrize("kind", list(CHANGES))
+@pytest.mark.parametrize("seed", range(5))
+def test_planted_copies_are_found_and_nothing_else(kind, seed):
+    rng = np.random.default_rng(seed)
+    make, changes = CHANGES[kind]
+    items = [make(rng) for _ in range(COUNT)]
+    assert near.check(data_of(kind, items))["between_splits"] == 0
+    if kind == "image":  # of one size, as in a data set
+        items = [np.clip(128 + 50 * smooth(rng, (32, 32)), 0, 255)[:, :, None] for _ in range(COUNT)]
+        changes = [dimmed, grainy]
+    for number, change in enumerate(changes):
+        items[24 + number] = change(rng, items[number])
+    checked = near.check(data_of(kind, items))
+    pairs = {tuple(item["id"] for item in case["items"]) for case in checked["cases"]}
+    assert pairs == {(f"i{24 + number}", f"i{number}") for number in range(len(changes))}
+    assert checked["streams"] == {kind: 16}
+
+
+def test_pictures_of_other_sizes_are_the_same_small_copy():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        a = picture(rng)
+        assert near._small(a) @ near._small(enlarged(rng, a)) > 0.99
+        assert near._small(a) @ near._small(picture(rng)) < 0.9
+
+
+def test_short_and_stock_sentences_are_no_copies():
+    rng = np.random.default_rng(1)
+    stock = [rng.integers(0, 50, 6)[:, None] for _ in range(4)]
+    assert near.check(data_of("text", [stock[k % 4] for k in range(COUNT)]))["between_splits"] == 0
+    stock = [rng.integers(0, 50, 14)[:, None] for _ in range(4)]
+    assert near.check(data_of("text", [stock[k % 4] for k in range(COUNT)]))["between_splits"] == 0
+
+
+def test_a_report_says_which_two():
+    rng = np.random.default_rng(2)
+    items = [sound(rng) for _ in range(COUNT)]
+    items[30] = noisy(rng, items[3])
+    checked = integrity.check(data_of("audio", items))
+    assert checked["clean"], "a person has to judge it"
+    (note,) = integrity.notes(checked)
+    assert "audio of 'i30' (test) and 'i3' (train)" in note
