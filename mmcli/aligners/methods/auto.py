@@ -251,13 +251,16 @@ def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) 
         return freely(x, y, view, warp, dict(inputs.UNTESTED), "auto", config)
 
     warped = Candidate("warp", evidence, f"{reason}; taken for {said}", make, ratio)
-    if kind == "rendition" and spectra.ratio > limits.SAME.value:
+    if kind == "rendition":
         # a score keeps a pace of its own, whatever the lengths are
         paces = PACES if config.kind == "rendition" else (1.0,)
         tried = [sections.Sections(x, y, jumps=config.repeats == "auto", pace=pace) for pace in paces]
         parts = max(tried, key=lambda p: p.found.gain)
         if config.kind == "rendition" or is_music(parts.gains):
-            warped = _by_sections(parts, pitches, steady, copied, ratio, config)
+            by_sections = _by_sections(parts, pitches, steady, copied, ratio, config)
+            alike = spectra.ratio <= limits.SAME.value  # so that the whole may be told where no pitch confirms it
+            if not alike or odds.verdict(by_sections.probability) == "match":
+                warped = by_sections
     if config.kind != "auto" or odds.verdict(warped.probability) == "match":
         return warped
     if (heard := views.voices_test(x, y)) is None:
