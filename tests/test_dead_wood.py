@@ -23,6 +23,7 @@ FAMILIES = (
     "mmcli.aligners.editors",
     "mmcli.aligners.methods",
     "mmcli.artifacts.packs",
+    "mmcli.media.transcripts",
     "mmcli.extractors",
     "mmcli.fusion.strategies",
     "mmcli.models.blocks",

@@ -34,7 +34,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmcli import extractors
-from mmcli.artifacts import packs
 from mmcli.cli import batching, console
 from mmcli.cli.options import Jobs, JsonFlag, Missing, Set, TimeUnit, completing, configure, refuse_unused, split
 from mmcli.cli.options import command as mm_command
@@ -221,6 +220,8 @@ def command(
     if output == "-" or output.endswith(".npz"):
         _one(inputs, output, streams, options)
         return
+    from mmcli.artifacts import packs
+
     pack = packs.writer_of(output)
     if pack is None:
         _refuse_suffix(output)
@@ -319,6 +320,8 @@ def _many(
     with Listening(rows=not json, root=name, as_json=progress == "json") as listener, engine as executor:
         summary = extract.extract(inputs, out, streams, dataclasses.replace(options, executor=executor), listener)
     if packed and summary.made + summary.kept:
+        from mmcli.artifacts import packs
+
         name = packed
         packs.write(packed)
     batching.tell(summary, "mmcli/extracted@1", name, json=json, without_sound=summary.absent)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from mmcli.errors import MediaError, UsageError
-from mmcli.media import announced, files
+from mmcli.media import announced, files, transcripts
 from mmcli.media.clips import Clip
 
 _AUDIO = (
@@ -25,7 +25,7 @@ SUFFIXES: dict[str, str] = {
     **dict.fromkeys(_IMAGE.split(), "image"),
     **dict.fromkeys((".txt", ".text", ".md"), "text"),
     **dict.fromkeys((".csv", ".tsv", ".npy", ".npz", ".xdf"), "series"),
-    **dict.fromkeys((".srt", ".vtt", ".ass", ".ssa"), "subtitle"),
+    **dict.fromkeys((".srt", ".vtt", ".ass", ".ssa", *transcripts.SUFFIXES), "subtitle"),
 }
 
 # Imported when the first file of a modality is opened: each brings its decoder with it.
@@ -94,6 +94,8 @@ def modality_of(path: Path | str) -> str:
     if content == "video" or (kind is None and modality == "video"):
         return "video" if _has_pictures(path, kind or "") else "audio"
     modality = modality or content
+    if modality is None and transcripts.format_of(path) is not None:
+        return "subtitle"
     if modality is None and _libav_knows(path):
         modality = "video" if _has_pictures(path, "") else "audio"
     if modality is None:

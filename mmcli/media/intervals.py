@@ -1,4 +1,4 @@
-"""Annotations as intervals: Praat TextGrids, subtitles, and tables with columns start, end and label.
+"""Annotations as intervals: Praat TextGrids, subtitles, transcripts, and tables with columns start, end and label.
 
 Tables (csv, tsv) may call them onset, offset and event_label, as the DCASE challenges do, and a column filename (or id)
 may say which recording a row is of. A table of time and label is a series: each label holds until the next.
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmcli.errors import InputError, UsageError
-from mmcli.media import files
+from mmcli.media import files, transcripts
 from mmcli.media.clips import SubtitleClip
 from mmcli.media.door import open_clip
 from mmcli.media.text import decoded
@@ -78,6 +78,16 @@ def read_tiers(text: str) -> dict[str, list[Interval]]:
             hint = "cut one recording with it, or evaluate spans of all of them"
             raise InputError(f"is of {len(of)} recordings, {', '.join(sorted(of)[:3])} ...", source=name, hint=hint)
         tiers = {"": [row for _, row in table]}
+    elif transcripts.format_of(name) is not None:
+        tiers = transcripts.read(Path(name), decoded(Path(name)))
+        if wanted and wanted not in tiers:
+            raise UsageError(f"has no tier {wanted!r}", source=name, hint="tiers: " + ", ".join(tiers))
+        if len(tiers) > 1 and not wanted and transcripts.holds_recordings(Path(name)):
+            hint = f"{name}#{next(iter(tiers))}"
+            raise InputError(
+                f"is of {len(tiers)} recordings, {', '.join(sorted(tiers)[:3])} ...", source=name, hint=hint
+            )
+        tiers = {wanted: tiers[wanted]} if wanted else tiers
     else:
         clip = open_clip(name, "subtitle")
         tiers = {"": list(clip.cues) if isinstance(clip, SubtitleClip) else []}
@@ -99,6 +109,11 @@ def read_recordings(text: str) -> dict[str, list[Interval]]:
     of :func:`read_tiers`.
     """
     name, tier = parted(text)
+    if not tier and transcripts.holds_recordings(Path(name)):
+        files.regular(name)
+        return {
+            recording: read(f"{name}#{recording}") for recording in transcripts.read(Path(name), decoded(Path(name)))
+        }
     if tier or Path(name).suffix.lower() not in TABLES:
         return {"": read(text)}
     files.regular(name)

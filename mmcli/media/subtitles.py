@@ -1,4 +1,4 @@
-"""Timed text through pysubs2: srt, vtt, ass and ssa as cues in order of their start."""
+"""Timed text as cues in order of their start: srt, vtt, ass and ssa through pysubs2, others by :mod:`.transcripts`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmcli.errors import MediaError
+from mmcli.media import transcripts
 from mmcli.media.clips import SubtitleClip
 from mmcli.media.text import decoded
 
@@ -56,6 +57,9 @@ def read(path: Path, options: MediaOptions) -> SubtitleClip:
     ``mended``. With ``options.start`` and ``end`` the cues that overlap the segment, cut to it and counted from its
     start.
     """
+    begin, end = options.start or 0.0, float("inf") if options.end is None else options.end
+    if transcripts.format_of(path) is not None:
+        return _of_transcript(path, begin, end)
     import pysubs2
 
     text = bounded(decoded(path, told_apart=True), path)
@@ -65,7 +69,6 @@ def read(path: Path, options: MediaOptions) -> SubtitleClip:
             parsed = pysubs2.SSAFile.from_string(text, format_=FORMATS.get(path.suffix.lower()))
     except (pysubs2.Pysubs2Error, ValueError, IndexError, KeyError, AttributeError, OverflowError, TypeError) as error:
         raise MediaError(f"is no subtitle file that can be read: {error}", source=path) from error
-    begin, end = options.start or 0.0, float("inf") if options.end is None else options.end
     cues: list[tuple[float, float, str]] = []
     mended: list[str] = []
     for event in parsed:
@@ -84,6 +87,20 @@ def read(path: Path, options: MediaOptions) -> SubtitleClip:
     if not cues:
         raise MediaError("holds no cues", source=path)
     return SubtitleClip(name=path.name, path=path, cues=sorted(cues), mended=tuple(mended))
+
+
+def _of_transcript(path: Path, begin: float, end: float) -> SubtitleClip:
+    """The first tier of a transcript as cues; a file of several recordings is refused."""
+    tiers = transcripts.read(path, decoded(path))
+    if len(tiers) > 1 and transcripts.holds_recordings(path):
+        raise MediaError(f"is of {len(tiers)} recordings, {', '.join(sorted(tiers)[:3])} ...", source=path.name)
+    cues = []
+    for start, until, words in next(iter(tiers.values())):
+        if max(begin, start) <= min(end, until):
+            cues.append((max(begin, start) - begin, min(end, until) - begin, words))
+    if not cues:
+        raise MediaError("holds no cues", source=path)
+    return SubtitleClip(name=path.name, path=path, cues=sorted(cues))
 
 
 def _as_read(start_s: float, words: str) -> float:

@@ -20,7 +20,7 @@ from mmcli.artifacts.formats import features as features_file
 from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.artifacts.io import atomic
 from mmcli.errors import InputError, MediaError, MissingError, UsageError
-from mmcli.media import subtitles
+from mmcli.media import subtitles, transcripts
 from mmcli.media.clips import SubtitleClip
 
 Times = NDArray[np.float64]
@@ -82,7 +82,7 @@ def warp_file(path: Path | str, alignment: Any, output: Path, *, inverse: bool =
     if not path.is_file():
         raise MissingError("no such file", source=path)
     suffix, wanted = path.suffix.lower(), output.suffix.lower()
-    if suffix in CUES and wanted in CUES and wanted != suffix:
+    if wanted in CUES and wanted != suffix and (suffix in CUES or transcripts.format_of(path) is not None):
         _cues(path, clock, output)
         return clock
     if suffix in (".npz", *TEXTS) and wanted not in ("", suffix):

@@ -26,7 +26,7 @@ from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.artifacts.io import jsonfile, provenance
 from mmcli.errors import InputError, MismatchError, UsageError
 from mmcli.evaluation.metrics import alignment as metrics
-from mmcli.media import files, intervals
+from mmcli.media import files, intervals, transcripts
 from mmcli.media.text import decoded
 
 Times = NDArray[np.float64]
@@ -220,7 +220,7 @@ def read_truth(path: Path | str) -> Truth:
     suffix = Path(name).suffix.lower()
     if suffix == ".csv":
         return _of_table(decoded(Path(name)), Path(name).name)
-    if suffix == ".json":
+    if suffix == ".json" and transcripts.format_of(name) is None:
         return _of_json(provenance.read_bytes(name, MAX_BYTES), Path(name).name)
     tiers = intervals.read_tiers(str(path))
     return Truth(tiers={tier: [(a, label) for a, _, label in rows] for tier, rows in tiers.items()})

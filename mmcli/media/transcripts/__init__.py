@@ -1,0 +1,50 @@
+"""Texts with times as other programs write them, one format a file. A new file is a new format.
+
+A module has ``SUFFIXES`` and ``tiers(text, name)``: by the name of each tier its intervals (start, end, label) in
+seconds, in the order of the file, the tier that is meant where none is named first. It raises MediaError, naming the
+file, for a text of another format. ``RECORDINGS`` says that tiers are recordings, of which a file may hold several.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from mmcli.errors import MediaError
+from mmcli.registry import Registry
+
+Interval = tuple[float, float, str]
+registry = Registry("transcript", __name__, [str(Path(__file__).parent)])
+# As the members say; here too, so that no member is imported to look through a folder. A .json is one by its content.
+SUFFIXES = (".ctm", ".rttm", ".lrc", ".eaf")
+
+
+def format_of(path: Path | str) -> str | None:
+    """The name of the format of a file, None where it is none of these; of a .json its beginning is read.
+
+    >>> format_of("talk.CTM"), format_of("talk.srt")
+    ('ctm', None)
+    """
+    suffix = Path(path).suffix.lower()
+    name = next((n for n in registry.names() if suffix in registry.load(n).SUFFIXES), None)
+    return None if name == "whisper" and not registry.load(name).begins(Path(path)) else name
+
+
+def read(path: Path, text: str) -> dict[str, list[Interval]]:
+    """The tiers of a file that :func:`format_of` knows, given its text. Raises MediaError for a damaged one."""
+    name = format_of(path)
+    if name is None:
+        raise MediaError("is no transcript", source=path.name)
+    tiers: dict[str, list[Interval]] = registry.load(name).tiers(text, path.name)
+    for start, end, label in (row for rows in tiers.values() for row in rows):
+        if not 0 <= start <= end < math.inf:
+            raise MediaError(f"{label[:40]!r} runs from {start:g} s to {end:g} s", source=path.name)
+    if not any(tiers.values()):
+        raise MediaError("holds no words with times", source=path.name)
+    return {tier: rows for tier, rows in tiers.items() if rows}
+
+
+def holds_recordings(path: Path) -> bool:
+    """Whether the tiers of a file are recordings."""
+    name = format_of(path)
+    return name is not None and bool(getattr(registry.load(name), "RECORDINGS", False))
