@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from mmcli.errors import MediaError
 from mmcli.media import announced, clock, containers, files, limits, wav
 from mmcli.media.clips import AudioClip
+from mmcli.media.frames import values
 
 if TYPE_CHECKING:
     from mmcli.media.door import MediaOptions
@@ -247,7 +248,7 @@ def _av_pieces(path: Path, first: int, stop: int | None, options: MediaOptions) 
                 rate = int(frame.sample_rate)
                 if end is not None and "mov" in names:  # the edit list says where the sound ends and padding begins
                     stop = round(end * rate) if stop is None else min(stop, round(end * rate))
-            data = _as_float(frame, path)
+            data = values(frame, path)
             if options.channel is not None and options.channel >= data.shape[1]:
                 raise MediaError(f"drops to {data.shape[1]} channel(s) on the way", source=path)
             if position > at:
@@ -318,17 +319,3 @@ def _silence(samples: int) -> Iterator[Float32]:
     while samples > 0:
         yield np.zeros(min(samples, limits.AUDIO_PIECE), np.float32)
         samples -= limits.AUDIO_PIECE
-
-
-def _as_float(frame: Any, path: Path) -> Float32:
-    """The samples of a PyAV frame, float32 ``(n, channels)``; integers scaled to [-1, 1) as libsndfile does."""
-    data: NDArray[Any] = frame.to_ndarray()
-    channels = len(frame.layout.channels)
-    data = data.T if frame.format.is_planar else data.reshape(-1, channels)
-    if data.dtype == np.uint8:
-        return np.asarray((data.astype(np.float32) - 128) / 128, np.float32)
-    if data.dtype.kind == "i":
-        return np.asarray(data / float(2 ** (8 * data.dtype.itemsize - 1)), np.float32)
-    if data.dtype.kind == "f":
-        return np.asarray(data, np.float32)
-    raise MediaError(f"has samples of an unknown kind ({frame.format.name})", source=path)

@@ -2,7 +2,8 @@
 
 Only listed demuxers are tried (a playlist named ``.mp4`` would otherwise fetch what it lists) and only the file
 protocol is allowed. The clock of a file starts where its earliest track starts, or at zero where that is negative
-(priming samples of an audio codec), so that sound and picture of one file agree.
+(priming samples of an audio codec), so that sound and picture of one file agree. In a transport stream a negative
+start is a clock that began anew after its 33 bits (every 26.5 hours): it starts there.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ def decoding(name: object) -> Iterator[None]:
 
     try:
         yield
+    except av.error.PatchWelcomeError as error:
+        what = "changes its rate, channels or codec on the way, or is of a kind that libav cannot read"
+        raise MediaError(what, source=name, hint="split it there, or convert it: ffmpeg -i FILE OUT.wav") from error
     except av.error.FFmpegError as error:
         reason = error.strerror or type(error).__name__
         raise MediaError(f"is damaged or of an unknown kind: {reason}", source=name) from error
@@ -68,7 +72,9 @@ def opened(path: Path) -> Iterator[Any]:
 
 def origin(container: Any) -> float:
     """Seconds of the container's timeline that the clip's time zero lies at."""
-    start = 0.0 if container.start_time is None else max(0.0, container.start_time / 1_000_000)
+    start = 0.0 if container.start_time is None else container.start_time / 1_000_000
+    if "mpegts" not in container.format.name:
+        start = max(0.0, start)
     if 0 < start <= _PRIMED_S and "matroska" in container.format.name and len(container.streams) == 1:
         first = next(container.demux(container.streams[0]), None)
         container.seek(0)

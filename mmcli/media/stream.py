@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mmcli.errors import MediaError, UsageError
 from mmcli.media import containers, limits
+from mmcli.media.frames import values
 
 Float32 = NDArray[np.float32]
 Read = Callable[[int], bytes]  # at most so many bytes, as soon as there are any; none at the end
@@ -111,7 +112,7 @@ def _decoded(source: _Counted, name: str) -> Iterator[Float32 | int]:
                     yield rate
                 if frame.sample_rate != rate:
                     raise MediaError(f"changes its rate from {rate} to {frame.sample_rate} Hz", source=name)
-                samples = _samples(frame)
+                samples = values(frame, name).T.mean(axis=0, dtype=np.float32)
                 if not np.isfinite(samples).all():
                     raise MediaError("holds NaN or Inf", source=name)
                 yield samples
@@ -134,19 +135,6 @@ class _at_byte:  # noqa: N801 - read as a phrase
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, MediaError):
             raise MediaError(f"{error.what} (byte {self.source.count})", source=self.name) from error
-
-
-def _samples(frame: Any) -> Float32:
-    data: NDArray[Any] = frame.to_ndarray()
-    channels = len(frame.layout.channels)
-    data = data if frame.format.is_planar else data.reshape(-1, channels).T
-    if data.dtype == np.uint8:
-        values = (data.astype(np.float32) - 128) / 128
-    elif data.dtype.kind == "i":
-        values = data / np.float32(2 ** (8 * data.dtype.itemsize - 1))
-    else:
-        values = data
-    return np.asarray(values.mean(axis=0, dtype=np.float32), np.float32)
 
 
 def _missing(source: _Counted) -> int:

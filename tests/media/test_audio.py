@@ -160,3 +160,19 @@ def test_the_source_names_the_file_without_its_folder(sound):
         "size": path.stat().st_size,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
+
+
+@pytest.mark.parametrize(("layout", "channels"), [("stereo", 2), ("7.1", 8), ("hexadecagonal", 16), ("22.2", 24)])
+def test_planes_of_many_channels_are_read_and_nothing_behind_them(layout, channels):
+    """A mutant of an mp4 file turned to 39 channels on the way; reading until a plane is null ended the process."""
+    import av
+    from av.audio.plane import AudioPlane
+
+    from mmcli.media import frames
+
+    packed = np.random.default_rng(5).uniform(-1, 1, (channels, 100)).astype(np.float32)
+    frame = av.AudioFrame(format="fltp", layout=layout, samples=100)
+    for k in range(channels):
+        AudioPlane(frame, k).update(packed[k].tobytes().ljust(AudioPlane(frame, k).buffer_size, b"\0"))
+
+    np.testing.assert_array_equal(frames.values(frame, "a"), packed.T)

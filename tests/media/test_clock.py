@@ -221,3 +221,25 @@ def test_whether_matroska_has_pictures_is_read_behind_its_table_of_contents(tmp_
 
     assert announced.has_pictures(tmp_path / "a.mkv", "mkv") is pictures
     assert matroska.info(tmp_path / "a.mkv").writer.startswith("Lavf")
+
+
+def test_a_transport_stream_whose_clock_begins_anew_is_read_from_its_beginning(tmp_path, noise):
+    """Its 33 bits end after 26.5 hours, here after 1.7 s; libav then tells a negative start."""
+    film = ("-f", "lavfi", "-i", "testsrc2=s=64x48:d=3:r=10")
+    ffmpeg(*film, "-i", noise, "-c:v", "mpeg2video", "-c:a", "mp2", "-output_ts_offset", 95441.0, tmp_path / "a.ts")
+    sound, pictures = heard(tmp_path / "a.ts"), open_clip(tmp_path / "a.ts", "video")
+    times = [time for time, _ in pictures.frames()]
+
+    assert len(sound) / RATE == pytest.approx(3.0, abs=0.05)
+    assert lag(swelling()[:, 0], sound, 0.5, 0.1) == pytest.approx(lag(swelling()[:, 0], sound, 2.5, 0.1), abs=1e-3)
+    assert (len(times), times[0]) == (30, pytest.approx(0.0, abs=0.1))
+    assert np.diff(times) == pytest.approx(0.1, abs=1e-3)
+
+
+def test_a_part_of_another_layout_behind_an_ogg_file_is_named(tmp_path, noise):
+    ffmpeg("-i", noise, "-c:a", "libopus", tmp_path / "a.opus")
+    ffmpeg("-i", noise, "-ac", 2, "-c:a", "libopus", tmp_path / "b.opus")
+    (tmp_path / "ab.opus").write_bytes((tmp_path / "a.opus").read_bytes() + (tmp_path / "b.opus").read_bytes())
+
+    with pytest.raises(MediaError, match="changes its rate, channels or codec on the way"):
+        heard(tmp_path / "ab.opus")

@@ -23,7 +23,9 @@ def reference(path: Path, cell: Cell) -> tuple[Any, bool]:
     streams = [s for s in facts.get("streams", []) if s["codec_type"] == cell.kind]
     if not streams:
         return None, True
-    start = max(0.0, float(facts["format"].get("start_time", 0.0)))
+    start = float(facts["format"].get("start_time", 0.0))
+    if facts["format"]["format_name"] != "mpegts":  # there a clock that began anew after 33 bits: all of it is shown
+        start = max(0.0, start)
     chosen = next((k for k, s in enumerate(streams) if s["disposition"]["default"]), 0)
     kind = cell.kind[0]
     check = subprocess.run(
@@ -57,7 +59,7 @@ def reference(path: Path, cell: Cell) -> tuple[Any, bool]:
         np.frombuffer(raw[: len(raw) // 4 // channels * 4 * channels], np.float32).reshape(-1, channels).mean(axis=1)
     )
     begin = float(facts["format"].get("start_time", 0.0))
-    lead = round(max(0.0, -begin) * rate)
+    lead = round(max(0.0, start - begin) * rate)
     if (
         streams[chosen]["codec_name"] == "opus"
         and begin > 0
