@@ -71,8 +71,8 @@ def command(given: AlignOptions) -> None:
 
         many.align(given)
         return
-    for name in ("timeout", "shard", "retry_failed"):
-        if getattr(given, name):
+    for name in ("timeout", "engine", "address", "shard", "retry_failed"):
+        if getattr(given, name) not in (None, False, "local"):
             raise UsageError(f"--{name.replace('_', '-')} is for --pairs")
     reference, query, output = given.reference, given.query, given.output
     if reference is None or query is None:
@@ -112,7 +112,7 @@ def command(given: AlignOptions) -> None:
         if given.json:
             refusal = {"reason": str(error), "evidence": error.evidence}
             console.emit({"schema": "mmcli/align@1", "output": None, "alignment": None, "refused": refusal})
-        raise
+        raise summary.refusal(error, reference.name) from error
     if given.no_path:
         alignment = dataclasses.replace(alignment, path=None)
     _tell(alignment, result, result.write(alignment, reference), given.json)
