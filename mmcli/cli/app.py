@@ -33,6 +33,7 @@ COMMANDS = {
     "predict": "Run a model on a data set or manifest (NDJSON).",
     "info": "Show what a file holds, and check it.",
     "list": "Name what there is to choose from, with fields, units and defaults.",
+    "help": "Show a page: a tutorial, a topic, or what a command can do.",
     "doctor": "Say what this installation has and lacks.",
 }
 

@@ -27,7 +27,7 @@ GROUPS: dict[str, dict[str, list[str]]] = {
         "What is compared": ["feature", "metric", "kind", "language", "rate", "missing", "time_unit"],
         "What is written": ["format_", "no_path", "force"],
         "Only for --method dtw": ["around", "within", "band", "fast", "matches", "memory"],
-        "Only with --pairs": ["pairs", "timeout", "shard", "retry_failed"],
+        "Only with --pairs": ["pairs", "timeout", "engine", "address", "shard", "retry_failed"],
         "For dtw and --pairs": ["jobs", "dry_run"],
     },
     "train": {
@@ -64,7 +64,7 @@ GROUPS: dict[str, dict[str, list[str]]] = {
     },
     "warp": {
         "Common": ["map_", "output", "inverse", "json"],
-        "Of many inputs": ["from_", "nul", "jobs", *_BATCH],
+        "Of many inputs": ["from_", "nul", "jobs", "engine", "address", *_BATCH],
     },
 }  # fmt: skip
 _LAST = ["quiet", "verbose", "config", "print_config", "debug", "help"]

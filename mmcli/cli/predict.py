@@ -42,6 +42,7 @@ items every modality.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -189,7 +190,12 @@ def command(
             "--json": json,
             "--jobs": jobs,
         }
-        refused |= {"--shard": shard, "--timeout": timeout, "--retry-failed": retry_failed}
+        refused |= {
+            "--engine": engine != "local",
+            "--shard": shard,
+            "--timeout": timeout,
+            "--retry-failed": retry_failed,
+        }
         _refuse(refused | {"--max-failures": max_failures}, "does not go with --window")
         if output is not None and batching.is_folder(output):
             raise UsageError("spans go into a file", source=output, hint="-o spans.jsonl")
@@ -198,7 +204,7 @@ def command(
         spans.predict(model, inputs, output, along, device)
         return
     _refuse({"--hop": hop, "--raw": raw, "--rate": rate, "--channels": channels != 1}, "goes with --window")
-    only = {"-k": k, "--new": new, "--among": among, "--similar": similar, "--engine": engine != "local"}
+    only = {"-k": k, "--new": new, "--among": among, "--similar": similar}
     _refuse(only, "is for a recommender")
     inputs = batching.named(sources, from_, nul=nul)
     if not inputs:
@@ -227,10 +233,12 @@ def command(
             options,
             {"device": device, "threshold": threshold, "explain": explain, "time_unit": time_unit},
             json,
+            batching.engine(engine, address),
         )
         return
     for_many = {"--jobs": jobs, "--timeout": timeout, "--shard": shard, "--retry-failed": retry_failed}
     for_many |= {"--max-failures": max_failures, "--json": json, "--verify-source": verify_source}
+    for_many |= {"--engine": engine != "local"}
     for name, value in for_many.items():
         if value:
             raise UsageError(f"{name} is for many raw files", hint="name a folder: -o PREDICTIONS/")
@@ -243,7 +251,9 @@ def _refuse(options: dict[str, Any], why: str) -> None:
             raise UsageError(f"{name} {why}")
 
 
-def _many(inputs: list[str], model: Path, output: str, options: Any, how: dict[str, Any], json: bool) -> None:
+def _many(
+    inputs: list[str], model: Path, output: str, options: Any, how: dict[str, Any], json: bool, engine: Any
+) -> None:
     """Each item on its own, in worker processes, with a journal."""
     from mmcli.batch.jobs import predictions
     from mmcli.cli.batching import Listening
@@ -251,7 +261,8 @@ def _many(inputs: list[str], model: Path, output: str, options: Any, how: dict[s
     if any(_is_data_set(name) for name in inputs):
         raise UsageError("a data set is predicted whole, into a file", source=output, hint="-o predictions.jsonl")
     listening = Listening(rows=not json, root=output, what="predict", header=False)
-    with batching.folder(output) as (out, _), listening as listener:
+    with batching.folder(output) as (out, _), listening as listener, engine as executor:
+        options = dataclasses.replace(options, executor=executor)
         summary = predictions.predict(inputs, model, out, options, listener, **how)
     batching.tell(summary, "mmcli/predicted@1", output, json=json)
 

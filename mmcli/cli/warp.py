@@ -19,6 +19,7 @@ The first picture stands from 0 on, so that every player and reader agrees where
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,8 @@ def command(
     nul: batching.Null = False,
     jobs: Jobs = None,
     timeout: batching.Timeout = None,
+    engine: batching.Engine = "local",
+    address: batching.Address = None,
     shard: batching.Shard = None,
     retry_failed: batching.RetryFailed = False,
     verify_source: batching.VerifySource = False,
@@ -56,6 +59,7 @@ def command(
     inputs = batching.named(files, from_, nul=nul)
     if not inputs:
         raise UsageError("nothing to warp", hint="name a file")
+    batching.refuse_engine(engine, address)
     many = len(inputs) > 1 or from_ is not None or output.endswith("/") or Path(output).is_dir()
     if not many:
         only = {
@@ -63,6 +67,7 @@ def command(
             "--retry-failed": retry_failed,
             "--timeout": timeout,
             "--verify-source": verify_source,
+            "--engine": engine != "local",
         }
         for name, given in only.items():
             if given:
@@ -76,7 +81,9 @@ def command(
     from mmcli.cli.batching import Listening
 
     options = batching.options(jobs, timeout, shard, retry_failed, max_failures, verify_source=verify_source)
-    with Listening(rows=not json, root=output, what="warp") as listener:
+    listening = Listening(rows=not json, root=output, what="warp")
+    with listening as listener, batching.engine(engine, address) as cluster:
+        options = dataclasses.replace(options, executor=cluster)
         summary = warps.warp(inputs, map_, Path(output), options, listener, inverse=inverse)
     batching.tell(summary, "mmcli/warped@1", output, json=json)
 

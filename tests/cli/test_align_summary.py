@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mmcli.aligners.core import limits
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.cli import console
 from mmcli.cli.align import summary
+from mmcli.errors import MismatchError
 
 REFERENCE = {"name": "talk.wav", "sha256": None, "duration_s": 30.0}
 QUERY = {"name": "other.wav", "sha256": None, "duration_s": 20.0}
@@ -53,3 +55,31 @@ def test_cuts_inserts_and_the_offset_of_each_piece_are_said(capsys: pytest.Captu
     assert "piece 1 0.00 to 7.00 s: offset +0.0000 s" in text
     assert "piece 2 8.00 to 12.00 s: offset +1.0000 s" in text
     assert "piece 3 12.00 to 20.00 s: offset +0.5000 s" in text
+
+
+@pytest.mark.parametrize("verdict", ["no match", "unsure"])
+def test_a_refusal_is_a_sentence_and_its_figures_are_a_note(
+    verdict: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = MismatchError("does not match the reference: phase peak z = 3.5", source="b.wav", hint="--force")
+    weighed = [{"decision": "warp", "probability": 0.02}, {"decision": "line", "probability": 0.31}]
+    error.evidence = {"statistic": "probability", "verdict": verdict, "candidates": weighed}
+    said = summary.refusal(error, "a.wav")
+    assert "a.wav" in said.what
+    assert "z = 3.5" not in said.what
+    assert said.what.endswith("nearest look-alike: one recording twice, by an offset and a rate (31% likely)")
+    assert said.hint == "--force; -v shows the figures"
+    assert said.evidence is error.evidence
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(console.settings, "verbose", 1)
+    assert summary.refusal(error, "a.wav").hint == "--force"
+    assert "z = 3.5" in capsys.readouterr().err
+
+
+def test_a_refusal_that_rests_on_no_probability_stays_as_it_is() -> None:
+    error = MismatchError("holds 3 cues", source="b.srt")
+    assert summary.refusal(error, "a.wav") is error
+
+
+def test_every_decision_has_its_words() -> None:
+    assert set(summary.NEAREST) >= set(limits.WEIGHTS) - {"text"}

@@ -130,15 +130,19 @@ def _mended_once(
 
 
 def _against(value: Vector) -> list[tuple[int, int]]:
-    """Stretches (first row, last row) that speak against their place, the strongest first (Ruzzo and Tompa 1999)."""
-    score = -value
+    """Stretches (first row, last row) that speak against their place, the strongest first (Ruzzo and Tompa 1999).
+
+    Neighbours of one sign are one score: a stretch never ends between them.
+    """
+    sums = np.concatenate([[0.0], np.cumsum(-value)])
+    turns = np.flatnonzero(np.diff(value < 0)) + 1
+    bounds = [0, *turns.tolist(), len(value)]
+    at = sums[bounds].tolist()
     stack: list[tuple[int, int, float, float]] = []  # first, last + 1, sum before, sum after
-    total = 0.0
-    for k, s in enumerate(score.tolist()):
-        before, total = total, total + s
-        if s <= 0:
+    for run, (before, total) in enumerate(pairwise(at)):
+        if total <= before:
             continue
-        piece = (k, k + 1, before, total)
+        piece = (bounds[run], bounds[run + 1], before, total)
         while True:
             j = next((i for i in range(len(stack) - 1, -1, -1) if stack[i][2] < piece[2]), None)
             if j is None or stack[j][3] >= piece[3]:

@@ -84,7 +84,7 @@ def placed(activity: NDArray[np.float64], cues: Cues, *, name: str, force: bool)
     spans, letters = spoken_spans(cues)
     if len(spans) < limits.FEWEST_CUES.value:
         raise InputError(f"{len(spans)} cues say too little; {limits.FEWEST_CUES.value} are needed", source=name)
-    at = curve.place(activity, spans, letters)
+    at = curve.place(activity, spans, letters, name=name or None)
     verdict = settled(
         probability("cues", at.evidence),
         _agreement(at),

@@ -26,6 +26,7 @@ from mmcli.aligners.linear.trace import Run
 from mmcli.aligners.subtitles import edge_fit, jumps
 from mmcli.aligners.subtitles.activity import HOP_S, edges
 from mmcli.aligners.subtitles.edge_fit import Group, Points, Settled
+from mmcli.errors import MismatchError
 
 Vector = NDArray[np.float64]
 
@@ -79,13 +80,22 @@ class ByCurve:
         }
 
 
-def place(activity: Vector, cues: Vector, letters: NDArray[np.int64] | None = None) -> ByCurve:
+def place(
+    activity: Vector, cues: Vector, letters: NDArray[np.int64] | None = None, *, name: str | None = None
+) -> ByCurve:
     """Where cues (k, 2), seconds in order, belong on the clock of the activity curve (every 10 ms).
 
-    ``letters`` (k,): how long the text of each is, for cues that are held on.
+    ``letters`` (k,): how long the text of each is, for cues that are held on; ``name``: of the subtitle. Raises
+    MismatchError where the recording is too short for any place.
     """
     x = _cells(activity)
-    rate, offset, standing = _best_line(x, cues, letters)
+    line = _best_line(x, cues, letters)
+    if line is None:
+        short = f"the recording, of {HOP_S * len(activity):.1f} s, is too short for {len(cues)} cues to lie over it"
+        raise MismatchError(
+            f"does not match the reference: {short}", source=name, hint="give more of the recording, or fewer cues"
+        )
+    rate, offset, standing = line
     begins, ends = edges(activity)
     contrast = Contrast(x, _material(cues, letters, 1.0), as_they_are=True)
     whole = Run(offset, rate, float(cues[0, 0]) - 1.0, float(cues[-1, 1]) + 1.0)
@@ -212,16 +222,19 @@ def _curve(cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> tupl
     return np.diff(np.interp(grid, at, total)) / CELL_S, first
 
 
-def _best_line(x: Material, cues: Vector, letters: NDArray[np.int64] | None) -> tuple[float, float, Standing]:
-    """Rate and offset under which the cues fit best, and how that stands to other places."""
+def _best_line(x: Material, cues: Vector, letters: NDArray[np.int64] | None) -> tuple[float, float, Standing] | None:
+    """Rate and offset under which the cues fit best, and how that stands to other places; None where there is none."""
     activity = x.frames[:, 0].astype(np.float64)
     coarse = {rate: _standings(activity, cues, letters, rate) for rate in _rates_tried(RATE_STEP, 1.0, MOST_STRETCH)}
-    best = max(coarse, key=lambda r: float(coarse[r][0].max(initial=0.0)))
+    coarse = {rate: standings for rate, standings in coarse.items() if len(standings[0])}
+    if not coarse:
+        return None
+    best = max(coarse, key=lambda r: float(coarse[r][0].max()))
     fine = {rate: _standings(activity, cues, letters, rate) for rate in _rates_tried(FINE_STEP, best, RATE_STEP)}
     for rate in (best, 1.0, *rates.NAMED.values()):
         if rate in coarse and abs(rate - best) <= RATE_STEP:
             fine[rate] = coarse[rate]
-    top = {rate: float(z.max(initial=0.0)) for rate, (z, _) in fine.items()}
+    top = {rate: float(z.max()) for rate, (z, _) in fine.items() if len(z)}
     rate = max(top, key=lambda r: top[r])
     simple = [r for r in (1.0, *rates.NAMED.values()) if r in top and is_as_good(top[r], top[rate])]
     if simple:

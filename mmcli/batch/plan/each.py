@@ -197,7 +197,8 @@ class _Batch:
         work = run.Work(self.kind.call, {**self.kind.setup, "within": str(self.out.absolute())})
         tasks = ((n, dict(self.ones[n].payload)) for n in waiting)
         on = self.options.executor
-        running = executor.run(tasks, work, on) if on else run.run(tasks, work, jobs, self.options.limits)
+        away = ((n, executor.located(payload)) for n, payload in tasks)
+        running = executor.run(away, work, on) if on else run.run(tasks, work, jobs, self.options.limits)
         self.ledger.follow(running, heard, self.options.max_failures)
 
     def _refused(self, one: One) -> dict[str, Any]:

@@ -24,24 +24,41 @@ from mmcli.batch.workers.run import Outcome, Work, rebuilt
 from mmcli.errors import InputError, MissingError, UsageError, first_line
 
 WINDOW = 256  # tasks submitted and not yet done
+LOOK_S, LOOKS = (
+    10.0,
+    6,
+)  # how often a silent executor is asked what is wrong, and how often it may say so: a cluster that
+# grows by itself has no worker for a minute, one whose workers are dead never has
+PATHS = ("path", "file", "reference", "query", "output")  # what files are called in payloads
 
 
 def run(tasks: Iterable[tuple[int, dict[str, Any]]], work: Work, executor: Executor) -> Generator[Outcome, None, None]:
     """As :func:`mmcli.batch.workers.run.run`, on ``executor``, which the caller shuts down."""
     setup = json.dumps(work.setup)
     waiting: dict[Future[dict[str, Any]], int] = {}
-    source = iter(tasks)
+    source, without = iter(tasks), 0
     try:
         while True:
             while len(waiting) < WINDOW and (task := next(source, None)) is not None:
                 waiting[executor.submit(once, work.call, setup, task[1])] = task[0]
             if not waiting:
                 return
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+            done = wait(waiting, timeout=LOOK_S, return_when=FIRST_COMPLETED).done
+            trouble = None if done else trouble_of(executor)
+            without = without + 1 if trouble else 0
+            if trouble and without >= LOOKS:
+                raise InputError(trouble, hint="start workers, and run the same command again: it does the rest")
+            for future in done:
                 yield _outcome(waiting.pop(future), future)
     finally:
         for future in waiting:
             future.cancel()
+
+
+def trouble_of(executor: Executor) -> str | None:
+    """Why an executor can do nothing any more, as far as it says: its own ``trouble()``; None where it has none."""
+    ask = getattr(executor, "trouble", None)
+    return None if ask is None else ask()
 
 
 def once(call: str, setup: str, payload: dict[str, Any]) -> dict[str, Any]:
@@ -52,6 +69,27 @@ def once(call: str, setup: str, payload: dict[str, Any]) -> dict[str, Any]:
 @functools.lru_cache(maxsize=4)
 def _prepared(call: str, setup: str) -> worker.Do:
     return worker.prepared(call, json.loads(setup))
+
+
+def located(payload: Any) -> Any:
+    """A payload of any batch, with the paths in it (PATHS, and all of ``files``) meaning the same everywhere.
+
+    >>> located({"reference": "/a.wav", "cells": [{"path": None}], "files": {"audio": "s3://b/c.wav"}})
+    {'reference': '/a.wav', 'cells': [{'path': None}], 'files': {'audio': 's3://b/c.wav'}}
+    """
+    match payload:
+        case dict():
+            out: dict[str, Any] = {}
+            for name, value in payload.items():
+                if name == "files" and isinstance(value, dict):
+                    out[name] = {key: _whole(path) for key, path in value.items()}
+                else:
+                    out[name] = _whole(value) if name in PATHS and isinstance(value, str) else located(value)
+            return out
+        case list():
+            return [located(value) for value in payload]
+        case _:
+            return payload
 
 
 def absolute(payload: dict[str, Any]) -> dict[str, Any]:
@@ -137,12 +175,22 @@ class _Cluster(Executor):
     """Functions as Ray tasks of one processor each."""
 
     def __init__(self, library: Any) -> None:
+        self._library = library
         self._call = library.remote(num_cpus=1, max_retries=TRIES)(called)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """As every executor: a future of ``fn(*args, **kwargs)``; ``fn`` is a function of a module."""
+        # A head without processors of its own queues tasks for ever where no worker is left: see trouble.
         future: Future[Any] = self._call.remote(f"{fn.__module__}:{fn.__qualname__}", *args, **kwargs).future()
         return future
+
+    def trouble(self) -> str | None:
+        """That no node that is alive has a processor, with how many have died; None where one has."""
+        nodes = self._library.nodes()
+        alive = [node for node in nodes if node.get("Alive")]
+        if any(node.get("Resources", {}).get("CPU", 0) > 0 for node in alive):
+            return None
+        return f"no worker of the cluster is alive: {len(nodes) - len(alive)} of {len(nodes)} nodes are dead"
 
 
 def called(name: str, *args: Any, **kwargs: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from mmcli.aligners import registry
-from mmcli.cli import options
+from mmcli.cli import batching, options
 from mmcli.cli.options import JsonFlag, Missing, Set, TimeUnit
 from mmcli.errors import UsageError
 
@@ -121,6 +121,8 @@ class AlignOptions:
     timeout: Annotated[
         float | None, typer.Option(min=0.0, metavar="S", help="Seconds a pair may take. [default: 3600]")
     ] = None
+    engine: batching.Engine = "local"
+    address: batching.Address = None
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Do one of N parts of the list; auto: Slurm's.")] = (
         None
     )

@@ -37,6 +37,7 @@ def align(given: AlignOptions) -> None:
     if str(out) == "-" or out.is_file():
         raise UsageError("is no folder; the maps of a list go into one", source=out)
     listed = _read(given)
+    batching.refuse_engine(given.engine, given.address)
     common = batching.options(given.jobs, given.timeout, given.shard, given.retry_failed, "100%")
     form = formats.format_of("x.json", given.format_)
     options = pairs.Options(form=form, no_path=given.no_path, **vars(common))
@@ -44,7 +45,9 @@ def align(given: AlignOptions) -> None:
         _dry(pairs.states(listed, out, options, ledger.read(out) if out.exists() else {}), listed, given.json)
         return
     summary_of_one.warn_of_twins()
-    with Listening(rows=not given.json, root=out, what="align") as listener:
+    listening = Listening(rows=not given.json, root=out, what="align")
+    with listening as listener, batching.engine(given.engine, given.address) as cluster:
+        options = replace(options, executor=cluster)
         summary = pairs.align(listed, out, options, listener)
     counts = {"done": summary.made, "skipped": summary.kept, "failed": summary.failed}
     refused = sum(e["class"] == "MismatchError" for e in summary.errors)

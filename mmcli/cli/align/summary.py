@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from mmcli.cli import console
+from mmcli.errors import MismatchError
 
 if TYPE_CHECKING:
     from mmcli.aligners.output.outcome import Outcome
@@ -81,6 +82,47 @@ def _pieces(alignment: Alignment) -> list[Row]:
     if len(pieces) > MOST_PIECES:
         out.append(("", f"and {len(pieces) - MOST_PIECES} more pieces, see the map"))
     return out
+
+
+# What was looked for, by the decision that it was weighed under (core/odds): in the words of who has the two files.
+NEAREST = {
+    "line": "one recording twice, by an offset and a rate",
+    "line in doubt": "one recording twice, by an offset and a rate",
+    "line of frames": "one recording twice, by an offset and a rate",
+    "line and warp": "one recording twice, by an offset and a rate",
+    "warp": "two renditions of one thing",
+    "two kinds": "two kinds of stream of one thing",
+    "frames": "two renditions of one thing",
+    "voices": "two voices that say the same",
+    "text": "the text as it is spoken there",
+    "cues": "the cues where somebody speaks",
+    "movement": "two sensors of one movement",
+}
+
+
+def refusal(error: MismatchError, reference: str) -> MismatchError:
+    """The refusal in a plain sentence; its figures are a note, which ``-v`` shows. One that rests on no probability
+    says what it is already, and stays as it is."""
+    evidence = error.evidence or {}
+    if evidence.get("statistic") != "probability":
+        return error
+    weighed = [c for c in evidence.get("candidates", []) if c.get("decision") in NEAREST]
+    best = max(weighed, key=lambda c: float(c["probability"]), default=None)
+    nearest = (
+        "" if best is None else f"; nearest look-alike: {NEAREST[best['decision']]} ({best['probability']:.0%} likely)"
+    )
+    if evidence.get("verdict") == "unsure":
+        what = f"may match {reference} or not: what they share, look-alikes can share too{nearest}"
+    else:
+        what = f"does not match {reference}: the two share nothing that both would show{nearest}"
+    console.note(f"figures: {error.what}")
+    plain = MismatchError(what, source=error.source, hint=error.hint if console.settings.verbose else _and(error.hint))
+    plain.evidence = error.evidence
+    return plain
+
+
+def _and(hint: str | None) -> str:
+    return f"{hint}; -v shows the figures" if hint else "-v shows the figures"
 
 
 def warn_of_twins() -> None:

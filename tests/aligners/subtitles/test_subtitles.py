@@ -107,6 +107,17 @@ def test_a_wrong_subtitle_is_refused(files: tuple[Path, Path, np.ndarray], other
     assert refused.value.evidence["value"] < 0.85
 
 
+def test_a_recording_too_short_for_the_cues_is_refused(files: tuple[Path, Path, np.ndarray]) -> None:
+    folder, _, cues = files
+    heard = activity.of_cues([(0.5, 1.0)], 3.0)
+    with pytest.raises(MismatchError, match="too short for 24 cues"):
+        curve.place(heard, cues, name="film.srt")
+    brief = srt(folder / "brief.srt", cues[:1])
+    brief.write_text(brief.read_text() + "\n".join(f"{k}\n00:00:0{k},000 --> 00:00:0{k},500\nx\n" for k in range(2, 7)))
+    with pytest.raises(MismatchError):
+        pair.align_files(brief, srt(folder / "whole.srt", cues + 100.0))
+
+
 def test_a_cue_that_ends_before_it_starts_is_named_and_worked_round(files: tuple[Path, Path, np.ndarray]) -> None:
     folder, media, cues = files
     late = cues + 9.0

@@ -84,8 +84,8 @@ def apart(seconds: float) -> int:
 
 
 near("CUES_APART_S", apart, 0.09, 0.11, (24, 12))
-near("CUES_NAMED", lambda nats: edge_fit.choice({1.0: 0.0, 0.999: nats}, [1.0, 0.999]), 5.5, 6.5, (1.0, 0.999))
-near("CUES_FREE", lambda nats: edge_fit.choice({1.0: 0.0, 0.998: nats}, [1.0]), 6.5, 7.5, (1.0, 0.998))
+near("CUES_NAMED", lambda nats: edge_fit.choice({1.0: 0.0, 0.999: nats}, [1.0, 0.999]), 9.5, 10.5, (1.0, 0.999))
+near("CUES_FREE", lambda nats: edge_fit.choice({1.0: 0.0, 0.998: nats}, [1.0]), 10.5, 11.5, (1.0, 0.998))
 
 
 def speaks(level_db: float, ceiling_db: float = 0.0, floor_db: float = -60.0) -> bool:
