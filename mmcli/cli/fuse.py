@@ -4,6 +4,9 @@ MANIFEST (csv, jsonl or - for standard input) names features by item, as `mmcli 
 every modality apart and marks the missing ones; a strategy adds a stream named `fused`. Normalisation is fitted on the
 training split only. Without a split column the rows are divided 60/20/20 by a digest of their group or id.
 
+A stream is called by its modality where that has one column, else by the column. `train --modalities` and `evaluate
+--retrieve` know it by MODALITY.EXTRACTOR in either case, and by a modality all its streams.
+
 A data set larger than the memory goes into a folder: an output that ends with / or has no suffix. Features files are
 read one by one, shards of --shard-size are written, and index.json last; train, evaluate, predict and info take the
 folder in place of a file and read what they need. The values are those of the one file. --normalise robust and

@@ -95,6 +95,8 @@ class State:
             left = max(0.0, left - (now - self.told))
         remains = f"{duration(took)} so far" if left is None else f"{duration(left)} left"
         short = duration(took) if left is None else f"{duration(left)} left"
+        if not self.unit:  # one thing whose parts nobody counts: how long it has taken
+            return [(remains, short), (self.message, self.message)]
         return [
             (f"{count} of {of} {self.unit}" if of else f"{count} {self.unit}", f"{count}/{of} {self.unit}".strip("/")),
             (f"{rate} {self.unit}/s" if speed else "", f"{rate}/s" if speed else ""),
@@ -123,7 +125,10 @@ class _Lines:
 
 @contextlib.contextmanager
 def bar(what: str, total: float | None = None, unit: str = "items") -> Iterator[Progress]:
-    """Report on a long task: a bar on a terminal, else one plain line every 30 s, nothing with ``--quiet``."""
+    """Report on a long task: a bar on a terminal, else one plain line every 30 s, nothing with ``--quiet``.
+
+    ``unit`` "": one thing that is not counted; on a terminal the bar says how long it has taken.
+    """
     state = State(what, total, unit)
     if console.settings.quiet:
         yield _Silent()

@@ -42,6 +42,21 @@ def kind_of(stream: Stream) -> str:
     return "vector" if static else "sequence"
 
 
+def called(dataset: Dataset, name: str) -> list[str]:
+    """The streams that a person means: the one of that name, those of a modality, or MODALITY.EXTRACTOR.
+
+    A stream is called by its modality alone where that has one column in the manifest; by what made it, as the column
+    was called, it is known too, so that a command means the same whether there is one stream of the modality or more.
+    """
+    if name in dataset.streams:
+        return [name]
+    modality, _, extractor = name.partition(".")
+    if not extractor:
+        return [stream for stream in dataset.modalities if stream.partition(".")[0] == modality]
+    made_by = dataset.streams[modality].meta.get("extractor") if modality in dataset.streams else None
+    return [modality] if made_by == extractor else []
+
+
 def matching(dataset: Dataset, name: str, meta: Mapping[str, Any]) -> str | None:
     """The data set's stream for one of the model's: by name, else the only one of its modality and extractor."""
     if name in dataset.streams:

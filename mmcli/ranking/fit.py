@@ -26,8 +26,8 @@ FEWEST = 50  # validation events, or users, below which methods are not compared
 _LARGE = 2e11  # numbers that a grid search may multiply: beyond, a method is tried with its defaults alone
 _JUDGED_USERS = 5000
 # Of 0 to 3, one was best on Last.fm (two: .0030 to .0051 of NDCG@20 under the best single method). On sets that did
-# not choose it (films, MovieLens 100k, toys, games, places, cosmetics, sports, by time and at random) it is .0018 under
-# the best at worst and .0112 over it; none at all is .0073 under, two .0036.
+# not choose it (films, MovieLens 100k, toys, games, places, sports by time and at random, cosmetics by time) it is
+# .0018 under the best at worst and .0112 over it; none at all is .0073 under, two .0036.
 ERRORS = 1.0
 
 Report = Callable[[str], None]

@@ -4,7 +4,7 @@ What lists of new items reach depends on which few much liked items are among th
 bootstrap does not know what it might have held. The catalogue does: every item was taken for new once, and its scores
 by a model that had not met it let draws of as many items be made and ranked at once. Of draws of a fifth of the films
 90 % intervals by these held another draw's figure in 86 %, of a tenth in 92, by posters 85; by one draw's bootstrap 67,
-68 and 80.
+68 and 80. On MovieLens 100k a fifth gave 87 and 95, a tenth 82, a half 99.
 """
 
 from __future__ import annotations

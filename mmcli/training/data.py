@@ -17,7 +17,7 @@ from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.artifacts.io import lazy
 from mmcli.errors import InputError, UsageError
 from mmcli.fusion import labels
-from mmcli.fusion.fitting import kind_of
+from mmcli.fusion.fitting import called, kind_of
 from mmcli.models.nets.network import Input
 from mmcli.models.parts import StreamShape, from_lengths, zeroed
 from mmcli.registry import nearest
@@ -32,14 +32,14 @@ def shape_of(name: str, stream: Stream) -> StreamShape:
 
 
 def shapes(dataset: Dataset, wanted: Sequence[str]) -> list[StreamShape]:
-    """The streams to train on: those named (a modality names all its streams), or all but ``fused``.
+    """The streams to train on: those named (:func:`mmcli.fusion.fitting.called`), or all but ``fused``.
 
     Raises :class:`UsageError`, naming the nearest, for a name that the data set lacks.
     """
     there = list(dataset.modalities)
     names: list[str] = []
     for name in wanted or there:
-        chosen = [name] if name in dataset.streams else [s for s in there if s.split(".")[0] == name]
+        chosen = called(dataset, name)
         if not chosen:
             raise UsageError(f"the data set has no stream {name!r}", hint=nearest(name, dataset.streams))
         names += [s for s in chosen if s not in names]

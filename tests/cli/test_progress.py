@@ -58,3 +58,9 @@ def test_failures_are_said_by_reason_and_counted(capsys: pytest.CaptureFixture[s
     assert lines[0] == "600  100 bytes are missing (first a/0.wav)"
     assert len(lines) == reasons.MOST + 1
     assert lines[-1].split() == ["5", "for", "5", "more", "reasons"]
+
+
+def test_one_thing_that_is_not_counted_says_how_long_it_took() -> None:
+    state = progress.State("align", None, "")
+    state.advance(0.0, "b.wav on a.wav", None)
+    assert progress.fitted(state.parts(state.start + 83), 80) == "1:23 so far  b.wav on a.wav"

@@ -22,6 +22,7 @@ from mmcli.aligners.linear.fit import Fit, Lags, Material, best_line, fitted, lo
 from mmcli.aligners.linear.windows import Searched
 
 SHORT_WINDOW_S, SHORT_STEP_S = 5.0, 2.0  # windows between breaks
+BLURRED = 0.12  # of a hop, that lags of frames are measured to; see alignment.UNSEEN
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _drifts(line: Fit) -> bool:
     if len(t) < limits.FEWEST.value:
         return False
     moved = abs(line.line.slope) * float(t.max() - t.min())
-    least = max(4 * line.line.error_s, 0.001 if line.lags.sharp else line.lags.hop_s)
+    least = max(4 * line.line.error_s, 0.001 if line.lags.sharp else BLURRED * line.lags.hop_s)
     return moved > least and abs(line.line.slope) > limits.SURE.value * line.slope_deviation
 
 
@@ -170,7 +171,8 @@ def _named(line: Fit) -> tuple[str | None, Fit]:
     reach = float(np.ptp(t)) if len(t) else 0.0
     if reach <= 0 or abs(line.rate - 1.0) <= limits.SURE.value * line.slope_deviation:
         return None, line
-    least = 1e-4 if line.lags.sharp else 0.25 * line.lags.hop_s  # what no lag is measured better than
+    least = 1e-4 if line.lags.sharp else BLURRED * line.lags.hop_s  # what no lag is measured better than
+    worse = 1e-4 if line.lags.sharp else 0.25 * line.lags.hop_s  # pictures are as far apart as a hop
     slack = min(max(limits.SURE.value * line.slope_deviation, 2 * least / reach), limits.NAMES_APART.value / 2)
     name = rates.named(line.rate, slack)
     if name is None:
@@ -181,7 +183,7 @@ def _named(line: Fit) -> tuple[str | None, Fit]:
     error = np.abs(rest - at_zero)
     agree = error <= line.lags.tolerance_s
     usual = float(np.median(error[agree])) if agree.any() else np.inf
-    if agree.mean() < line.agreeing - 0.02 or usual > limits.NAMED_WORSE.value * line.line.error_s + least:
+    if agree.mean() < line.agreeing - 0.02 or usual > limits.NAMED_WORSE.value * line.line.error_s + worse:
         return None, line
     own = Line(at_zero, slope, agree, usual)
     return name, Fit(line.model, at_zero, rates.NAMED[name], line.lags, own)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners.linear.fit import Material
-from mmcli.aligners.linear.windows import nearest
+from mmcli.aligners.linear.windows import centred, nearest
 
 Vector = NDArray[np.float64]
 Segment = NDArray[np.float64]  # [(t_reference, t_query)] * 2
@@ -200,9 +200,9 @@ def _thin(frames: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
 def _thin_at(frames: NDArray[np.float32], rows: NDArray[np.int64], factor: int) -> NDArray[np.float32]:
     """Means of ``factor`` frames about each of some rows."""
     total = np.zeros((len(rows), frames.shape[1]), np.float32)
-    for k in range(factor):
-        total += frames[np.clip(rows - factor // 2 + k, 0, len(frames) - 1)]
-    return np.asarray(total / factor, dtype=np.float32)
+    for k, weight in enumerate(centred(factor).tolist()):
+        total += weight * frames[np.clip(rows - factor // 2 + k, 0, len(frames) - 1)]
+    return np.asarray(total, dtype=np.float32)
 
 
 def _memory(wrong: NDArray[np.float64]) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners.core import inputs
+from mmcli.aligners.linear.windows import centred
 from mmcli.artifacts.formats.features import Features
 
 Values = NDArray[np.float64]
@@ -57,12 +58,12 @@ def _length(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[
 
 def _moving(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
     """The same without the slow part, smoothed, on a logarithmic scale."""
-    from scipy.ndimage import uniform_filter1d
+    from scipy.ndimage import convolve1d
 
     hop = inputs.hop_of(times)
     slow, smooth = max(3, round(SLOW_S / hop)), max(1, round(SMOOTH_S / hop))
-    length = _joined(values, lambda v: v - uniform_filter1d(v, slow, axis=0, mode="nearest"))
-    return np.asarray(np.log1p(uniform_filter1d(length, smooth, mode="nearest")))
+    length = _joined(values, lambda v: v - convolve1d(v, centred(slow), axis=0, mode="nearest"))
+    return np.asarray(np.log1p(convolve1d(length, centred(smooth), mode="nearest")))
 
 
 def _joined(values: NDArray[np.float64], prepared: Callable[[Values], Values]) -> NDArray[np.float64]:

@@ -35,7 +35,8 @@ class Weighed:
     """A choice of lines, mended, with its ``segments`` [(t_reference, t_query)] * 2 in seconds and the ``evidence``
     that its odds are made of, on logarithmic scales: ``nats`` of the frames, by how many standard deviations they are
     ``ahead`` of the best other place, and how many times as high the phase of the sound is ``heard`` there as anywhere
-    else; ``share`` of the windows that agree, ``covered`` share of the shorter side, ``pieces``, ``seconds`` mapped."""
+    else; ``share`` of the windows that agree, ``covered`` share of the shorter side, ``pieces``, ``seconds`` mapped,
+    and 1 where pieces are ``torn`` out of it."""
 
     choice: Choice
     segments: list[Segment]
@@ -64,7 +65,7 @@ def weigh(x: Material, y: Material, choice: Choice) -> Weighed | None:
     if x.samples is not None and not is_clear(said.ahead):
         heard = phase_margin(x, y, segments)
     seconds = float(sum(s[1, 1] - s[0, 1] for s in segments))
-    shorter = min(m.span[1] - m.span[0] for m in (x, y))
+    covered = min(1.0, seconds / max(min(m.span[1] - m.span[0] for m in (x, y)), 1e-9))
     return Weighed(
         choice,
         segments,
@@ -73,12 +74,18 @@ def weigh(x: Material, y: Material, choice: Choice) -> Weighed | None:
             "ahead": float(np.log1p(max(said.ahead, 0.0))),
             "heard": heard,
             "share": _share(choice, contrast, segments, said.gain),
-            "covered": min(1.0, seconds / max(shorter, 1e-9)),
+            "covered": covered,
+            "torn": float(len(segments) > 1 and is_torn(covered)),
             "pieces": float(len(segments)),
             "seconds": float(np.log1p(seconds)),
         },
         said.shift_s * x.unit_s,
     )
+
+
+def is_torn(covered: float) -> bool:
+    """Whether pieces cover so little of the shorter side that its order is another one."""
+    return covered < limits.WHOLE.value
 
 
 def is_clear(ahead: float) -> bool:

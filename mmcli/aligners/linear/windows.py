@@ -61,15 +61,30 @@ def uniform(values: NDArray[Any], times: Times, hop: float) -> tuple[NDArray[np.
 
 
 def _averaged(values: NDArray[Any], at: NDArray[np.int64], width: int) -> NDArray[np.float32]:
-    """Means over ``width`` frames about some frames, (frames, dims) float32; the ends are repeated.
+    """Means over ``width`` frames about some frames, (frames, dims) float32; the ends are repeated. Of an even number
+    the outermost two count half: taken whole on one side alone they would move everything by half a frame.
 
-    >>> _averaged(np.array([[1.0], [2.0], [6.0]]), np.array([0, 1, 2]), 3).ravel().tolist()
-    [1.3333333730697632, 3.0, 4.666666507720947]
+    >>> _averaged(np.array([[1.0], [2.0], [6.0]]), np.array([0, 1, 2]), 3).ravel().astype(float).round(2).tolist()
+    [1.33, 3.0, 4.67]
+    >>> _averaged(np.array([[1.0], [2.0], [6.0]]), np.array([1]), 2).ravel().tolist()
+    [2.75]
     """
     total = np.zeros((len(at), values.shape[1]), np.float32)
-    for k in range(width):
-        total += values[np.clip(at - width // 2 + k, 0, len(values) - 1)]
-    return np.asarray(total / width, dtype=np.float32)
+    for k, weight in enumerate(centred(width).tolist()):
+        total += weight * values[np.clip(at - width // 2 + k, 0, len(values) - 1)]
+    return np.asarray(total, dtype=np.float32)
+
+
+def centred(width: int) -> NDArray[np.float64]:
+    """Weights of a mean over ``width`` frames whose middle is a frame: an odd number of them, in all 1.
+
+    >>> centred(3).round(2).tolist(), centred(2).tolist()
+    ([0.33, 0.33, 0.33], [0.25, 0.5, 0.25])
+    """
+    weights = np.ones(width // 2 * 2 + 1)
+    if width % 2 == 0:
+        weights[[0, -1]] = 0.5
+    return np.asarray(weights / weights.sum())
 
 
 def searched(x: NDArray[Any], x_times: Times, hop: float) -> Searched:

@@ -93,6 +93,18 @@ class Shoot:
             out.append(f"{a} and {b} alone would lie {m.off_s:.2f} s elsewhere than by way of {by}{why}")
         return out
 
+    def doubts(self) -> list[str]:
+        """What holds, but fits in other places nearly as well, where no way over other recordings says which."""
+        edges, kept = [m.edge for m in self.edges], np.array([m.kept for m in self.edges], dtype=bool)
+        out = []
+        for k, m in enumerate(self.edges):
+            without = kept.copy()
+            without[k] = False
+            if m.kept and m.repeats and not graph.way(edges, without, m.edge.a, m.edge.b):
+                a, b = (self.clips[n].path.name for n in (m.edge.a, m.edge.b))
+                out.append(f"{a} and {b} fit in several places, as what repeats itself does; no third one says which")
+        return out
+
     def to_json(self) -> dict[str, Any]:
         """As an object of plain values."""
         names = [str(c.path) for c in self.clips]
@@ -127,6 +139,7 @@ class Shoot:
                 for m in self.edges
             ],
             "contradictions": self.contradictions(),
+            "doubts": self.doubts(),
             "unread": [{"path": str(path), "reason": reason} for path, reason in self.unread],
         }
 

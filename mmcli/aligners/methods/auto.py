@@ -20,7 +20,7 @@ from mmcli.aligners.core.odds import settled
 from mmcli.aligners.linear import choose, fit, movement, weigh
 from mmcli.aligners.linear.alignment import broken, overlap, straight
 from mmcli.aligners.linear.strength import strengths
-from mmcli.aligners.warp import canonical, views
+from mmcli.aligners.warp import canonical, sections, views
 from mmcli.aligners.warp.views import View, find, freely
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.formats.features import Features
@@ -31,7 +31,7 @@ ACCEPTS = (("audio", "audio"), ("features", "features"))
 WIDTHS = "any"  # of features of two kinds: those are warped through what they share
 TEST_HOP_S = 0.05  # of the frames that the test for belonging together compares
 STEADY_AHEAD, STEADY_SHARE = 0.5, 0.7
-PARTS = ((True, False), (False, True))  # which side's ends may be left out
+PACES = (1.0, 2.5, 0.4)  # of a score against its performance; about each, slopes between 1/3 and 3 are found
 SAME_PLACE_S = 0.15  # at the middle of the query
 MOVED_HALF_S = 0.03  # half of the 90 % interval of an offset by when both move: 0 to 24 ms off in 9 pairs of the corpus
 CONTEXT = 9  # of them, 0.45 s, stand together: what single frames share by chance, so long a stretch does not
@@ -45,6 +45,9 @@ class Config:
     force: bool = False  # make a map even where the pair does not match
     window_s: float = 10.0  # length of the windows that lines are fitted to, seconds, above 0
     step_s: float = 4.0  # from one window to the next, seconds, above 0
+    repeats: Literal["auto", "written"] = (
+        "auto"  # of two renditions: whether one may leave out sections or play them again
+    )
 
     def __post_init__(self) -> None:
         if not (self.window_s > 0 and self.step_s > 0):
@@ -221,9 +224,6 @@ def _steady(evidence: dict[str, float]) -> float:
 def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) -> Candidate:
     seen = _spectra(x, y), _pitches(x, y)
     ends = {opened: [_tested(v, opened) for v in seen] for opened in seen[0].ends()}
-    if config.kind == "rendition" and min(_both(*e) for e in ends.values()) > limits.AS_A_WHOLE.value:
-        # A score keeps its own pace: how long the two are does not tell which is a part of the other.
-        ends |= {opened: [_tested(v, opened) for v in seen] for opened in PARTS if opened not in ends}
     if not have_order(min(frames.varied(frames.pitch_classes(v).values) for v in (x, y))):
         ends = {o: [s, replace(p, ratio=max(p.ratio, 1.0))] for o, (s, p) in ends.items()}
     opened, (spectra, pitches) = min(ends.items(), key=lambda e: _both(*e[1]))
@@ -242,7 +242,6 @@ def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) 
         "seconds": float(np.log1p(seconds)),
         "steady": steady,
         "copied": copied,
-        "repeats": float(config.kind == "rendition" and may_be_a_repeat(pitches.covered)),
     }
 
     def make() -> Alignment:
@@ -252,7 +251,17 @@ def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) 
         return freely(x, y, view, warp, dict(inputs.UNTESTED), "auto", config)
 
     warped = Candidate("warp", evidence, f"{reason}; taken for {said}", make, ratio)
-    if config.kind != "auto" or odds.verdict(warped.probability) == "match":  # a score has nothing to say
+    if kind == "rendition":
+        # a score keeps a pace of its own, whatever the lengths are
+        paces = PACES if config.kind == "rendition" else (1.0,)
+        tried = [sections.Sections(x, y, jumps=config.repeats == "auto", pace=pace) for pace in paces]
+        parts = max(tried, key=lambda p: p.found.gain)
+        if config.kind == "rendition" or is_music(parts.gains):
+            by_sections = _by_sections(parts, pitches, steady, copied, ratio, config)
+            alike = spectra.ratio <= limits.SAME.value  # so that the whole may be told where no pitch confirms it
+            if not alike or odds.verdict(by_sections.probability) == "match":
+                warped = by_sections
+    if config.kind != "auto" or odds.verdict(warped.probability) == "match":
         return warped
     if (heard := views.voices_test(x, y)) is None:
         return warped
@@ -260,11 +269,31 @@ def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) 
     return voices.beside(warped) if voices.probability > warped.probability else warped.beside(voices)
 
 
-def may_be_a_repeat(covered: float) -> bool:
-    """Whether a score that covers so much of a performance, or the other way round, may as well be all of it with a
-    repeat that one of them leaves out: the map is then of the wrong time."""
-    low, high = limits.REPEAT_FROM.value, limits.REPEAT_TO.value
-    return low < covered < high
+def is_music(gains: tuple[float, float]) -> bool:
+    """Whether sections of two recordings gain so much over those of a shuffled query that they are judged by them."""
+    return gains[0] >= limits.SECTIONS_GAIN.value * gains[1]
+
+
+def _by_sections(
+    parts: sections.Sections,
+    pitches: shuffle_test.Evidence,
+    steady: float,
+    copied: float,
+    ratio: float,
+    config: Config,
+) -> Candidate:
+    evidence = {**parts.evidence(), "steady": steady, "copied": copied}
+    count = int(evidence["sections"])
+    reason = (
+        f"{count} section{'s' if count > 1 else ''} gain {np.exp(evidence['gain']):.1f} times as much as in another"
+    )
+    reason += f" order, pitch classes confirm {evidence['agree']:.0%} of the map; taken for two renditions"
+    reason += " (pitch classes, spectra and onsets compared)"
+
+    def make() -> Alignment:
+        return parts.alignment("rendition", views.doubt("rendition", pitches.ratio), "auto", config)
+
+    return Candidate("sections", evidence, reason, make, ratio)
 
 
 def have_order(varied: float) -> bool:

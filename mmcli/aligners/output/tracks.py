@@ -28,6 +28,7 @@ def text(shoot: Shoot) -> str:
         "groups": groups,
         "alone": alone,
         "contradictions": shoot.contradictions(),
+        "doubts": shoot.doubts(),
         "clips": len(shoot.clips) + len(shoot.unread),
         "pairs": len(shoot.edges),
     }

@@ -98,6 +98,8 @@ def _tell(shoot: Shoot, given: AlignOptions) -> None:
         say(printable(f"{clip.path.name}: {'silent' if clip.silent else 'shares no sound with any other'}"))
     for line in shoot.contradictions():
         say(printable(f"contradicts the rest: {line}"))
+    for line in shoot.doubts():
+        say(printable(f"in doubt: {line}"))
     say(tracks.said(shoot) + ("" if given.output is None else f"  -> {given.output}"))
 
 

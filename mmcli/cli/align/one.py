@@ -39,7 +39,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmcli.cli import console
+from mmcli.cli import console, progress
 from mmcli.cli.align import summary
 from mmcli.cli.align.options import AlignOptions, configuration
 from mmcli.cli.options import command as mm_command
@@ -94,20 +94,22 @@ def command(given: AlignOptions) -> None:
     modality = Side(query, "query", given.rate, given.missing).modality
     result = outcome(query, output, given.format_, modality)
     try:
-        alignment = align_files(
-            reference,
-            query,
-            method=given.method,
-            feature=given.feature,
-            metric=given.metric,
-            config=config,
-            plot=given.plot,
-            page=given.page,
-            rate=given.rate,
-            missing=given.missing,
-            time_unit=given.time_unit,
-            language=given.language,
-        )
+        with progress.bar("align", None, "") as bar:
+            bar.advance(0.0, f"{query.name} on {reference.name}")
+            alignment = align_files(
+                reference,
+                query,
+                method=given.method,
+                feature=given.feature,
+                metric=given.metric,
+                config=config,
+                plot=given.plot,
+                page=given.page,
+                rate=given.rate,
+                missing=given.missing,
+                time_unit=given.time_unit,
+                language=given.language,
+            )
     except MismatchError as error:
         if given.json:
             refusal = {"reason": str(error), "evidence": error.evidence}

@@ -73,6 +73,13 @@ class AlignOptions:
     kind: Annotated[
         str | None, typer.Option(help="same (one recording twice) or rendition, for auto. [default: by content]")
     ] = None
+    repeats: Annotated[
+        str | None,
+        typer.Option(
+            help="Of two renditions, or a score: auto (either may leave out a section or play it again) or written "
+            "(none does). [default: auto]"
+        ),
+    ] = None
     rate: Annotated[float | None, typer.Option(metavar="HZ", help="Of series without a time column.")] = None
     missing: Missing = "refuse"
     time_unit: TimeUnit = None
@@ -143,12 +150,13 @@ def configuration(given: AlignOptions) -> Any:
     assigned = options.split(given.set_)
     options.refuse_unused(assigned, [given.method])
     fields: dict[str, Any] = dtw_fields(given)
-    if (given.kind and "kind" not in known) or (given.force and "force" not in known):
-        name = "kind" if given.kind and "kind" not in known else "force"
-        raise UsageError(f"--{name} is for --method auto, {given.method} was asked for")
+    for name, value in (("kind", given.kind), ("repeats", given.repeats), ("force", given.force)):
+        if value and name not in known:
+            raise UsageError(f"--{name} is for --method auto, {given.method} was asked for")
     if given.force:
         fields["force"] = True
-    written = assigned.get(given.method, {}) | ({"kind": given.kind} if given.kind else {})
+    written = assigned.get(given.method, {})
+    written |= {name: value for name, value in (("kind", given.kind), ("repeats", given.repeats)) if value}
     return dataclasses.replace(options.configure(module.Config, written, given.method), **fields)
 
 

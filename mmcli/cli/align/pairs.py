@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from mmcli.artifacts.formats.manifest import Manifest, Row
     from mmcli.batch.jobs.pairs import Pair
 
-SETTINGS = ("method", "feature", "metric", "kind", "rate", "missing", "time_unit", "force")  # that a line may hold
+SETTINGS = (
+    "method",
+    "feature",
+    "metric",
+    "kind",
+    "repeats",
+    "rate",
+    "missing",
+    "time_unit",
+    "force",
+)  # that a line may hold
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 

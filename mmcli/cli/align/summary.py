@@ -96,6 +96,7 @@ NEAREST = {
     "voices": "two voices that say the same",
     "text": "the text as it is spoken there",
     "cues": "the cues where somebody speaks",
+    "sections": "two renditions of one piece, section by section",
     "movement": "two sensors of one movement",
 }
 

@@ -41,11 +41,14 @@ def run(
     from mmcli.artifacts.io import provenance
     from mmcli.evaluation.judge import spaces
     from mmcli.evaluation.report import report, retrieval
+    from mmcli.fusion.fitting import called
 
     if relevant not in retrieval.RELEVANT:
         raise UsageError(f"--relevant is {relevant!r}", hint="one of: " + ", ".join(retrieval.RELEVANT))
     outputs.check()
     data, source = given.data_set(dataset)
+    first, second = (meant[0] if len(meant := called(data, name)) == 1 else name for name in names)
+    names = first, second
     asked = report.chosen_rows(data, request.split)
     encoders = [] if model is None else [model]
     words = [*(file.name for file in (*encoders, dataset)), "--retrieve", ",".join(names), "--relevant", relevant]

@@ -27,13 +27,14 @@ SHOWN = 50  # cases in a report
 SIDE = 32  # pixels of a small copy
 BANDS, FRAMES = 12, 256  # of a sound that is compared
 BY_SHAPE = 8  # candidates of a sound that are compared at every lag
+REPEATED = 0.02  # of the texts of a split that others of it repeat: beyond, sentences are stock, and tell of no leak
 CLIPPED = 4.0  # median absolute deviations beyond which a band is cut off
 LEAST_OVERLAP = 0.5  # of the shorter of two sounds
 SHINGLE, FEWEST_WORDS = 3, 10  # words of a text that are taken together, and that it has at least
 # One less the similarity of a near pair is below both: this much, and this share of what is usual between nearest
 # neighbours. On the digits of sample_data pictures that were saved as JPEG, dimmed or made noisy lay at .004 at most,
-# the nearest of the others at .018; sounds made quiet, cut, delayed or noisy (20 dB) at .053, others at .49.
-LIMITS = {"image": (0.015, 0.08), "audio": (0.15, 0.25), "text": (0.4, 0.6)}
+# the nearest of the others at .012; sounds made quiet, cut, delayed or noisy (20 dB) at .053, others at .49.
+LIMITS = {"image": (0.01, 0.08), "audio": (0.15, 0.25), "text": (0.4, 0.6)}
 
 
 @dataclass(frozen=True)
@@ -206,11 +207,15 @@ def _agreement(a: Array, b: Array) -> float:
 def _texts(stream: Stream, ours: Rows, theirs: Rows) -> Nearest:
     holders: dict[tuple[float, ...], list[int]] = defaultdict(list)
     sizes = []
+    whole: Counter[frozenset[tuple[float, ...]]] = Counter()
     for place, i in enumerate(theirs.tolist()):
         shingles = _shingles(stream.item(i).values)
         sizes.append(len(shingles))
+        whole[frozenset(shingles)] += bool(shingles)
         for one in shingles:
             holders[one].append(place)
+    if sum(n for n in whole.values() if n > 1) > REPEATED * len(theirs):
+        return Nearest(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     looked, best, distance = [], [], []
     for i in ours.tolist():
         shingles = _shingles(stream.item(i).values)

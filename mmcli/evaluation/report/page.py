@@ -210,10 +210,15 @@ def _card(item: dict[str, Any], report: dict[str, Any], media: Mapping[str, str]
     explanation = item["explanation"]
     gap = explanation.get("gap") or 0.0
     parts = []
+    played = set()
     for name in item["present"]:
         part = explanation["modalities"].get(name)
         share = explanation["share"].get(name)
-        body = _body(part or {}, media.get(name))
+        medium = medium_of(name, media)
+        if medium is not None and medium.startswith("data:audio"):
+            medium = None if medium in played else medium  # of two streams of one sound the first has the player
+            played.add(medium)
+        body = _body(part or {}, medium)
         if body:
             parts.append({"name": name, "share": share, "body": body})
     given = None
@@ -231,6 +236,19 @@ def _card(item: dict[str, Any], report: dict[str, Any], media: Mapping[str, str]
         "gap": f"{abs(gap):.2g} too {'much' if gap > 0 else 'little'}" if abs(gap) >= LEAST_GAP else None,
         "missing": [name for name in report["modalities"]["each"] if name not in item["present"]],
     }
+
+
+def medium_of(stream: str, media: Mapping[str, str]) -> str | None:
+    """What a stream was made of, by its name or by what stands before a dot of it.
+
+    >>> medium_of("audio.logmel", {"audio": "a", "image": "b"}), medium_of("text", {"audio": "a"})
+    ('a', None)
+    """
+    while stream:
+        if stream in media:
+            return media[stream]
+        stream = stream.rpartition(".")[0]
+    return None
 
 
 def _body(part: dict[str, Any], medium: str | None) -> Markup:

@@ -30,9 +30,9 @@ from mmcli.training.fit.loop import Average, Run, State, fit
 
 RANK = 4
 JOINT = {"usual": ("concat",), THOROUGH: ("concat", "attention"), "quick": ("concat",)}
-# On the digits of sample_data, voices drawn anew twice, machines alone left a loss of .311 and .281 on the folds; with
-# one network of all streams for half of the epochs .204 and .281 (13 s of processor time), with one for the sound and
-# one for the words for all of them .177 and .188 (14-16 s), for half of them .211 and .258 (9 s).
+# On the digits of sample_data (tests/benchmarks/bench_voices.py, units -1 and 2) machines alone left a loss of .311 and
+# .281 on the folds; with one network of all streams for half of the epochs .204 and .281 (13 s of processor time), with
+# one for the sound and one for the words for all of them .177 and .188 (14-16 s), for half of them .211 and .258 (9 s).
 OVER_TIME = ("sequence", "spectrogram", "tokens")  # kinds of streams whose networks are cheap for what they add
 MOST_ALONE = 3  # sequences that have a network each
 JOINTLY, ALONE, FEWEST = 0.5, 1.0, 10  # of the usual epochs with --effort usual, and at least

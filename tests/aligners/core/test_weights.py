@@ -13,11 +13,15 @@ from mmcli.aligners.core import limits, odds
 
 # The last number but one of each is where the two cases differ: (name, below, above).
 CASES: dict[str, tuple[dict[str, float], tuple[str, float, float]]] = {
-    "line": ({"heard": 1.0, "share": 0.9}, ("ahead", 0.865, 0.916)),
+    "line": ({"heard": 1.0, "share": 0.9, "torn": 0.25}, ("ahead", 1.352, 1.403)),
     "line in doubt": ({"share": 0.9}, ("ahead", 1.469, 1.499)),
     "line of frames": ({"share": 0.95}, ("ahead", 0.944, 0.974)),
-    "warp": ({"spectra": 0.75, "steady": 0.05, "copied": 0.1, "repeats": 0.25}, ("pitches", 0.718, 0.713)),
-    "voices": ({"steady": 0.03, "copied": 0.05}, ("said", 0.7267, 0.7237)),
+    "warp": ({"spectra": 0.75, "steady": 0.05, "copied": 0.1}, ("pitches", 0.7512, 0.7472)),
+    "sections": (
+        {"gain": 1.2, "elsewhere": 0.5, "steady": 0.03, "copied": 0.1},
+        ("agree", 1.0062, 1.0092),
+    ),
+    "voices": ({"spectra": 0.8, "steady": 0.03, "copied": 0.05}, ("said", 0.7172, 0.7138)),
     "frames": ({}, ("ratio", 0.4586, 0.4548)),
     "text": ({"forwards": -2.5}, ("gain", 0.2366, 0.2446)),
     "movement": ({"z": 4.0, "agrees": 1.0}, ("ahead", 0.880, 0.927)),
@@ -55,7 +59,7 @@ def test_a_weight_moved_by_a_quarter_decides_otherwise(
 
 def test_no_probability_is_higher_than_known_maps_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     rest, (name, _, above) = CASES["warp"]
-    sure = {**rest, name: above, "spectra": 0.1, "pitches": 0.1, "steady": 0.0, "copied": 0.0, "repeats": 0.0}
+    sure = {**rest, name: above, "spectra": 0.1, "pitches": 0.1, "steady": 0.0, "copied": 0.0}
     assert odds.probability("warp", sure) < limits.WEIGHTS["warp"].at_most
     monkeypatch.setitem(limits.WEIGHTS, "warp", dataclasses.replace(limits.WEIGHTS["warp"], at_most=0.7))
     assert odds.verdict(odds.probability("warp", sure)) == "unsure"

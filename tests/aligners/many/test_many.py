@@ -93,6 +93,9 @@ def test_a_loop_is_placed_where_the_others_say(tmp_path: Path) -> None:
     starts = [c.start_s for c in result.clips]
     assert starts[2] - starts[1] == pytest.approx(12.0, abs=2e-3)
     assert starts[1] - starts[0] == pytest.approx(24.0, abs=2e-3)
+    assert result.doubts() == []
+    two = shoot.solved(clips[:2], shoot.edges_of(clips[:2]))
+    assert [line.partition(" fit in several places")[0] for line in two.doubts()] == ["0.0.wav and 24.0.wav"]
 
 
 def test_screening_does_not_depend_on_gain() -> None:

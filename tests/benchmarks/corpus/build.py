@@ -28,9 +28,9 @@ import sensors
 import strangers
 import texts
 from pool import KINDS, Made, Pool
-from sources import SPLITS, recordings
-from table import SOURCES
+from sources import EVERY, SPLITS, recordings
 
+FRESH_EACH = {"cut_long": 1}  # right pairs of a kind in last2, else 3; of strangers as many as elsewhere
 MADE_BY = (copies, cues, films, readings, scores, sensors, strangers, texts)  # they register their kinds
 
 
@@ -46,7 +46,7 @@ def main() -> int:
     a.add_argument("--sources", action="store_true", help="print the table of sources and stop")
     a = a.parse_args()
     if a.sources:
-        for s in SOURCES:
+        for s in EVERY:
             print(f"| {s.origin} | {s.licence} | {s.what} |")
         return 0
     if a.cache is None or a.repos is None:
@@ -58,6 +58,8 @@ def main() -> int:
     for split in a.splits.split(","):
         for name in wanted:
             maker, each = KINDS[name]
+            if split == "last2" and not name.startswith("no_"):
+                each = FRESH_EACH.get(name, 3)
             for i in range(min(each, a.limit)):
                 folder = a.cache / "pairs" / split / f"{name}_{i:02}"
                 if (folder / "pair.json").exists():
@@ -91,7 +93,7 @@ def listed(cache: Path) -> None:
     """Writes pairs.jsonl, and checks that no recording stands on two sides."""
     rows = [json.loads(p.read_text()) for p in sorted(cache.glob("pairs/*/*/pair.json"))]
     side: dict[str, str] = {}
-    rooms = {s.name for s in SOURCES if s.kind in ("room", "noise")}
+    rooms = {s.name for s in EVERY if s.kind in ("room", "noise")}
     for r in rows:
         for source in r["sources"]:
             if source.split("/")[0] not in rooms and side.setdefault(source, r["split"]) != r["split"]:

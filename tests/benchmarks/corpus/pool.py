@@ -44,11 +44,12 @@ class Pool:
         self.rng = np.random.default_rng(int.from_bytes(seed, "little"))
 
     def of(self, *kinds: str, source: str | None = None, language: str | None = None) -> list[Recording]:
-        """This split's recordings of some kinds."""
+        """This split's recordings of some kinds; rooms and noises of last2 are those of last."""
+        tools = self.split == "last2" and kinds in (("room",), ("noise",))
         return [
             r
             for r in self.all
-            if r.split == self.split
+            if r.split == ("last" if tools else self.split)
             and (r.kind in kinds or not kinds)
             and (source is None or r.source == source)
             and (language is None or r.language == language)
@@ -111,7 +112,8 @@ class Pool:
         same = [
             r
             for r in rows
-            if r.source == first.source and (r.group == first.group or r.kind == "prompt" or r.source == "voxceleb")
+            if r.source == first.source
+            and (r.group == first.group or r.kind == "prompt" or r.source in ("voxceleb", "ljspeech"))
         ]
         return self._joined(x, same, length)
 
@@ -132,14 +134,20 @@ class Pool:
         return np.concatenate(parts)[: round(length * sound.RATE)]
 
     def music(self, length: float) -> sound.Sound:
-        """Recorded or performed music, of up to ``length`` s."""
+        """Recorded or performed music, of up to ``length`` s; not what this pair has already taken."""
         from scores import render
 
         if self.flip(0.35):
-            return render(self, self.take(self.of("played", source="asap")), length)
-        x = sound.load(self.take(self.of("music")).path)
+            return render(
+                self, self.take(self._fresh([r for r in self.of("played") if r.source in ("asap", "batik")])), length
+            )
+        x = sound.load(self.take(self._fresh(self.of("music"))).path)
         room = sound.seconds(x) - length
         return sound.cut(x, self.uniform(0, room), length) if room > 0 else x
+
+    def _fresh(self, rows: Sequence[Recording]) -> list[Recording]:
+        """Those whose group was not used: two strangers of one song would be no strangers."""
+        return [r for r in rows if f"{r.source}/{r.group}" not in self.used] or list(rows)
 
     def any(self, length: float) -> sound.Sound:
         """Talk, talk over music, or music."""

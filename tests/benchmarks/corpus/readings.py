@@ -74,6 +74,8 @@ def pair(
 
 
 def _rows(pool: Pool, which: int) -> list[Recording]:
+    if pool.split == "last2":
+        return pool.of("reread")
     return pool.of("reread", source="vctk" if which % 2 == 0 else "tess")
 
 
@@ -93,13 +95,20 @@ def reread_sentence(pool: Pool) -> Made:
     return written(pool, x, y, points=points)
 
 
+FRESH_LANGUAGES = (("flite_rms", "flite_slt"), ("armelle_words", "espeak_be"), ("colombian_words", "espeak_es2"))
 LANGUAGES = (("fsdd",), ("it_carlo", "it_menardi"), ("fr_june", "espeak_fr"), ("es_allison", "espeak_es"))
+
+
+def _languages(pool: Pool) -> tuple[str, ...]:
+    """The sources of words of one language, another one for every pair."""
+    every: tuple[tuple[str, ...], ...] = FRESH_LANGUAGES if pool.split == "last2" else LANGUAGES
+    return every[pool.at % len(every)]
 
 
 @kind("reread_words", 12)
 def reread_words(pool: Pool) -> Made:
     """Digits and letters by two voices, of which in French and Spanish one is made; a telephone in a quarter."""
-    sources = LANGUAGES[pool.at % 4]
+    sources = _languages(pool)
     x, y, points = pair(
         pool, [r for s in sources for r in pool.of(source=s)], int(pool.rng.integers(8, 20)), (0.1, 0.6)
     )
@@ -111,7 +120,7 @@ def reread_words(pool: Pool) -> Made:
 @kind("no_words", 12)
 def no_words(pool: Pool) -> Made:
     """The same kind of words, others in another order, by the same voice or another."""
-    rows = [r for s in LANGUAGES[pool.at % 4] for r in pool.of(source=s)]
+    rows = [r for s in _languages(pool) for r in pool.of(source=s)]
     texts = sorted({text(r) for r in rows})
     half = {t for i, t in enumerate(pool.rng.permutation(texts)) if i % 2}
     sides = []
@@ -124,7 +133,9 @@ def no_words(pool: Pool) -> Made:
 @kind("no_sentence", 10)
 def no_sentence(pool: Pool) -> Made:
     """Other sentences, by the same reader in half."""
-    rows = pool.of("reread", source="vctk") + pool.of("told", "talk", source=None, language="en")
+    rows = (_rows(pool, 0) if pool.split == "last2" else pool.of("reread", source="vctk")) + pool.of(
+        "told", "talk", source=None, language="en"
+    )
     a = pool.take(rows)
     others = [r for r in rows if r.group != a.group]
     b = pool.take([r for r in others if pool.at % 2 or r.source == a.source] or others)

@@ -137,6 +137,56 @@ def _beats(path: Path) -> dict[float, float]:
     return {b: float(np.median(t)) for b, t in onsets.items()}
 
 
+KEYS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+
+
+def written_out(pool: Pool, path: str, *, rubato: float = 0.0) -> Played:
+    """The score that stands beside a performance note by note, at a pace of its own; with ``rubato`` as a machine
+    plays it that speeds up and slows down by so much, no two notes of a chord at once."""
+    text = Path(path).parent.parent.joinpath("match", f"{Path(path).stem}.match").read_text(encoding="utf-8")
+    notes = [
+        (
+            float(on),
+            float(off),
+            KEYS[step] + {"#": 1, "b": -1, "n": 0, "x": 2, "##": 2, "bb": -2}[sharp] + 12 * int(octave) + 12,
+        )
+        for step, sharp, octave, on, off in re.findall(
+            r"snote\([^,]+,\[([A-G]),([^\]]+)\],(\d+),[^,]+,[^,]+,[^,]+,([-\d.]+),([-\d.]+),", text
+        )
+    ]
+    beats = np.array(sorted({on for on, _, _ in notes} | {off for _, off, _ in notes}))
+    performed = read(path)
+    known = sorted(performed.beats)
+    pace = (performed.beats[known[-1]] - performed.beats[known[0]]) / (known[-1] - known[0]) * pool.uniform(0.8, 1.25)
+    wander = np.cumsum(pool.rng.standard_normal(len(beats)))
+    wander -= np.convolve(wander, np.ones(31) / 31, mode="same")
+    speed = pace * np.exp(rubato * wander / max(float(wander.std()), 1e-9))
+    times = np.concatenate([[0.0], np.cumsum(np.diff(beats) * speed[:-1])]) + 0.1
+    at = dict(zip(beats.tolist(), times.tolist(), strict=True))
+    messages = []
+    for on, off, note in notes:
+        start = at[on] + (abs(float(pool.rng.normal(0, 0.012))) if rubato else 0.0)
+        force = int(pool.rng.integers(45, 95)) if rubato else 64
+        messages.append((start, mido.Message("note_on", note=note, velocity=force)))
+        messages.append((max(at[off] - 0.01, start + 0.04), mido.Message("note_off", note=note)))
+    messages.sort(key=lambda m: (m[0], m[1].type == "note_on"))
+    return Played(tuple(messages), {b: at[b] for b in known if b in at})
+
+
+def solo(pool: Pool) -> list[Recording]:
+    """This split's performances of pieces."""
+    return [r for r in pool.of("played") if r.source in ("asap", "batik")]
+
+
+def _two(pool: Pool, source: str) -> tuple[Played, Played]:
+    """One piece played twice; in last2 the second time by a machine."""
+    if pool.split == "last2":
+        path = pool.take(solo(pool)).path
+        return read(path), written_out(pool, path, rubato=pool.uniform(0.08, 0.2))
+    _, (one, two) = _piece(pool, scored=False, source=source)
+    return read(one.path), read(two.path)
+
+
 def render(pool: Pool, recording: Recording, length: float) -> Sound:
     """A part of a performance, sounding."""
     played = read(recording.path)
@@ -154,6 +204,8 @@ def _piece(pool: Pool, *, scored: bool, source: str = "asap") -> tuple[str, list
     order = [groups[(pool.at * 7 + k) % len(groups)] for k in pool.rng.permutation(len(groups))]
     for group in order:
         mine = [r for r in rows if r.group == group]
+        if any(f"{r.source}/{r.group}" in pool.used for r in mine):
+            continue  # a stranger of this piece would be none
         score = [r for r in mine if r.path.endswith("midi_score.mid")]
         plays = [r for r in mine if not r.path.endswith("midi_score.mid")]
         if source == "asap":
@@ -192,8 +244,7 @@ def _truth(a: Played, b: Played) -> list[list[float]]:
 @kind("rendition", 7)
 def rendition(pool: Pool) -> Made:
     """One piece by two pianists, at one piano or two."""
-    _, (one, two) = _piece(pool, scored=False, source="vienna" if pool.at % 4 == 3 else "asap")
-    a, b = read(one.path), read(two.path)
+    a, b = _two(pool, "vienna" if pool.at % 4 == 3 else "asap")
     span = _span(pool, a, b, pool.uniform(25, 45))
     a, b = _between(a, *span, pool.uniform(0, 2)), _between(b, *span, pool.uniform(0, 2))
     x, y = a.rendered(pool.folder, "a"), b.rendered(pool.folder, "b")
@@ -208,8 +259,7 @@ ENSEMBLES = ([48, 48, 48], [40, 41, 42], [73, 71, 70], [56, 60, 58], [24, 24, 32
 @kind("cover", 7)
 def cover(pool: Pool) -> Made:
     """Another pianist's performance for other instruments, transposed."""
-    _, (one, two) = _piece(pool, scored=False, source="vienna" if pool.at % 4 == 1 else "asap")
-    a, b = read(one.path), read(two.path)
+    a, b = _two(pool, "vienna" if pool.at % 4 == 1 else "asap")
     span = _span(pool, a, b, pool.uniform(25, 45))
     a, b = _between(a, *span, pool.uniform(0, 2)), _between(b, *span, pool.uniform(0, 2))
     b = b.transposed(pool.choice([-5, -3, -2, -1, 1, 2, 4])).for_instruments(pool.choice(ENSEMBLES))
@@ -220,6 +270,10 @@ def cover(pool: Pool) -> Made:
 
 def _scored(pool: Pool, length: float) -> tuple[Played, Played, tuple[float, float]]:
     """A performance, its score, and a span of beats."""
+    if pool.split == "last2":
+        path = pool.take([r for r in solo(pool) if f"{r.source}/{r.group}" not in pool.used]).path
+        score, played = written_out(pool, path), read(path)
+        return played, score, _span(pool, played, score, length)
     _, rows = _piece(pool, scored=True)
     score, played = read(rows[0].path), read(rows[1].path)
     return played, score, _span(pool, played, score, length)
@@ -300,7 +354,7 @@ def no_score(pool: Pool) -> Made:
 @kind("no_piece", 14)
 def no_piece(pool: Pool) -> Made:
     """Another piece on the same instrument."""
-    rows = pool.of("played", source="asap")
+    rows = solo(pool)
     x = render(pool, pool.take(rows), pool.uniform(18, 30))
     y = render(pool, pool.take([r for r in rows if f"{r.source}/{r.group}" not in pool.used]), pool.uniform(18, 30))
     return written(pool, x, y, refuse=True)

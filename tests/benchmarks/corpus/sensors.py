@@ -12,6 +12,7 @@ from pool import Made, Pool, kind
 from scipy.io import loadmat
 from scipy.signal import butter, sosfiltfilt
 from scipy.stats import special_ortho_group
+from sources import Recording
 
 Array = NDArray[np.float64]
 LEAST_S = 58.0  # of a phone's record: a window of 50 s and its lead must lie within
@@ -26,10 +27,27 @@ def _broad(path: str) -> dict[str, Array]:
     return {k: np.asarray(m[k][span], float) for k in ("imu_acc", "imu_gyr", "opt_pos", "opt_quat")}
 
 
+def _of_phone(path: Path) -> dict[str, tuple[Array, Array]]:
+    """What a phone's application wrote: a file a sensor, seconds in the first column, or in the second behind stamps of
+    nanoseconds; then x, y, z or z, y, x."""
+    out = {}
+    for q, name in (("gyr", "Gyroscope"), ("acc", "Accelerometer"), ("lin", "Linear Acceleration")):
+        file = path.with_name(path.name.replace("Gyroscope", name))
+        if file.exists():
+            first = int("seconds_elapsed" in file.open().readline())
+            d = np.genfromtxt(file, delimiter=",", skip_header=1)[:, first : first + 4]
+            d = d[np.isfinite(d).all(axis=1)]
+            d = d[np.r_[True, np.diff(d[:, 0]) > 0]]
+            out[q] = (d[:, 0], d[:, 1:])
+    return out
+
+
 def records(pool: Pool, which: int) -> dict[str, tuple[Array, Array]]:
-    """{quantity: (times, values)} of one motion."""
+    """{quantity: (times, values)} of one motion that this pair has not used."""
+    if pool.split == "last2":
+        return _of_phone(Path(pool.take(_unused(pool, pool.of("phone"))).path))
     if which % 4 == 3:
-        rows = pool.of("phone")
+        rows = _unused(pool, pool.of("phone"))
         mine = pool.take(rows)
         stem = mine.path.rsplit("_", 1)[0]
         out = {}
@@ -44,13 +62,24 @@ def records(pool: Pool, which: int) -> dict[str, tuple[Array, Array]]:
                 out[q] = (d[:, 0], d[:, 1:4])
         if {"acc", "gyr"} <= set(out) and all(t[-1] - t[0] > LEAST_S for t, _ in out.values()):
             return out
-    d = _broad(pool.take(pool.of("imu")).path)
+    d = _broad(pool.take(_unused(pool, pool.of("imu"))).path)
     t = np.arange(len(d["imu_acc"])) / 285.7142857
     q = d["opt_quat"]
     q = np.where(np.isfinite(q).all(1)[:, None], q, np.nan)
+    # from one attitude to the next: of the moment between them
     turn = np.full((len(q), 1), np.nan)
     turn[1:, 0] = 2 * np.arccos(np.clip(np.abs((q[1:] * q[:-1]).sum(1)), 0, 1)) * 285.7142857
-    return {"acc": (t, d["imu_acc"]), "gyr": (t, d["imu_gyr"]), "turn": (t, turn), "pos": (t, d["opt_pos"])}
+    return {
+        "acc": (t, d["imu_acc"]),
+        "gyr": (t, d["imu_gyr"]),
+        "turn": (t - 0.5 / 285.7142857, turn),
+        "pos": (t, d["opt_pos"]),
+    }
+
+
+def _unused(pool: Pool, rows: list[Recording]) -> list[Recording]:
+    """Motions that are not yet in the pair: two of its windows of one motion may overlap."""
+    return [r for r in rows if f"{r.source}/{r.group}" not in pool.used] or rows
 
 
 def part(
@@ -91,8 +120,10 @@ def _pair(
     kept = records(pool, pool.at)
     if not {a, b} <= set(kept):
         kept = records(pool, 0)
+        if pool.split == "last2":
+            a, b = "acc", "gyr"
         a, b = (a, b) if {a, b} <= set(kept) else ("turn", "gyr")
-    length = pool.uniform(25, 50)
+    length = min(pool.uniform(25, 50), min(t[-1] - t[0] for t, _ in (kept[a], kept[b])) - 4)
     start, lead, rate = _window(pool, kept[a][0], length), pool.uniform(0, 6), 1 + ppm * 1e-6
     one = part(kept[a], start, length, hz[0])
     two = part(kept[b], start + lead, length - lead - pool.uniform(0, 4), hz[1], rate, pool.uniform(0, 1 / hz[1]))
@@ -147,6 +178,7 @@ def no_imu(pool: Pool) -> Made:
             return written(pool, out[0], out[1], ("emg", "emg"), refuse=True)
     q = pool.choice(["acc", "gyr"])
     kept = records(pool, pool.at)
+    length = min(length, kept[q][0][-1] - kept[q][0][0] - 4)
     if pool.at % 3 == 1:
         t = kept[q][0]
         half = (t[0] + t[-1]) / 2

@@ -1,4 +1,5 @@
-"""The recordings of the sources, unpacked into the cache folder and dealt to choose, check and last.
+"""The recordings of the sources, unpacked into the cache folder and dealt to choose, check and last; those of last2 as
+they are.
 
 A recording is dealt once, by the digest of its name and SALT, in turn within its source: whatever is made of it stays
 on that side. Rooms and noises are dealt too.
@@ -15,11 +16,20 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fresh import FRESH, SENTENCES
 from table import SOURCES, Collection
 
 SALT = "mmcli corpus 1"
 SPLITS = ("choose", "check", "last")
-BESIDE = ("_annotations.txt", ".match")  # beats and notes that stand beside a performance
+EVERY = (*SOURCES, *FRESH)
+BESIDE = (
+    "_annotations.txt",
+    ".match",
+    "Accelerometer.csv",
+    "Accelerometer2.csv",
+    "Accelerometer_2.csv",
+    "Linear Acceleration.csv",
+)  # beside a performance, a gyroscope
 MOST_BYTES = 4 << 20  # larger files are absent from some snapshots
 
 
@@ -58,8 +68,8 @@ def unpacked(source: Collection, cache: Path, repos: Path, shared: Path) -> list
     pattern = re.compile(source.files)
     if origin == "shared":
         files = {p.name: p for p in sorted((shared / where).iterdir())}
-    elif origin == "espeak":
-        files = _spoken(where, cache)
+    elif origin in ("espeak", "flite"):
+        files = _spoken(origin, *where.partition(":")[::2], cache)
     elif origin == "debian":
         files = {
             str(p.relative_to(root)): p for root in (_package(where, cache),) for p in root.rglob("*") if p.is_file()
@@ -76,13 +86,18 @@ def unpacked(source: Collection, cache: Path, repos: Path, shared: Path) -> list
     return chosen
 
 
-def _spoken(voice: str, cache: Path) -> dict[str, Path]:
-    """Digits, numbers and letters by espeak-ng."""
-    root = cache / "packages" / "espeak" / voice
+def _spoken(program: str, voice: str, what: str, cache: Path) -> dict[str, Path]:
+    """Digits, numbers and letters, or the sentences, by espeak-ng or flite."""
+    root = cache / "packages" / program / (f"{voice}_{what}" if what else voice)
     root.mkdir(parents=True, exist_ok=True)
-    for word in [*map(str, range(21)), *map(str, range(30, 100, 10)), *string.ascii_lowercase]:
-        if not (root / f"{word}.wav").exists():
-            subprocess.run(["espeak-ng", "-v", voice, "-w", str(root / f"{word}.wav"), word], check=True)
+    words = {w: w for w in [*map(str, range(21)), *map(str, range(30, 100, 10)), *string.ascii_lowercase]}
+    if what == "sentences":
+        words = {str(i): s for i, s in enumerate(SENTENCES)}
+    for name, said in words.items():
+        path = str(root / f"{name}.wav")
+        if not Path(path).exists():
+            flite = ["flite", "-voice", voice, "-t", said, "-o", path]
+            subprocess.run(flite if program == "flite" else ["espeak-ng", "-v", voice, "-w", path, said], check=True)
     return {p.name: p for p in sorted(root.iterdir())}
 
 
@@ -129,7 +144,7 @@ def _of_repository(name: str, pattern: re.Pattern[str], cache: Path, repos: Path
 def recordings(cache: Path, repos: Path, shared: Path) -> list[Recording]:
     """All of them, unpacked on the first call and remembered in ``cache``/recordings.json."""
     memo = cache / "recordings.json"
-    stamp = hashlib.sha256(repr((SOURCES, SALT)).encode()).hexdigest()
+    stamp = hashlib.sha256(repr((EVERY, SENTENCES, SALT)).encode()).hexdigest()
     if memo.exists():
         kept = json.loads(memo.read_text())
         if kept["stamp"] == stamp:
@@ -137,7 +152,7 @@ def recordings(cache: Path, repos: Path, shared: Path) -> list[Recording]:
     rows: list[Recording] = []
     groups: dict[str, set[str]] = defaultdict(set)
     taken = []
-    for source in SOURCES:
+    for source in EVERY:
         for group, path in unpacked(source, cache, repos, shared):
             # sources of one kind that read the same words are dealt by the words
             dealt_as = (
@@ -147,10 +162,15 @@ def recordings(cache: Path, repos: Path, shared: Path) -> list[Recording]:
                 if source.kind in ("prompt", "told")
                 else source.name
             )
-            groups[dealt_as].add(group)
+            if not source.split:
+                groups[dealt_as].add(group)
             taken.append((source, dealt_as, group, path))
     splits = {name: dealt(name, members) for name, members in groups.items()}
     for source, dealt_as, group, path in taken:
-        rows.append(Recording(str(path), source.name, source.kind, group, splits[dealt_as][group], source.language))
+        rows.append(
+            Recording(
+                str(path), source.name, source.kind, group, source.split or splits[dealt_as][group], source.language
+            )
+        )
     memo.write_text(json.dumps({"stamp": stamp, "recordings": [asdict(r) for r in rows]}))
     return rows

@@ -18,7 +18,10 @@ def no_talk(pool: Pool) -> Made:
 @kind("no_same_speaker", 12)
 def no_same_speaker(pool: Pool) -> Made:
     """Two talks by one speaker."""
-    source = ["librispeech", "trump", "prompts_en", "librispeech"][pool.at % 4]
+    readers = ["librispeech", "trump", "prompts_en", "librispeech"]
+    if pool.split == "last2":
+        readers = ["ljspeech", "armelle", "colombian", "ljspeech"]
+    source = readers[pool.at % 4]
     x = pool.talk(pool.uniform(24, 44), source=source)
     half = len(x) // 2
     return written(pool, x[:half], x[half:], refuse=True)

@@ -25,6 +25,7 @@ class Collection:
     what: str
     files: str
     language: str = ""
+    split: str = ""  # where all of it belongs; "": it is dealt
 
 
 SOURCES = (

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import sound
 from cues import read_words
+from fresh import SENTENCES
 from pool import Made, Pool, kind
 from readings import reading
 from sources import Recording
@@ -31,7 +32,11 @@ def _said(root: str, language: str) -> dict[str, str]:
 
 def lines(pool: Pool, which: int) -> list[Line]:
     """This split's recordings of whole lines with their words, of one source, in an order of the draw."""
-    if which % 3 == 2:
+    if pool.split == "last2":
+        voices = sorted({r.source for r in pool.of("reread")})
+        voice = voices[(pool.at + which) % len(voices)]
+        out = [(r, SENTENCES[int(r.group)]) for r in pool.of("reread", source=voice)]
+    elif which % 3 == 2:
         rows = pool.of("reread", source="tess")
         voice = "testOAF" if pool.flip() else "testYAF"
         by = {r.group: r for r in sorted(rows, key=lambda r: r.path) if voice in r.path}
@@ -60,7 +65,9 @@ def written(
         x = sound.with_noise(x, pool.noise(len(x)), pool.uniform(12, 20))
     ref = sound.save(pool.folder / "ref.flac", x)
     (pool.folder / "qry.txt").write_text("\n".join(text) + "\n", encoding="utf-8")
-    if pool.at % 2 == 0 and pool.at % 3 != 2:  # in the others the text has to tell its language
+    if (
+        pool.at % 2 == 0 and pool.at % 3 != 2 and pool.split != "last2"
+    ):  # in the others the text has to tell its language
         more.setdefault("options", {"language": ("cs", "nl")[pool.at % 3]})
     return {"reference": ref.name, "query": "qry.txt", "truth": {"segments": segments, "unspoken": unspoken, **more}}
 
@@ -142,6 +149,12 @@ def text_digits(pool: Pool) -> Made:
         ("fr", ("fr_june",)),
         ("it", ("it_carlo", "it_menardi")),
     ][pool.at % 4]
+    if pool.split == "last2":
+        language, sources = [
+            ("en", ("flite_rms", "flite_slt")),
+            ("es", ("colombian_words",)),
+            ("fr", ("armelle_words",)),
+        ][pool.at % 3]
     words = DIGITS[language].split()
     source = pool.choice(sources)
     rows = [r for r in pool.of(source=source) if source == "fsdd" or (r.group.isdigit() and len(r.group) == 1)]
@@ -171,7 +184,9 @@ def no_text(pool: Pool) -> Made:
     """Another text of the same voices, or of another book."""
     every = lines(pool, pool.at)
     told, other = every[:8], every[8:16]
-    if pool.at % 3 == 2:  # 'say the word ...' says most of what another such text holds
+    if pool.split == "last2":
+        pass  # one list of sentences: the second eight are not said
+    elif pool.at % 3 == 2:  # 'say the word ...' says most of what another such text holds
         told, other = lines(pool, 0)[:8], lines(pool, 1)[:8]
     elif pool.at % 3 == 0:
         other = lines(pool, 2)[:8]

@@ -134,6 +134,14 @@ def test_short_and_stock_sentences_are_no_copies():
     assert near.check(data_of("text", [stock[k % 4] for k in range(COUNT)]))["between_splits"] == 0
 
 
+def test_sentences_from_a_stock_are_no_copies_where_some_occur_once():
+    rng = np.random.default_rng(4)
+    stock = [rng.integers(0, 50, 14)[:, None] for _ in range(60)]
+    items = [stock[int(k)] for k in rng.integers(0, 60, COUNT)]
+    assert len({i.tobytes() for i in items[:24]}) < 24
+    assert near.check(data_of("text", items))["between_splits"] == 0
+
+
 def test_a_report_says_which_two():
     rng = np.random.default_rng(2)
     items = [sound(rng) for _ in range(COUNT)]

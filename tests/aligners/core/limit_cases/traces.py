@@ -43,3 +43,4 @@ near("END_SAME_S", lambda jitter: end(jitter=jitter), 0.0018, 0.0022, (True, Fal
 near("END_Z", lambda z: end(z=z), 6.5, 7.5)
 near("END_FEWEST", lambda count: end(count=count), 1, 2)
 near("CLEAR_AHEAD", weigh.is_clear, 9.0, 11.0)
+near("WHOLE", weigh.is_torn, 0.57, 0.63, (True, False))

@@ -1,14 +1,13 @@
 """Two recordings or two sets of frames that are warped."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from mmcli.aligners.core import odds, shuffle_test
 from mmcli.aligners.core.shuffle_test import Evidence
 from mmcli.aligners.methods import auto
-from mmcli.aligners.warp import views
+from mmcli.aligners.warp import sections, structure, views
+from mmcli.aligners.warp.structure import Section
 from mmcli.media.clips import AudioClip
 from tests.aligners.core.limit_cases.case import RATE, decides, near
 
@@ -60,19 +59,32 @@ near("MAY_REPEAT", lambda cost: statistic(cost, 1.0, 0.95), 0.75, 0.85, (0.789, 
 near("LEAST_NULL", lambda null: statistic(0.9 * null, null, null), 0.3, 0.42, (0.925, 0.9))
 
 
-def ends_tried(ratio: float) -> int:
-    """How many ends are tried of a score that warps as a whole with such a statistic."""
-    tried: list[Any] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(auto, "_tested", lambda view, opened: tried.append(opened) or Evidence(ratio, 1.0, 1.0))
-        auto._warped_sound(*HISS, 0.0, 0.0, auto.Config(kind="rendition"))
-    return len(set(tried))
-
-
 near("PITCHES_VARIED", auto.have_order, 0.018, 0.022)
-near("REPEAT_FROM", auto.may_be_a_repeat, 0.5, 0.56)
-near("REPEAT_TO", auto.may_be_a_repeat, 0.75, 0.85, (True, False))
-near("AS_A_WHOLE", ends_tried, 0.75, 0.85, (1, 3))
+near("SECTIONS_GAIN", lambda gain: auto.is_music((gain, 10.0)), 31.0, 35.0)
+
+
+def parted(frames: int) -> int:
+    """How many sections two sides have of which one leaves out so many frames in the middle."""
+    x = structure.unit(np.random.default_rng(7).standard_normal((260, 12)))
+    y = np.concatenate([x[:100], x[100 + frames :]])
+    return len(structure.find(x, y, 0.1, 0.8).sections)
+
+
+near("JUMP_S", parted, 30, 36, (1, 2))
+
+
+def kept_sections(frames: int) -> int:
+    parts = sections.Sections(None, None)
+    a = np.stack([np.arange(frames), np.arange(frames)], axis=1)
+    b = np.stack([np.arange(60), np.arange(60)], axis=1) + 200
+    grid = np.arange(400) * 0.1
+    side = np.zeros((400, 2), np.float32), grid
+    parts.__dict__["thin"] = (side, side)
+    parts._find = lambda y, banned=None: structure.Structure((Section(a, 5.0), Section(b, 9.0)), 14.0, 0.1)
+    return len(parts.found.sections)
+
+
+near("SECTION_S", kept_sections, 28, 34, (1, 2))
 near("VOICES_LONGEST_S", lambda t: views.may_be_heard([30.0, t]), 270.0, 330.0, (True, False))
 
 
