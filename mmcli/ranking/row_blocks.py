@@ -7,7 +7,6 @@ once are sums over them, and sums are added block by block.
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from mmcli.artifacts.io.scratch import Scratch
+
 EVENTS = 8_000_000  # of a block: 64 MB in its two orders
 
 Pairs = tuple[NDArray[np.int32], NDArray[np.int32]]
@@ -25,10 +26,10 @@ Pairs = tuple[NDArray[np.int32], NDArray[np.int32]]
 @dataclass(eq=False)
 class RowBlocks:
     """``shape`` (users, items); ``edges`` int64 ``(blocks + 1,)``, the users at which blocks begin; ``counts`` int64
-    ``(items,)``, events of each item. Files are in ``folder``, which is the caller's to delete.
+    ``(items,)``, events of each item.
     """
 
-    folder: Path
+    scratch: Scratch
     shape: tuple[int, int]
     edges: NDArray[np.int64]
     counts: NDArray[np.int64]
@@ -46,15 +47,15 @@ class RowBlocks:
 
     def keep_users(self, block: int, factors: NDArray[np.float32]) -> None:
         """Put away the factors of the block's users, float32 ``(users of the block, width)``."""
-        factors.tofile(self.folder / f"{block}.users")
+        self.scratch.put(f"{block}.users", factors)
 
     def users(self, block: int, width: int) -> NDArray[np.float32]:
         """What was put away."""
-        return np.fromfile(self.folder / f"{block}.users", np.float32).reshape(-1, width)
+        return self.scratch.take(f"{block}.users", np.float32).reshape(-1, width)
 
     def _read(self, name: str, rows: int, columns: int) -> Any:
-        indptr = np.fromfile(self.folder / f"{name}.indptr", np.int64)
-        indices = np.fromfile(self.folder / f"{name}.indices", np.int32)
+        indptr = self.scratch.take(f"{name}.indptr", np.int64)
+        indices = self.scratch.take(f"{name}.indices", np.int32)
         return sp.csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape=(rows, columns))
 
 
@@ -70,36 +71,33 @@ def pairs(histories: Any) -> Iterator[Pairs]:
 def gathered(chunks: Iterable[Pairs], shape: tuple[int, int], events: int, folder: Path) -> RowBlocks:
     """Blocks of pairs that come in any order, arrays of users and items int32 at a time; ``events`` is about how many.
 
-    A pair that comes twice stands once. No more than a chunk and a block is in memory.
+    A pair that comes twice stands once. No more than a chunk and a block is in memory; the rest is in ``folder``, which
+    is the caller's to delete.
     """
     count = max(1, -(-events // EVENTS))
     edges = np.unique(np.arange(count + 1) * shape[0] // count).astype(np.int64)
-    parts = folder / "parts"
-    parts.mkdir()
+    scratch = Scratch(folder)
     for user, item in chunks:
         place = np.searchsorted(edges, user, "right") - 1
         order = np.argsort(place, kind="stable")
         ends = np.cumsum(np.bincount(place, minlength=len(edges) - 1))
         for block, rows in enumerate(np.split(order, ends[:-1])):
-            with (parts / str(block)).open("ab") as file:
-                np.stack([user[rows] - edges[block], item[rows]], 1).astype(np.int32).tofile(file)
+            scratch.append(f"{block}.pairs", np.stack([user[rows] - edges[block], item[rows]], 1).astype(np.int32))
     counts = np.zeros(shape[1], np.int64)
     for block in range(len(edges) - 1):
-        path = parts / str(block)
-        both = np.fromfile(path, np.int32).reshape(-1, 2) if path.exists() else np.zeros((0, 2), np.int32)
+        both = scratch.take(f"{block}.pairs", np.int32).reshape(-1, 2)
         size = (int(edges[block + 1] - edges[block]), shape[1])
         matrix = sp.csr_matrix((np.ones(len(both), np.float32), (both[:, 0], both[:, 1])), shape=size)
         del both
-        counts += _write(folder, block, matrix)
-        path.unlink(missing_ok=True)
-    shutil.rmtree(parts)
-    return RowBlocks(folder, shape, edges, counts)
+        counts += _put(scratch, block, matrix)
+        scratch.drop(f"{block}.pairs")
+    return RowBlocks(scratch, shape, edges, counts)
 
 
-def _write(folder: Path, block: int, matrix: Any) -> NDArray[np.int64]:
+def _put(scratch: Scratch, block: int, matrix: Any) -> NDArray[np.int64]:
     matrix.sort_indices()
     across = matrix.T.tocsr()
     for name, part in (("rows", matrix), ("columns", across)):
-        part.indptr.astype(np.int64).tofile(folder / f"{block}.{name}.indptr")
-        part.indices.astype(np.int32).tofile(folder / f"{block}.{name}.indices")
+        scratch.put(f"{block}.{name}.indptr", part.indptr.astype(np.int64))
+        scratch.put(f"{block}.{name}.indices", part.indices.astype(np.int32))
     return np.bincount(matrix.indices, minlength=matrix.shape[1])

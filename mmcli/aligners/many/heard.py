@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.aligners.core.sides import Side
+from mmcli.artifacts.io import scratch
 from mmcli.errors import MismatchError
 from mmcli.media.clips import AudioClip
 
@@ -54,14 +54,8 @@ def hear(path: Path) -> Heard:
 
 def from_clip(sound: AudioClip, path: Path, pictures: bool = False) -> Heard:
     """The same of a clip; ``path`` is what it is called by."""
-    with tempfile.TemporaryFile() as file:
-        size = 0
-        for block in sound.blocks(RATE_HZ, BLOCK_S):
-            file.write(block.astype(np.float16).tobytes())
-            size += len(block)
-        file.flush()
-        samples = np.memmap(file, np.float16, "r", shape=(size,))
-    return Heard(path, size / RATE_HZ, pictures, samples, shape_of(samples))
+    samples = scratch.mapped(sound.blocks(RATE_HZ, BLOCK_S), np.float16)
+    return Heard(path, len(samples) / RATE_HZ, pictures, samples, shape_of(samples))
 
 
 def shape_of(samples: NDArray[np.float16]) -> NDArray[np.float32] | None:
