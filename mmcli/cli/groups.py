@@ -24,7 +24,7 @@ GROUPS: dict[str, dict[str, list[str]]] = {
     },
     "align": {
         "Common": ["output", "method", "clock", "page", "plot", "set_", "json"],
-        "What is compared": ["feature", "metric", "kind", "language", "rate", "missing", "time_unit"],
+        "What is compared": ["feature", "metric", "kind", "repeats", "language", "rate", "missing", "time_unit"],
         "What is written": ["format_", "no_path", "force"],
         "Only for --method dtw": ["around", "within", "band", "fast", "matches", "memory"],
         "Only with --pairs": ["pairs", "timeout", "engine", "address", "shard", "retry_failed"],

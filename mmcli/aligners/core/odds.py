@@ -20,7 +20,7 @@ Verdict = Literal["match", "unsure", "no match"]
 def probability(decision: str, evidence: Mapping[str, float]) -> float:
     """That a map of a decision with this evidence is right, 0.001 to 0.999; the weights stand in limits.WEIGHTS.
 
-    >>> probability("line", {"ahead": 0.0, "heard": 0.0, "share": 0.0}) < 0.05
+    >>> probability("line", {"ahead": 0.0, "heard": 0.0, "share": 0.0, "torn": 0.0}) < 0.05
     True
     """
     weights = limits.WEIGHTS[decision]
