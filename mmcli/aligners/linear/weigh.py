@@ -28,6 +28,8 @@ OWN_S, OTHER_S = 0.004, 0.02  # around the place of a line; from where on it is 
 MOST_HEARD = 3.0  # twenty times as high
 LOWEST_HZ = 80.0
 BLOCK_S = 1.0
+ASTRAY_S = 0.5  # from a piece: what is heard further off stands at another place
+BESIDE_S = 1.0  # a window at a break is heard on either side of it
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Weighed:
     segments: list[Segment]
     evidence: dict[str, float]
     rival_s: float  # how far away the best other place is, seconds of the reference
+    astray: float  # see :func:`astray`
 
 
 def weigh(x: Material, y: Material, choice: Choice) -> Weighed | None:
@@ -80,7 +83,37 @@ def weigh(x: Material, y: Material, choice: Choice) -> Weighed | None:
             "seconds": float(np.log1p(seconds)),
         },
         said.shift_s * x.unit_s,
+        astray(choice, segments),
     )
+
+
+def astray(choice: Choice, segments: list[Segment]) -> float:
+    """The share of the windows that are clearly heard near a piece, and not on it: 0 for one line, and without sound,
+    and 1 where next to none are clearly heard on the pieces.
+
+    Pieces of a recording hold all of its windows, or are places away from them; a recording whose pace changes is heard
+    a little before and behind each line that is laid across it.
+    """
+    lags = choice.fit.lags
+    clear = lags.trusted > 0
+    if len(segments) < 2 or lags.z is None:
+        return 0.0
+    t = lags.t[clear] / lags.rate
+    heard = lags.t[clear] + lags.lag[clear]
+    off = np.full(len(t), np.inf)
+    for segment in segments:
+        # windows are of the shorter side: where that is the reference, both sides are exchanged
+        (r0, q0), (r1, q1) = segment[:, ::-1] if choice.repeats == "query" else segment
+        beside = np.abs(r0 + (t - q0) * (r1 - r0) / (q1 - q0) - heard)
+        off = np.where((t >= q0 - BESIDE_S) & (t <= q1 + BESIDE_S), np.minimum(off, beside), off)
+    if np.sum(off <= lags.tolerance_s) < limits.FEWEST.value:
+        return 1.0
+    return float(np.mean((off > lags.tolerance_s) & (off < ASTRAY_S)))
+
+
+def is_astray(share: float) -> bool:
+    """Whether pieces leave so many windows beside them that they are laid across a warp."""
+    return share >= limits.ASTRAY.value
 
 
 def is_torn(covered: float) -> bool:

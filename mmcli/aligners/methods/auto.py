@@ -92,6 +92,7 @@ class Candidate:
     decides: str = "a longer piece of either side would decide it"
     others: tuple[Candidate, ...] = ()  # that were weighed too
     line: tuple[float, float] | None = None  # offset in seconds and rate, where it is one line
+    astray: bool = False  # pieces beside which much is heard: a warp that matches is nearer the truth
 
     @property
     def probability(self) -> float:
@@ -113,12 +114,14 @@ def best(x: Any, y: Any, config: Config = Config()) -> Candidate:
     if config.kind != "rendition":
         choice = choose.choose(a, b, window_s=config.window_s, step_s=config.step_s)
         line = _line(a, b, choice, config)
-        if line is not None and odds.verdict(line.probability) == "match":
+        if line is not None and odds.verdict(line.probability) == "match" and not line.astray:
             return line
         runner_up = {"model": choice.model, "share": round(choice.share, 4)}
     steady = 0.0 if line is None else _steady(line.evidence)
     copied = 0.0 if choice is None else choice.fit.copied
     warp = _warped_sound(x, y, steady, copied, config) if isinstance(x, AudioClip) else _warped_frames(x, y, config)
+    if line is not None and line.astray and odds.verdict(warp.probability) == "match":
+        return _changed(warp, runner_up=runner_up).beside(line)
     if line is not None and choice is not None and choice.believed and (a.samples is None or is_whole(choice.share)):
         # What belongs together by a warp is a line where all its windows say so: smooth frames are never far ahead.
         if odds.verdict(warp.probability) == "match":
@@ -210,7 +213,8 @@ def _line(a: fit.Material, b: fit.Material, choice: choose.Choice, config: Confi
     decision = "line" if a.samples is not None else "line of frames" if choice.believed else "line in doubt"
     decides = "the material repeats itself: a piece of it that comes once would decide it"
     line = None if choice.model == "piecewise" else (choice.fit.offset_s * a.unit_s, choice.fit.rate)
-    return Candidate(decision, weighed.evidence, choice.evidence(), make, decides=decides, line=line)
+    lost = weigh.is_astray(weighed.astray)
+    return Candidate(decision, weighed.evidence, choice.evidence(), make, decides=decides, line=line, astray=lost)
 
 
 def _steady(evidence: dict[str, float]) -> float:

@@ -13,6 +13,7 @@ from mmcli.aligners import pair
 from mmcli.aligners.core import limits, sides
 from mmcli.aligners.linear import rates
 from mmcli.aligners.methods import auto
+from mmcli.aligners.output import stretch
 from mmcli.artifacts.formats import alignment
 from mmcli.artifacts.formats.features import Features
 from mmcli.artifacts.formats.timemap import TimeMap
@@ -205,6 +206,22 @@ def test_a_retimed_copy_is_a_warp_within_its_interval(sample_data: Path) -> None
     half = np.interp(t, found.knots[:, 0], np.array(found.confidence_s))
     assert 0.85 <= np.mean(error <= half) <= 1.0
     assert 2 * half.mean() < 0.045
+
+
+def test_a_retimed_copy_is_no_row_of_pieces(sample_data: Path) -> None:
+    """Digits at a pace that wanders by 15 %: pieces hold two seconds each, and most of it is heard beside them."""
+    files = sorted((sample_data / "digits" / "audio").glob("*.ogg"))[:40]
+    x = np.concatenate([open_clip(f, "audio").samples(RATE) for f in files])
+    t = np.arange(0.0, len(x) / RATE, 0.25)
+    anchors = np.arange(0.0, len(x) / RATE + 4.0, 3.0)
+    pace = np.interp(t, anchors, np.random.default_rng(109).uniform(-0.15, 0.15, len(anchors)))
+    at = np.concatenate([[0.0], np.cumsum(0.25 * np.exp(pace[:-1]))])
+    y = stretch.retimed(x, RATE, TimeMap(np.column_stack([at, t])))
+    found = auto.align(clip(x), clip(y))
+    assert found.model == "warp"
+    assert found.quality["verdict"] == "match"
+    shown = slice(4, -4)
+    assert np.median(np.abs(TimeMap(found).to_reference(at[shown]) - t[shown])) < 0.02
 
 
 def test_strangers_and_the_time_reversed_are_refused_with_the_evidence(speech: np.ndarray) -> None:

@@ -7,6 +7,9 @@ import sound
 from pool import Made, Pool, kind
 from sound import Sound, cut, seconds
 
+from mmcli.aligners.output import stretch
+from mmcli.artifacts.formats.timemap import TimeMap
+
 
 def shifted(pool: Pool, x: Sound, y: Sound, rate: float = 1.0, lead: float | None = None) -> Made:
     """x as the reference and y, a version of it, as the query, which starts later or earlier and runs at ``rate``."""
@@ -123,6 +126,21 @@ def drift(pool: Pool) -> Made:
     rate = [1 + 25e-6, 1 - 145e-6, 1 + 800e-6, 1 - 2000e-6, 25 / 24, 24 / 25][pool.at % 6]
     y = sound.with_noise(x, pool.noise(len(x)), pool.uniform(12, 30))
     return shifted(pool, x, y, rate, pool.uniform(-4, 4))
+
+
+@kind("retimed", 6)
+def retimed(pool: Pool) -> Made:
+    """At a pace that wanders by 5 to 20 % either way: no line holds, and no piece of one for long."""
+    x = pool.any(pool.uniform(20, 45))
+    t = np.arange(0.0, seconds(x), 0.25)
+    reach, anchors = pool.uniform(0.05, 0.2), np.arange(0.0, seconds(x) + 4.0, 3.0)
+    pace = np.interp(t, anchors, pool.rng.uniform(-reach, reach, len(anchors)))
+    at = np.concatenate([[0.0], np.cumsum(0.25 * np.exp(pace[:-1]))])
+    y = stretch.retimed(x.astype(np.float32), sound.RATE, TimeMap(np.column_stack([at, t])))
+    if pool.flip():
+        y = sound.with_noise(y, pool.noise(len(y)), pool.uniform(10, 25))
+    shown = slice(2, -2, 2)
+    return written(pool, x, y, points=np.column_stack([t, at])[shown].tolist())
 
 
 @kind("podcast", 6)
