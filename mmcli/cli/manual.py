@@ -31,10 +31,10 @@ def pages() -> dict[str, Page]:
     from mmcli.cli.app import COMMANDS
 
     folder = resources.files("mmcli") / "docs"
-    found = {name.removesuffix(".md"): folder / name for name in _names(folder)}
-    found["recipes"] = folder / "recipes" / "README.md"
-    order = [*FIRST, *sorted(set(found) - set(FIRST))]
-    written = {topic: Page(topic, found[topic].read_text(encoding="utf-8")) for topic in order}
+    texts = {name.removesuffix(".md"): folder / name for name in _names(folder)}
+    texts["recipes"] = folder / "recipes" / "README.md"
+    order = [*FIRST, *sorted(set(texts) - set(FIRST))]
+    written = {topic: Page(topic, texts[topic].read_text(encoding="utf-8")) for topic in order}
     return written | {name: Page(name, of_command(name), command=True) for name in COMMANDS}
 
 

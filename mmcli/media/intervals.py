@@ -143,7 +143,7 @@ def _table(text: str, name: str) -> list[tuple[str, Interval]]:
     """Each row with the recording that it is of."""
     tabs = Path(name).suffix.lower() == ".tsv" or "\t" in text.partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text), strict=True, delimiter="\t" if tabs else ",")
-    found: list[tuple[str, Interval]] = []
+    labelled: list[tuple[str, Interval]] = []
     try:
         column = {key: next((n for n in names if n in (rows.fieldnames or ())), "") for key, names in COLUMNS.items()}
         series = bool(column["time"] and column["label"]) and not column["end"]
@@ -153,16 +153,16 @@ def _table(text: str, name: str) -> list[tuple[str, Interval]]:
             of, label = row.get(column["of"]) or "", row[column["label"]] or ""
             if series:
                 time = float(row[column["time"]])
-                found.append((of, (time, time, label)))
+                labelled.append((of, (time, time, label)))
             elif of and not label.strip() and not (row[column["start"]] or "").strip():
-                found.append((of, (0.0, 0.0, "")))
+                labelled.append((of, (0.0, 0.0, "")))
             else:
-                found.append((of, (float(row[column["start"]]), float(row[column["end"]]), label)))
+                labelled.append((of, (float(row[column["start"]]), float(row[column["end"]]), label)))
     except (TypeError, ValueError):
         raise InputError(f"line {rows.reader.line_num}: start or end is no number", source=name) from None
     except csv.Error as error:  # a quote that nothing closes would swallow the intervals after it
         raise InputError(f"line {rows.reader.line_num}: {error}", source=name) from None
-    return _until_the_next(found, name) if series else found
+    return _until_the_next(labelled, name) if series else labelled
 
 
 def _until_the_next(rows: list[tuple[str, Interval]], name: str) -> list[tuple[str, Interval]]:

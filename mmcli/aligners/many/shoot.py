@@ -176,10 +176,10 @@ def edges_of(
     out = []
     for i, j, lags in screen.places(clips):
         told(0.0, f"{clips[i].name} and {clips[j].name}")
-        found = [edge for lag, z in lags if (edge := measure.near(clips[i], clips[j], lag, (i, j), z)) is not None]
-        found.sort(key=lambda e: -e.strength)
-        if found:
-            out.append(found)
+        edges = [edge for lag, z in lags if (edge := measure.near(clips[i], clips[j], lag, (i, j), z)) is not None]
+        edges.sort(key=lambda e: -e.strength)
+        if edges:
+            out.append(edges)
     return out
 
 

@@ -171,9 +171,9 @@ def _substituted(near: NDArray[np.bool_], pairs: Mapping[int, int]) -> int:
     for i in range(near.shape[0]):
         if i in pairs:
             continue
-        found = next((j for j in left if near[i, j]), None)
-        if found is not None:
-            left.remove(found)
+        other = next((j for j in left if near[i, j]), None)
+        if other is not None:
+            left.remove(other)
             count += 1
     return count
 

@@ -73,7 +73,7 @@ def table(candidates: Sequence[Candidate], loss: Sequence[float], evidence: Evid
     rows = []
     for chosen in [*subsets(list(best)), tuple(best)] if len(best) > 1 else []:
         picked = [best[name] for name in chosen]
-        some = evidence.of(picked)
+        some = evidence.subset(picked)
         late = len(chosen) == len(best)
         weighing = late_weights(some) if late else weights(some)
         together = some.answer(weighing)

@@ -64,7 +64,7 @@ class Evidence:
     units: NDArray[np.int64]
     gains: Tensor = field(default_factory=lambda: torch.ones(0))
 
-    def of(self, picked: Sequence[int]) -> Evidence:
+    def subset(self, picked: Sequence[int]) -> Evidence:
         """Of some of the candidates."""
         chosen = list(picked)
         some = self.logits[:, :, chosen], self.there[:, chosen]
@@ -210,7 +210,7 @@ def choose(candidates: Sequence[Candidate], evidence: Evidence, singles: Sequenc
     richer = []
     if len(singles) > 1:
         late = torch.zeros(count, dtype=evidence.logits.dtype)
-        late[list(singles)] = late_weights(evidence.of(singles))
+        late[list(singles)] = late_weights(evidence.subset(singles))
         richer.append((LATE, late, evidence.answer(late)))
     fitted = weights(evidence)
     if bool(fitted.sum() > 0):
