@@ -49,6 +49,7 @@ class Registry:
         self._path = [str(Path(p)) for p in path]
         self.group = group or package
         self._shared = shared
+        self._members: dict[str, str] | None = None
 
     def names(self) -> list[str]:
         """All member names, sorted, third-party ones included."""
@@ -88,11 +89,14 @@ class Registry:
         return Member(name, _sentence(ast.get_docstring(tree)), fields)
 
     def _own(self) -> dict[str, str]:
-        """The members of the package, and the module of each."""
-        members = {} if self._shared is None else self._shared._own()
+        """The members of the package, and the module of each. Looked for once: a command asks some sixty times."""
+        if self._members is not None:
+            return self._members
+        members = {} if self._shared is None else dict(self._shared._own())
         for module in pkgutil.iter_modules(self._path):
             if not module.ispkg and not module.name.startswith("_"):
                 members[module.name.replace("_", "-")] = f"{self.package}.{module.name}"  # as people type it
+        self._members = members
         return members
 
     def _added(self) -> dict[str, str]:

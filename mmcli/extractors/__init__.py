@@ -26,6 +26,7 @@ every modality that the adapter can read.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -45,6 +46,7 @@ DEFAULTS = {
 MODALITIES = tuple(DEFAULTS)
 
 
+@functools.cache
 def registry(modality: str) -> Registry:
     """The extractors of one modality."""
     if modality not in DEFAULTS:
