@@ -54,6 +54,19 @@ def emit(record: dict[str, Any]) -> None:
     data(json.dumps(record, ensure_ascii=False, allow_nan=False))
 
 
+def emit_all(records: Iterable[dict[str, Any]], output: Path | str | None, noun: str) -> None:
+    """Objects as lines: on standard output as they come, or whole into a file, whose lines are then counted aloud."""
+    if output is None or str(output) == "-":
+        for record in records:
+            emit(record)
+        return
+    from mmcli.artifacts.io import atomic, jsonfile
+
+    lines = [jsonfile.one_line(record) for record in records]
+    atomic.write_text(output, "".join(lines))
+    say(f"{output}: {len(lines)} {noun}")
+
+
 def data(line: str) -> None:
     """A line of data on standard output, at once, so that the next program in a pipe can start."""
     sys.stdout.write(line + "\n")

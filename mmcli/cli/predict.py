@@ -280,7 +280,6 @@ def _stream(
     """All items in this process, some at a time; a line each as it is known."""
     import numpy as np
 
-    from mmcli.artifacts.io import atomic, jsonfile
     from mmcli.batch.jobs import predictions
     from mmcli.evaluation.report.report import chosen_rows
     from mmcli.training.fit import predictor
@@ -289,17 +288,13 @@ def _stream(
     chosen = predictor.load(model, device)
     predictions.refuse_threshold(chosen, threshold)
     failed = console.Failed()
-    kept: list[str] = []
-    for data in _parts(sources, chosen, failed, split, time_unit):
-        rows = np.arange(data.items, dtype=np.int64) if split is None else chosen_rows(data, split)
-        for line in predictions.lines(chosen, data, rows, threshold=threshold, explain=explain):
-            if output is None or output == "-":
-                console.emit(line)
-            else:
-                kept.append(jsonfile.one_line(line))
-    if output is not None and output != "-":
-        atomic.write_text(output, "".join(kept))
-        console.say(f"{output}: {len(kept)} items")
+
+    def lines() -> Iterator[dict[str, Any]]:
+        for data in _parts(sources, chosen, failed, split, time_unit):
+            rows = np.arange(data.items, dtype=np.int64) if split is None else chosen_rows(data, split)
+            yield from predictions.lines(chosen, data, rows, threshold=threshold, explain=explain)
+
+    console.emit_all(lines(), output, "items")
     if failed.count == 1:
         raise BatchFailedError("1 item could not be used and has no line")
     if failed.count:

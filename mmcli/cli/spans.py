@@ -28,7 +28,6 @@ class Asked:
 
 def predict(model: Path, sources: list[str], output: str | None, asked: Asked, device: str) -> None:
     """A line for each span, as soon as it has ended; into a file once all are known."""
-    from mmcli.artifacts.io import atomic, jsonfile
     from mmcli.batch.plan.windows import Windows
     from mmcli.training.fit import predictor
 
@@ -46,15 +45,7 @@ def predict(model: Path, sources: list[str], output: str | None, asked: Asked, d
     chosen = predictor.load(model, device)
     failed = console.Failed()
     lines = _of_pipe(chosen, windows, asked) if piped else _of_files(chosen, sources, windows, asked, failed)
-    kept: list[str] = []
-    for line in lines:
-        if output is None or output == "-":
-            console.emit(line)
-        else:
-            kept.append(jsonfile.one_line(line))
-    if output is not None and output != "-":
-        atomic.write_text(output, "".join(kept))
-        console.say(f"{output}: {len(kept)} spans")
+    console.emit_all(lines, output, "spans")
     if failed.count:
         raise BatchFailedError(f"{failed.count} recordings or windows could not be used")
 

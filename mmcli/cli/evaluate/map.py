@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 from mmcli.cli import console
+from mmcli.cli.evaluate import outputs
 
 STDIN = Path("-")
 
@@ -37,9 +38,4 @@ def run(map_: Path, truth: Path, query: Path | None, output: Path, json: bool) -
         if figure.name in metrics
     ]
     console.table(f"{output}: alignment", ["", "value", "n"], rows)
-    console.say(result["verdict"]["text"])
-    for note in result["notes"]:
-        console.warn(f"note: {note}")
-    if json:
-        summary = {"output": str(output), "metrics": metrics, "verdict": result["verdict"]}
-        console.emit({"schema": "mmcli/evaluate@1", **summary})
+    outputs.tell(output, result, json)

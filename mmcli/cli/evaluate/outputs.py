@@ -88,3 +88,13 @@ def rows(result: dict[str, Any], way: str = "") -> list[tuple[str, str, str, str
 def level(result: dict[str, Any]) -> str:
     """The head of the column of intervals."""
     return f"{100 * result['config']['intervals']['level']:g} % interval"
+
+
+def tell(output: Path, result: dict[str, Any], json: bool) -> None:
+    """What a report of a map or of spans ends with: its verdict, its notes, and the object of ``--json``."""
+    console.say(result["verdict"]["text"])
+    for note in result["notes"]:
+        console.warn(f"note: {note}")
+    if json:
+        summary = {"output": str(output), "metrics": result["metrics"], "verdict": result["verdict"]}
+        console.emit({"schema": "mmcli/evaluate@1", **summary})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mmcli.cli import console
 from mmcli.cli import options as the_options
+from mmcli.cli.evaluate import outputs
 
 if TYPE_CHECKING:
     from mmcli.evaluation.metrics.events import Config
@@ -48,9 +49,4 @@ def run(said: Path, truth: Path, config: Config, output: Path, json: bool) -> No
         for figure in tasks.shown(result["task"])
     ]
     console.table(f"{output}: {metrics['event_f1']['n']} events", ["", "value"], rows)
-    console.say(result["verdict"]["text"])
-    for note in result["notes"]:
-        console.warn(f"note: {note}")
-    if json:
-        summary = {"output": str(output), "metrics": metrics, "verdict": result["verdict"]}
-        console.emit({"schema": "mmcli/evaluate@1", **summary})
+    outputs.tell(output, result, json)
