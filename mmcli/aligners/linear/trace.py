@@ -3,8 +3,7 @@
 Windows vote, and a second at the beginning is outvoted by a minute behind it. So a line is looked at frame by frame
 (:mod:`.contrast`): where it explains less than nothing for as long as a piece lasts, the stretch is looked for in the
 reference, between its neighbours. It moves there where that explains the frames better, at a price that grows with the
-number of places that were tried. Sound is also listened to at the ends of every piece, where its phase tells lags apart
-that frames cannot: twenty milliseconds cut out of the first seconds.
+number of places that were tried. Sound is also listened to at the ends of every piece (:mod:`.ends`).
 """
 
 from __future__ import annotations
@@ -18,18 +17,16 @@ from numpy.typing import NDArray
 
 from mmcli.aligners.core import limits
 from mmcli.aligners.linear.contrast import Contrast, Segment
-from mmcli.aligners.linear.fit import Material
 from mmcli.aligners.linear.windows import refine
 
 Vector = NDArray[np.float64]
 
 MOST_STRETCHES = 40
+LOOKED = 3  # times that a stretch is looked for: whole, and either half
 GAIN_S = 4.0
 ROOMY = 0.5  # of the reference between the neighbours, that a stretch looked for may fill
 LOOK_S = 3.0  # around a stretch, on either side, in which its ends are looked for
 TELLING = 120.0  # nats that a stretch is looked for by; more of it would only take longer
-END_S, END_WINDOW_S, END_STEP_S = 4.0, 1.0, 0.5  # at either end of a piece, listened to by phase
-END_REACH_S = 0.15
 
 
 @dataclass(frozen=True)
@@ -90,16 +87,6 @@ def is_a_move(seconds: float) -> bool:
     return seconds >= limits.LEAST_MOVE_S.value
 
 
-def mend_ends(x: Material, y: Material, runs: list[Run]) -> list[Run]:
-    """The runs with pieces at their ends that the phase of the sound hears at another lag."""
-    if x.samples is None or y.samples is None:
-        return runs
-    out: list[Run] = []
-    for run in runs:
-        out += _parted(x, y, run)
-    return out
-
-
 def _usual_gain(contrast: Contrast, runs: list[Run]) -> float:
     """The contrast of what is explained: the mean of the better half of all stretches of GAIN_S, so that stretches that
     belong elsewhere do not lower it."""
@@ -123,10 +110,70 @@ def _mended_once(
         rows, values = contrast.of_line(run.segment())
         value[rows] = contrast.nats(rows, values, gain)
     for first, last in _against(value):
-        moved = _placed(contrast, runs, (first, last), value, gain, beyond_chance)
-        if moved is not None and holds(moved.start, moved.end) and _runs_on(joined := _inserted(runs, moved)):
+        middle = (first + last) // 2
+        # a half alone, where the other is something that the query has more
+        parts = ((first, last), (first, middle), (middle + 1, last))
+        found = (_placed(contrast, runs, part, value, gain, beyond_chance) for part in parts)
+        moved = next((run for run in found if run is not None), None)
+        if moved is None or not holds(moved.start, moved.end):
+            continue
+        joined = _inserted(runs, moved)
+        if not _runs_on(joined):  # what the query has more, beside the stretch, lay on what is the stretch's now
+            part = _parting(contrast, runs, moved, value, gain, beyond_chance)
+            if part is None or not holds(part.start, part.end):
+                continue
+            joined = _making_way(_inserted(runs, part), part)
+        if _runs_on(joined):
             return joined
     return None
+
+
+def _parting(
+    contrast: Contrast, runs: list[Run], new: Run, value: Vector, gain: float, beyond_chance: float | None
+) -> Run | None:
+    """The part of a new run that leaves its neighbours most of what they explain, where the query has something more
+    between them: what that is covered by explains it no worse at the one place than at the other. None where too little
+    is left of it. ``value``: nats of every frame where the runs put it."""
+    times, hop = contrast.y.times, contrast.hop_s
+    rows = np.flatnonzero((times >= new.start) & (times <= new.end))
+    if len(rows) == 0:
+        return None
+    own = contrast.nats(rows, contrast.at(rows, new.lag + new.slope * times[rows]), gain)
+    middle = (new.start + new.end) / 2
+    start, end = new.start, new.end
+    for r in runs:
+        more = (new.lag - r.lag) / new.slope  # seconds of the query between the two, where it is above 0
+        later = r.end > middle and r.end > new.end
+        if not (r.end > new.start and r.start < new.end + abs(more)) or (more if later else -more) <= 0:
+            continue
+        total = np.concatenate([[0.0], np.cumsum(own)])
+        if not later:
+            total = total[-1] - total
+        # where the new run ends (begins) before a row, and the other begins (ends) so much later (earlier)
+        at = np.append(times[rows], times[rows[-1]] + hop)
+        sums = np.concatenate([[0.0], np.cumsum(value)])
+        other = np.clip(np.searchsorted(times, at + more), 0, len(value))
+        total = total + (sums[-1] - sums[other] if later else sums[other])
+        k = int(np.argmax(total))
+        start, end = (start, float(at[k]) - hop / 2) if later else (float(at[k]) - hop / 2, end)
+    kept = (times[rows] >= start) & (times[rows] <= end)
+    better = float((own - value[rows])[kept].sum())
+    places = len(contrast.x.times) / max(contrast.memory, 1.0)
+    return Run(new.lag, new.slope, start, end) if is_elsewhere(better, places, beyond_chance) else None
+
+
+def _making_way(runs: list[Run], new: Run) -> list[Run]:
+    """The runs without what they have in the reference where the new one lies."""
+    out = []
+    for r in runs:
+        start, end = r.start, r.end
+        if r != new and r.start >= new.end:
+            start = max(start, (new.lag + new.slope * new.end - r.lag) / r.slope)
+        elif r != new and r.end <= new.start:
+            end = min(end, (new.lag + new.slope * new.start - r.lag) / r.slope)
+        if end - start >= limits.SHORTEST_S.value / 2:
+            out.append(Run(r.lag, r.slope, start, end))
+    return out
 
 
 def _against(value: Vector) -> list[tuple[int, int]]:
@@ -175,7 +222,7 @@ def _placed(
         return None
     gains = _gains_of_lags(contrast, some, slope, lags)
     best = int(np.argmax(gains))
-    places = len(lags) / max(contrast.memory, 1.0)
+    places = LOOKED * len(lags) / max(contrast.memory, 1.0)
     power = float(contrast.power[some].sum())
     nats = float(gains[best]) ** 2 * power / (2 * contrast.spread**2 * contrast.memory)
     if not is_elsewhere(nats - max(float(value[some].sum()), 0.0), places, beyond_chance):
@@ -306,48 +353,3 @@ def _runs_on(runs: list[Run]) -> bool:
     """Whether runs in order of query time are in order in the reference too, but for what their ends are off by."""
     slack = limits.SHORTEST_S.value / 2
     return all(b.lag + b.slope * b.start >= a.lag + a.slope * a.end - slack for a, b in pairwise(runs))
-
-
-def _parted(x: Material, y: Material, run: Run) -> list[Run]:
-    """A run, and what its first and its last seconds say about a lag of their own."""
-    if run.end - run.start < 2 * END_S + 2.0:
-        return [run]
-    head = _other_lag(x, y, run, at_end=False)
-    tail = _other_lag(x, y, run, at_end=True)
-    out = []
-    start, end = run.start, run.end
-    if head is not None:
-        lag, start = head
-        out.append(Run(lag, run.slope, run.start, start))
-    if tail is not None:
-        _, end = tail
-    out.append(Run(run.lag, run.slope, start, end))
-    if tail is not None:
-        out.append(Run(tail[0], run.slope, end, run.end))
-    return out
-
-
-def _other_lag(x: Material, y: Material, run: Run, *, at_end: bool) -> tuple[float, float] | None:
-    """The lag of the outermost seconds of a run and where they end, if they have one of their own."""
-    assert x.samples is not None
-    samples = y.samples_at(run.slope)
-    steps = np.arange(END_WINDOW_S / 2, END_S + END_WINDOW_S, END_STEP_S)
-    centres = run.end - steps if at_end else run.start + steps  # from the outside in
-    lags, known = [], []
-    for centre in centres.tolist():
-        lag, z = refine(
-            x.samples, samples, x.rate_hz, run.slope * centre, run.lag,
-            window_s=run.slope * END_WINDOW_S, search_s=END_REACH_S,
-        )  # fmt: skip
-        lags.append(lag - run.lag if np.isfinite(lag) else np.nan)
-        known.append(np.isfinite(lag) and z >= limits.END_Z.value)
-    moved, sure = np.array(lags), np.array(known)
-    outer = np.flatnonzero(sure & (np.abs(moved) > limits.END_OTHER_S.value))
-    inner = np.flatnonzero(sure & (np.abs(moved) <= limits.END_SAME_S.value))
-    if len(outer) < limits.END_FEWEST.value or len(inner) < limits.END_FEWEST.value or outer[-1] > inner[0]:
-        return None
-    own = float(np.median(moved[outer]))
-    if np.abs(moved[outer] - own).max() > limits.END_SAME_S.value:
-        return None
-    outermost, innermost = float(centres[outer[-1]]), float(centres[inner[0]])
-    return run.lag + own, (outermost + innermost) / 2

@@ -28,6 +28,22 @@ def test_a_piece_that_was_cut_out_before_the_rest_is_found() -> None:
     assert abs(runs[0].end - 10.0) < 0.3
 
 
+def test_what_a_query_has_more_near_its_ends_is_found() -> None:
+    """An advert of 3 s behind the first 8 s: the line of the rest ran on through both, and the piece, that lay on its
+    place in the reference, was turned away."""
+    x, advert = frames(60, 0), frames(3, 1)
+    first = np.concatenate([x[:160], advert, x[160:]])
+    runs = trace.mend(Contrast(material(x), material(first)), [Run(-3.0, 1.0, 3.0, 62.95)])
+    assert [round(r.lag, 2) for r in runs] == [0.0, -3.0]
+    assert abs(runs[0].end - 8.0) < 0.3
+    assert abs(runs[1].start - 11.0) < 0.3
+    last = np.concatenate([x[:-160], advert, x[-160:]])
+    runs = trace.mend(Contrast(material(x), material(last)), [Run(0.0, 1.0, 0.0, 59.95)])
+    assert [round(r.lag, 2) for r in runs] == [0.0, -3.0]
+    assert abs(runs[0].end - 52.0) < 0.3
+    assert abs(runs[1].start - 55.0) < 0.3
+
+
 def test_a_stretch_is_not_moved_back_onto_what_lies_before_it() -> None:
     """An advert that repeats seconds before it: the map ran backwards, and no file could hold it."""
     before, after = Run(0.0, 1.0, 0.0, 30.5), Run(-7.5, 1.0, 38.0, 78.2)
