@@ -124,6 +124,9 @@ END_SAME_S = Limit(0.002)  # lags at an end of a piece, of short windows by phas
 END_OTHER_S = Limit(0.004)  # that are two
 END_Z = Limit(7.0, wrong=5.0)  # phase peaks of those short windows that count
 END_FEWEST = Limit(2)  # of them on either side
+# Mean correlation of the windows of a line that is no better than elsewhere, from which its material is steady: tones,
+# hum and loops 0.39 and more, speech and music that agree by chance 0.28 and less; words said at an even pace 0.46.
+STEADY_FITS = Limit(0.33, right=0.28, wrong=0.39, n_right=20, n_wrong=11, script="tests/benchmarks/corpus/odds.py")
 ENOUGH = Limit(0.6)  # share of the windows that count which must agree
 # Of the shorter side that lines with breaks must cover; less is seconds of it that stand in another order elsewhere.
 WHOLE = Limit(0.6, right=0.65, wrong=0.55, n_right=28, n_wrong=1)
@@ -140,6 +143,9 @@ CLEAR_Z = Limit(8.0, wrong=6.0)  # median phase peak of those
 SHARP_Z = Limit(6.0, wrong=5.0)  # phase peaks below this happen between unrelated signals (4 to 5 is usual there)
 SHARP_SHARE = Limit(0.3)  # of the windows whose phase peak stands out, from which lags are measured by phase
 SURE = Limit(4.0)  # standard deviations of a slope that is not chance: there are as few as three windows
+# Of the strongest arrival of a room or a codec, that another needs for the map to lie there as well: where the
+# strongest was not the moment itself, that had 0.62 of it and more; of rooms whose strongest is, others 0.57 at most.
+ARRIVAL = Limit(0.6, right=0.62, wrong=0.57, n_right=6, n_wrong=14, script="tests/benchmarks/corpus/run.py")
 NAMES_APART = Limit(960e-6)  # 24/25 and 23.976/25: nearer than half of it, one is meant
 NAMED_WORSE = Limit(1.5)  # times the usual error of the free rate, up to which that of a named rate may be
 AMBIGUOUS = Limit(0.9)  # of the windows fit nearly as well by one other lag: the map may lie there instead

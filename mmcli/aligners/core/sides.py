@@ -149,6 +149,7 @@ class Side:
 # What two copies of a moving picture share: a coarse grey image of every frame.
 
 ROWS, COLUMNS = 9, 16
+PICTURES = "pictures"  # in their meta: a frame is shown until the next, and nothing in it says when it was taken
 
 
 def signatures(video: VideoClip) -> Features:
@@ -160,9 +161,8 @@ def signatures(video: VideoClip) -> Features:
         field = _fields(grey)
         rows.append((field - field.mean()).ravel())
         times.append(time)
-    return Features(
-        values=np.ascontiguousarray(np.array(rows, dtype=np.float32)), times=np.array(times, dtype=np.float64), meta={}
-    )
+    values = np.ascontiguousarray(np.array(rows, dtype=np.float32))
+    return Features(values=values, times=np.array(times, dtype=np.float64), meta={PICTURES: True})
 
 
 def _fields(grey: Any) -> Any:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmcli.aligners.linear import trace, weigh
+from mmcli.aligners.linear import ends, phase, trace, weigh
 from mmcli.aligners.linear.fit import Material
 from mmcli.aligners.linear.trace import Run
 from tests.aligners.core.limit_cases.case import near
@@ -34,8 +34,8 @@ def end(moved: float = 0.01, z: float = 9.0, count: int = 3, jitter: float = 0.0
     heard = iter([(lag, z) for lag in lags] + [(0.0, 99.0)] * 20)
     one = Material(hiss(10), np.arange(10.0), {}, np.zeros(99, np.float32), 1.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trace, "refine", lambda x, y, rate, centre, lag, **_: next(heard))
-        return trace._other_lag(one, one, Run(0.0, 1.0, 0.0, 20.0), at_end=False) is not None
+        patch.setattr(ends, "refine", lambda x, y, rate, centre, lag, **_: next(heard))
+        return ends._other_lag(one, one, Run(0.0, 1.0, 0.0, 20.0), at_end=False) is not None
 
 
 near("END_OTHER_S", lambda moved: end(moved), 0.0035, 0.0045)
@@ -45,3 +45,5 @@ near("END_FEWEST", lambda count: end(count=count), 1, 2)
 near("CLEAR_AHEAD", weigh.is_clear, 9.0, 11.0)
 near("WHOLE", weigh.is_torn, 0.57, 0.63, (True, False))
 near("ASTRAY", weigh.is_astray, 0.055, 0.065)
+near("STEADY_FITS", weigh.fits_well, 0.3, 0.36)
+near("ARRIVAL", lambda height: len(phase.arrivals(np.array([0.1, height, 1.0]))), 0.55, 0.65, (1, 2))
