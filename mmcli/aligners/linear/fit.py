@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from mmcli.aligners.core import inputs, limits
 from mmcli.aligners.core.frames import coarse, comparable
+from mmcli.aligners.core.sides import PICTURES
 from mmcli.aligners.linear import consensus, rates, windows
 from mmcli.aligners.linear.consensus import Line
 from mmcli.aligners.linear.windows import Searched, refine
+from mmcli.artifacts.formats.features import Features
 from mmcli.errors import MismatchError
 from mmcli.media.clips import AudioClip
 
@@ -43,6 +45,7 @@ class Material:
     samples: NDArray[np.float32] | None = None
     rate_hz: float = 0.0
     unit_s: float = 1.0
+    shown_s: float = 0.0  # of pictures, how long each is shown: which moment of that they are of, they do not say
     stretched: dict[float, NDArray[np.float32]] = field(default_factory=dict)
     ready: dict[float, Searched] = field(default_factory=dict)
 
@@ -175,9 +178,19 @@ class Fit:
 
     @property
     def copied(self) -> float:
-        """The share of the windows whose phase peaks far above what strangers reach: they hold the same recording, as
-        copies do, and loops, clicks and jingles; two voices or two players never do."""
-        return 0.0 if self.lags.z is None else float(np.mean(self.lags.z >= limits.CLEAR_Z.value))
+        """The share of the windows whose phase peaks far above what strangers reach, at one lag with others that reach
+        over more than a window: they hold the same recording, as copies do, and loops, clicks and jingles. Two players
+        never do; one voice of a machine twice, or two takes on one set of samples, peak here and there, and each at a
+        lag of its own."""
+        if self.lags.z is None:
+            return 0.0
+        clear = self.lags.z >= limits.CLEAR_Z.value
+        t, lag = self.lags.t[clear], self.lags.lag[clear]
+        same = np.abs(lag[:, None] - lag) <= limits.GROUP_SHARP_S.value
+        reach = np.where(same, t, -np.inf).max(axis=1, initial=-np.inf) - np.where(same, t, np.inf).min(
+            axis=1, initial=np.inf
+        )
+        return float(np.sum(reach >= min(PHASE_WINDOW_S, self.lags.window_s))) / len(self.lags.t)
 
     def evidence(self) -> str:
         """One clause for people."""
@@ -215,9 +228,11 @@ def materials(x: Any, y: Any) -> tuple[Material, Material]:
     (xv, xt), (yv, yt) = inputs.checked(x, y)
     hop = max(inputs.hop_of(t) for t in (xt, yt))
     unit = hop / float(np.clip(hop, *HOPS_S))
+    shown = [inputs.hop_of(t) if isinstance(v, Features) and v.meta.get(PICTURES) else 0.0
+             for v, t in ((x, xt), (y, yt))]  # fmt: skip
     return (
-        Material(xv, xt / unit, inputs.about(x), unit_s=unit),
-        Material(yv, yt / unit, inputs.about(y), unit_s=unit),
+        Material(xv, xt / unit, inputs.about(x), unit_s=unit, shown_s=shown[0]),
+        Material(yv, yt / unit, inputs.about(y), unit_s=unit, shown_s=shown[1]),
     )
 
 

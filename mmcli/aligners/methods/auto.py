@@ -31,6 +31,7 @@ ACCEPTS = (("audio", "audio"), ("features", "features"))
 WIDTHS = "any"  # of features of two kinds: those are warped through what they share
 TEST_HOP_S = 0.05  # of the frames that the test for belonging together compares
 STEADY_AHEAD, STEADY_SHARE = 0.5, 0.7
+PITCHES_S = 10.0  # shorter than that, pitch classes are so few that their order is like another's by chance
 PACES = (1.0, 2.5, 0.4)  # of a score against its performance; about each, slopes between 1/3 and 3 are found
 SAME_PLACE_S = 0.15  # at the middle of the query
 MOVED_HALF_S = 0.03  # half of the 90 % interval of an offset by when both move: 0 to 24 ms off in 9 pairs of the corpus
@@ -117,7 +118,8 @@ def best(x: Any, y: Any, config: Config = Config()) -> Candidate:
         if line is not None and odds.verdict(line.probability) == "match" and not line.astray:
             return line
         runner_up = {"model": choice.model, "share": round(choice.share, 4)}
-    steady = 0.0 if line is None else _steady(line.evidence)
+    fits = choice is not None and weigh.fits_well(choice.fit.score)
+    steady = _steady(line.evidence) if line is not None and fits else 0.0
     copied = 0.0 if choice is None else choice.fit.copied
     warp = _warped_sound(x, y, steady, copied, config) if isinstance(x, AudioClip) else _warped_frames(x, y, config)
     if line is not None and line.astray and odds.verdict(warp.probability) == "match":
@@ -219,7 +221,8 @@ def _line(a: fit.Material, b: fit.Material, choice: choose.Choice, config: Confi
 
 def _steady(evidence: dict[str, float]) -> float:
     """0 to 1: how far all windows agree on a line that is no better than elsewhere. Tones, hum and loops do; what
-    repeats itself so can be warped onto itself anywhere."""
+    repeats itself so can be warped onto itself anywhere. Strangers agree so by chance, where they are short and their
+    windows share much of their sound; those do not fit: :func:`.weigh.fits_well`."""
     if evidence["ahead"] > STEADY_AHEAD or evidence["heard"] > 0:
         return 0.0
     return max(0.0, evidence["share"] - STEADY_SHARE) / (1.0 - STEADY_SHARE)
@@ -242,7 +245,7 @@ def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) 
     seconds = min(float(v.x_times[-1]) if len(v.x) <= len(v.y) else float(v.y_times[-1]) for v in seen[:1])
     evidence = {
         "spectra": spectra.ratio,
-        "pitches": pitches.ratio,
+        "pitches": 1.0 - (1.0 - pitches.ratio) * min(1.0, float(np.sqrt(seconds / PITCHES_S))),
         "seconds": float(np.log1p(seconds)),
         "steady": steady,
         "copied": copied,
