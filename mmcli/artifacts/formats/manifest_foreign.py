@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcli.artifacts import foreign
-from mmcli.artifacts.foreign import folders
+from mmcli.artifacts.foreign import folders, tables
 from mmcli.artifacts.foreign.entry import Entry
 from mmcli.artifacts.formats import packed
 from mmcli.artifacts.io.paths import id_problem
@@ -30,7 +30,7 @@ def takes(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix != ".parquet" or not path.is_file():
         return suffix in foreign.SUFFIXES and path.is_file()
-    return packed.is_ours(path) or not foreign.tables.is_plain(path)
+    return packed.is_ours(path) or not tables.is_plain(path)
 
 
 def root_of(path: Path) -> Path:
