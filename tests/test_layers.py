@@ -13,6 +13,7 @@ FILES = sorted((ROOT / "mmcli").rglob("*.py"))
 # From the bottom up; a module may import its own room and what stands lower.
 LAYERS = [
     ["mmcli.errors", "mmcli._version", "mmcli.threads"],
+    ["mmcli.entry_points"],
     ["mmcli.registry"],
     ["mmcli.models", "mmcli.media", "mmcli.artifacts"],
     ["mmcli.extractors", "mmcli.fusion"],
