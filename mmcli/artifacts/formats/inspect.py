@@ -27,7 +27,7 @@ def recognise(path: Path | str) -> str:
             start = _first_line(stream, path)
     if start == b"PK":
         return _archive(path)
-    if start.lstrip().startswith(b"{"):
+    if start.lstrip().startswith(b"{") and not start.lstrip()[1:2].isdigit():  # {25}{75} is a subtitle
         return _json(path, start)
     titles = manifest_lines.titles(start)
     if "id" in titles:
