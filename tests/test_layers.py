@@ -27,7 +27,7 @@ LAYERS = [
 ]
 # The same inside a room: its own rooms from the bottom up. The files beside them stand where "." does.
 INSIDE = {
-    "mmcli.artifacts": ["io", "formats", "packs", "."],
+    "mmcli.artifacts": ["io", "foreign", "formats", "packs", "."],
     "mmcli.media": ["transcripts", "."],
     "mmcli.models": ["kernels", ".", "encoders blocks turns", "nets"],
     "mmcli.extractors": [".", "audio image learned series table text video"],
