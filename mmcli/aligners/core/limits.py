@@ -103,7 +103,10 @@ LEAST_NULL = Limit(0.4, right=0.43, wrong=0.15, n_right=40, n_wrong=4)
 # Share of the pitch classes that is not their mean: of music and speech 0.05 and more, of tones and hiss 0.007 at most.
 PITCHES_VARIED = Limit(0.02, right=0.05, wrong=0.007, n_right=60, n_wrong=8)
 SECTIONS_GAIN = Limit(3.3)  # times the gain of a shuffled query, from which sections decide over the whole
-JUMP_S = Limit(3.0)  # of frames that belong together, that leaving out a section of a rendition costs
+JUMP_S = Limit(3.0)  # of frames that belong together, that leaving out what lies at an end of a rendition costs
+# The same between two sections. More than at an end: where a section comes twice, an excerpt that begins with it would
+# else as soon be drawn to the first and jump as begin at the second and play on.
+JUMP_INSIDE_S = Limit(6.0)
 SECTION_S = Limit(3.0)  # of both sides: what is shorter is no section
 VOICES_SHORTEST_S = Limit(2.0)  # a sentence; shorter ones have no order to be told
 # Share of the sounds heard that is not their mean: of speech 0.48 and more, of tones, clicks and hiss 0.21 and less.

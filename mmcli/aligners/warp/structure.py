@@ -65,6 +65,7 @@ def find(
             gain[i, max(0, j - half) : j + half + 1] = -1.0
     n, m = gain.shape
     jump = np.float32(limits.JUMP_S.value / hop_s * null)
+    inside = np.float32(limits.JUMP_INSIDE_S.value / hop_s * null)
     lead = max(1, round(LEAD_S / hop_s))
     best = np.full((n + 3, m + 3), -np.inf, np.float32)  # three rows and columns before the first
     came = np.full((n, m), -1, np.int8)
@@ -75,7 +76,7 @@ def find(
             entry[:lead] = 0.0
         total, how = entry, np.full(m, 5, np.int8)
         if jumps:
-            far = before[:m] - jump
+            far = before[:m] - inside
             total, how = np.maximum(total, far), np.where(far > total, np.int8(6), how)
         for k, (di, dj) in enumerate(STEPS):
             old = best[i + 3 - di, 3 - dj : m + 3 - dj]

@@ -50,6 +50,14 @@ def test_an_excerpt_is_found_where_it_lies() -> None:
     assert kept.path[[0, -1]].tolist() == [[70, 0], [129, 59]]
 
 
+def test_an_excerpt_that_begins_with_a_repeat_plays_on_and_does_not_jump() -> None:
+    """It began at the first time, for nothing as the file begins there too, and jumped behind the second."""
+    a, b = unlike(80, 0), unlike(200, 1)
+    played = np.concatenate([a, b[:100], a, b[100:], unlike(60, 2)])  # the excerpt is from its second time on
+    found = structure.find(played, np.concatenate([a, b[100:160]]), 0.1, 0.8)
+    assert [s.path[[0, -1]].tolist() for s in found.sections] == [[[180, 0], [319, 139]]]
+
+
 def test_nothing_is_played_more_than_three_times_as_fast() -> None:
     """Frames that stand still would gain at every step along them."""
     still = np.repeat(unlike(1, 0), 100, axis=0)

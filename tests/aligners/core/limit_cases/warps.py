@@ -70,7 +70,17 @@ def parted(frames: int) -> int:
     return len(structure.find(x, y, 0.1, 0.8).sections)
 
 
-near("JUMP_S", parted, 30, 36, (1, 2))
+near("JUMP_INSIDE_S", parted, 56, 68, (1, 2))
+
+
+def left_out(frames: int) -> bool:
+    """Whether so many frames at the beginning of both sides, that have no partner, are left out."""
+    rows = np.eye(400, dtype=np.float32)
+    x, y = (np.concatenate([rows[own : own + frames], rows[:100]]) for own in (100, 250))
+    return int(structure.find(x, y, 0.1, 0.8).sections[0].path[0, 0]) >= frames
+
+
+near("JUMP_S", left_out, 84, 100)
 
 
 def kept_sections(frames: int) -> int:
