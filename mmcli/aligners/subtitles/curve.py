@@ -1,8 +1,8 @@
 """Where the cues of a subtitle belong, as a curve of their own: where that is clear no other test is needed.
 
-Every place under every rate is weighed by :mod:`.places`: by the cues' own curve times the activity, and by starts beside
-beginnings of speech; how far the best is ahead of all others is measured on the material itself. Stretches that speak
-against their place are looked for elsewhere, at a price (:mod:`mmcli.aligners.linear.trace`).
+Every place under every rate is weighed by :mod:`.places`: by the cues' own curve times the activity, and by starts
+beside beginnings of speech; how far the best is ahead of all others is measured on the material itself. Stretches that
+speak against their place are looked for elsewhere, at a price (:mod:`mmcli.aligners.linear.trace`).
 
 Starts and ends of cues are then matched to where speech begins and ends, each for itself: a cue begins with its line,
 but is often held on after it. Where the two disagree the starts decide. How many of the starts lie at a beginning of
