@@ -29,7 +29,7 @@ LAYERS = [
 INSIDE = {
     "mmcli.artifacts": ["io", "foreign", "formats", "packs", "."],
     "mmcli.media": ["transcripts", "."],
-    "mmcli.models": ["kernels", ".", "encoders blocks", "nets"],
+    "mmcli.models": ["kernels", ".", "encoders blocks turns", "nets"],
     "mmcli.extractors": [".", "audio image learned series table text video"],
     "mmcli.fusion": [".", "strategies", "dataset"],
     # Two voices are compared by the phones that are heard in them: speech stands below warp.

@@ -4,7 +4,8 @@ MANIFEST (csv, jsonl or - for standard input) names features by item, as `mmcli 
 what it packed (OUT.parquet, OUT.arrow, 'OUT-%06d.tar'), and the arrays of other WebDataset or datasets files. The data
 set keeps every modality apart and marks the missing ones; a strategy adds a stream named `fused`. Normalisation is
 fitted on the training split only. Without a split column the rows are divided 60/20/20 by a digest of their group or
-id.
+id. Where the items of a group stand one after another the columns order (a number) or start (seconds) say it, for
+`train --context`.
 
 A stream is called by its modality where that has one column, else by the column. `train --modalities` and `evaluate
 --retrieve` know it by MODALITY.EXTRACTOR in either case, and by a modality all its streams.
