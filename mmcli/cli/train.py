@@ -105,7 +105,7 @@ def command(given: TrainOptions) -> None:
         return
     alone = ("public", "items", "budget", "audit", "clients")
     privately.refuse_alone(**{name: getattr(given, name) for name in alone})
-    from mmcli.training import plan
+    from mmcli.training import plan, warnings
     from mmcli.training.ensemble import auto
     from mmcli.training.fit import initial
     from mmcli.training.use import run
@@ -142,6 +142,8 @@ def command(given: TrainOptions) -> None:
 
         model = run.train(data, config, given.output, inputs=inputs, again=given.resume, report=report, initial=start)
     if int(os.environ.get("RANK", "0")) == 0:  # of several processes one speaks
+        for said in warnings.of(data, model.config):
+            console.warn(said)
         _show(model.config["training"], model.config, given.output, given.json)
 
 
@@ -250,22 +252,7 @@ def _several(
         console.emit(summary | {"output": str(output)})
 
 
-FEW = 20  # training items, or 5 of a class: below, a network learns them by heart
-
-
-def _warn_of_few(facts: dict[str, Any], config: dict[str, Any]) -> None:
-    """Say where a model has nothing to learn from."""
-    items, classes = facts["items"]["train"], len(config.get("classes") or [])
-    if items < max(FEW, 5 * classes):
-        console.warn(
-            f"{items} training items for {facts['parameters']:,} parameters"
-            + (f" and {classes} classes" if classes else "")
-            + ": what the model learned of them may hold for no other item; see its interval in `mmcli evaluate`"
-        )
-
-
 def _show(facts: dict[str, Any], config: dict[str, Any], output: Path, json: bool) -> None:
-    _warn_of_few(facts, config)
     if config.get("candidates"):
         _show_candidates(config, output, json)
         return
