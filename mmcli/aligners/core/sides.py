@@ -149,7 +149,6 @@ class Side:
 # What two copies of a moving picture share: a coarse grey image of every frame.
 
 ROWS, COLUMNS = 9, 16
-PICTURES = "pictures"  # in their meta: a frame is shown until the next, and nothing in it says when it was taken
 
 
 def signatures(video: VideoClip) -> Features:
@@ -162,7 +161,7 @@ def signatures(video: VideoClip) -> Features:
         rows.append((field - field.mean()).ravel())
         times.append(time)
     values = np.ascontiguousarray(np.array(rows, dtype=np.float32))
-    return Features(values=values, times=np.array(times, dtype=np.float64), meta={PICTURES: True})
+    return Features(values=values, times=np.array(times, dtype=np.float64), meta={"modality": "video"})
 
 
 def _fields(grey: Any) -> Any:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from mmcli.aligners.core import inputs, limits
 from mmcli.aligners.core.frames import coarse, comparable
-from mmcli.aligners.core.sides import PICTURES
 from mmcli.aligners.linear import consensus, rates, windows
 from mmcli.aligners.linear.consensus import Line
 from mmcli.aligners.linear.windows import Searched, refine
@@ -228,7 +227,7 @@ def materials(x: Any, y: Any) -> tuple[Material, Material]:
     (xv, xt), (yv, yt) = inputs.checked(x, y)
     hop = max(inputs.hop_of(t) for t in (xt, yt))
     unit = hop / float(np.clip(hop, *HOPS_S))
-    shown = [inputs.hop_of(t) if isinstance(v, Features) and v.meta.get(PICTURES) else 0.0
+    shown = [inputs.hop_of(t) if isinstance(v, Features) and v.meta.get("modality") == "video" else 0.0
              for v, t in ((x, xt), (y, yt))]  # fmt: skip
     return (
         Material(xv, xt / unit, inputs.about(x), unit_s=unit, shown_s=shown[0]),

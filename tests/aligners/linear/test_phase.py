@@ -8,6 +8,7 @@ from scipy.signal import fftconvolve
 
 from mmcli.aligners.linear import fit, phase
 from mmcli.aligners.methods import auto
+from mmcli.artifacts.formats.features import Features
 from mmcli.media.clips import AudioClip
 
 RATE = 16000
@@ -47,3 +48,16 @@ def test_what_is_not_heard_about_a_place_says_nothing(speech: np.ndarray) -> Non
     x, y = sides(speech, np.ones(1))
     elsewhere = [s + np.array([[1.0, 0.0], [-1.0, -2.0]]) for s in placed(speech)]
     assert phase.spread(x, y, elsewhere) is None
+
+
+@pytest.mark.parametrize(("modality", "least"), [("video", 0.04), ("series", 0.0)])
+def test_a_picture_is_of_any_moment_that_it_is_shown_for(modality: str, least: float) -> None:
+    values = np.random.default_rng(0).standard_normal((400, 16)).cumsum(axis=0).astype(np.float32)
+    x, y = (
+        Features(values=v, times=0.04 * np.arange(len(v)), meta={"modality": modality}) for v in (values, values[50:])
+    )
+    found = auto.align(x, y)
+    assert found.offset_s == pytest.approx(2.0, abs=0.01)
+    assert found.confidence_s is not None
+    assert min(found.confidence_s) >= least
+    assert max(found.confidence_s) < 0.04 or least > 0
