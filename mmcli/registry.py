@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import ast
 import difflib
-import functools
 import importlib
 import importlib.abc
 import inspect
 import pkgutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
-from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mmcli import entry_points
 from mmcli.errors import UsageError
 
 
@@ -53,14 +52,14 @@ class Registry:
 
     def names(self) -> list[str]:
         """All member names, sorted, third-party ones included."""
-        return sorted({*self._own(), *self._added()})
+        return sorted({*self._own(), *entry_points.added(self.group)})
 
     def load(self, name: str) -> ModuleType:
         """The module of a member.
 
         Raises :class:`UsageError`, naming the nearest member, where there is no such name.
         """
-        own, added = self._own(), self._added()
+        own, added = self._own(), entry_points.added(self.group)
         if name in own and name in added:
             raise UsageError(
                 f"{self.kind} {name!r} is defined by mmcli and by {added[name]!r}", hint="uninstall one of them"
@@ -98,15 +97,6 @@ class Registry:
                 members[module.name.replace("_", "-")] = f"{self.package}.{module.name}"  # as people type it
         self._members = members
         return members
-
-    def _added(self) -> dict[str, str]:
-        return {e.name: e.value for e in _installed(entry_points, tuple(sys.path)).select(group=self.group)}
-
-
-@functools.lru_cache(maxsize=4)
-def _installed(find: Callable[[], EntryPoints], path: tuple[str, ...]) -> EntryPoints:
-    """All entry points of what is installed along a path. Looking takes 10 ms, and a command asks a dozen times."""
-    return find()
 
 
 def listed(names: Iterable[str], first: str = "") -> str:

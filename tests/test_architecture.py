@@ -9,7 +9,7 @@ import pytest
 
 from mmcli import aligners, extractors, fusion
 from mmcli.cli.app import COMMANDS
-from mmcli.models import blocks, encoders
+from mmcli.models import blocks, encoders, turns
 
 from .test_layers import INSIDE, LAYERS
 
@@ -18,7 +18,8 @@ MAP = ROOT / "mmcli" / "docs" / "architecture.md"
 PAGES = (MAP, ROOT / ".github" / "CONTRIBUTING.md")
 PATH = re.compile(r"(?<![\w./-])(?:\.\./)?((?:mmcli|tests|sample_data|\.ci|\.github)/[\w./-]*[\w/])")
 MODULE = re.compile(r"`(mmcli(?:\.\w+)+)`")
-GROUPS = {registry.group for registry in (aligners.registry, fusion.registry, blocks.registry, encoders.registry)}
+FAMILIES = (aligners.registry, fusion.registry, blocks.registry, encoders.registry, turns.registry)
+GROUPS = {registry.group for registry in FAMILIES}
 GROUPS |= {extractors.registry(modality).group for modality in extractors.MODALITIES}
 
 

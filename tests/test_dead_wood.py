@@ -28,6 +28,7 @@ FAMILIES = (
     "mmcli.fusion.strategies",
     "mmcli.models.blocks",
     "mmcli.models.encoders",
+    "mmcli.models.turns",
     "mmcli.ranking.methods",
     "mmcli.cli",
 )

@@ -52,8 +52,10 @@ def run(script: str, *arguments: object) -> str:
 
 
 def imports_of_examples() -> set[str]:
-    """The modules that the README and the demo import from mmcli, in their Python."""
-    examples = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    """The modules that the README, the pages and the demo import from mmcli, in their Python."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "mmcli" / "docs").glob("*.md"))]
+    written = "".join(page.read_text() for page in pages)
+    examples = re.findall(r"^```python\n(?!>>>)(.*?)^```", written, re.M | re.S)
     examples += re.findall(r"<<'EOF'\n(.*?)^EOF$", (ROOT / "sample_data" / "demo.sh").read_text(), re.M | re.S)
     names: set[str] = set()
     for example in examples:

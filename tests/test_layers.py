@@ -13,6 +13,7 @@ FILES = sorted((ROOT / "mmcli").rglob("*.py"))
 # From the bottom up; a module may import its own room and what stands lower.
 LAYERS = [
     ["mmcli.errors", "mmcli._version", "mmcli.threads"],
+    ["mmcli.entry_points"],
     ["mmcli.registry"],
     ["mmcli.models", "mmcli.media", "mmcli.artifacts"],
     ["mmcli.extractors", "mmcli.fusion"],
@@ -26,9 +27,9 @@ LAYERS = [
 ]
 # The same inside a room: its own rooms from the bottom up. The files beside them stand where "." does.
 INSIDE = {
-    "mmcli.artifacts": ["io", "formats", "packs", "."],
+    "mmcli.artifacts": ["io", "foreign", "formats", "packs", "."],
     "mmcli.media": ["transcripts", "."],
-    "mmcli.models": ["kernels", ".", "encoders blocks", "nets"],
+    "mmcli.models": ["kernels", ".", "encoders blocks turns", "nets"],
     "mmcli.extractors": [".", "audio image learned series table text video"],
     "mmcli.fusion": [".", "strategies", "dataset"],
     # Two voices are compared by the phones that are heard in them: speech stands below warp.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,19 +128,22 @@ def train(
     those of TrainConfig (``seed=1``, ``epochs=20``, ``task="regress"``). ``report`` is called after every epoch with
     its figures.
 
-    Raises UsageError for an unknown field, MismatchError where a group lies in the training split and another.
+    Warns where the training items are too few to believe the model. Raises UsageError for an unknown field,
+    MismatchError where a group lies in the training split and another.
     """
+    from mmcli.training import warnings as told
     from mmcli.training.config import TrainConfig
     from mmcli.training.use import run
 
     config = given.configured(TrainConfig, {"fusion": fusion, **fields}, "training")
-    if output is not None:
-        run.train(given.data_set(data), config, Path(output), inputs=_sources(data), report=report)
-        return load(output)
+    items = given.data_set(data)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.pt"
-        run.train(given.data_set(data), config, path, inputs=_sources(data), report=report)
-        return load(path)
+        path = Path(folder) / "model.pt" if output is None else Path(output)
+        run.train(items, config, path, inputs=_sources(data), report=report)
+        model = load(path)
+    for said in told.of(items, model.loaded.config):
+        warnings.warn(said, stacklevel=2)
+    return model
 
 
 def evaluate(model: Any, data: Any, *, split: str = "test", explain: int = 0) -> Report:

@@ -1,6 +1,8 @@
 """Turn recordings, pictures, video, text, series and tables into features (npz).
 
-INPUT is a media file, a folder, or a manifest (csv with a column id, jsonl, or - for standard input). Into a folder,
+INPUT is a media file, a folder, or a manifest (csv with a column id, jsonl, or - for standard input); also tar files of
+WebDataset ('train-%06d.tar', 'train-{000..012}.tar', or a folder of them) and data sets of Hugging Face's datasets (a
+folder of save_to_disk, or of parquet files), read item by item where they stand. Into a folder,
 every item gives OUT/ID.MODALITY.EXTRACTOR.npz, and OUT/manifest.jsonl lists them; its rows also go to standard output
 where that is not a terminal. The same command continues what was interrupted and skips what is done. A bad input never
 ends a batch: it is marked in the manifest, written to OUT/failures.jsonl, and the exit code is 3.
@@ -19,6 +21,7 @@ INPUT and OUT may be in a store, such as s3://BUCKET/FOLDER (extra: remote); the
   mmcli extract talk.wav -o talk.npz
   mmcli extract recordings/ -o features/ --audio logmel,mfcc --set mfcc.coefficients=20 --jobs 4
   mmcli extract recordings/ -o features.parquet --audio mfcc
+  mmcli extract 'train-%06d.tar' -o features/
   mmcli extract texts/ -o features/ --text hf:minilm
   mmcli extract manifest.csv -o features/ | mmcli fuse - -o data.npz
 """

@@ -1,8 +1,11 @@
 """Bring modalities onto one clock and into one data set.
 
-MANIFEST (csv, jsonl or - for standard input) names features by item, as `mmcli extract` writes them. The data set keeps
-every modality apart and marks the missing ones; a strategy adds a stream named `fused`. Normalisation is fitted on the
-training split only. Without a split column the rows are divided 60/20/20 by a digest of their group or id.
+MANIFEST (csv, jsonl or - for standard input) names features by item, as `mmcli extract` writes them, or holds them:
+what it packed (OUT.parquet, OUT.arrow, 'OUT-%06d.tar'), and the arrays of other WebDataset or datasets files. The data
+set keeps every modality apart and marks the missing ones; a strategy adds a stream named `fused`. Normalisation is
+fitted on the training split only. Without a split column the rows are divided 60/20/20 by a digest of their group or
+id. Where the items of a group stand one after another the columns order (a number) or start (seconds) say it, for
+`train --context`.
 
 A stream is called by its modality where that has one column, else by the column. `train --modalities` and `evaluate
 --retrieve` know it by MODALITY.EXTRACTOR in either case, and by a modality all its streams.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmcli.artifacts.formats.dataset import Dataset
-from collections.abc import Iterator
 
 
 def data_set(path: Path) -> tuple[Dataset, dict[str, Any]]:
@@ -48,24 +47,27 @@ def as_judged(predictor: Any) -> Any:
     """The :class:`mmcli.evaluation.model.Model` of a :class:`mmcli.training.fit.predictor.Predictor`."""
     from mmcli.evaluation.model import Access, Model
 
-    def batches(data: Any, rows: Any) -> Iterator[Any]:
-        import numpy as np
-
-        packed = predictor.packed(data.select(rows))
-        for start in range(0, len(rows), BATCH):
-            yield packed.batch(np.arange(start, min(start + BATCH, len(rows)), dtype=np.int64))
-
-    model = predictor.config["model"]
+    model, context = predictor.config["model"], predictor.context
+    whole = lambda data, rows: predictor.predict(data, rows)  # noqa: E731
+    some = lambda data, rows: predictor.predict(data.select(rows))  # noqa: E731
     return Model(
-        predict=lambda data, rows: predictor.predict(data.select(rows)),
+        predict=some if context is None else whole,
         task=predictor.task,
         classes=predictor.classes,
         name=Path(predictor.name).name,
         modalities=tuple(predictor.modalities),
         fusion=(model.get("fusion") or model)["name"],
-        access=Access(predictor.net, batches, predictor.meaning),
-        facts={"parameters": _parameters(predictor.net)} | _pool(predictor.config),
+        in_groups=context is not None,
+        access=Access(predictor.net, lambda data, rows: predictor.batches(data, rows, BATCH), predictor.meaning),
+        facts={"parameters": _parameters(predictor.net)} | _pool(predictor.config) | _context(context),
     )
+
+
+def _context(context: Any) -> dict[str, Any]:
+    """How the model reads the turns of a group, where it does."""
+    if context is None:
+        return {}
+    return {"context": {"reader": context["name"], "causal": bool(context["config"].get("causal"))}}
 
 
 def _parameters(net: Any) -> int:

@@ -32,7 +32,7 @@ GROUPS: dict[str, dict[str, list[str]]] = {
     },
     "train": {
         "Common": ["output", "fusion", "modalities", "task", "target", "epochs", "seed", "set_", "dry_run", "json"],
-        "What is learned": ["encoder", "objective", "init", "device", "resume"],
+        "What is learned": ["encoder", "context", "causal", "objective", "init", "device", "resume"],
         "Only for --fusion auto": ["effort", "trust"],
         "Rare classes, leading modalities, overfitting": [
             "class_weights", "sampling", "modulation", "smoothing", "auxiliary",

@@ -15,6 +15,7 @@ ABOUT = {
     "strategies": "fuse --strategy",
     "blocks": "train --fusion, beside auto",
     "encoders": "train --encoder",
+    "turns": "train --context group --set train.reader",
     "rankers": "train --task rank --method",
     "metrics": "evaluate",
 }
@@ -39,7 +40,7 @@ def registries(kind: str) -> list[tuple[Registry, str]]:
             from mmcli import ranking
 
             return [(ranking.registry, "")]
-        case "blocks" | "encoders":  # their packages load torch, which a list has no use for
+        case "blocks" | "encoders" | "turns":  # their packages load torch, which a list has no use for
             import mmcli
 
             package, folder = f"mmcli.models.{kind}", Path(mmcli.__file__).parent / "models" / kind

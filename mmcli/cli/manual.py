@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-FIRST = ("start", "python", "recipes", "architecture")
+ORDER = (
+    *("start", "maps", "fusing", "python", "batches", "live", "ranking", "privacy", "recipes"),
+    *("formats", "limits", "measured", "extending", "architecture"),
+)  # as one would read them
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ def pages() -> dict[str, Page]:
     folder = resources.files("mmcli") / "docs"
     texts = {name.removesuffix(".md"): folder / name for name in _names(folder)}
     texts["recipes"] = folder / "recipes" / "README.md"
-    order = [*FIRST, *sorted(set(texts) - set(FIRST))]
+    order = [*ORDER, *sorted(set(texts) - set(ORDER))]
     written = {topic: Page(topic, texts[topic].read_text(encoding="utf-8")) for topic in order}
     return written | {name: Page(name, of_command(name), command=True) for name in COMMANDS}
 

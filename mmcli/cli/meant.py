@@ -102,8 +102,13 @@ def _positional(arguments: list[str], load: Callable[[str], Any]) -> list[str]:
 
 def kind_of(path: Path) -> tuple[str, str]:
     """What a file is, in words, and the command that it is for; empty where nobody can say."""
-    from mmcli.artifacts.formats import inspect
+    from mmcli.artifacts.formats import inspect, manifest_foreign
 
+    try:
+        if manifest_foreign.takes(path):
+            return "", ""  # a data set of another program, read as a manifest: whoever read it says what is wrong
+    except MmcliError:
+        return "", ""
     if path.is_dir() and any(path.glob("shard-*.npz")) and not (path / "index.json").is_file():
         return "", ""  # a data set that was not finished: whoever read it says so
     if path.is_dir() and not (path / "index.json").is_file():

@@ -12,6 +12,9 @@ An answer comes as soon as one modality is there and again (revision) with each 
 there, or when the watermark, the newest stamps less --lateness, has passed. Rows that came too late or twice are lines
 of their own; a bad one is named, and the stream goes on (exit 3). Ctrl-C and SIGTERM give the finals of what is open.
 
+A model trained with --context group reads an item among the others of its group: rows need group, and order or start.
+Through a pipe a causal one answers each turn before the next is read, any other when the stream ends.
+
 With a folder as output every item is predicted on its own in worker processes, into FOLDER/predictions.jsonl; what
 cannot be read is named in FOLDER/failures.jsonl, and the same command again does what is new or changed.
 
@@ -290,8 +293,13 @@ def _stream(
     failed = console.Failed()
 
     def lines() -> Iterator[dict[str, Any]]:
-        for data in _parts(sources, chosen, failed, split, time_unit):
+        lonely = False  # it is said once
+        for data, asked in _parts(sources, chosen, failed, split, time_unit):
             rows = np.arange(data.items, dtype=np.int64) if split is None else chosen_rows(data, split)
+            rows = rows if asked is None else asked
+            if chosen.context is not None and not lonely and (data.group[rows] == "").all():
+                lonely = True
+                console.warn("an item without a group is answered alone, without a context")
             yield from predictions.lines(chosen, data, rows, threshold=threshold, explain=explain)
 
     console.emit_all(lines(), output, "items")
@@ -309,30 +317,35 @@ def _is_data_set(source: str) -> bool:
 
 def _parts(
     sources: list[str], chosen: Any, failed: console.Failed, split: str | None, time_unit: str | None
-) -> Iterator[Dataset]:
-    """The items as data sets: a data set and a manifest of features whole, raw files some at a time, rows that come
-    through a pipe one at a time.
+) -> Iterator[tuple[Dataset, Any]]:
+    """The items as data sets, and the rows that are asked for (None: all): a data set and a manifest of features whole,
+    raw files some at a time, rows that come through a pipe one at a time.
     """
     import sys
 
     from mmcli.artifacts.formats import manifest
-    from mmcli.batch.plan import raw
+    from mmcli.batch.plan import company, raw
     from mmcli.fusion.dataset import assemble
 
     if len(sources) == 1 and _is_data_set(sources[0]):
-        yield given.load(Path(sources[0]))
+        yield given.load(Path(sources[0])), None
         return
     rows = raw.Rows(sys.stdin.buffer) if sources == ["-"] else None
     if raw.is_raw(sources) if rows is None else rows.raw:
         if split is not None:
             raise UsageError("--split is for a data set or a manifest of features")
         told = (chosen.modalities, chosen.name, time_unit)
-        chunks = raw.chunks(sources, *told) if rows is None else rows.chunks(*told)
+        if rows is None:
+            chunks = raw.chunks(sources, *told, together=chosen.context is not None)
+        elif chosen.context is None:
+            chunks = rows.chunks(*told)
+        else:
+            chunks = company.chunks(rows, *told, causal=bool(chosen.context["config"].get("causal")))
         for chunk in chunks:
             for item, reason in chunk.failed:
                 failed.add(item, reason)
             if chunk.dataset is not None:
-                yield chunk.dataset
+                yield chunk.dataset, chunk.asked
         return
     if len(sources) != 1:
         raise UsageError("several sources have to be raw files or folders", hint="name one manifest of features")
@@ -341,4 +354,4 @@ def _parts(
     for item, reason in assembled.failed:
         console.warn(f"{item}: left out: {reason}")
     failed.count += int(assembled.dataset.meta.get("errors", 0))
-    yield assembled.dataset
+    yield assembled.dataset, None

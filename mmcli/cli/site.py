@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+from importlib import resources
 from pathlib import Path
 
 from markupsafe import Markup
@@ -13,6 +15,7 @@ from mmcli.artifacts.io import atomic, html
 from mmcli.cli.manual import Page, help_of
 
 _LINK = re.compile(r'href="(?:\.\./)*(?:[\w./-]*/)?([\w-]+)\.md(#[\w-]*)?"')
+_PICTURE = re.compile(r'(?<=<img src=")pictures/([\w-]+\.png)(?=")')
 _OUTSIDE = re.compile(r'<a href="(?!https?:|#|[\w-]+\.html)[^"]*">(.*?)</a>', re.DOTALL)
 
 
@@ -27,6 +30,7 @@ def write(folder: Path, pages: dict[str, Page]) -> list[Path]:
     written = []
     for topic, page in {"index": Page("index", "# mmcli\n"), **pages}.items():
         body = _LINK.sub(lambda m: f'href="{_target(m[1], pages)}.html{m[2] or ""}"', drawn.render(page.text))
+        body = _PICTURE.sub(lambda m: _embedded(m[1]), body)
         body = _OUTSIDE.sub(r"\1", body)  # of the repository, not of the site
         body = re.sub(r"<(pre|table)>", r'<\1 tabindex="0">', body)  # what scrolls is reached by the keyboard
         values = {
@@ -43,6 +47,12 @@ def _target(stem: str, pages: dict[str, Page]) -> str:
     if stem in pages:
         return stem
     return "recipes" if stem == "README" else "index"
+
+
+def _embedded(name: str) -> str:
+    """A picture of mmcli/docs/pictures as a data URI: pages show nothing that lies beside them."""
+    content = (resources.files("mmcli") / "docs" / "pictures" / name).read_bytes()
+    return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def write_man(folder: Path, commands: dict[str, str]) -> list[Path]:

@@ -43,6 +43,8 @@ def predict(model: Path, sources: list[str], output: str | None, asked: Asked, d
     console.apart({"--output": None if output is None else Path(output)}, [model, *sources])
     windows = Windows(asked.window, asked.window if asked.hop is None else asked.hop)
     chosen = predictor.load(model, device)
+    if chosen.context is not None:
+        raise UsageError("reads the turns of a group; windows of a recording are none", source=model)
     failed = console.Failed()
     lines = _of_pipe(chosen, windows, asked) if piped else _of_files(chosen, sources, windows, asked, failed)
     console.emit_all(lines, output, "spans")

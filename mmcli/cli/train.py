@@ -7,6 +7,11 @@ The same data, options and seed give the same bytes. MODEL.history.ndjson holds 
 torchrun several processes train one model. Of a folder of shards a batch is read when it is its turn; the model is the
 same as of one file.
 
+With --context group an item is answered among the others of its group, in their order: the turns of a dialogue, the
+utterances of a video. The manifest says both, in its columns group, and order (a number) or start (seconds); which
+files or rows come first means nothing. With --causal no turn sees a later one, so that a dialogue can be answered while
+it goes on. Groups are new ones, of any length, where the model is used; turns without a label are read too.
+
 With --objective contrastive MODEL holds encoders and no classifier: each modality learns to find its partner among
 other items (InfoNCE), labels are not needed. --init trains on from them, or from any model's encoders.
 
@@ -24,6 +29,7 @@ beside DATASET adds up what was released. Its default fusion is linear, a sum of
 \b
   mmcli train digits.npz -o digits.pt
   mmcli train digits.npz -o pair.pt --modalities audio,text --fusion attention --seed 3
+  mmcli train dialogues.npz -o dialogues.pt --context group --causal
   mmcli train unlabelled.npz --objective contrastive -o pre.pt
   mmcli train few.npz --init pre.pt -o model.pt
   mmcli train films.npz --task rank --events ratings.csv --positive 'rating>=4' -o rec.pt
@@ -99,7 +105,7 @@ def command(given: TrainOptions) -> None:
         return
     alone = ("public", "items", "budget", "audit", "clients")
     privately.refuse_alone(**{name: getattr(given, name) for name in alone})
-    from mmcli.training import plan
+    from mmcli.training import plan, warnings
     from mmcli.training.ensemble import auto
     from mmcli.training.fit import initial
     from mmcli.training.use import run
@@ -136,6 +142,8 @@ def command(given: TrainOptions) -> None:
 
         model = run.train(data, config, given.output, inputs=inputs, again=given.resume, report=report, initial=start)
     if int(os.environ.get("RANK", "0")) == 0:  # of several processes one speaks
+        for said in warnings.of(data, model.config):
+            console.warn(said)
         _show(model.config["training"], model.config, given.output, given.json)
 
 
@@ -197,6 +205,7 @@ def _config(given: TrainOptions) -> Any:
     chosen = configure(TrainConfig, assigned.get("train"), "train")
     names = tuple(name for name in (given.modalities or "").split(",") if name)
     options = {k: getattr(given, k) for k in ("task", "target", "objective", "epochs", "seed", "device")}
+    options |= {k: getattr(given, k) for k in ("context", "causal") if getattr(given, k)}
     options["fusion"] = fusion
     for name in ("effort", "trust"):
         if getattr(given, name) != getattr(TrainConfig(), name):
@@ -205,7 +214,11 @@ def _config(given: TrainOptions) -> Any:
             options[name] = getattr(given, name)
     remedies = ("class_weights", "sampling", "modulation", "smoothing", "auxiliary")
     options |= {k: getattr(given, k) for k in remedies if getattr(given, k) is not None}
-    return dataclasses.replace(chosen, modalities=names, encoders=tuple(given.encoder or ()), **options)
+    config = dataclasses.replace(chosen, modalities=names, encoders=tuple(given.encoder or ()), **options)
+    for name, asked in {"--causal": config.causal, "train.reader": config.reader != TrainConfig.reader}.items():
+        if asked and not config.context:
+            raise UsageError(f"{name} goes with --context group")
+    return config
 
 
 def _folds(cv: str | None) -> int | str:
@@ -239,22 +252,7 @@ def _several(
         console.emit(summary | {"output": str(output)})
 
 
-FEW = 20  # training items, or 5 of a class: below, a network learns them by heart
-
-
-def _warn_of_few(facts: dict[str, Any], config: dict[str, Any]) -> None:
-    """Say where a model has nothing to learn from."""
-    items, classes = facts["items"]["train"], len(config.get("classes") or [])
-    if items < max(FEW, 5 * classes):
-        console.warn(
-            f"{items} training items for {facts['parameters']:,} parameters"
-            + (f" and {classes} classes" if classes else "")
-            + ": what the model learned of them may hold for no other item; see its interval in `mmcli evaluate`"
-        )
-
-
 def _show(facts: dict[str, Any], config: dict[str, Any], output: Path, json: bool) -> None:
-    _warn_of_few(facts, config)
     if config.get("candidates"):
         _show_candidates(config, output, json)
         return
@@ -320,6 +318,9 @@ def _show_plan(planned: dict[str, Any], json: bool) -> None:
     parts = planned["model"]["modalities"]
     rows = [(p["name"], p["encoder"], ", ".join(f"{k} {v}" for k, v in p["config"].items())) for p in parts]
     console.table(f"{planned['items']['train']} training items", ["stream", "encoder", "sizes"], rows)
+    if context := planned["model"].get("context"):
+        sizes = ", ".join(f"{k} {v}" for k, v in context["config"].items())
+        console.say(f"turns of a group are read by {context['name']} ({sizes})")
     if "space" in planned["model"]:
         purpose = f"contrastive, a space of {planned['model']['space']['width']} dimensions"
     else:

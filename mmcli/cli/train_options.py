@@ -10,7 +10,7 @@ import typer
 
 from mmcli.cli import private as privately
 from mmcli.cli.options import JsonFlag, Seed, Set, completing
-from mmcli.models import blocks
+from mmcli.models import blocks, turns
 from mmcli.ranking import registry as methods
 from mmcli.registry import listed
 
@@ -38,6 +38,16 @@ class TrainOptions:
             autocompletion=completing("blocks", "auto", "linear"),
         ),
     ] = None
+    context: Annotated[
+        str,
+        typer.Option(
+            metavar="group",
+            help="An item is answered among the others of its group, in their order (a dialogue's turns): the "
+            f"manifest's columns group, and order or start. Read by {listed(turns.registry.names(), 'bilstm')} "
+            "(--set train.reader=NAME).",
+        ),
+    ] = ""
+    causal: Annotated[bool, typer.Option("--causal", help="--context: no turn sees a later one.")] = False
     modalities: Annotated[
         str | None, typer.Option(metavar="A,B", help="Streams to use. [default: all but `fused`]")
     ] = None

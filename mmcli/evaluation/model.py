@@ -53,7 +53,8 @@ class Model:
     """What a report needs of a model: how it predicts, for which task, and facts worth keeping (JSON-able).
 
     ``modalities`` are those it reads (empty: all of a data set), ``fusion`` the name of its fusion block; ``access``
-    opens the inside of one of our own networks, without it there are no gradients and mixing is slower.
+    opens the inside of one of our own networks, without it there are no gradients and mixing is slower. ``in_groups``:
+    an answer depends on the other items of its group, so ``predict`` has to be asked with the whole data set.
     """
 
     predict: Predict
@@ -63,4 +64,5 @@ class Model:
     modalities: tuple[str, ...] = ()
     fusion: str | None = None
     access: Access | None = None
+    in_groups: bool = False
     facts: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Media as data URIs, for pages that carry their pictures and sounds with them.
+"""Media as data URIs, and small pictures of them, for pages that carry their pictures and sounds with them.
 
 What browsers show and is small enough goes in as it is; the rest is decoded and put in smaller: pictures as JPEG of at
 most 512 pixels a side, sound as the first ten seconds in 16 kHz, 16 bit, mono.
@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import wave
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmcli.errors import MediaError
 from mmcli.media import files
-from mmcli.media.clips import AudioClip, Float32, ImageClip
+from mmcli.media.clips import AudioClip, Float32, ImageClip, VideoClip
 from mmcli.media.door import MediaOptions, open_clip
 
 MAX_AS_IT_IS = 300_000  # bytes
 MAX_SIDE = 512  # pixels
 MAX_SECONDS = 10.0
 RATE = 16_000
+SMALL_SIDE = 48  # pixels of a thumbnail, on the screen
+BARS = 48  # of a small waveform
+HEARD_S = 30.0  # of a recording that its small waveform shows: a table of two hundred hours must not take an hour
+COARSE_HZ = 8_000
 TYPES = {
     "png": "image/png",
     "jpg": "image/jpeg",
@@ -46,7 +52,7 @@ def data_uri(path: Path | str, modality: str, *, options: MediaOptions | None = 
         kind = files.container(files.head(path))
         if kind in TYPES and path.stat().st_size <= MAX_AS_IT_IS:
             return uri(TYPES[kind], path.read_bytes())
-        return uri("image/jpeg", _jpeg(clip))
+        return uri("image/jpeg", _jpeg(_bytes_of(clip)))
     if isinstance(clip, AudioClip):
         kind = files.container(files.head(path))
         small = path.stat().st_size <= MAX_AS_IT_IS
@@ -66,12 +72,40 @@ def uri(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _jpeg(clip: ImageClip) -> bytes:
+def small_picture(clip: ImageClip | VideoClip, side: int = SMALL_SIDE) -> str:
+    """The picture, or the first one of a film after a tenth of it, as a JPEG of at most twice ``side`` pixels a side.
+
+    Twice, because the screens of phones have as many pixels. Raises :class:`MediaError` where it does not decode.
+    """
+    if isinstance(clip, ImageClip):
+        return uri("image/jpeg", _jpeg(_bytes_of(clip), 2 * side))
+    after = 0.1 * clip.duration_s
+    last = None
+    for time, pixels in clip.frames():
+        last = pixels
+        if time >= after:
+            break
+    return uri("image/jpeg", _jpeg(np.asarray(last), 2 * side))
+
+
+def loudness(clip: AudioClip, bars: int = BARS) -> list[float]:
+    """How far the sound swings in each of ``bars`` parts of its first half minute, from 0 to 1 (its loudest part)."""
+    first = next(clip.blocks(min(clip.rate, COARSE_HZ), HEARD_S))
+    edges = np.linspace(0, len(first), bars + 1).astype(np.int64)
+    swing = [float(np.abs(first[a:b]).max()) if b > a else 0.0 for a, b in itertools.pairwise(edges)]
+    most = max(swing) or 1.0
+    return [value / most for value in swing]
+
+
+def _bytes_of(clip: ImageClip) -> NDArray[np.uint8]:
+    return np.round(clip.pixels * 255).astype(np.uint8)
+
+
+def _jpeg(pixels: NDArray[np.uint8], most: int = MAX_SIDE) -> bytes:
     from PIL import Image
 
-    bytes_ = np.round(clip.pixels * 255).astype(np.uint8)
-    picture = Image.fromarray(bytes_[:, :, 0] if bytes_.shape[2] == 1 else bytes_)
-    picture.thumbnail((MAX_SIDE, MAX_SIDE))
+    picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    picture.thumbnail((most, most))
     out = io.BytesIO()
     picture.save(out, format="JPEG", quality=85)
     return out.getvalue()

@@ -51,6 +51,14 @@ def mean(values: Tensor, mask: Tensor) -> Tensor:
     return zeroed(values, mask).sum(1) / count
 
 
+def mirrored(values: Tensor, mask: Tensor) -> Tensor:
+    """``values`` ``(items, steps, width)`` with each item's real steps, which stand first, in reverse."""
+    steps = torch.arange(mask.shape[1], device=mask.device)
+    lengths = mask.sum(1, keepdim=True)
+    back = torch.where(steps < lengths, lengths - 1 - steps, steps)[..., None]
+    return values.gather(1, back.expand_as(values))
+
+
 def largest(values: Tensor, mask: Tensor) -> Tensor:
     """Maximum over axis 1 where ``mask`` is True; zero where there is none."""
     low = torch.finfo(values.dtype).min

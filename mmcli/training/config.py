@@ -18,6 +18,8 @@ EFFORTS = (USUAL, QUICK, THOROUGH)
 VAL = "val"
 TRUSTS = ("auto", "folds", VAL)
 DEVICES = ("auto", "cpu", "cuda")
+GROUP = "group"
+CONTEXTS = ("", GROUP)
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class TrainConfig:
     target: str = ""  # a column label.NAME of the manifest; none named: the column label
     objective: str = SUPERVISED  # contrastive: encoders without labels, see training/fit/contrastive.py
     fusion: str = "concat"  # name of a fusion block; auto: an ensemble of candidates
+    context: str = ""  # group: an item is answered among the others of its group, in their order
+    reader: str = "bilstm"  # of --context: what reads the turns, see models/turns
+    causal: bool = False  # of --context: no turn sees a later one
     folds: int = 3  # of the training split, for auto
     candidates: str = "all"  # of auto: all, networks, or kernels (what is solved in seconds)
     effort: str = USUAL  # of auto: quick (no networks), usual, thorough (every candidate on every fold, all epochs)
@@ -92,10 +97,12 @@ class TrainConfig:
             "class_weights": CLASS_WEIGHTS,
             "sampling": SAMPLING,
             "device": DEVICES,
+            "context": CONTEXTS,
         }
         for name, known in choices.items():
             if (value := getattr(self, name)) not in known:
-                raise UsageError(f"{name.replace('_', ' ')} must be one of {', '.join(known)}, not {value!r}")
+                named = ", ".join(filter(None, known))
+                raise UsageError(f"{name.replace('_', ' ')} must be one of {named}, not {value!r}")
         if self.objective == CONTRASTIVE:
             needs = {
                 "fusion": self.fusion != "concat",
@@ -105,5 +112,14 @@ class TrainConfig:
             }
             if unfit := [what for what, asked in needs.items() if asked]:
                 raise UsageError(f"{unfit[0]} is for answers; contrastive pre-training gives encoders and no answer")
+        if self.context:
+            unread = {
+                "--fusion auto": (self.fusion == AUTO, "name a fusion block: --fusion concat"),
+                "--objective contrastive": (self.objective == CONTRASTIVE, "pairs have no turns"),
+                "--sampling balanced": (self.sampling != "all", "rare classes count more with --class-weights"),
+            }
+            for what, (asked, hint) in unread.items():
+                if asked:
+                    raise UsageError(f"{what} does not go with --context: groups are read whole", hint=hint)
         if self.width % 8:
             raise UsageError(f"width must be a multiple of 8, not {self.width}")

@@ -16,8 +16,9 @@ from torch.nn import functional
 from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.artifacts.io import lazy
 from mmcli.errors import InputError, UsageError
-from mmcli.fusion import labels
+from mmcli.fusion import labels, turns
 from mmcli.fusion.fitting import called, kind_of
+from mmcli.models.grouped import Grouped
 from mmcli.models.nets.network import Input
 from mmcli.models.parts import StreamShape, from_lengths, zeroed
 from mmcli.registry import nearest
@@ -77,7 +78,12 @@ class Packed:
 
 
 class Data:
-    """The streams ``names`` of a data set on a device; a stream the data set lacks is absent from every item."""
+    """The streams ``names`` of a data set on a device; a stream the data set lacks is absent from every item.
+
+    Where ``sequences`` is set, items are read among the others of their groups: batches hold whole groups.
+    """
+
+    sequences: turns.Sequences | None = None
 
     def __init__(self, dataset: Dataset, shapes: Sequence[StreamShape], device: torch.device) -> None:
         self.device = device
@@ -132,7 +138,16 @@ class Data:
         return int((self.lengths[indices] @ np.array(each, np.int64)).sum())
 
     def batch(self, indices: NDArray[np.int64], sizes: NDArray[np.int64] | None = None) -> dict[str, Input]:
-        """The items, padded to the longest of them or to ``sizes`` (steps a stream)."""
+        """The items, padded to the longest of them or to ``sizes`` (steps a stream); with their groups where they have
+        ``sequences``."""
+        if self.sequences is not None:
+            whole = self.sequences.whole(indices)
+            places = (torch.from_numpy(a).to(self.device) for a in (whole.turns, whole.asked))
+            return Grouped(self.alone(whole.rows), *places)
+        return self.alone(indices, sizes)
+
+    def alone(self, indices: NDArray[np.int64], sizes: NDArray[np.int64] | None = None) -> dict[str, Input]:
+        """The items without their groups."""
         sizes = self.sizes(indices) if sizes is None else sizes
         chosen = torch.from_numpy(indices).to(self.device)
         return {name: packed.cut(chosen, int(n)) for (name, packed), n in zip(self.streams.items(), sizes, strict=True)}
@@ -154,15 +169,18 @@ def _partners(stream: Stream | None) -> tuple[NDArray[np.int64] | None, NDArray[
 
 def hide(batch: Mapping[str, Input], keep: Tensor) -> dict[str, Input]:
     """The batch with the modalities absent where ``keep`` bool ``(n, modalities)`` is False."""
-    return {name: Input(x.values, x.mask, x.present & keep[:, i]) for i, (name, x) in enumerate(batch.items())}
+    less = {name: Input(x.values, x.mask, x.present & keep[:, i]) for i, (name, x) in enumerate(batch.items())}
+    return batch.of(less) if isinstance(batch, Grouped) else less
 
 
 def order(data: Data, rows: NDArray[np.int64], size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """``rows`` in random batches of about ``size``, none smaller than half of it where there are several.
 
     Where lengths differ, items of like length share a batch: rows are sorted by length inside shuffled chunks of eight
-    batches, then the batches are shuffled.
+    batches, then the batches are shuffled. Items that are read with their groups come by whole groups.
     """
+    if data.sequences is not None:
+        return data.sequences.batches(rows, size, rng)
     rows = rng.permutation(rows)
     longest = data.lengths[rows].max(1)
     if longest.max(initial=1) > 1.25 * max(longest.mean() if len(longest) else 1.0, 1.0):
@@ -170,6 +188,11 @@ def order(data: Data, rows: NDArray[np.int64], size: int, rng: np.random.Generat
         rows = np.concatenate([rows[chunk[np.argsort(longest[chunk], kind="stable")]] for chunk in chunks])
     batches = np.array_split(rows, max(1, round(len(rows) / size)))
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def steps(data: Data, rows: NDArray[np.int64], size: int) -> int:
+    """How many batches :func:`order` makes."""
+    return max(1, round(len(rows) / size)) if data.sequences is None else data.sequences.steps(rows, size)
 
 
 # Labels as tensors, the loss of each task, and what logits mean.

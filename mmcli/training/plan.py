@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmcli.errors import UsageError
-from mmcli.models import blocks, encoders
+from mmcli.models import blocks, encoders, turns
 from mmcli.models.encoders import check
 from mmcli.models.parts import StreamShape, choose, to_json
 from mmcli.registry import nearest
@@ -39,7 +39,18 @@ def network(streams: Sequence[StreamShape], outputs: int, items: int, config: Tr
         "fusion": {"name": config.fusion, "config": to_json(fused)},
         "head": {"outputs": outputs, "hidden": wide if len(streams) > 1 else 0, "dropout": config.dropout},
         "auxiliary": config.auxiliary > 0 and len(streams) > 1,
+        **({"context": _reader(config, wide, items)} if config.context else {}),
     }
+
+
+def _reader(config: TrainConfig, wide: int, items: int) -> dict[str, Any]:
+    """What reads the turns of a group."""
+    if any(field.name == "outputs" for field in dataclasses.fields(blocks.registry.load(config.fusion).Config)):
+        what = f"--fusion {config.fusion} adds up what each modality answers, and has no vector of an item"
+        raise UsageError(f"{what} that turns could be read by", hint="--fusion concat")
+    reader = turns.registry.load(config.reader)
+    sized = dataclasses.replace(reader.sized(wide, items), causal=config.causal, dropout=config.dropout)
+    return {"name": config.reader, "config": to_json(sized)}
 
 
 def width(items: int, config: TrainConfig) -> int:

@@ -51,7 +51,8 @@ def test_the_site_has_a_page_a_topic_and_no_dead_link(site):
                 target, _, place = address.partition("#")
                 assert (target or name) in pages, f"{name}: {address}"
                 assert not place or f'id="{place}"' in pages[target or name], f"{name}: {address}"
-        assert not re.findall(r'(?:src|<link[^>]*href)="', text), name
+        assert not re.findall(r'(?:src|<link[^>]*href)="(?!data:)', text), name
+    assert "data:image/png;base64," in pages["maps.html"]
 
 
 @pytest.mark.skipif(shutil.which("chromedriver") is None, reason="no chromedriver")

@@ -88,3 +88,31 @@ def shared_in_pairs(items: int = 2400, known: int = 40) -> tuple[Dataset, np.nda
     for split in ("train", "val"):
         few[np.flatnonzero(splits(items) == split)[known:]] = ""
     return dataset(streams, few, classes=list("abcd")), label
+
+
+def dialogues(groups: int = 40, seed: int = 4, longest: int = 10, shuffled: int | None = 0) -> Dataset:
+    """The label of a turn is a sign that the turn before it shows: an item alone knows nothing.
+
+    Turns stand in no order (``shuffled`` is the seed of it, None: in order); a quarter of the dialogues each for
+    validation and test.
+    """
+    rng = np.random.default_rng(seed)
+    turns = [(g, t) for g in range(groups) for t in range(int(rng.integers(4, longest)))]
+    sign = rng.integers(0, 2, len(turns))
+    label = np.where([t > 0 and sign[i - 1] for i, (_, t) in enumerate(turns)], "yes", "no")
+    rows = np.where(sign, 1.0, -1.0)[:, None, None] + rng.normal(0, 0.3, (len(turns), 1, 6))
+    more = [rng.normal(size=(int(rng.integers(1, 5)), 3)) for _ in turns]
+    order = np.arange(len(turns)) if shuffled is None else np.random.default_rng(shuffled).permutation(len(turns))
+    names = [f"d{turns[i][0]:02d}/{turns[i][1]}" for i in order]
+    meta = {"task": "classify", "classes": ["no", "yes"], "order": {n: int(n.split("/")[1]) for n in names}}
+    return Dataset(
+        {
+            "said": stream([rows[i] for i in order], kind="vector"),
+            "noise": stream([more[i] for i in order], kind="sequence"),
+        },
+        names,
+        [["train", "train", "val", "test"][turns[i][0] % 4] for i in order],
+        [f"d{turns[i][0]:02d}" for i in order],
+        label[order],
+        meta=meta,
+    )

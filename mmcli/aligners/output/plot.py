@@ -45,7 +45,7 @@ def draw(path: Path, alignment: Alignment, costs: Costs) -> None:
             cmap="Greys_r",
             vmin=costs.low,
             vmax=costs.high,
-            alpha=0.75,
+            alpha=0.5,  # paler than the path, which has to be found at a glance
         )
         _draw_map(axes, alignment)
         axes.set_xlim(*costs.query)
@@ -77,9 +77,12 @@ def title(alignment: Alignment) -> str:
 
 
 def _draw_map(axes: Any, alignment: Alignment) -> None:
+    from matplotlib.patheffects import Normal, Stroke
+
+    around = [Stroke(linewidth=4.5, foreground="white"), Normal()]  # parts the line from dark costs beside it
     label = "map"
     for s in TimeMap(alignment).segments:
-        axes.plot(s[:, 1], s[:, 0], color="#d62728", linewidth=1.4, label=label)
+        axes.plot(s[:, 1], s[:, 0], color="#d62728", linewidth=2.2, label=label, path_effects=around)
         label = "_more"
     label = "break"
     for b in alignment.breaks:

@@ -70,6 +70,7 @@ _OPTIONAL = {
     "errors": jsonfile.COUNT,
     "weights": jsonfile.OBJECT,
     "folds": jsonfile.OBJECT,  # {id: name}: folds that came with the data
+    "order": jsonfile.OBJECT,  # {id: number}: where an item stands in its group
     "targets": jsonfile.OBJECT,  # {name: {id: text}}: labels beside the label
     "balance": jsonfile.OBJECT,
     "notes": jsonfile.TEXTS,

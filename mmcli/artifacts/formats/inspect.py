@@ -27,7 +27,7 @@ def recognise(path: Path | str) -> str:
             start = _first_line(stream, path)
     if start == b"PK":
         return _archive(path)
-    if start.lstrip().startswith(b"{"):
+    if start.lstrip().startswith(b"{") and not start.lstrip()[1:2].isdigit():  # {25}{75} is a subtitle
         return _json(path, start)
     titles = manifest_lines.titles(start)
     if "id" in titles:
@@ -167,7 +167,8 @@ def _items_of(data: Dataset) -> dict[str, Any]:
         "classes": data.meta.get("classes"),
         "groups": len(set(data.group.tolist())),
         "streams": streams,
-        "meta": {key: value for key, value in data.meta.items() if key not in ("streams", "normalisers")},
+        **({"in_order": len(data.meta["order"])} if data.meta.get("order") else {}),
+        "meta": {key: value for key, value in data.meta.items() if key not in ("streams", "normalisers", "order")},
     }
 
 
@@ -188,9 +189,19 @@ def _checkpoint(path: Path | str) -> dict[str, Any]:
         **({"privacy": model.config["privacy"]} if "privacy" in model.config else {}),
         "tensors": len(model.tensors),
         "parameters": sum(tensor.numel() for tensor in model.tensors.values()),
+        **_context(model.config["model"].get("context")),
         "stream": _streamed(model.config["model"]),
         "model": model.config["model"],
     }
+
+
+def _context(part: Any) -> dict[str, str]:
+    """Among which others the model reads an item, where it does."""
+    if not isinstance(part, dict):
+        return {}
+    causal = isinstance(part.get("config"), dict) and part["config"].get("causal")
+    company = ", none later than the item's own" if causal else ", earlier and later"
+    return {"reads": f"the turns of a group{company} ({part.get('name')})"}
 
 
 ACROSS = ("crossmodal", "bottleneck")  # blocks in which modalities look at one another before they are pooled
@@ -203,6 +214,8 @@ def _streamed(model: dict[str, Any]) -> str:
     blocks = [
         m.get("fusion", {}).get("name") for m in said if isinstance(m, dict) and isinstance(m.get("fusion"), dict)
     ]
+    if "context" in model:
+        return "not for --stream: an item is read among the others of its group"
     across = sorted({block for block in blocks if block in ACROSS})
     if across:
         return f"every answer is computed anew from all modalities ({', '.join(across)})"

@@ -14,13 +14,13 @@ another root: whoever gives it to you would choose which of your files are read.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from mmcli.artifacts.formats import manifest_lines, manifest_parquet
+from mmcli.artifacts.formats import manifest_foreign, manifest_lines, manifest_parquet
 from mmcli.artifacts.formats.manifest_lines import MAX_LINE, MODALITIES, SCHEMA, Row, RowError, split_column
 from mmcli.artifacts.io import atomic, csvfile, jsonfile, provenance
 from mmcli.artifacts.io.paths import Resolver, id_problem, member_of, path_problem, resolve, split_row
@@ -111,16 +111,24 @@ class Reader(Iterator[Row]):
         return row
 
 
-def load(path: Path | str, *, lenient: bool = False) -> Manifest:
+def load(path: Path | str, *, lenient: bool = False, kinds: Mapping[str, str] | None = None) -> Manifest:
     """Read a whole manifest (``-``: standard input). One without rows is refused.
 
-    ``lenient``: a row that cannot be used costs itself: it has ``error``, and ``Manifest.refused`` the reason.
+    A data set of another program (:mod:`mmcli.artifacts.foreign`) is one too; ``kinds`` is the modality of the suffixes
+    of its files, without which only its arrays are known. ``lenient``: a row that cannot be used costs itself: it has
+    ``error``, and ``Manifest.refused`` the reason.
     """
     if str(path) == provenance.STDIN:
         return _whole(iter_rows(sys.stdin.buffer), lenient)
+    if manifest_foreign.takes(Path(path)):
+        lines, problems = manifest_foreign.as_lines(Path(path), kinds or {})
+        root = manifest_foreign.root_of(Path(path))
+        content = _whole(Reader(BytesIO(lines), str(path), root=root, suffix=".jsonl", confined=True), lenient)
+        content.refused |= {name: ArtifactError(what, source=path) for name, what in problems.items()}
+        return content
     if Path(path).suffix.lower() == manifest_parquet.SUFFIX and Path(path).is_file():
-        lines = BytesIO(manifest_parquet.as_lines(Path(path)))
-        return _whole(Reader(lines, str(path), root=Path(path).parent, suffix=".jsonl", confined=True), lenient)
+        table = BytesIO(manifest_parquet.as_lines(Path(path)))
+        return _whole(Reader(table, str(path), root=Path(path).parent, suffix=".jsonl", confined=True), lenient)
     with provenance.opened(path) as (stream, _):
         suffix, folder = Path(path).suffix.lower(), Path(path).parent
         return _whole(Reader(stream, str(path), root=folder, suffix=suffix, confined=True), lenient)

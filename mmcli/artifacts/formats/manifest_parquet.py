@@ -9,7 +9,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmcli.artifacts.formats import packed
 from mmcli.errors import ArtifactError, UsageError
 
 SUFFIX = ".parquet"
@@ -30,8 +29,6 @@ def as_lines(path: Path) -> bytes:
     lines = []
     try:
         with parquet.ParquetFile(path) as table:
-            if packed.is_ours(table):
-                return "".join(json.dumps(row) + "\n" for row in packed.lines(path, table)).encode()
             cells = table.metadata.num_rows * table.metadata.num_columns
             if cells > MOST_CELLS:
                 raise ArtifactError(f"holds {cells:,} cells, more than the {MOST_CELLS:,} of a manifest", source=path)

@@ -1,95 +1,92 @@
-"""Features of many items in one parquet table, as `mmcli extract -o OUT.parquet` writes it: read row by row.
+"""Features of many items in one file, as `mmcli extract -o OUT.parquet` (.arrow, .tar) writes it: read item by item.
 
-What its columns are stands in :mod:`mmcli.artifacts.packs.parquet`, which writes it. A cell ``OUT.parquet:STREAM#ROW``
-of a manifest names the features of one row.
+What it holds stands in :mod:`mmcli.artifacts.packs`, which writes it. A cell ``OUT.parquet:STREAM#ROW`` of a manifest
+names the features of one row; so are arrays in the data sets of others (:mod:`mmcli.artifacts.foreign`).
 """
 
 from __future__ import annotations
 
-import functools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmcli.artifacts import foreign
+from mmcli.artifacts.foreign import tables, tars
 from mmcli.artifacts.formats.features import Features
-from mmcli.errors import ArtifactError, MissingError
+from mmcli.errors import ArtifactError
 
 SCHEMA = "mmcli/pack@1"
-SUFFIX = ".parquet"
+SUFFIXES = foreign.SUFFIXES
 OWN = ("id", "split", "label", "group")
 PARTS = ("shape", "times", "meta")
-HELD = 4  # groups of rows that are kept for reading row after row
 
 
-def needed() -> Any:
-    """The module pyarrow. Raises MissingError where it is not installed."""
+def is_ours(path: Path) -> bool:
+    """Whether a file was written by :mod:`mmcli.artifacts.packs`. Raises what is wrong with it."""
+    if path.suffix.lower() != ".tar":
+        return (tables.open_table(path).schema.metadata or {}).get(b"mmcli") == SCHEMA.encode()
+    if not tars.count(path) or "json" not in tars.names(path, 0):
+        return False
     try:
-        import pyarrow
-    except ImportError:
-        raise MissingError("parquet and Arrow need pyarrow", hint="pip install 'mmcli[parquet]'") from None
-    return pyarrow
+        meta = tars.about(path, 0).get("meta")
+    except ArtifactError:
+        return False
+    return isinstance(meta, dict) and all(f"{stream}.npy" in tars.names(path, 0) for stream in meta)
 
 
-def is_ours(table: Any) -> bool:
-    """Whether an opened ParquetFile was written by :mod:`mmcli.artifacts.packs.parquet`."""
-    return (table.schema_arrow.metadata or {}).get(b"mmcli") == SCHEMA.encode()
-
-
-def lines(path: Path, table: Any) -> list[dict[str, Any]]:
-    """The rows as those of a manifest, whose cells are ``PATH:STREAM#ROW``."""
-    names = table.schema_arrow.names
+def lines(path: Path, prefix: str) -> Iterator[dict[str, Any]]:
+    """The rows as those of a manifest, whose cells are ``PREFIX:STREAM#ROW``. Raises ArtifactError."""
+    if path.suffix.lower() == ".tar":
+        for number in range(tars.count(path)):
+            try:
+                about = tars.about(path, number)
+                streams = [name.removesuffix(".times.npy") for name in tars.names(path, number) if ".times." in name]
+                yield {k: about[k] for k in OWN if about.get(k)} | {s: f"{prefix}:{s}#{number}" for s in streams}
+            except ArtifactError as problem:
+                yield {"id": f"{path.stem}/{number}", "error": problem.what}
+        return
+    table = tables.open_table(path)
+    names = table.schema.names
     streams = [n for n in names if n not in OWN and f"{n}.meta" in names]
-    out = []
-    for number, row in enumerate(table.read([*OWN, *(f"{s}.meta" for s in streams)]).to_pylist()):
-        own = {name: row[name] for name in OWN if row[name] is not None}
-        cells = {s: f"{path.name}:{s}#{number}" for s in streams if row[f"{s}.meta"] is not None}
-        out.append(own | cells)
-    return out
+    number = 0
+    for some in table.batches([*(name for name in OWN if name in names), *(f"{s}.meta" for s in streams)]):
+        for row in some:
+            own = {name: row[name] for name in OWN if row.get(name) is not None}
+            yield own | {s: f"{prefix}:{s}#{number}" for s in streams if row[f"{s}.meta"] is not None}
+            number += 1
 
 
 def read(path: Path, stream: str, row: int) -> Features:
     """The features of one row. Raises ArtifactError where there are none, MissingError without pyarrow."""
-    info = path.stat()
-    starts = _starts(str(path), info.st_size, info.st_mtime_ns)
-    group = int(np.searchsorted(starts, row, side="right")) - 1
-    if not 0 <= row < starts[-1]:
-        raise ArtifactError(f"has {starts[-1]} rows, counted from 0: there is no row {row}", source=path)
-    held = _group(str(path), info.st_size, info.st_mtime_ns, group, stream)
-    at = row - int(starts[group])
-    if held[f"{stream}.meta"][at].as_py() is None:
+    if path.suffix.lower() == ".tar":
+        return _of_tar(path, stream, row)
+    held = tables.open_table(path).row([stream, *(f"{stream}.{part}" for part in PARTS)], row)
+    with tables.guarded(path):
+        meta, shape = held[f"{stream}.meta"].as_py(), held[f"{stream}.shape"].as_py()
+    if meta is None:
         raise ArtifactError(f"row {row} has no {stream}", source=path)
-    shape = held[f"{stream}.shape"][at].as_py()
     try:
-        values = np.asarray(held[stream][at].values.to_numpy(zero_copy_only=False), np.float32).reshape(shape)
-        times = np.asarray(held[f"{stream}.times"][at].values.to_numpy(zero_copy_only=False), np.float64)
-        return Features(values.copy(), times.copy(), json.loads(held[f"{stream}.meta"][at].as_py()))
+        values = np.asarray(held[stream].values.to_numpy(zero_copy_only=False), np.float32).reshape(shape)
+        times = np.asarray(held[f"{stream}.times"].values.to_numpy(zero_copy_only=False), np.float64)
+        return Features(values.copy(), times.copy(), json.loads(meta))
     except (ValueError, TypeError, AttributeError) as problem:
         raise ArtifactError(f"row {row}: {stream} is damaged ({problem})", source=path) from problem
 
 
-@functools.lru_cache(maxsize=HELD)
-def _starts(name: str, size: int, mtime_ns: int) -> Any:
-    needed()
-    from pyarrow import ArrowException, parquet
-
-    try:
-        with parquet.ParquetFile(name) as table:
-            counts = [table.metadata.row_group(k).num_rows for k in range(table.metadata.num_row_groups)]
-    except (ArrowException, OSError) as problem:
-        raise ArtifactError(f"is no parquet that can be read ({str(problem)[:200]})", source=name) from problem
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+def holds(path: Path, stream: str, row: int) -> bool:
+    """Whether a cell names features of our own, with their clock, and not somebody's array."""
+    if path.suffix.lower() == ".tar":
+        return f"{stream}.times.npy" in tars.names(path, row)
+    return f"{stream}.meta" in tables.open_table(path).schema.names
 
 
-@functools.lru_cache(maxsize=HELD)
-def _group(name: str, size: int, mtime_ns: int, group: int, stream: str) -> Any:
-    from pyarrow import ArrowException, parquet
-
-    try:
-        with parquet.ParquetFile(name) as table:
-            if stream not in table.schema_arrow.names:
-                raise ArtifactError(f"has no column {stream!r}", source=name)
-            return table.read_row_group(group, [stream, *(f"{stream}.{part}" for part in PARTS)]).combine_chunks()
-    except (ArrowException, OSError) as problem:
-        raise ArtifactError(f"is no parquet that can be read ({str(problem)[:200]})", source=name) from problem
+def _of_tar(path: Path, stream: str, row: int) -> Features:
+    values = tars.array_of(path, f"{stream}.npy", row)
+    times = tars.array_of(path, f"{stream}.times.npy", row)
+    meta = tars.about(path, row).get("meta")
+    if not isinstance(meta, dict) or not isinstance(meta.get(stream), dict):
+        raise ArtifactError(f"row {row}: the json says nothing of {stream}", source=path)
+    return Features(values.astype(np.float32), times.astype(np.float64), meta[stream])

@@ -120,6 +120,14 @@ def places(stream: BinaryIO, name: str, specs: Mapping[str, Spec]) -> dict[str, 
     return where
 
 
+def array_of(data: bytes, key: str, spec: Spec, name: str) -> npt.NDArray[Any]:
+    """The array that the bytes of an npy file hold, checked as a member of an archive is. Raises ArtifactError."""
+    dtype, shape, fortran, header = _header(data[: MAX_HEADER + 12], key, spec, name)
+    if header + math.prod(shape) * dtype.itemsize != len(data):
+        raise ArtifactError(f"{key!r} of shape {shape} does not have its size", source=name)
+    return np.frombuffer(data, dtype, offset=header).reshape(shape, order="F" if fortran else "C")
+
+
 def write(stream: BinaryIO, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write an archive as ``numpy.savez`` does: stored, one ``.npy`` a member, constant dates, no pickles.
 

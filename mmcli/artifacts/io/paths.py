@@ -11,7 +11,9 @@ from mmcli.errors import InputError
 
 MAX_PART_BYTES = 200  # file systems take 255; the rest is for ``.MODALITY.EXTRACTOR.npz``
 MAX_BYTES = 1024
-_ROW = re.compile(r"(.+?\.(?:npy|npz|csv|tsv|h5|hdf5|parquet))(?::([^#:]+))?#([0-9]{1,9})", re.IGNORECASE)
+_ROW = re.compile(
+    r"(.+?\.(?:npy|npz|csv|tsv|h5|hdf5|parquet|arrow|feather|tar))(?::([^#:]+))?#([0-9]{1,9})", re.IGNORECASE
+)
 
 
 def id_problem(text: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmcli.artifacts.formats.packed import needed
+from mmcli.artifacts.foreign.tables import needed
 from mmcli.artifacts.formats.packing import Rows
 from mmcli.artifacts.io import atomic
 from mmcli.artifacts.packs import parquet

@@ -13,7 +13,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mmcli.artifacts.formats.packed import OWN, SCHEMA, needed
+from mmcli.artifacts.foreign.tables import needed
+from mmcli.artifacts.formats.packed import OWN, SCHEMA
 from mmcli.artifacts.formats.packing import Packed, Rows, parts
 from mmcli.artifacts.io import atomic, provenance
 

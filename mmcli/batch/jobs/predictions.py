@@ -39,6 +39,12 @@ def predict(
 
     chosen = predictor.load(model, device)
     refuse_threshold(chosen, threshold)
+    if chosen.context is not None:
+        raise UsageError(
+            "reads an item among the others of its group, and into a folder each is predicted on its own",
+            source=model,
+            hint="-o predictions.jsonl",
+        )
     how: dict[str, Any] = {"threshold": threshold, "explain": explain}
     if time_unit is not None:
         how["time_unit"] = time_unit
@@ -138,17 +144,12 @@ def _explained(chosen: Any, data: Dataset, rows: Any, predicted: Any) -> list[di
     from mmcli.evaluation.explain import gradients
     from mmcli.evaluation.model import Access
 
-    def batches(some: Dataset, which: Any) -> Iterator[Any]:
-        packed = chosen.packed(some.select(which))
-        for start in range(0, len(which), AT_ONCE):
-            yield packed.batch(np.arange(start, min(start + AT_ONCE, len(which)), dtype=np.int64))
-
     if len(rows) == 0:
         return []
     targets = (
         np.zeros(len(rows), np.int64) if predicted.probabilities is None else predicted.probabilities.argmax(axis=1)
     )
-    access = Access(chosen.net, batches, chosen.meaning)
+    access = Access(chosen.net, lambda some, which: chosen.batches(some, which, AT_ONCE), chosen.meaning)
     spoken = gradients.explain(access, data, rows, np.asarray(targets, np.int64))
     for entry in spoken:
         entry["toward"] = "value" if chosen.classes is None else chosen.classes[entry["toward"]]

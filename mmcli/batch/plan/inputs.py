@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmcli.artifacts.formats import manifest, manifest_lines
+from mmcli.artifacts import foreign
+from mmcli.artifacts.formats import manifest, manifest_foreign, manifest_lines
 from mmcli.artifacts.io import provenance, remote
 from mmcli.batch.plan import items as making
 from mmcli.batch.plan.items import Cell, Item
@@ -74,6 +75,8 @@ class _Sources:
                 return
             for identifier, cell in _far_files(text, self.modality, self.ignored):
                 self._place(identifier, cell)
+        elif manifest_foreign.takes(path):
+            self.rows.extend(list(_rows(path)))
         elif path.is_dir():
             for identifier, cell in _folder(path, self.modality, self.leave_out, self.ignored):
                 self._place(identifier, cell)
@@ -216,7 +219,7 @@ def _welcome(kind: str, modality: str) -> bool:
 
 
 def _rows(source: Path | str) -> Iterator[Item]:
-    loaded = manifest.load(source, lenient=True)
+    loaded = manifest.load(source, lenient=True, kinds=SUFFIXES)
     yield from _items(loaded, _Root(loaded.root))
 
 
@@ -301,6 +304,13 @@ def _written(column: str, kind: str, name: str, value: str, root: _Root | _Far) 
         return Cell("text" + ("." + name if name else ""), "text", text=value)
     path, facts, row = root.file(value)
     suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 - 100,000 times
+    member = manifest.member_of(value)
+    if row is not None and member is not None and suffix in foreign.SUFFIXES and facts is not None:
+        if kind == "table" or not foreign.holds_file(Path(path), member, row):
+            return Cell(column, "features", path, facts, row, member)
+        ending = "." + member.rpartition(".")[2].lower()
+        modality = "subtitle" if kind == "text" and SUFFIXES.get(ending) == "subtitle" else kind
+        return Cell(column, modality, path, facts, row, member, packed=True)
     modality = kind
     if kind == "table" or (kind not in ("series", "map") and (row is not None or suffix in _ARRAYS)):
         modality = "features"
@@ -308,7 +318,7 @@ def _written(column: str, kind: str, name: str, value: str, root: _Root | _Far) 
         modality = "features" if modality_of(path) == "features" else "series"
     elif kind == "text" and SUFFIXES.get(suffix) == "subtitle":
         modality = "subtitle"
-    return Cell(column, modality, path, facts, row, manifest.member_of(value))
+    return Cell(column, modality, path, facts, row, member)
 
 
 def _only(item: Item, modality: str) -> Item:

@@ -31,7 +31,8 @@ class Cell:
     path: str | None = None
     facts: tuple[int, int] | None = None  # size and mtime_ns of the file; None where it is not there
     row: int | None = None
-    member: str | None = None  # of an npz or HDF5 file
+    member: str | None = None  # of an npz, HDF5, tar or table file
+    packed: bool = False  # a file that stands in another one, by its member and row
     text: str | None = None
     numbers: dict[str, str] = field(default_factory=dict)
     categories: dict[str, str] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmcli import extractors
 from mmcli.artifacts.formats import features, manifest
@@ -23,6 +24,7 @@ from mmcli.batch.plan import inputs, plan, task
 from mmcli.batch.plan.items import Cell, Item
 from mmcli.errors import ArtifactError, InputError, MismatchError, MmcliError, UsageError
 from mmcli.extractors import weights
+from mmcli.fusion import turns
 from mmcli.media import MediaOptions
 
 AT_ONCE = 64  # items held at a time
@@ -32,10 +34,14 @@ KEEP = ("kind", "modality", "extractor", "config", "config_sha256", "fitted_sha2
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some items as a data set, None where all of them failed, and those that failed with their reasons."""
+    """Some items as a data set, None where all of them failed, and those that failed with their reasons.
+
+    ``asked``: the rows that an answer is wanted for, where it is not wanted for all.
+    """
 
     dataset: Dataset | None
     failed: list[tuple[str, str]]
+    asked: NDArray[np.int64] | None = None
 
 
 def is_raw(sources: Sequence[str]) -> bool:
@@ -51,8 +57,11 @@ def chunks(
     modalities: Mapping[str, Mapping[str, Any]],
     name: str = "model",
     time_unit: str | None = None,
+    *,
+    together: bool = False,
 ) -> Iterator[Chunk]:
-    """The items of files, folders and manifests as data sets of a model's streams, in order, 64 at a time.
+    """The items of files, folders and manifests as data sets of a model's streams, in order, 64 at a time, or all
+    ``together`` where they are read by their groups.
 
     ``modalities`` is what the model keeps: ``{stream: {modality, extractor, config, fitted, shape, ...}}``. Cells that
     the model has no use for are passed over; an item without any that it can use has failed. Raises
@@ -61,7 +70,7 @@ def chunks(
     model = Model(modalities, name, time_unit)
     made = planned(inputs.gather(sources).items, model)
     every = zip(made.items, cells(made), strict=True)
-    while some := list(itertools.islice(every, AT_ONCE)):
+    while some := list(itertools.islice(every, None if together else AT_ONCE)):
         yield chunk(some, model)
 
 
@@ -77,9 +86,17 @@ class Model:
             if one.module is not None and one.stream not in self.wanted.setdefault(one.modality, []):
                 self.wanted[one.modality].append(one.stream)
 
-    def dataset(self, ids: Sequence[str], by_item: Mapping[str, Mapping[str, Features]]) -> Dataset:
-        """The features of some items, by item and stream, as a data set of the model's streams."""
-        return _dataset(list(ids), by_item, self.loaded)
+    def dataset(
+        self, ids: Sequence[str], by_item: Mapping[str, Mapping[str, Features]], items: Sequence[Item] = ()
+    ) -> Dataset:
+        """The features of some items, by item and stream, as a data set of the model's streams; the ``items`` say their
+        groups, and the order in these."""
+        data = _dataset(list(ids), by_item, self.loaded)
+        listed = {item.id: item for item in items}
+        if any(item.group for item in items):
+            data.group = np.array([(listed[i].group if i in listed else None) or "" for i in ids], dtype=np.str_)
+            data.meta["order"] = turns.of_rows((i.id, i.group, i.start, i.extra) for i in listed.values())
+        return data
 
     def read(self, cells: Iterable[Mapping[str, Any]]) -> dict[str, Features]:
         """The features of one item, by stream, from its cells as :func:`cells` gives them.
@@ -167,7 +184,8 @@ def chunk(some: Sequence[tuple[Item, list[dict[str, Any]]]], model: Model) -> Ch
             by_item[item.id] = model.read(its)
         except MmcliError as error:
             failed.append((item.id, str(error).replace("\n", "; ")))
-    return Chunk(model.dataset(list(by_item), by_item) if by_item else None, failed)
+    items = [item for item, _ in some if item.id in by_item]
+    return Chunk(model.dataset(list(by_item), by_item, items) if by_item else None, failed)
 
 
 def _of_cell(
@@ -262,6 +280,19 @@ class Rows:
     ) -> Iterator[Chunk]:
         """A chunk for every row, as :func:`mmcli.batch.plan.raw.chunks` makes them of many."""
         model = Model(modalities, name, time_unit)
+        for one, failed in self.items():
+            if one is None:
+                yield Chunk(None, failed)
+                continue
+            try:
+                made = planned([one], model)
+            except MmcliError as problem:
+                yield Chunk(None, [(one.id, str(problem).replace("\n", "; "))])
+                continue
+            yield chunk(list(zip(made.items, cells(made), strict=True)), model)
+
+    def items(self) -> Iterator[tuple[Item | None, list[tuple[str, str]]]]:
+        """The rows as items as they come, or why one is none."""
         number = 0
         while True:
             number += 1
@@ -270,14 +301,12 @@ class Rows:
             except StopIteration:
                 return
             except ArtifactError as problem:
-                yield Chunk(None, [(f"row {number}", problem.what)])
+                yield None, [(f"row {number}", problem.what)]
                 continue
             try:
-                made = planned([self._item(row)], model)
+                yield self._item(row), []
             except MmcliError as problem:
-                yield Chunk(None, [(row.id, str(problem).replace("\n", "; "))])
-                continue
-            yield chunk(list(zip(made.items, cells(made), strict=True)), model)
+                yield None, [(row.id, str(problem).replace("\n", "; "))]
 
 
 def _is_raw(column: str, value: str) -> bool:

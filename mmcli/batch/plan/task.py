@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from mmcli import extractors
-from mmcli.artifacts.formats import alignment, features, fitted
+from mmcli.artifacts import foreign
+from mmcli.artifacts.formats import alignment, features, fitted, packed
 from mmcli.artifacts.formats.features import Features
 from mmcli.artifacts.io import provenance, remote
 from mmcli.errors import InputError, MediaError, MmcliError, UsageError
@@ -99,7 +100,7 @@ def _made(
     options = _options(payload, media, used)
     made = 0
     with stage("decode"):
-        if payload["known"] is None:
+        if payload["known"] is None or payload.get("inside") is not None:
             payload = near(payload, copies)
             if payload["as"] in ("audio", "video") and (payload["size"] or 0) > SNIFFED:
                 open_cell(payload, options)
@@ -131,7 +132,12 @@ def _made(
 
 
 def near(payload: dict[str, Any], copies: ExitStack) -> dict[str, Any]:
-    """The payload with a local copy of an input from a store, which ``copies`` removes."""
+    """The payload with a copy of an input from a store, or of one inside a tar file or a table, which ``copies``
+    removes."""
+    if payload.get("inside") is not None:
+        member, row = payload["inside"]
+        copy = copies.enter_context(foreign.fetched(Path(payload["path"]), member, row))
+        return {**payload, "path": str(copy), "inside": None, "known": None, "size": copy.stat().st_size}
     if not remote.is_url(payload["path"]):
         return payload
     return {**payload, "path": str(copies.enter_context(remote.fetched(payload["path"])))}
@@ -222,7 +228,7 @@ def _source(payload: dict[str, Any]) -> dict[str, Any]:
     if content is None:
         content = provenance.canonical_json({"num": payload["numbers"], "cat": payload["categories"]})
     data = content.encode("utf-8")
-    return {"name": payload["name"], "size": len(data), "sha256": provenance.sha256_bytes(data)}
+    return {"name": payload["name"].rpartition("/")[2], "size": len(data), "sha256": provenance.sha256_bytes(data)}
 
 
 def _array_of(path: str) -> dict[str, Any]:
@@ -337,16 +343,27 @@ def _is_ours(path: str) -> bool:
 
 def brought(payload: dict[str, Any]) -> Features:
     """An array, or a row of one, that somebody brings, as features."""
-    clip = open_clip(payload["path"], "series", options=MediaOptions(row=payload["row"], member=payload.get("member")))
+    path, row, member = Path(payload["path"]), payload["row"], payload.get("member")
+    if row is not None and member is not None and path.suffix.lower() in packed.SUFFIXES:
+        if packed.holds(path, member, row):
+            return packed.read(path, member, row)
+        values = foreign.array_of(path, member, row)
+        return _as_features(payload, values, np.arange(len(values), dtype=np.float64), ())
+    clip = open_clip(path, "series", options=MediaOptions(row=row, member=member))
     if not isinstance(clip, SeriesClip):
-        raise UsageError("is no array", source=payload["path"])
-    values = np.ascontiguousarray(clip.values, np.float32)
+        raise UsageError("is no array", source=path)
+    return _as_features(payload, clip.values, clip.times, clip.columns)
+
+
+def _as_features(payload: dict[str, Any], values: Any, times: Any, columns: Iterable[str]) -> Features:
+    values = np.ascontiguousarray(values, np.float32)
     meta: dict[str, Any] = {
         "modality": payload["column"].partition(".")[0],
         "kind": "vector" if len(values) == 1 else "sequence",
         "source": _source(payload),
-        "columns": list(clip.columns),
     }
+    if names := list(columns):
+        meta["columns"] = names
     if payload["row"] is not None:
         meta["notes"] = [_row(payload)]
-    return Features(values, np.zeros(1) if len(values) == 1 else clip.times, meta)
+    return Features(values, np.zeros(1) if len(values) == 1 else times, meta)

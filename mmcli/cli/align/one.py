@@ -1,11 +1,11 @@
 """Map the times of QUERY onto those of REFERENCE.
 
 Both are media files (sound, video, a MIDI score), features (npz) or numeric series (csv, npy); QUERY may also be the
-subtitles (srt, vtt, ass; lrc, eaf, ctm, rttm, the json of Whisper) or the text (txt) of the recording, English or what
-espeak-ng speaks where it is installed. A film without sound is put where its sudden movements are heard. The map says
-t_reference for every t_query: an offset, a rate, lines with breaks, or a warping path; `auto` takes the simplest that
-explains the pair, and refuses one that does not match (exit code 4). Sound is compared by log-mel bands unless
---feature names another extractor.
+subtitles (srt, vtt, ass, sbv, ttml, dfxp, smi, sub; lrc, eaf, ctm, rttm, the json of Whisper) or the text (txt) of the
+recording, English or what espeak-ng speaks where it is installed. A film without sound is put where its sudden
+movements are heard. The map says t_reference for every t_query: an offset, a rate, lines with breaks, or a warping
+path; `auto` takes the simplest that explains the pair, and refuses one that does not match (exit code 4). Sound is
+compared by log-mel bands unless --feature names another extractor.
 
 The suffix of -o says what is written: the map (json, csv, TextGrid, txt), the lines of a text (srt, vtt, ctm); QUERY
 itself on the clock of REFERENCE where it is of that kind, as `mmcli warp` does: subtitles as srt, vtt, ass; sound as

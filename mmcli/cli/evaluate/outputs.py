@@ -38,17 +38,18 @@ class Outputs:
         """Write all of it; ``table`` holds the predictions. Returns the pictures."""
         from mmcli.artifacts.formats import report as reports
         from mmcli.artifacts.io import atomic, csvfile
-        from mmcli.evaluation.report import page, plots
+        from mmcli.evaluation.report import media, page, plots
 
         reports.save(self.report, result)
         if self.predictions is not None:
             csvfile.write(self.predictions, *table)
         if self.html is not None:
             read = reports.load(self.report) if str(self.report) != console.STDOUT else result
-            shown, left_out = ({}, []) if self.media is None else page.gather(self.media, read)
+            shown, left_out = ({}, []) if self.media is None else media.gather(self.media, read)
+            small = {} if self.media is None else media.thumbnails(self.media, read)
             for line in left_out:
                 console.warn(f"not shown: {line}")
-            atomic.write_text(self.html, page.render(read, shown))
+            atomic.write_text(self.html, page.render(read, shown, small))
         return [] if self.plot is None else plots.save(result, self.plot)
 
     def tell(self, result: dict[str, Any], pictures: Sequence[Path]) -> None:

@@ -50,7 +50,10 @@ def explain(
     ``{grid}`` over a picture, ``{words, values}`` over a text, or ``{values}`` of a vector. ``share`` is the sum over
     a modality, in logits.
     """
+    from mmcli.models.grouped import HELD
+
     tokens = {name for name, stream in dataset.streams.items() if stream.meta.get("kind") == "tokens"}
+    tokens |= {HELD}  # the rest of a group that an item is read in stays as it is, and paths do not run through it
     starts = None if references is None else _references(access, dataset, references, tokens)
     items: list[dict[str, Any]] = []
     start = 0

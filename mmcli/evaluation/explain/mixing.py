@@ -8,6 +8,7 @@ faster. Both give the same answers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -32,12 +33,14 @@ AT_ONCE = 4096
 class Mixer(Protocol):
     """``names``: the modalities; ``present`` bool ``(n, modalities)``: which of them the n items have.
 
-    ``fast``: whether a hundred thousand answers are a matter of seconds.
+    ``fast``: whether a hundred thousand answers are a matter of seconds. ``joins``: whether it can put an item together
+    from several; else ``source`` takes all modalities of an item from one, and ``keep`` the same of all.
     """
 
     names: list[str]
     present: Bool
     fast: bool
+    joins: bool
 
     def scores(self, source: Int, keep: Bool) -> Array:
         """What the model says ``(k, outputs)`` of k items; the i-th takes modality m from item ``source[i, m]``.
@@ -50,7 +53,7 @@ class Mixer(Protocol):
 class OfDatasets:
     """Mixes streams of a data set and has them predicted."""
 
-    fast = False
+    fast, joins = False, True
 
     def __init__(self, predict: Predict, dataset: Dataset, rows: Indices, names: Sequence[str] | None = None) -> None:
         self.names = [name for name in dataset.modalities if names is None or name in names]
@@ -77,10 +80,38 @@ class OfDatasets:
         return np.asarray(predictions.values, np.float64)[:, None]
 
 
+class InGroups:
+    """For a model that reads items among the others of their group: what is left out is left out of the whole group.
+
+    Were it left out of the item alone, its neighbours would go on telling what they hold of it.
+    """
+
+    fast, joins = False, False
+
+    def __init__(self, predict: Predict, dataset: Dataset, rows: Indices, names: Sequence[str] | None = None) -> None:
+        self.names = [name for name in dataset.modalities if names is None or name in names]
+        self._predict, self._dataset, self._rows = predict, dataset, rows
+        self.present = np.stack([dataset.streams[name].present[rows] for name in self.names], axis=1)
+
+    def scores(self, source: Int, keep: Bool) -> Array:
+        """See :class:`Mixer`."""
+        if (source != source[:, :1]).any() or (keep != keep[:1]).any():
+            raise ValueError("an item of a group cannot be put together from several")
+        left = {
+            name: self._dataset.streams[name].without(np.full(self._dataset.items, not kept))
+            for name, kept in zip(self.names, keep[0].tolist(), strict=True)
+        }
+        less = replace(self._dataset, streams=left)
+        predictions = self._predict(less, self._rows[source[:, 0]])
+        if predictions.probabilities is not None:
+            return np.asarray(predictions.probabilities, np.float64)
+        return np.asarray(predictions.values, np.float64)[:, None]
+
+
 class OfParts:
     """Mixes what the encoders of one of our models give; every item is encoded once."""
 
-    fast = True
+    fast, joins = True, True
 
     def __init__(self, part: Part, access: Access) -> None:
         self.names = list(part.names)
@@ -106,9 +137,17 @@ class OfParts:
 
 
 def mixer(
-    predict: Predict, access: Access | None, dataset: Dataset, rows: Indices, names: Sequence[str] | None = None
+    predict: Predict,
+    access: Access | None,
+    dataset: Dataset,
+    rows: Indices,
+    names: Sequence[str] | None = None,
+    *,
+    in_groups: bool = False,
 ) -> Mixer:
     """The fastest mixer there is for a model of the modalities ``names`` (None: all that the data set has)."""
+    if in_groups:
+        return InGroups(predict, dataset, rows, names)
     if access is not None:
         part = additive_part(access.model, access.batches(dataset, rows))
         if part is not None:
@@ -175,7 +214,7 @@ def _apart(model: nn.Module) -> _OfNetwork | _OfKernel | _OfMachine | _OfStack |
     from mmcli.models.parts import Block
 
     if isinstance(model, Network):
-        return _OfNetwork(model) if type(model.fusion).mix is Block.mix else None
+        return _OfNetwork(model) if type(model.fusion).mix is Block.mix and model.context is None else None
     if isinstance(model, Kernel):
         return _OfKernel(model)
     if isinstance(model, Machine):

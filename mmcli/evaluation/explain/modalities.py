@@ -166,10 +166,11 @@ def emap(
     """The primary figure of the model minus that of its additive projection, paired, with an interval.
 
     ``transform`` maps answers to the scale that is added (logarithms of probabilities), ``gains(items, transformed)``
-    scores them. None where there are fewer than two or more than three modalities, or too few items that have all.
+    scores them. None where there are fewer than two or more than three modalities, or too few items that have all, and
+    for a model whose items cannot be put together from several (:class:`.mixing.Mixer`).
     """
     config = config or interval.Config()
-    if mixer.present.shape[1] not in MOST_ITEMS:
+    if mixer.present.shape[1] not in MOST_ITEMS or not mixer.joins:
         return None
     items = sample(mixer, config.seed)
     if len(items) < LEAST_ITEMS:

@@ -42,7 +42,9 @@ class Explained:
     ) -> None:
         self._model, self._dataset, self._rows = model, dataset, rows
         self._outcome, self._groups, self._config = outcome, groups, config
-        self._mixer = mixing.mixer(model.predict, model.access, dataset, rows, model.modalities or None)
+        self._mixer = mixing.mixer(
+            model.predict, model.access, dataset, rows, model.modalities or None, in_groups=model.in_groups
+        )
 
     def modalities(self, items: list[dict[str, Any]], notes: list[str]) -> dict[str, Any]:
         """Presence and Shapley values of the modalities; every item gets its own values under ``shapley``."""

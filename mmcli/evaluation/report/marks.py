@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 136, 16
+BARS = 60  # of a strip over time
 
 
 def forest(value: float, bounds: Sequence[float] | None, scale: tuple[float, float]) -> Markup:
@@ -43,50 +45,78 @@ def gauge(entry: dict[str, Any]) -> Markup:
     return _svg(parts)
 
 
-def curve(times: Sequence[float], values: Sequence[float]) -> Markup:
-    """Bars over time: above the line what spoke for the prediction, below what spoke against it."""
-    most = max((abs(v) for v in values), default=0.0) or 1.0
-    n = max(1, len(values))
-    bars = []
-    for i, v in enumerate(values):
-        size = abs(v) / most * 20
+def strip(times: Sequence[float], values: Sequence[float]) -> list[float]:
+    """The shares of frames gathered into at most BARS bars of equal length, each the sum of what falls into it.
+
+    Sums, because a stream of five hundred frames says no less than one of fifty: its frames say less each.
+    """
+    if len(values) <= BARS:
+        return list(map(float, values))
+    sums, _ = np.histogram(times, bins=BARS, weights=np.asarray(values, dtype=np.float64))
+    return list(map(float, sums))
+
+
+def curve(bars: Sequence[float], most: float, ends: tuple[float, float] | None = None) -> Markup:
+    """Bars: above the line what spoke for the prediction, below what spoke against it; ``most`` is a full bar.
+
+    ``ends``: where they are bars over time, its first and last second.
+    """
+    n = max(1, len(bars))
+    drawn = []
+    for i, v in enumerate(bars):
+        size = abs(v) / (most or 1.0) * 20
         colour = "var(--bar)" if v > 0 else "var(--bad)"
         y = 22 - size if v > 0 else 22
-        bars.append(
+        drawn.append(
             f'<rect x="{i * 300 / n:.2f}" y="{y:.2f}" width="{300 / n:.2f}" height="{size:.2f}" fill="{colour}"/>'
         )
-    drawn = f'<svg class="curve" viewBox="0 0 300 44" preserveAspectRatio="none">{"".join(bars)}</svg>'
-    ends = f"<span>{times[0]:.2f} s</span><span>{times[-1]:.2f} s</span>" if len(times) else ""
-    return Markup(f'{drawn}<div class="ends">{ends}</div>')
+    line = '<line x1="0" x2="300" y1="22" y2="22" stroke="var(--rule)" vector-effect="non-scaling-stroke"/>'
+    picture = f'<svg class="curve" viewBox="0 0 300 44" preserveAspectRatio="none">{line}{"".join(drawn)}</svg>'
+    said = "" if ends is None else f"<span>{ends[0]:.2f} s</span><span>{ends[1]:.2f} s</span>"
+    return Markup(f'{picture}<div class="ends">{said}</div>')
 
 
-def cells(grid: Sequence[Sequence[float]], picture: str | None) -> Markup:
-    """A picture with the cells that spoke laid over it: blue for the prediction, red against."""
-    most = max((abs(v) for row in grid for v in row), default=0.0) or 1.0
+def cells(grid: Sequence[Sequence[float]], picture: str | None, most: float = 1.0) -> Markup:
+    """A picture with the cells that spoke laid over it: blue for the prediction, red against; ``most`` is darkest."""
     rows, columns = len(grid), len(grid[0]) if grid else 0
     rects = []
     for r, row in enumerate(grid):
         for c, v in enumerate(row):
-            strength = 0.75 * abs(v) / most
+            strength = 0.75 * abs(v) / (most or 1.0)
             if strength >= 0.04:
                 colour = "47,111,159" if v > 0 else "200,60,20"
                 rects.append(f'<rect x="{c}" y="{r}" width="1" height="1" fill="rgba({colour},{strength:.2f})"/>')
     image = f'<img alt="" src="{escape(picture)}">' if picture else ""
     square = "" if picture else f' style="aspect-ratio:{columns}/{rows};background:#888"'
     drawn = f'<svg viewBox="0 0 {columns} {rows}" preserveAspectRatio="none">{"".join(rects)}</svg>'
-    return Markup(f'<div class="pic"{square}>{image}{drawn}</div>')
+    return Markup(f'<div class="pic"{square}>{image}{drawn if grid else ""}</div>')
 
 
-def shaded(words: Sequence[str], values: Sequence[float]) -> Markup:
-    """A text with each word shaded by how much it spoke: blue for the prediction, red against."""
-    most = max((abs(v) for v in values), default=0.0) or 1.0
+def shaded(words: Sequence[str], values: Sequence[float], most: float) -> Markup:
+    """A text with each word shaded by how much it spoke: blue for the prediction, red against; ``most`` is darkest."""
     parts = []
     for word, v in zip(words, values, strict=True):
-        colour = "var(--tint)" if v > 0 else "200,60,20"
+        colour = "var(--for)" if v > 0 else "var(--against)"
         title = f"{v:+.3f}"
-        shade = f"rgba({colour},{0.75 * abs(v) / most:.2f})"
+        shade = f"rgba({colour},{0.75 * abs(v) / (most or 1.0):.2f})"
         parts.append(f'<span style="background:{shade}" title="{title}">{escape(word)}</span>')
     return Markup(f'<p class="words">{" ".join(parts)}</p>')
+
+
+def thumbnail(uri: str) -> Markup:
+    """A small picture in a row of a table."""
+    return Markup(f'<img class="thumb" alt="" src="{escape(uri)}">')
+
+
+def waveform(swing: Sequence[float]) -> Markup:
+    """A small picture of a sound: how far it swings over time, each from 0 to 1."""
+    upper = [f"{i},{12 - 11 * value:.1f}" for i, value in enumerate(swing)]
+    lower = [f"{i},{12 + 11 * value:.1f}" for i, value in reversed(list(enumerate(swing)))]
+    shape = f'<polygon points="{" ".join(upper + lower)}" fill="var(--bar)"/>'
+    return Markup(
+        f'<svg class="thumb" viewBox="0 0 {max(1, len(swing) - 1)} 24" preserveAspectRatio="none" aria-hidden="true">'
+        f'<line x1="0" x2="{len(swing)}" y1="12" y2="12" stroke="var(--bar)"/>{shape}</svg>'
+    )
 
 
 def player(uri: str) -> Markup:

@@ -7,22 +7,18 @@ beside what of them spoke for the prediction.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
-from mmcli.artifacts.formats import manifest
 from mmcli.artifacts.io import html
-from mmcli.errors import ArtifactError, MediaError, MissingError
 from mmcli.evaluation.judge import verdict
 from mmcli.evaluation.metrics import tasks
-from mmcli.evaluation.report import marks, plots, retrieval
-from mmcli.media import MediaOptions, TextClip, open_clip
-from mmcli.media.embed import data_uri
+from mmcli.evaluation.report import marks, numbers, plots, retrieval
+from mmcli.evaluation.report.media import MOST_ROWS
+from mmcli.evaluation.report.numbers import Numbers
 
-MOST_ROWS = 200
 LONGEST_NAME = 80
 LEAST_GAP = 0.01  # logits that the shares of an item miss before a reader is told
 CURVES = ("robustness",)
@@ -35,15 +31,29 @@ EXPLAINED = {
     " shares (integrated gradients, on the model's own scale).",
 }
 
+# How the parts of an explanation are drawn, and what a reader is told is strongest: on all cards the same.
+DRAWN = {
+    "strip": "a full bar over time",
+    "numbers": "a full bar of a vector",
+    "cells": "the deepest cell of a picture",
+    "words": "the deepest word",
+}
+
 Media = Mapping[str, Mapping[str, str]]
+Thumbnails = Mapping[str, Sequence[Markup]]
 
 
-def render(report: dict[str, Any], media: Media | None = None) -> str:
-    """The page of a report, HTML with everything inside it; the same report gives the same page."""
-    return html.render("mmcli.evaluation", "report", _values(report, media or {}))
+def render(report: dict[str, Any], media: Media | None = None, thumbnails: Thumbnails | None = None) -> str:
+    """The page of a report, HTML with everything inside it; the same report gives the same page.
+
+    ``media`` and ``thumbnails`` are of the items, as :mod:`mmcli.evaluation.report.media` finds them.
+    """
+    return html.render("mmcli.evaluation", "report", _values(report, media or {}, thumbnails or {}))
 
 
-def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
+def _values(report: dict[str, Any], media: Media, thumbnails: Thumbnails) -> dict[str, Any]:
+    form = numbers.of(report)
+    number, signed, bounds = form.number, form.signed, form.bounds
     searched = report["task"] == tasks.RETRIEVAL
     head, rest = _said(report)
     emap = report["verdict"].get("emap")
@@ -53,7 +63,8 @@ def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
         ((name, entry) for name, entry in each.items() if "shapley" in entry), key=lambda e: -e[1]["shapley"]["value"]
     )
     against = report["verdict"].get("against") or []
-    cards = [_card(item, report, media.get(item["id"], {})) for item in items if "explanation" in item]
+    most = strongest(items)
+    cards = [_card(item, report, media.get(item["id"], {}), most) for item in items if "explanation" in item]
     drawn = {name: draw for name, draw in plots.available(report).items() if name not in CURVES}
     return {
         "report": report,
@@ -65,7 +76,7 @@ def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
         "dataset_name": _dataset_name(report),
         "ways": list(items[0]["ranks"]) if searched else [],
         "level": f"{100 * report['config']['intervals']['level']:g} %",
-        "chips": _chips(report),
+        "chips": _chips(report, form),
         "clean_line": _clean(report["integrity"]),
         "shapley": shapley if len(shapley) > 1 else [],
         "reached": (lambda v: number(-v)) if report["task"] == "regress" else number,
@@ -81,7 +92,9 @@ def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
         "class_columns": _class_columns(report),
         "cards": cards,
         "card_words": EXPLAINED[report["task"]] if cards else "",
+        "card_scale": "; ".join(f"{DRAWN[kind]} is {number(value)}" for kind, value in most.items()),
         "rows": items[:MOST_ROWS],
+        "thumbnails": thumbnails,
         "rows_left": len(items) > MOST_ROWS,
         "number": number,
         "signed": signed,
@@ -89,50 +102,11 @@ def _values(report: dict[str, Any], media: Media) -> dict[str, Any]:
         "lowest": lambda interval: "" if interval is None else interval[0],
         "words": tasks.title,
         "chance": verdict.chance,
-        "shown": lambda value: short(shown(value)),
+        "shown": lambda value: short(shown(value, form)),
         "short": short,
         "forest": marks.forest,
         "gauge": lambda name, entry: marks.gauge(entry),
     }
-
-
-def number(value: Any) -> str:
-    """A number in four digits, anything else as it is.
-
-    >>> number(0.123456), number(12345.6), number(None), number("x")
-    ('0.1235', '12350', '', 'x')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, int):
-        return str(value)
-    text = f"{value:.4g}"
-    return f"{float(text):.0f}" if "e+" in text else text
-
-
-def signed(value: Any) -> str:
-    """A difference with its sign, in three digits.
-
-    >>> signed(0.25), signed(-0.00004), signed(0.0)
-    ('+0.25', '−4e-05', '0')
-    """
-    if value is None:
-        return ""
-    return "0" if value == 0 else f"{value:+.3g}".replace("-", "−", 1)
-
-
-def bounds(interval: Any, plus: bool = False) -> str:
-    """An interval in words.
-
-    >>> bounds([0.1, 0.25]), bounds([-0.1, 0.25], plus=True), bounds(None)
-    ('0.1 to 0.25', '−0.1 to +0.25', '')
-    """
-    if interval is None:
-        return ""
-    form = signed if plus else (lambda v: f"{v:.3g}")
-    return f"{form(interval[0])} to {form(interval[1])}"
 
 
 def _said(report: dict[str, Any]) -> tuple[str, str]:
@@ -147,13 +121,13 @@ def _said(report: dict[str, Any]) -> tuple[str, str]:
     return f"{first}.", "; ".join(others) + "." if others else ""
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, form: Numbers) -> str:
     """A label or prediction for people."""
     if value is None:
         return ""
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "(none)"
-    return number(value) if isinstance(value, float) else str(value)
+    return form.number(value)
 
 
 def _dataset_name(report: dict[str, Any]) -> str:
@@ -173,7 +147,7 @@ def short(text: Any) -> str:
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
-def _chips(report: dict[str, Any]) -> list[dict[str, str]]:
+def _chips(report: dict[str, Any], form: Numbers) -> list[dict[str, str]]:
     """The figures at the head; those of a search in both directions."""
     chips = []
     ways = [f"{way}/" for way in report["curves"]["hit_rate"]] if report["task"] == tasks.RETRIEVAL else [""]
@@ -181,7 +155,9 @@ def _chips(report: dict[str, Any]) -> list[dict[str, str]]:
         for figure in tasks.at_the_head(report["task"]):
             entry = report["metrics"].get(way + figure.name)
             if entry and entry["value"] is not None:
-                value, interval = figure.text(entry["value"]), bounds(entry["interval"])
+                ranked = figure.form == "g"  # a rank is counted
+                value = figure.text(entry["value"]) if ranked else form.number(entry["value"])
+                interval = form.bounds(entry["interval"])
                 chips.append({"name": tasks.title(way + figure.name), "value": value, "interval": interval})
     return chips
 
@@ -206,8 +182,32 @@ def _scale(entries: list[dict[str, Any]]) -> tuple[float, float]:
     return min(ends), max(ends)
 
 
-def _card(item: dict[str, Any], report: dict[str, Any], media: Mapping[str, str]) -> dict[str, Any]:
-    explanation = item["explanation"]
+def strongest(items: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """The largest share of any explained item in a bar, a number, a cell, a word: what all cards are scaled by."""
+    most: dict[str, float] = {}
+    for item in items:
+        for part in item.get("explanation", {}).get("modalities", {}).values():
+            kind, values = _drawn(part)
+            if values:
+                most[kind] = max(most.get(kind, 0.0), *map(abs, values))
+    return {kind: most[kind] for kind in DRAWN if kind in most}
+
+
+def _drawn(part: Mapping[str, Any]) -> tuple[str, list[float]]:
+    """How a part is drawn, and the values that are."""
+    if "grid" in part:
+        return "cells", [v for row in part["grid"] for v in row]
+    if "words" in part:
+        return "words", list(part["values"])
+    if "times" in part:
+        return "strip", marks.strip(part["times"], part["values"])
+    return "numbers", list(part.get("values", ()))
+
+
+def _card(
+    item: dict[str, Any], report: dict[str, Any], media: Mapping[str, str], most: Mapping[str, float]
+) -> dict[str, Any]:
+    explanation, form = item["explanation"], numbers.of(report)
     gap = explanation.get("gap") or 0.0
     parts = []
     played = set()
@@ -218,7 +218,7 @@ def _card(item: dict[str, Any], report: dict[str, Any], media: Mapping[str, str]
         if medium is not None and medium.startswith("data:audio"):
             medium = None if medium in played else medium  # of two streams of one sound the first has the player
             played.add(medium)
-        body = _body(part or {}, medium)
+        body = _body(part or {}, medium, most)
         if body:
             parts.append({"name": name, "share": share, "body": body})
     given = None
@@ -227,13 +227,13 @@ def _card(item: dict[str, Any], report: dict[str, Any], media: Mapping[str, str]
     return {
         "id": short(item["id"]),
         "group": short(item["group"] or ""),
-        "label": short(shown(item["label"])),
-        "prediction": short(shown(item["prediction"])),
+        "label": short(shown(item["label"], form)),
+        "prediction": short(shown(item["prediction"], form)),
         "chance": given,
         "right": item.get("correct") is True,
         "toward": short(explanation["toward"]) if report["task"] == "multilabel" and "toward" in explanation else None,
         "parts": parts,
-        "gap": f"{abs(gap):.2g} too {'much' if gap > 0 else 'little'}" if abs(gap) >= LEAST_GAP else None,
+        "gap": f"{form.number(abs(gap))} too {'much' if gap > 0 else 'little'}" if abs(gap) >= LEAST_GAP else None,
         "missing": [name for name in report["modalities"]["each"] if name not in item["present"]],
     }
 
@@ -251,20 +251,21 @@ def medium_of(stream: str, media: Mapping[str, str]) -> str | None:
     return None
 
 
-def _body(part: dict[str, Any], medium: str | None) -> Markup:
+def _body(part: Mapping[str, Any], medium: str | None, most: Mapping[str, float]) -> Markup:
     """The picture, player or words of a modality with its explanation."""
     is_picture, is_sound = (medium or "").startswith("data:image"), (medium or "").startswith("data:audio")
-    if "grid" in part:
-        return marks.cells(part["grid"], medium if is_picture else None)
+    kind, values = _drawn(part)
+    full = most.get(kind, 1.0)
+    if kind == "cells":
+        return marks.cells(part["grid"], medium if is_picture else None, full)
     body = marks.player(medium) if is_sound and medium else Markup("")
     if is_picture and medium:
         body += marks.cells([], medium)
-    if "words" in part:
-        return body + marks.shaded(part["words"], part["values"])
-    if "times" in part:
-        return body + marks.curve(part["times"], part["values"])
-    if "values" in part:  # of a vector: number by number
-        return body + marks.curve((), part["values"])
+    if kind == "words":
+        return body + marks.shaded(part["words"], values, full)
+    if values:
+        ends = (part["times"][0], part["times"][-1]) if kind == "strip" else None
+        return body + marks.curve(values, full, ends)
     if medium and not is_picture and not is_sound:
         return Markup('<p class="words">{}</p>').format(medium)
     return body
@@ -283,50 +284,3 @@ def _own_ids(svg: str, name: str) -> str:
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
     return re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', svg)
-
-
-# The media of the items that a page shows, found through the manifest the data set was made from.
-
-
-def gather(path: Path | str, report: dict[str, Any]) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """``{item id: {modality: data URI or text}}`` for the explained items of a report, and what could not be shown.
-
-    ``path`` is a manifest with the raw media (``audio``, ``image``, ``video``, ``text``, ``text_value``), relative to
-    its folder. A video shows as its sound. Raises :class:`ArtifactError` for a manifest that knows none of the items.
-    """
-    listed = manifest.load(path)
-    wanted = {item["id"] for item in report["items"] if "explanation" in item}
-    rows = [row for row in listed.rows if row.id in wanted]
-    if wanted and not rows:
-        raise ArtifactError("holds none of the items that are shown", source=path)
-    media: dict[str, dict[str, str]] = {}
-    left_out: list[str] = []
-    for row in rows:
-        options = MediaOptions(start=row.start, end=row.end)
-        shown: dict[str, str] = {}
-        media[row.id] = shown
-        for column, cell in row.cells.items():
-            modality = column.partition(".")[0]
-            if not cell or modality not in ("audio", "image", "video", "text", "text_value"):
-                continue
-            try:
-                name, content = _content(listed, column, cell, options)
-            except (MediaError, MissingError) as error:
-                left_out.append(str(error).splitlines()[0])
-                continue
-            shown.setdefault(name, content)
-            shown.setdefault(name.partition(".")[0], content)
-    return media, left_out
-
-
-def _content(listed: manifest.Manifest, column: str, cell: str, options: MediaOptions) -> tuple[str, str]:
-    if column.startswith("text_value"):
-        return "text", cell
-    path, _ = listed.resolve(cell)
-    modality = column.partition(".")[0]
-    if modality == "text":
-        clip = open_clip(path, "text", options=options)
-        return column, clip.text if isinstance(clip, TextClip) else ""
-    if modality == "video":
-        return column.replace("video", "audio", 1), data_uri(path, "audio", options=options)
-    return column, data_uri(path, modality, options=options)

@@ -17,7 +17,21 @@ from mmcli.artifacts.io import atomic
 from mmcli.errors import UsageError
 from mmcli.evaluation.metrics import tasks
 
-INK, BAR, RULE, WARN = "#1f2933", "#2f6f9f", "#9aa5b1", "#b4471f"
+INK, BAR, RULE, WARN, PAPER = "#1f2933", "#2f6f9f", "#9aa5b1", "#b4471f", "#ffffff"
+# In a page a colour is the page's own of that name, so that a drawing turns dark with it. Files keep theirs: programs
+# that show or print an svg know no such names, and a picture in a paper is on paper.
+OF_THE_PAGE = {
+    INK: "var(--ink)",
+    BAR: "var(--bar)",
+    RULE: "var(--soft)",
+    WARN: "var(--bad)",
+    PAPER: "var(--card)",
+    "#1d7a46": "var(--good)",
+    "#7a4fa3": "var(--violet)",
+    "#8a6d1a": "var(--ochre)",
+    "#3f3f46": "var(--ink)",
+}
+SHADES = 20  # of a share, from none to all
 LINES = ("#2f6f9f", "#b4471f", "#1d7a46", "#7a4fa3", "#8a6d1a", "#3f3f46")
 # Text in SVG stays text, ids stay the same from run to run, and no date is written: same report, same bytes.
 STYLE: Any = {
@@ -27,6 +41,10 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": RULE,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "axes.titlelocation": "left",
     "axes.titlesize": 10,
     "svg.fonttype": "none",
@@ -87,6 +105,8 @@ def svg(draw: Callable[[Any, dict[str, Any]], None], report: dict[str, Any]) -> 
     with _figure(draw, report) as figure:
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawn = text.getvalue()
+    for colour, name in OF_THE_PAGE.items():
+        drawn = drawn.replace(f": {colour}", f": {name}")
     return drawn[drawn.index("<svg") :]
 
 
@@ -129,10 +149,16 @@ def confusion(figure: Any, report: dict[str, Any]) -> None:
     margin = 0.08 * max(len(_short(str(name))) for name in names)  # long names must not press the cells together
     figure.set_size_inches(side + 0.9 + margin, side + margin)
     axes = figure.add_subplot()
-    shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    if k <= MOST_NAMES:  # cells that a page can colour; more would weigh it down
+        edges = np.arange(k + 1) - 0.5
+        shown = axes.pcolormesh(edges, edges, share, cmap=_shades(), vmin=0, vmax=1)
+        axes.set_ylim(k - 0.5, -0.5)
+        axes.set_aspect("equal")
+    else:
+        shown = axes.imshow(share, cmap=_shades(), vmin=0, vmax=1)
     if k <= MOST_NUMBERS:
         for row, column in np.argwhere(counts > 0):
-            colour = "white" if share[row, column] > 0.55 else INK
+            colour = PAPER if share[row, column] > 0.55 else INK
             axes.text(column, row, f"{int(counts[row, column])}", ha="center", va="center", color=colour, fontsize=8)
     step = max(1, -(-k // MOST_NAMES))
     ticks = list(range(0, k, step))
@@ -147,6 +173,13 @@ def confusion(figure: Any, report: dict[str, Any]) -> None:
     axes.set_ylabel("label")
     figure.suptitle(_title(report, "accuracy"), x=0.01, ha="left", fontsize=10)
     figure.colorbar(shown, ax=axes, label="share of the label's items", shrink=0.7)
+
+
+def _shades() -> Any:
+    """One hue, from nothing to all of it: on paper of any colour none is none."""
+    from matplotlib.colors import ListedColormap, to_rgb
+
+    return ListedColormap([(*to_rgb(BAR), strength) for strength in np.linspace(0, 1, SHADES)])
 
 
 def scatter(figure: Any, report: dict[str, Any]) -> None:
@@ -184,7 +217,7 @@ def reliability(figure: Any, report: dict[str, Any]) -> None:
         axes.plot([row["low"], row["high"]], [row["confidence"]] * 2, color=WARN, linewidth=1.2)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
-    axes.set_xlabel("confidence of the prediction (darker: more items)")
+    axes.set_xlabel("confidence of the prediction (stronger: more items)")
     axes.set_ylabel("share that is right (line: mean confidence)")
     ece = report["metrics"].get("ece", {}).get("value")
     axes.set_title("reliability" if ece is None else f"reliability: calibration error {ece:.3f}")

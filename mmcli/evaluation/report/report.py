@@ -77,6 +77,8 @@ def evaluate(
     notes += integrity.notes(checked)
     notes += few_groups(groups, request.intervals)
     notes += few_items(len(rows))
+    if model.task == "classify":
+        notes += one_class(np.asarray(dataset.label)[rows])
     report: dict[str, Any] = {
         "task": model.task,
         "split": request.split,
@@ -218,6 +220,19 @@ def few_items(n: int) -> list[str]:
         return []
     items = "1 item judges" if n == 1 else f"{n} items judge"
     return [f"{items}: one of them moves a share by {100 / n:.0f} points, and {n} others may say something else"]
+
+
+def one_class(labels: NDArray[np.str_]) -> list[str]:
+    """A note where all items have one label: then a model that always says it is right every time.
+
+    >>> one_class(np.array(["a", "a"])), one_class(np.array(["a", "b"]))
+    (["all 2 items are 'a': whoever always says that is right, and nothing here tells classes apart"], [])
+    """
+    there = np.unique(labels).tolist()
+    if len(there) != 1:
+        return []
+    told = "whoever always says that is right, and nothing here tells classes apart"
+    return [f"all {len(labels)} items are {there[0]!r}: {told}"]
 
 
 def few_groups(groups: NDArray[np.str_] | None, config: interval.Config) -> list[str]:

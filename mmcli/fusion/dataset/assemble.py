@@ -14,7 +14,7 @@ from mmcli.artifacts.formats import fitted, manifest
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import lazy, provenance
 from mmcli.errors import InputError, UsageError
-from mmcli.fusion import given_folds, labels, normalise, targets
+from mmcli.fusion import given_folds, labels, normalise, targets, turns
 from mmcli.fusion.dataset import augment, balance, fused
 from mmcli.fusion.dataset.survey import HOLE, Arrays, Survey, columns
 from mmcli.fusion.dataset.words import Words
@@ -147,6 +147,8 @@ def assemble(rows: manifest.Manifest, plan: Plan, progress: Any = None, *, lazil
     if several := targets.of_rows((row.id, row.extra) for row in kept):
         data.meta["targets"] = several
         assembled.notes.append(f"targets beside the label: {', '.join(several)} (train --target NAME)")
+    if order := turns.of_rows((row.id, row.group, row.start, row.extra) for row in kept):
+        data.meta["order"] = order
     if official := given_folds.of_rows((row.id, row.extra) for row in kept):
         data.meta["folds"] = official
         assembled.notes.append(f"{len(set(official.values()))} folds came with the manifest (train --cv given)")

@@ -34,6 +34,12 @@ def add(dataset: Dataset, strategy: str, config: Any, reference: str) -> list[st
     if clocked and not clock.present.all():
         absent = int((~clock.present).sum())
         notes.append(f"fused: {absent} items lack the reference modality {reference!r} and get no fused frames")
+    if clocked and (still := [name for name in names if is_static(dataset.streams[name].meta)]):
+        have = "have" if len(still) > 1 else "has"
+        notes.append(
+            f"fused: {', '.join(still)} {have} one frame an item, repeated in every frame of {reference}: it tells no "
+            "moment from another"
+        )
     weights = {name: dataset.streams[name].meta["weight"] for name in names if "weight" in dataset.streams[name].meta}
     if strategy == "weighted" and weights and config in (None, weighted.Config()):
         config = weighted.Config(weights=weights)

@@ -85,7 +85,7 @@ def fuse(
         defined &= inside
     if not defined.any():
         raise InputError("at no time are all streams defined", hint="align the files and pass the map with --align")
-    notes = []
+    notes = _repeated(inputs, len(target)) if plan.spans is None else []
     if not defined.all():
         gone = int((~defined).sum())
         notes.append(f"{gone} of {len(target)} frames lie where a stream is undefined and are left out")
@@ -96,6 +96,19 @@ def fuse(
         width = state["projection"]["width"]
         notes.append(f"{plan.strategy}: widths differ; projected onto {width} principal components")
     return Features(fused, target[defined], _meta(inputs, maps, plan)), notes
+
+
+def _repeated(inputs: Sequence[Input], frames: int) -> list[str]:
+    """What one frame stands for where it meets many: a picture beside a sound changes with nothing that is heard."""
+    notes = []
+    for item in inputs[1:]:
+        own = len(item.features.times)
+        if own == 1 < frames:
+            notes.append(f"{item.name} has one frame, repeated in all {frames}: it tells no moment from another")
+        elif frames == 1 < own:
+            hint = "name the one with more frames first, or give --rate"
+            notes.append(f"of the {own} frames of {item.name} one is used, for {inputs[0].name} has but one: {hint}")
+    return notes
 
 
 Read = Callable[[Features, grid.Clock | None], tuple[np.ndarray, np.ndarray]]

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mmcli.artifacts import foreign
 from mmcli.artifacts.formats import alignment, manifest, packed
 from mmcli.artifacts.formats import features as feature_files
 from mmcli.artifacts.formats.dataset import Stream
@@ -69,7 +70,7 @@ def _refuse_media(column: str, cell: str, name: str) -> None:
             "d['train'].items() if np.asarray(v).dtype != object}})\", then name "
             f"{Path(path).stem}.npz:KEY#ROW",
         )
-    if suffix != ".npz" and suffix not in ARRAYS and (row is None or suffix not in (".h5", ".hdf5", packed.SUFFIX)):
+    if suffix != ".npz" and suffix not in ARRAYS and (row is None or suffix not in (".h5", ".hdf5", *packed.SUFFIXES)):
         raise InputError(
             f"row {name!r}, column {column!r}: {cell!r} is media, not features",
             hint="run `mmcli extract` on the manifest first",
@@ -95,14 +96,16 @@ def read_cell(root: Path, cell: str, resolve: manifest.Resolver | None = None, h
     how = how or Arrays()
     path, row = (resolve or manifest.Resolver(root))(cell)
     member = manifest.member_of(cell)
-    if path.suffix.lower() == packed.SUFFIX and row is not None and member is not None:
-        return packed.read(path, member, row)
+    inside = row is not None and member is not None and path.suffix.lower() in packed.SUFFIXES
+    if inside and packed.holds(path, str(member), row or 0):
+        return packed.read(path, str(member), row or 0)
     if path.suffix.lower() not in ARRAYS and row is None:
         return feature_files.load(path)
     from mmcli.media import MediaOptions, SeriesClip, arrays, open_clip
 
-    if row is not None and arrays.takes(path, member):
-        values = np.array(arrays.row_of(path, member, row), np.float32)
+    if row is not None and (inside or arrays.takes(path, member)):
+        array = foreign.array_of(path, str(member), row) if inside else arrays.row_of(path, member, row)
+        values = np.array(array, np.float32)
         if not (known := np.isfinite(values)).all():
             if how.missing == "refuse":
                 raise InputError(f"row {row} holds NaN or Inf", source=path, hint="--missing mean")

@@ -16,7 +16,7 @@ from mmcli.registry import Registry
 Interval = tuple[float, float, str]
 registry = Registry("transcript", __name__, [str(Path(__file__).parent)])
 # As the members say; here too, so that no member is imported to look through a folder. A .json is one by its content.
-SUFFIXES = (".ctm", ".rttm", ".lrc", ".eaf")
+SUFFIXES = (".ctm", ".dfxp", ".eaf", ".itt", ".lrc", ".rttm", ".sami", ".sbv", ".smi", ".sub", ".ttml")
 
 
 def format_of(path: Path | str) -> str | None:

@@ -52,13 +52,9 @@ class BiLstm(Encoder):
     def forward(self, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Real steps stand first in every row."""
         x = self.drop(self.input(values, mask))
-        steps = torch.arange(mask.shape[1], device=mask.device)
-        lengths = mask.sum(1, keepdim=True)
-        mirrored = torch.where(steps < lengths, lengths - 1 - steps, steps)[..., None]
         ahead, _ = self.forwards(x)
-        back, _ = self.backwards(x.gather(1, mirrored.expand_as(x)))
-        back = back.gather(1, mirrored.expand_as(back))
-        return parts.zeroed(torch.cat([ahead, back], dim=-1), mask), mask
+        back, _ = self.backwards(parts.mirrored(x, mask))
+        return parts.zeroed(torch.cat([ahead, parts.mirrored(back, mask)], dim=-1), mask), mask
 
 
 def build(config: Config) -> Encoder:

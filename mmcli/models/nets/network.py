@@ -7,6 +7,8 @@ The configuration is one JSON object::
      "head": {"outputs": 10, "hidden": 64, "dropout": 0.3}, "auxiliary": true}
 
 With ``auxiliary`` every modality has a head of its own beside the fused one, trained with it and read by ``detailed``.
+With ``"context": {"name": "bilstm", "config": {...}}`` the head also gets what a reader makes of the item among the
+others of its group (:mod:`mmcli.models.grouped`).
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmcli.errors import ArtifactError
-from mmcli.models import blocks, encoders
+from mmcli.models import blocks, encoders, grouped, turns
 from mmcli.models.parts import Block, Dropout, Encoder, from_json, zeroed
 from mmcli.registry import Registry
 
@@ -95,7 +97,10 @@ class Network(nn.Module):
             raise ArtifactError("the encoders of one network must have one width")
         self.encoders = nn.ModuleList(built)
         self.fusion = _block(_object(config.get("fusion"), "fusion"), len(parts), width, head.outputs)
-        self.head = None if self.fusion.decides else Head(self.fusion.width, head.outputs, head.hidden, head.dropout)
+        self.context = _reader(config.get("context"), self.fusion)
+        read = 0 if self.context is None else cast(int, self.context.width)
+        width_in = self.fusion.width + read
+        self.head = None if self.fusion.decides else Head(width_in, head.outputs, head.hidden, head.dropout)
         alone = config.get("auxiliary") is True or self.fusion.decides
         self.alone = nn.ModuleList(Head(width, head.outputs, 0, head.dropout) for _ in parts if alone)
 
@@ -121,13 +126,31 @@ class Network(nn.Module):
     def detailed(self, batch: Batch) -> Outputs:
         """Logits, each modality's own logits where it has a head, and what was present."""
         vectors, present = self.encode(batch)
+        if self.head is not None:
+            fused = self.fusion(vectors, present)
+            if self.context is not None:
+                fused = torch.cat([fused, grouped.read(self.context, fused, batch)], dim=1)
+                fused, vectors, present = (grouped.asked(part, batch) for part in (fused, vectors, present))
         alone = None
         if len(self.alone):
             alone = torch.stack([head(vectors[:, i]) for i, head in enumerate(self.alone)], dim=1)
         if self.head is not None:
-            return Outputs(self.head(self.fusion(vectors, present)), alone, present, vectors)
+            return Outputs(self.head(fused), alone, present, vectors)
         assert alone is not None  # a deciding block has heads
         return Outputs(self.fusion(alone, present), alone, present, vectors)
+
+
+def _reader(part: Any, fusion: Block) -> nn.Module | None:
+    """What reads the turns of a group, where the configuration has one."""
+    if part is None:
+        return None
+    part = _object(part, "context")
+    if fusion.decides:
+        raise ArtifactError("a fusion block that decides has no vector of an item that turns could be read by")
+    module = _module(turns.registry, part.get("name"))
+    where = f"context {part.get('name')!r}"
+    config = from_json(module.Config, _object(part.get("config"), where), where)
+    return cast(nn.Module, module.build(config, fusion.width))
 
 
 def _object(value: Any, where: str) -> Mapping[str, Any]:

@@ -55,6 +55,8 @@ def _fits(model: Mapping[str, Any], kinds: Mapping[str, str]) -> bool:
     if model.get("name") in ("kernel", "affine"):
         return all(kinds[p["name"]] in ("vector", *SEQUENCES) for p in parts)
     head, fusion = model.get("head"), model.get("fusion")
+    if "context" in model:
+        return False
     if model.get("name") != "network" or not isinstance(head, Mapping) or not isinstance(fusion, Mapping):
         return False
     sizes = [p.get("config") for p in parts]

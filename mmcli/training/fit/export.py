@@ -68,6 +68,8 @@ def export(model: Predictor, path: Path | str) -> None:
         raise UsageError(f"a model is exported as .ts or .onnx, not as {path.suffix or path.name!r}", hint="model.onnx")
     if not isinstance(model.net, Network):
         raise UsageError("only a single network can be exported", hint="train with --fusion concat or another block")
+    if "context" in model.config["model"]:
+        raise UsageError("a model that reads the turns of a group cannot be exported", hint="train without --context")
     block = model.config["model"]["fusion"]["name"]
     if block in FIXED:
         raise UsageError(f"the fusion block {block} cannot be exported", hint="train with concat, attention or gated")

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mmcli.errors import UsageError
 from mmcli.models.nets.factory import Stack, combined
 from mmcli.models.nets.kernel import Kernel, similarity
 from mmcli.models.nets.network import Input, Network
@@ -30,9 +31,18 @@ Code = list[Any]  # what each member of the model keeps of a modality
 
 
 class Incremental:
-    """A :class:`Predictor` that is asked modality by modality. ``names`` are its modalities."""
+    """A :class:`Predictor` that is asked modality by modality. ``names`` are its modalities.
+
+    Raises :class:`UsageError` for a model that reads the turns of a group.
+    """
 
     def __init__(self, chosen: Predictor) -> None:
+        if chosen.context is not None:
+            raise UsageError(
+                "reads an item among the others of its group, which --stream does not join",
+                source=chosen.name,
+                hint="pipe rows with group and order: ... | mmcli predict MODEL.pt -",
+            )
         self.chosen, self.name, self.task = chosen, chosen.name, chosen.task
         self.classes, self.modalities, self.meaning = chosen.classes, chosen.modalities, chosen.meaning
         self.shapes = {shape.name: shape for shape in chosen.shapes}

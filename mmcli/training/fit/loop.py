@@ -21,13 +21,14 @@ from torch import Tensor, nn
 from mmcli.artifacts.formats import checkpoint
 from mmcli.artifacts.formats.checkpoint import Checkpoint
 from mmcli.artifacts.formats.dataset import Dataset
-from mmcli.errors import ArtifactError, InputError, MismatchError
+from mmcli.errors import ArtifactError, InputError, MismatchError, UsageError
+from mmcli.fusion import turns
 from mmcli.models.nets import factory
 from mmcli.models.parts import StreamShape
 from mmcli.models.parts import rows as shard
 from mmcli.training import folds, plan
 from mmcli.training.config import CONTRASTIVE, TrainConfig
-from mmcli.training.data import Data, Target, order, read, shapes
+from mmcli.training.data import Data, Target, order, read, shapes, steps
 from mmcli.training.fit.contrastive import Contrast
 from mmcli.training.fit.initial import Initial
 from mmcli.training.fit.objective import Objective, Supervised
@@ -84,8 +85,8 @@ def fit(
     """
     world = world or World()
     device = pick(config.device)
-    if config.objective == CONTRASTIVE:
-        dataset = folds.real(dataset)  # a borrowed partner is none
+    if config.objective == CONTRASTIVE or config.context:
+        dataset = folds.real(dataset)  # a borrowed partner is none, and what was made is no turn
     train = dataset.rows("train") if train is None else train
     val = dataset.rows("val") if val is None else val
     if not len(train):
@@ -99,6 +100,8 @@ def fit(
     if initial is not None:
         model = initial.planned(model, streams, config)
     data = Data(dataset, streams, device)
+    if config.context:
+        data.sequences = in_order(dataset, streams, train, world)
 
     with deterministic(config.threads, device):
         seed_torch(config.seed, 0, WEIGHTS)
@@ -114,7 +117,7 @@ def fit(
         average = Average(net, config.average)
         size = objective.batch(len(train))
         epochs = plan.epochs(len(train), config)
-        steps = epochs * max(1, round(len(train) / size))
+        all_steps = epochs * steps(data, train, size)
         state = State()
         if restore is not None:
             restore(state, net, optimizer, average)
@@ -128,11 +131,12 @@ def fit(
             net.train()
             for rows in order(data, objective.drawn(rng), size, rng):
                 for group in optimizer.param_groups:
-                    group["lr"] = config.rate * schedule(state.step, steps, config.warmup)
+                    group["lr"] = config.rate * schedule(state.step, all_steps, config.warmup)
                 start, stop = world.share(len(rows))
                 batch = data.batch(rows[start:stop], data.sizes(rows))
                 half = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
-                with shard(start, stop, len(rows)), half:
+                spread = (start, stop, len(rows)) if data.sequences is None else (0, 0, 0)
+                with shard(*spread), half:
                     loss = objective.loss(batch, rows, (start, stop))
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -176,6 +180,19 @@ def objective_of(
     if config.objective == CONTRASTIVE:
         return Contrast(dataset, streams, config)
     return Supervised(config, target or read(dataset, config.task, train, pick(config.device)))
+
+
+def in_order(
+    dataset: Dataset, streams: Sequence[StreamShape], train: NDArray[np.int64], world: World
+) -> turns.Sequences:
+    """The groups of a data set as sequences to train on.
+
+    Raises :class:`InputError` where there are none or they have no order, :class:`UsageError` for several processes.
+    """
+    if world.size > 1:
+        raise UsageError("--context trains in one process: a group cannot be spread over several")
+    turns.refuse_without(dataset, train)
+    return turns.sequences(dataset, [dataset.streams[stream.name] for stream in streams])
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:

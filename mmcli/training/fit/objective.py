@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmcli.errors import UsageError
+from mmcli.fusion.turns import Sequences
 from mmcli.models.nets.network import Batch, Network, Outputs
 from mmcli.models.parts import StreamShape, coins
 from mmcli.training import plan
@@ -59,6 +60,8 @@ AT_ONCE_BYTES = 16 << 20  # of their values; activations take several times as m
 def logits_of(net: nn.Module, data: Data, rows: NDArray[np.int64]) -> Tensor:
     """What ``net`` gives for ``rows``, items of like length together; a float32 row for each."""
     net.eval()
+    if data.sequences is not None:
+        return _by_group(net, data, rows, data.sequences)
     by_length = np.argsort(data.lengths[rows].max(1), kind="stable")
     parts = []
     with torch.no_grad():
@@ -67,6 +70,16 @@ def logits_of(net: nn.Module, data: Data, rows: NDArray[np.int64]) -> Tensor:
             parts.append(net(data.batch(rows[chunk])).float())
     back = torch.from_numpy(np.argsort(by_length, kind="stable")).to(data.device)
     return torch.cat(parts)[back]
+
+
+def _by_group(net: nn.Module, data: Data, rows: NDArray[np.int64], sequences: Sequences) -> Tensor:
+    """The same of items that are read with their groups: some whole groups at a time."""
+    chunks = sequences.parts(rows, AT_ONCE)
+    with torch.no_grad():
+        said = [net(data.batch(chunk)).float() for chunk in chunks]
+    place = np.argsort(np.concatenate(chunks), kind="stable")
+    back = place[np.searchsorted(np.concatenate(chunks), rows, sorter=place)]
+    return torch.cat(said)[torch.from_numpy(back).to(data.device)]
 
 
 def validate(net: nn.Module, data: Data, target: Target, rows: NDArray[np.int64]) -> dict[str, float]:

@@ -15,10 +15,13 @@ from mmcli.artifacts.formats import checkpoint
 from mmcli.artifacts.formats.checkpoint import Checkpoint
 from mmcli.artifacts.formats.dataset import Dataset, Stream
 from mmcli.errors import ArtifactError, MismatchError
+from mmcli.fusion import turns
 from mmcli.fusion.fitting import fitting, matching
+from mmcli.models.grouped import HELD, Held
 from mmcli.models.nets import factory
+from mmcli.models.nets.network import Batch
 from mmcli.models.parts import KINDS, StreamShape
-from mmcli.training import world
+from mmcli.training import folds, world
 from mmcli.training.config import CONTRASTIVE
 from mmcli.training.data import Data
 from mmcli.training.fit.meaning import line, meaning
@@ -78,16 +81,40 @@ class LoadedModel:
         net.load_state_dict(trained.tensors, assign=True)
         self.net = net.to(self.device).eval()
         self.shapes = [shape_in(n, self.modalities, name) for n in factory.names(trained.config["model"])]
+        self.context: dict[str, Any] | None = trained.config["model"].get("context")
 
     def packed(self, dataset: Dataset) -> Data:
-        """The model's streams of a data set as tensors, on the scale the model was trained on."""
+        """The model's streams of a data set as tensors, on the scale the model was trained on.
+
+        A model that reads the turns of a group gets them in order: raises :class:`InputError` where they have none.
+        """
+        if self.context is not None:
+            dataset = folds.real(dataset)  # what was made is no turn
         streams = {shape.name: self._stream(dataset, shape) for shape in self.shapes}
         if not any(streams.values()):
             raise MismatchError(
                 f"the data set has none of the model's modalities ({', '.join(streams)})", source=self.name
             )
         given = {name: stream for name, stream in streams.items() if stream is not None}
-        return Data(Dataset(given, dataset.id, dataset.split, dataset.group), self.shapes, self.device)
+        data = Data(Dataset(given, dataset.id, dataset.split, dataset.group), self.shapes, self.device)
+        if self.context is not None:
+            data.sequences = turns.sequences(dataset, list(given.values()))
+        return data
+
+    def batches(self, dataset: Dataset, rows: NDArray[np.int64], at_once: int) -> Iterator[Batch]:
+        """The items ``rows`` as batches of the network, some at a time, each item on its own; of a model that reads the
+        turns of a group with the rest of it held as it is.
+        """
+        if self.context is None:
+            data, places = self.packed(dataset.select(rows)), np.arange(len(rows), dtype=np.int64)
+        else:
+            data, places = self.packed(dataset), rows
+        for start in range(0, len(rows), at_once):
+            some = places[start : start + at_once]
+            batch: dict[str, Any] = data.alone(some)
+            if data.sequences is not None:
+                batch[HELD] = _held(self.net, data, some, data.sequences)
+            yield batch
 
     def outputs(self, data: Data, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """What the network gives for items of :meth:`packed` streams, in that order: float64 ``(n, ...)``."""
@@ -99,6 +126,20 @@ class LoadedModel:
         meta = self.modalities[shape.name]
         name = matching(dataset, shape.name, meta)
         return None if name is None else fitting(dataset, name, shape, meta, self.name)
+
+
+def _held(net: Any, data: Data, rows: NDArray[np.int64], sequences: turns.Sequences) -> Held:
+    """The groups of some items as the fused vectors that the reader of turns gets."""
+    whole = sequences.whole(rows)
+    line_of = np.zeros(len(whole.rows), np.int64)
+    place_of = np.zeros(len(whole.rows), np.int64)
+    lines, places = np.nonzero(whole.turns >= 0)
+    line_of[whole.turns[lines, places]], place_of[whole.turns[lines, places]] = lines, places
+    with torch.no_grad():
+        fused = net.eval().fusion(*net.encode(data.alone(whole.rows)))
+    chosen = torch.from_numpy(whole.turns[line_of[whole.asked]]).to(data.device)
+    place = torch.from_numpy(place_of[whole.asked]).to(data.device)
+    return Held(fused[chosen.clamp(min=0)], chosen >= 0, torch.ones_like(place, dtype=torch.bool), place)
 
 
 class Predictor(LoadedModel):

@@ -79,6 +79,11 @@ def refuse_options(
             "an item's loss depends on the other items of its batch, so it cannot be cut by itself",
             "train on answers",
         ),
+        "--context": (
+            bool(config.context),
+            "an item's answer depends on the others of its group, so what it tells cannot be bounded by itself",
+            "leave it out",
+        ),
         "--resume": (
             resume,
             "the killed run's steps are spent and their noise is not known here",

@@ -160,12 +160,15 @@ def planned(dataset: Dataset, config: TrainConfig, initial: Initial | None = Non
     with torch.device("meta"):
         parameters = sum(p.numel() for p in factory.build(model).parameters())
     size = objective.batch(len(train))
+    steps = max(1, round(len(train) / size))
+    if config.context:
+        steps = loop.in_order(folds.real(dataset), streams, train, World()).steps(train, size)
     return {
         "model": model,
         "parameters": parameters,
         "batch": size,
         "epochs": plan.epochs(len(train), config),
-        "steps": plan.epochs(len(train), config) * max(1, round(len(train) / size)),
+        "steps": plan.epochs(len(train), config) * steps,
         "items": {split: len(dataset.rows(split)) for split in ("train", "val")},
     }
 

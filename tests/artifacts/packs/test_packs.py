@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from pyarrow import parquet
 
 from mmcli.artifacts import packs
 from mmcli.artifacts.formats import dataset, features, manifest, packed
+from mmcli.artifacts.formats.packing import Packed
 from mmcli.artifacts.packs import webdataset
 from mmcli.cli import app
 from mmcli.errors import UsageError
@@ -82,16 +84,19 @@ def test_webdataset_reads_them(packed_in: Path) -> None:
     assert np.array_equal(items[1]["audio.mfcc.npy"], made(packed_in)[1][1].values)
 
 
-def test_our_own_reader_gives_the_features_that_went_in(packed_in: Path) -> None:
+@pytest.mark.parametrize("name", ["out.parquet", "out.arrow", "out-000000.tar"])
+def test_our_own_reader_gives_the_features_that_went_in(packed_in: Path, name: str) -> None:
+    assert packed.is_ours(packed_in / name)
     for row, (_, one) in enumerate(made(packed_in)):
-        back = packed.read(packed_in / "out.parquet", "audio.mfcc", row)
+        back = packed.read(packed_in / name, "audio.mfcc", row)
         assert np.array_equal(back.values, one.values)
         assert np.array_equal(back.times, one.times)
         assert back.meta == json.loads(json.dumps(one.meta))
 
 
-def test_fuse_reads_a_parquet_as_it_reads_the_folder(packed_in: Path, tmp_path: Path) -> None:
-    for source, out in (("out.parquet", "a.npz"), ("out.parquet.parts/manifest.jsonl", "b.npz")):
+@pytest.mark.parametrize("name", ["out.parquet", "out.arrow", "out-000000.tar", "out-%06d.tar"])
+def test_fuse_reads_a_pack_as_it_reads_the_folder(packed_in: Path, tmp_path: Path, name: str) -> None:
+    for source, out in ((name, "a.npz"), ("out.parquet.parts/manifest.jsonl", "b.npz")):
         assert app.run(["fuse", str(packed_in / source), "-o", str(tmp_path / out), "--quiet"]) == 0
     a, b = (dataset.load(tmp_path / name) for name in ("a.npz", "b.npz"))
     assert a.id.tolist() == b.id.tolist()
@@ -151,22 +156,23 @@ def test_info_writes_one_features_file_as_parquet(packed_in: Path, tmp_path: Pat
     assert np.array_equal(table.iloc[:, 1:].to_numpy(np.float32), source.flat())
 
 
-@pytest.mark.hunt
+class Numbered:
+    """As Rows of a folder of features would be: 20,000 items, each with its number as its values."""
+
+    streams = ("series.raw",)
+
+    def __iter__(self) -> Iterator[Packed]:
+        meta = {"kind": "vector", "modality": "series"}
+        for k in range(20_000):
+            one = features.Features(np.full((1, 16), k, np.float32), np.zeros(1), meta)
+            yield Packed(str(k), "", "", "", {"series.raw": one})
+
+
 def test_twenty_thousand_features_are_read_by_pandas_polars_and_datasets(tmp_path: Path) -> None:
     polars = pytest.importorskip("polars", reason="polars is not installed")
     datasets = pytest.importorskip("datasets", reason="datasets is not installed")
-    folder = tmp_path / "f"
-    folder.mkdir()
-    lines = []
-    for k in range(20_000):
-        one = features.Features(np.full((1, 16), k, np.float32), np.zeros(1), {"kind": "vector", "modality": "series"})
-        features.save(folder / f"{k}.npz", one)
-        lines.append(json.dumps({"id": str(k), "series.raw": f"{k}.npz"}))
-    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
-    from mmcli.artifacts.formats.packing import Rows
-
     out = tmp_path / "out.parquet"
-    packs.registry.load("parquet").write(out, Rows(folder))
+    packs.registry.load("parquet").write(out, Numbered())
     expected = np.arange(20_000)
     assert np.array_equal([v[0] for v in pandas.read_parquet(out)["series.raw"]], expected)
     assert np.array_equal([v[0] for v in polars.read_parquet(out)["series.raw"]], expected)

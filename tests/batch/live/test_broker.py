@@ -1,4 +1,4 @@
-"""The recipe of the README behind a real broker: two workers, one killed, every id answered finally and once."""
+"""The recipe of mmcli/docs/live.md behind a real broker: two workers, one killed, every id answered once, finally."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def broker(store: Path):
 
 
 class Workers:
-    """The README's program, a process for each part."""
+    """The page's program, a process for each part."""
 
-    def __init__(self, readme: Path, model: Path, address: str, folder: Path) -> None:
+    def __init__(self, page: Path, model: Path, address: str, folder: Path) -> None:
         self.program = folder / "worker.py"
-        blocks = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+        blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
         self.program.write_text(next(block for block in blocks if "worker.py" in block), encoding="utf-8")
         self.model, self.address = model, address
         self.running: dict[int, subprocess.Popen] = {}
@@ -127,7 +127,7 @@ def test_of_two_workers_one_is_killed_and_every_id_has_one_final(folder, model, 
     # Images come five items late: where a worker dies, others are answered beyond what it leaves open.
     rows.sort(key=lambda row: row["t"] + 0.5 * (row["modality"] == "image"))
     with broker(tmp_path) as address:
-        workers = Workers(root / "README.md", model("vector.concat"), address, tmp_path)
+        workers = Workers(root / "mmcli" / "docs" / "live.md", model("vector.concat"), address, tmp_path)
         try:
             answers = asyncio.run(_played(address, workers, rows))
         finally:

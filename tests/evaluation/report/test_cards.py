@@ -9,9 +9,9 @@ def test_streams_of_several_extractors_play_their_sound_once():
     names = ["audio.logmel", "audio.mfcc", "image.small"]
     explanation = {"modalities": {name: {"values": [0.1, 0.2]} for name in names}, "share": {}}
     item = {"id": "a", "group": None, "label": "x", "prediction": "x", "present": names, "explanation": explanation}
-    report = {"task": "regress", "modalities": {"each": {}}}
+    report = {"task": "regress", "modalities": {"each": {}}, "metrics": {}}
     media = {"audio": "data:audio/ogg;base64,AA==", "image": "data:image/png;base64,AA=="}
-    card = page._card(item, report, media)
+    card = page._card(item, report, media, page.strongest([item]))
     players = {part["name"]: "<audio" in part["body"] for part in card["parts"]}
     assert players == {"audio.logmel": True, "audio.mfcc": False, "image.small": False}
     assert "data:image/png" in card["parts"][2]["body"]

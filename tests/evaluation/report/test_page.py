@@ -11,7 +11,8 @@ import pytest
 
 from mmcli.artifacts.formats import report as reports
 from mmcli.evaluation.model import Model
-from mmcli.evaluation.report import page
+from mmcli.evaluation.report import media as media_of_items
+from mmcli.evaluation.report import numbers, page
 from mmcli.evaluation.report.report import Request, evaluate
 
 from ...browser import browser
@@ -98,13 +99,13 @@ def test_the_verdict_comes_first_and_the_figures_are_there():
 def test_errors_are_shown_as_errors_and_what_a_modality_adds_as_error_less():
     found = report_of("regress")
     html = page.render(found)
-    reached = found["modalities"]
+    reached, number = found["modalities"], numbers.of(found).number
 
     assert reached["all"] < 0
-    assert f"{page.number(-reached['prior'])} (no modality) to {page.number(-reached['all'])} (all)" in html
-    assert page.number(reached["all"]) not in html
+    assert f"{number(-reached['prior'])} (no modality) to {number(-reached['all'])} (all)" in html
+    assert number(reached["all"]) not in html
     for entry in reached["each"].values():
-        assert f'<td class="n">{page.number(-entry["shapley"]["alone"])}</td>' in html
+        assert f'<td class="n">{number(-entry["shapley"]["alone"])}</td>' in html
 
 
 def test_a_gap_that_no_reader_could_see_is_not_told():
@@ -162,7 +163,7 @@ def media_for(found: dict, folder: Path) -> Path:
 def test_media_of_the_explained_items_are_found_and_gaps_are_told(tmp_path):
     found = explained_report()
     found["items"].sort(key=lambda item: -item["loss"])
-    media, left_out = page.gather(media_for(found, tmp_path), found)
+    media, left_out = media_of_items.gather(media_for(found, tmp_path), found)
 
     assert len(media) == 4
     assert [line.endswith("no such file") for line in left_out] == [True]
@@ -174,7 +175,7 @@ def test_media_of_the_explained_items_are_found_and_gaps_are_told(tmp_path):
 def test_in_a_real_browser_tables_sort_players_play_and_nothing_complains(tmp_path):
     found = explained_report()
     found["items"].sort(key=lambda item: -item["loss"])
-    media, _ = page.gather(media_for(found, tmp_path), found)
+    media, _ = media_of_items.gather(media_for(found, tmp_path), found)
     shown = {key: {"x": value["image"], "y": value.get("audio", "")} for key, value in media.items()}
     (tmp_path / "r.html").write_text(page.render(found, shown), encoding="utf-8")
     column = "[...arguments_.querySelectorAll('tbody tr')].map(r => r.cells[K].textContent)"
@@ -186,11 +187,11 @@ def test_in_a_real_browser_tables_sort_players_play_and_nothing_complains(tmp_pa
             return chrome.run(f"const arguments_ = {table}; return {column.replace('K', str(k))}")
 
         before = values(1)
-        chrome.run(f"{table}.tHead.rows[0].cells[1].click()")
+        chrome.run(f"{table}.tHead.rows[0].cells[1].firstElementChild.click()")
         falling = [float(v) for v in values(1) if v]
-        chrome.run(f"{table}.tHead.rows[0].cells[1].click()")
+        chrome.run(f"{table}.tHead.rows[0].cells[1].firstElementChild.click()")
         rising = [float(v) for v in values(1) if v]
-        chrome.run(f"{table}.tHead.rows[0].cells[0].click()")
+        chrome.run(f"{table}.tHead.rows[0].cells[0].firstElementChild.click()")
         names = values(0)
         assert falling == sorted(falling, reverse=True)
         assert rising == sorted(rising)
@@ -231,10 +232,10 @@ def test_a_right_answer_among_the_most_wrong_is_not_called_wrong():
 def test_a_change_without_interaction_stands_inside_its_own_interval():
     found = report_of()
     found["verdict"]["emap"] = {"value": -0.025, "interval": [-0.0771, 0.0271], "sample": 40}
-    assert "would change by +0.025 (interval −0.0271 to +0.0771), on a sample of 40 items" in page.render(found)
+    assert "would change by +0.025 (interval −0.027 to +0.077), on a sample of 40 items" in page.render(found)
     found = report_of("regress")
     found["verdict"]["emap"] = {"value": -6e-9, "interval": [-2e-8, 1e-8], "sample": 40}
-    assert "would change by 0 (interval 0 to 0)" in page.render(found)
+    assert "would change by 0.000 (interval 0.000 to 0.000)" in page.render(found)
 
 
 def test_which_of_several_labels_is_explained_is_named():
@@ -264,7 +265,7 @@ def test_intervals_sort_as_numbers_and_curves_can_be_read_on_a_phone(tmp_path):
         chrome.shown_as("screen", width=390)
         chrome.get(tmp_path / "r.html")
         table = "[...document.querySelectorAll('.sortable')].find(t => t.tHead.textContent.includes('elsewhere'))"
-        chrome.run(f"{table}.tHead.rows[0].cells[3].click()")
+        chrome.run(f"{table}.tHead.rows[0].cells[3].firstElementChild.click()")
         lows = chrome.run(f"return [...{table}.tBodies[0].rows].map(r => Number(r.cells[3].dataset.value))")
         assert lows == [10.0, 0.25, -0.125, -0.5]
         letters = chrome.run(

@@ -149,11 +149,13 @@ def test_a_manifest_may_be_a_parquet_table(tmp_path: Path) -> None:
     assert data.label is not None
     assert (data.split.tolist(), data.label.tolist()) == (["train", "val", "test"], ["x", "y", ""])
 
-    parquet.write_table(pyarrow.table({"id": ["a"], "series": [[1.0, 2.0]]}), tmp_path / "wrong.parquet")
-    with pytest.raises(ArtifactError, match="column 'series' holds list"):
+    parquet.write_table(pyarrow.table({"id": ["a"], "series": [[1.0, 2.0]]}), tmp_path / "lists.parquet")
+    assert np.asarray(fused(tmp_path / "lists.parquet").dataset.streams["series"].values).shape == (1, 2)
+    parquet.write_table(pyarrow.table({"id": ["a"], "series": [{"x": 1.0}]}), tmp_path / "wrong.parquet")
+    with pytest.raises(InputError, match="no column holds features"):
         fused(tmp_path / "wrong.parquet")
     (tmp_path / "torn.parquet").write_bytes((tmp_path / "m.parquet").read_bytes()[:-40])
-    with pytest.raises(ArtifactError, match="is no parquet"):
+    with pytest.raises(ArtifactError, match="is no table"):
         fused(tmp_path / "torn.parquet")
 
 

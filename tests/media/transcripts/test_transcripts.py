@@ -33,6 +33,18 @@ RTTM = """SPKR-INFO talk 1 <NA> <NA> <NA> unknown anna <NA>
 SPEAKER talk 1 0.5 2.0 <NA> <NA> anna <NA> <NA>
 SPEAKER talk 1 3 1.5 <NA> <NA> ben <NA> <NA>
 """
+SBV = "0:00:01.000,0:00:03.500\nla\nlo\n\n1:00:04.000,1:00:06.25\nha\n"
+SUB = "{1}{1}23.976\n{24}{72}{y:i}la|lo\n{120}{144}ha\n"
+SMI = """<SAMI><HEAD><TITLE>x</TITLE></HEAD><BODY>
+<SYNC Start=1000><P Class=ENCC>la<br>l&ouml;<P Class=FRCC>le
+<SYNC Start=2500><P Class=ENCC>&nbsp;
+<SYNC Start=4000><P Class=ENCC>ha<P Class=FRCC>hu</BODY></SAMI>"""
+TTML = """<?xml version="1.0" encoding="UTF-8"?>
+<tt xmlns="http://www.w3.org/ns/ttml" xmlns:ttp="http://www.w3.org/ns/ttml#parameter" xml:lang="en"
+ ttp:frameRate="24" ttp:frameRateMultiplier="1000 1001" ttp:tickRate="10000000">
+<head><metadata>no cue</metadata></head><body><div begin="10s"><p begin="00:00:01.500" end="3s">la<br/>
+<span>lo</span></p><p begin="00:00:02:12" dur="10000000t">ha</p></div>
+<div xml:lang="fr"><p begin="48f" end="4000ms">le</p></div></body></tt>"""
 LRC = "[ar:nobody]\n[00:02.00][00:06.00]la <00:02.50>la\n[00:04.00]lo\n[00:05.50]\n"
 
 
@@ -106,6 +118,50 @@ def test_ctm_rttm_and_lrc(tmp_path: Path) -> None:
     assert open_clip(later, "subtitle").cues == [(1.5, 2.5, "a")]
 
 
+def test_captions_of_youtube(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.sbv", SBV)
+    assert open_clip(path, "subtitle").cues == [(1.0, 3.5, "la lo"), (3604.0, 3606.25, "ha")]
+    assert modality_of(path) == "subtitle"
+
+
+def test_microdvd_is_read_as_pysubs2_reads_it(tmp_path: Path) -> None:
+    ours = open_clip(written(tmp_path, "a.sub", SUB), "subtitle").cues
+    theirs = [(e.start / 1000, e.end / 1000, " ".join(e.plaintext.split())) for e in pysubs2.SSAFile.from_string(SUB)]
+    assert [words for *_, words in ours] == [words for *_, words in theirs]
+    assert np.allclose([times for *times, _ in ours], [times for *times, _ in theirs], atol=0.001)
+    with pytest.raises(MediaError, match="frames a second") as raised:  # a guessed rate moves all of it
+        open_clip(written(tmp_path, "b.sub", "{25}{75}la\n"), "subtitle")
+    assert "{1}{1}25" in str(raised.value.hint)
+
+
+def test_microdvd_is_not_taken_for_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["info", str(written(tmp_path, "a.sub", SUB))]) == 0
+    assert "subtitle" in capsys.readouterr().out
+
+
+def test_a_sync_of_sami_lasts_until_the_next_of_its_language(tmp_path: Path) -> None:
+    tiers = intervals.read_tiers(str(written(tmp_path, "a.smi", SMI)))
+    assert tiers == {"ENCC": [(1.0, 2.5, "la lö"), (4.0, 5.0, "ha")], "FRCC": [(1.0, 4.0, "le"), (4.0, 5.0, "hu")]}
+
+
+def test_times_of_ttml_are_frames_ticks_and_clocks_within_what_they_stand_in(tmp_path: Path) -> None:
+    tiers = intervals.read_tiers(str(written(tmp_path, "a.ttml", TTML)))
+    frame = 1001 / 24000
+    assert tiers["en"] == [
+        (11.5, 13.0, "la lo"),
+        (pytest.approx(12 + 12 * frame), pytest.approx(13 + 12 * frame), "ha"),
+    ]
+    assert tiers["fr"] == [(pytest.approx(48 * frame), 4.0, "le")]
+
+
+def test_ttml_is_read_as_pysubs2_wrote_it(tmp_path: Path) -> None:
+    file = pysubs2.SSAFile()
+    for k in range(20):
+        file.append(pysubs2.SSAEvent(start=1000 * k + 7, end=1000 * k + 900, text=f"cue {k}"))
+    ours = open_clip(written(tmp_path, "a.dfxp", file.to_string("ttml")), "subtitle").cues
+    assert ours == [(k + 0.007, pytest.approx(k + 0.9), f"cue {k}") for k in range(20)]
+
+
 def test_a_file_of_several_recordings_says_which(tmp_path: Path) -> None:
     path = written(tmp_path, "all.ctm", CTM + "song 1 0 1 la\n")
     with pytest.raises(InputError, match="of 2 recordings"):
@@ -132,6 +188,20 @@ def test_a_file_of_several_recordings_says_which(tmp_path: Path) -> None:
         ("a.json", '{"segments": {}}'),
         ("a.json", '{"segments": [{"start": "x", "end": 1, "text": "a"}]}'),
         ("a.json", '{"segments": ['),
+        ("a.sbv", "la\n0:00:01.000,0:00:02.000\n"),
+        ("a.sbv", "0:00:03.000,0:00:02.000\nla\n"),
+        ("a.sub", "\0\0\1\xba picture"),
+        ("a.sub", "{1}{1}0\n{1}{2}la"),
+        ("a.sub", "{1}{1}25\nla"),
+        ("a.smi", "<SAMI><BODY>la</BODY></SAMI>"),
+        ("a.smi", "<SAMI><SYNC Start=x><P>la"),
+        ("a.ttml", "<tt"),
+        ("a.ttml", "<smil/>"),
+        ("a.ttml", TTML.replace("48f", "soon")),
+        ("a.ttml", TTML.replace("1000 1001", "1000 0")),
+        ("a.ttml", TTML.replace("<div begin", '<div timeContainer="seq" begin')),
+        ("a.ttml", "<tt><body>" + "<div>" * 60 + '<p begin="1s" end="2s">la</p>' + "</div>" * 60 + "</body></tt>"),
+        ("a.ttml", '<tt><body><p begin="1s">' + "<span>" * 5000 + "la" + "</span>" * 5000 + "</p></body></tt>"),
     ],
 )
 def test_damage_is_one_error_that_names_the_file(tmp_path: Path, name: str, text: str) -> None:
@@ -148,6 +218,10 @@ def test_mutants_never_end_in_another_error(tmp_path: Path) -> None:
         ".rttm": RTTM,
         ".lrc": LRC,
         ".eaf": (tmp_path / "x.eaf").read_text(),
+        ".sbv": SBV,
+        ".sub": SUB,
+        ".smi": SMI,
+        ".ttml": TTML,
     }
     for suffix, text in seeds.items():
         for _ in range(60):
