@@ -1,10 +1,10 @@
 """How candidates are calibrated, weighed and chosen, all on answers for items that they were not trained on.
 
 Three kinds of answer compete: the best single candidate; late fusion, in which the best candidate of each modality that
-knows more than chance has an equal say; and the ensemble with fitted weights, which is scored on items that its weights
-were not fitted on. Late fusion is kept unless it is worse than the single one, fitted weights where they are better than
-both. Where none of them is better than guessing by more than chance allows, the simplest of the candidates that are as
-good as the best is kept: weights that were fitted to noise would promise what is not there.
+knows more than chance has an equal say; and the ensemble with fitted weights, scored on items that its weights were not
+fitted on. Late fusion is kept unless it is worse than the single one, fitted weights where they are better than both.
+Where none of them is better than guessing by more than chance allows, the simplest of the candidates that are as good
+as the best is kept: weights that were fitted to noise would promise what is not there.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ GAINS = tuple(float(2.0 ** (e / 4)) for e in range(-12, 25))
 STEPS, PATIENCE = 400, 60
 SHRINK = 0.002  # weight of the penalty that lets useless members go to zero
 SOFT = 0.05  # standard deviations: below it an absolute error counts as its square
-# Standard errors on the folds that a richer answer has to be better than a simpler one by. Late fusion is an average and
-# errs less than a choice among equals: it may look worse by one. Candidates of `auto` on public sets, two seeds each,
-# accuracy on test rows: rosmap, handwritten, landuse and scene alike either way; kidney, tcga, cub and mosi 89.3 at
-# 0.5, 89.6 at 0, 89.7 at -0.5, 90.4 at -1 (in-sample: these chose it). See tests/benchmarks/bench_public.py.
+# Standard errors on the folds that a richer answer has to be better than a simpler one by. Late fusion is an average,
+# and errs less than a choice among equals: it may look worse by one. Candidates of `auto` on public sets, two seeds
+# each, accuracy on test rows: rosmap, handwritten, landuse and scene alike either way; kidney, tcga, cub and mosi 89.3
+# at 0.5, 89.6 at 0, 89.7 at -0.5, 90.4 at -1 (in-sample: these chose it). See tests/benchmarks/bench_public.py.
 SEPARATES = {"late": -1.0, "pool": 0.5}
 BEYOND_CHANCE = 2.0  # standard errors that some candidate has to be better than guessing by
 SINGLE, LATE, POOL, SIMPLEST = "single", "late", "pool", "simplest"
