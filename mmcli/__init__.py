@@ -4,6 +4,7 @@ What the commands do, in a line of Python each::
 
     mmcli.align("studio.wav", "camera.mp4").offset_s
     mmcli.extract("talk.wav", "mfcc").values
+    mmcli.fuse({"audio": array, "text": frame}, label=labels)
     mmcli.load("data.npz"), mmcli.load("model.pt"), mmcli.load("report.json")
     mmcli.train("data.npz", fusion="auto").evaluate("data.npz")
 
@@ -23,6 +24,7 @@ from mmcli._version import __version__
 if TYPE_CHECKING:
     from mmcli.api.align import align
     from mmcli.api.extract import extract
+    from mmcli.api.fuse import fuse
     from mmcli.api.load import load
     from mmcli.api.model import evaluate, train
 
@@ -37,6 +39,7 @@ __all__ = [
     "evaluation",
     "extract",
     "extractors",
+    "fuse",
     "fusion",
     "load",
     "media",
@@ -45,7 +48,14 @@ __all__ = [
     "training",
 ]
 
-FUNCTIONS = {"align": "align", "extract": "extract", "load": "load", "train": "model", "evaluate": "model"}
+FUNCTIONS = {
+    "align": "align",
+    "extract": "extract",
+    "fuse": "fuse",
+    "load": "load",
+    "train": "model",
+    "evaluate": "model",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -77,8 +77,13 @@ def timed(values: Any, times: Any, columns: list[str] | None = None) -> Features
 
 
 def data_set(value: Any) -> Any:
-    """A Dataset, or the one in a file or in a folder of shards."""
-    return sources.load(Path(value)) if is_path(value) else value
+    """A Dataset, or the one in a file or in a folder of shards. Raises UsageError for anything else."""
+    if is_path(value):
+        return sources.load(Path(value))
+    if not hasattr(value, "streams"):
+        what = f"{type(value).__name__} is no data set"
+        raise UsageError(what, hint="mmcli.fuse({'audio': array}, label=labels) makes one")
+    return value
 
 
 def configured(kind: type[C], fields: dict[str, Any], name: str) -> C:
