@@ -136,15 +136,19 @@ def engine(name: str, address: str | None) -> Iterator[Executor | None]:
         yield cluster
 
 
-def tell(summary: Summary, schema: str, out: str, *, json: bool, **more: Any) -> None:
-    """The last line, or the one object of ``--json``. Raises :class:`BatchFailedError` where inputs failed."""
+def tell(summary: Summary, schema: str, out: str, books: str | None = None, *, json: bool, **more: Any) -> None:
+    """The last line, or the one object of ``--json``. Raises :class:`BatchFailedError` where inputs failed.
+
+    ``books``: the folder with the lists, where it is not the output itself.
+    """
     counts = {"done": summary.made, "skipped": summary.kept, "failed": summary.failed}
     if json:
         console.emit({"schema": schema, "out": out, **counts, **more})
     line = "  ".join(f"{name} {number:,}" for name, number in counts.items())
     if summary.failed:
         reasons.say(summary.errors)
-        raise BatchFailedError(f"{line}  -> {out.rstrip('/')}/{summary.report}")
+        lists = f"{(books or out).rstrip('/')}/{summary.report}"
+        raise BatchFailedError(f"{line}  -> {lists if books is None else f'{out}; {lists}'}")
     console.say(f"{line}  -> {out}")
 
 

@@ -325,6 +325,7 @@ def _many(
     if packed and summary.made + summary.kept:
         from mmcli.artifacts import packs
 
-        name = packed
         packs.write(packed)
+        batching.tell(summary, "mmcli/extracted@1", packed, name, json=json, without_sound=summary.absent)
+        return
     batching.tell(summary, "mmcli/extracted@1", name, json=json, without_sound=summary.absent)

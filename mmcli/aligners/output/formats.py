@@ -37,10 +37,11 @@ def format_of(output: Path | str, asked: str | None = None) -> str:
     if asked is None:
         suffix = Path(output).suffix.lower()
         if suffix and suffix not in SUFFIXES:
-            known = " ".join(s[1:] for s in SUFFIXES)
-            raise UsageError(
-                f"no map is written as {suffix}", source=output, hint=f"known: {known}; or name a --format"
-            )
+            from mmcli.aligners import editors
+
+            known, projects = (" ".join(s[1:] for s in some) for some in (SUFFIXES, editors.suffixes()))
+            hint = f"maps: {known}; projects: {projects}; editing programs without one of their own import otio, fcpxml"
+            raise UsageError(f"no map is written as {suffix}", source=output, hint=f"{hint} or edl")
         return SUFFIXES.get(suffix, "json")
     if asked.lower() not in ("map", *FORMATS):
         raise UsageError(f"unknown format {asked!r}", hint=nearest(asked.lower(), ("map", *FORMATS)))

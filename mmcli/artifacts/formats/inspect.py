@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mmcli.artifacts.formats import events, manifest, manifest_lines, shards
+from mmcli.artifacts.formats import events, manifest, manifest_foreign, manifest_lines, shards
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.artifacts.io import encoding, jsonfile, provenance
 from mmcli.errors import ArtifactError, InputError
@@ -20,6 +21,8 @@ def recognise(path: Path | str) -> str:
     """
     if shards.is_folder(path):
         return shards.SCHEMA
+    if str(path) != provenance.STDIN and manifest_foreign.takes(Path(path)):
+        return manifest.SCHEMA
     with provenance.opened(path) as (stream, _):
         start = stream.read(2)
         if start != b"PK":
@@ -46,8 +49,9 @@ def _first_line(stream: BinaryIO, path: Path | str) -> bytes:
         raise InputError("is no text", source=path) from problem
 
 
-def validate(path: Path | str) -> dict[str, Any]:
-    """``{schema, summary}`` of an artifact after a complete check; ``summary`` holds plain JSON values.
+def validate(path: Path | str, kinds: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """``{schema, summary}`` of an artifact after a complete check; ``summary`` holds plain JSON values. ``kinds`` as of
+    :func:`mmcli.artifacts.formats.manifest.load`.
 
     Raises :class:`ArtifactError` where anything in it does not follow its schema.
     """
@@ -58,11 +62,13 @@ def validate(path: Path | str) -> dict[str, Any]:
         "mmcli/dataset@1": _dataset,
         shards.SCHEMA: _shards,
         "mmcli/checkpoint@1": _checkpoint,
-        "mmcli/manifest@1": _manifest,
+        "mmcli/manifest@1": lambda path: _manifest(path, kinds),
         "mmcli/report@1": _report,
         "mmcli/fitted@1": _fitted,
         events.SCHEMA: _events,
     }[name]
+    if name == manifest.SCHEMA and not Path(path).is_file() and str(path) != provenance.STDIN:
+        return {"schema": name, "summary": summary(path)}  # a folder, or numbered files: no content has one digest
     digest = shards.source_of(path)["sha256"] if name == shards.SCHEMA else provenance.sha256_file(path)
     return {"schema": name, "summary": {"sha256": digest} | summary(path)}
 
@@ -251,8 +257,8 @@ def _events(path: Path | str) -> dict[str, Any]:
     }
 
 
-def _manifest(path: Path | str) -> dict[str, Any]:
-    listed = manifest.load(path)
+def _manifest(path: Path | str, kinds: Mapping[str, str] | None) -> dict[str, Any]:
+    listed = manifest.load(path, kinds=kinds)
     splits = [row.split or "" for row in listed.rows]
     return {
         "rows": len(listed.rows),

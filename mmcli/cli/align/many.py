@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,8 +49,19 @@ def align(given: AlignOptions) -> None:
     _tell(result, given)
     if result.unread:
         for path, reason in result.unread:
-            console.warn(f"{path.name}: left out: {reason}")
+            console.warn(f"{path.name}: left out: {reason}{_by_itself(path, paths)}")
         raise BatchFailedError(f"{len(result.unread)} of {len(paths)} recordings could not be read")
+
+
+def _by_itself(path: Path, paths: list[Path]) -> str:
+    """Of subtitles what puts them on the clock of the first recording."""
+    from mmcli.media.door import SUFFIXES
+
+    if SUFFIXES.get(path.suffix.lower()) not in ("subtitle", "text"):
+        return ""
+    suffix = path.suffix if path.suffix.lower() in (".srt", ".vtt", ".ass") else ".srt"
+    words = ("mmcli", "align", str(paths[0]), str(path), "-o", f"{path.stem}.fixed{suffix}")
+    return f"; by itself: {shlex.join(words)}"
 
 
 def _reference(given: AlignOptions, paths: list[Path]) -> Path | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import opentimelineio
 import pytest
+import rpp
 import soundfile
 
 from mmcli.aligners.many import heard, screen, shoot
@@ -140,6 +141,45 @@ def test_opentimelineio_reads_every_track(folder: Path, tmp_path: Path) -> None:
     assert begins["recorder"] - begins["cam2"] == pytest.approx(17.0, abs=0.01)
     assert begins["indoors2"] - begins["indoors1"] == pytest.approx(9.0, abs=0.01)
     assert begins["indoors1"] > begins["recorder"] + 40.0
+
+
+@pytest.mark.parametrize("suffix", [".fcpxml", ".rpp"])
+def test_other_programs_read_every_track(folder: Path, tmp_path: Path, suffix: str) -> None:
+    files = [str(folder / f"{n}.wav") for n in CLIPS]
+    out = tmp_path / f"shoot{suffix}"
+    assert app.run(["align", *files, "--reference", "auto", "-o", str(out), "--quiet"]) == 0
+    begins = reaper_reads(out) if suffix == ".rpp" else final_cut_reads(out)
+    assert set(begins) == set(CLIPS) - {"stranger"}
+    within = 0.01 if suffix == ".rpp" else 0.05  # a frame of film
+    assert begins["recorder"] - begins["cam2"] == pytest.approx(17.0, abs=within)
+    assert begins["indoors2"] - begins["indoors1"] == pytest.approx(9.0, abs=within)
+    assert begins["indoors1"] > begins["recorder"] + 40.0
+
+
+def reaper_reads(path: Path) -> dict[str, float]:
+    tracks = rpp.loads(path.read_text()).findall("TRACK")
+    return {t.find("NAME")[1]: float(t.find("ITEM").find("POSITION")[1]) for t in tracks}
+
+
+def final_cut_reads(path: Path) -> dict[str, float]:
+    back = opentimelineio.adapters.read_from_file(str(path), "fcpx_xml")
+    while not isinstance(back, opentimelineio.schema.Timeline):
+        back = back[0]
+    return {
+        Path(c.name).stem: c.transformed_time_range(c.trimmed_range(), back.tracks).start_time.to_seconds()
+        for c in back.find_clips()
+    }
+
+
+def test_a_subtitle_among_recordings_is_told_its_way(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "late one.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nhi\n")
+    files = [str(folder / "cam1.wav"), str(folder / "cam2.wav"), str(tmp_path / "late one.srt")]
+    assert app.run(["align", *files]) == 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert "by itself: mmcli align" in said
+    assert "-o 'late one.fixed.srt'" in said
 
 
 def test_json_and_refusals(folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

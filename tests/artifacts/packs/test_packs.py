@@ -126,6 +126,23 @@ def test_an_item_that_failed_has_nothing_in_its_row(sounds: Path, tmp_path: Path
     assert [row["audio.mfcc"] is None for row in table] == [False] * COUNT + [True]
 
 
+def test_where_the_failures_stand_is_said(sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "good.wav").write_bytes((sounds.parent / "a.0.wav").read_bytes())
+    (tmp_path / "bad.wav").write_bytes(b"RIFF")
+    files = [str(tmp_path / "good.wav"), str(tmp_path / "bad.wav")]
+    assert app.run(["extract", *files, "-o", str(tmp_path / "o.parquet"), "--audio", "mfcc", "--jobs", "1"]) == 3
+    said = "".join(capsys.readouterr().err.split())
+    assert said.endswith(f"{tmp_path}/o.parquet;{tmp_path}/o.parquet.parts/failures.jsonl")
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out.arrow", "out-000000.tar", "out-%06d.tar"])
+def test_info_shows_what_a_pack_holds(packed_in: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["info", str(packed_in / name), "--json"]) == 0
+    (shown,) = json.loads(capsys.readouterr().out)["files"]
+    assert (shown["rows"], shown["splits"]) == (COUNT, {"test": 1, "train": 4})
+    assert "audio.mfcc" in shown["columns"]
+
+
 def test_many_files_and_those_that_a_longer_run_left(
     packed_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
