@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from mmcli.cli import docstrings
+
 ORDER = (
-    *("start", "maps", "fusing", "python", "batches", "live", "ranking", "privacy", "recipes"),
-    *("formats", "limits", "measured", "extending", "architecture"),
+    *("start", "gallery", "maps", "fusing", "python", "notebook", "batches", "live", "ranking", "privacy", "recipes"),
+    *("formats", "limits", "measured", "api", "extending", "architecture"),
 )  # as one would read them
 
 
@@ -34,15 +37,35 @@ def pages() -> dict[str, Page]:
     from mmcli.cli.app import COMMANDS
 
     folder = resources.files("mmcli") / "docs"
-    texts = {name.removesuffix(".md"): folder / name for name in _names(folder)}
-    texts["recipes"] = folder / "recipes" / "README.md"
+    files = {name.removesuffix(".md"): folder / name for name in _names(folder)}
+    files["recipes"] = folder / "recipes" / "README.md"
+    texts = {topic: file.read_text(encoding="utf-8") for topic, file in files.items()}
+    texts["notebook"] = of_notebook((folder / "notebook.ipynb").read_text(encoding="utf-8"))
+    texts["api"] = docstrings.page()
     order = [*ORDER, *sorted(set(texts) - set(ORDER))]
-    written = {topic: Page(topic, texts[topic].read_text(encoding="utf-8")) for topic in order}
+    written = {topic: Page(topic, texts[topic]) for topic in order}
     return written | {name: Page(name, of_command(name), command=True) for name in COMMANDS}
 
 
 def _names(folder: Any) -> list[str]:
     return [entry.name for entry in folder.iterdir() if entry.name.endswith(".md")]
+
+
+def of_notebook(text: str) -> str:
+    """A notebook (nbformat 4) as a page: its words, its code, and what that printed.
+
+    >>> cells = [{"cell_type": "markdown", "source": ["# A"]}, {"cell_type": "code", "source": "1", "outputs": []}]
+    >>> of_notebook(json.dumps({"cells": cells}))
+    '# A\\n\\n```python\\n1\\n```\\n'
+    """
+    parts = []
+    for cell in json.loads(text)["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        for output in cell.get("outputs", []):
+            said = output.get("text") or output["data"]["text/plain"]
+            parts.append(f"```text\n{''.join(said).rstrip()}\n```")
+    return "\n\n".join(parts) + "\n"
 
 
 def of_command(name: str) -> str:

@@ -64,12 +64,29 @@ def test_the_site_is_searched_and_fits_a_phone(site):
             "return [...document.querySelectorAll('#pages li')].filter(row => !row.hidden).map(r => r.dataset.topic)"
         )
         assert "train" in window.run(find.format("differential privacy") + shown)
+        assert "api" in window.run(find.format("to_torch export") + shown)
         assert window.run(find.format("nothing-is-called-so") + shown) == []
-        for topic in ("index", "start", "train", "architecture"):
+        for topic in ("index", "start", "gallery", "notebook", "api", "train", "architecture"):
             window.shown_as(width=390)
             window.get(site / "site" / f"{topic}.html")
             assert window.run("return document.documentElement.scrollWidth <= innerWidth"), topic
+        window.get(site / "site" / "gallery.html")
+        assert min(window.run("return [...document.images].map(image => image.naturalWidth)")) >= 390
+        dark = "document.documentElement.dataset.theme = 'dark'; return getComputedStyle(document.body).backgroundColor"
+        assert max(int(part) for part in re.findall(r"\d+", window.run(dark))[:3]) < 60
         assert window.errors() == []
+
+
+def test_every_function_and_object_of_python_stands_in_the_reference():
+    import mmcli
+
+    text = manual.pages()["api"].text
+    for name in mmcli.FUNCTIONS:
+        assert f"## mmcli.{name}\n" in text
+        assert f"mmcli.{name}(" in text
+    for method in ("Model.export", "Report.to_pandas", "Features.to_torch", "Dataset.to_pandas"):
+        assert f"### {method}\n" in text
+    assert "::" not in re.sub(r"```.*?```", "", text, flags=re.DOTALL)
 
 
 def test_man_pages_say_what_help_says(site):
