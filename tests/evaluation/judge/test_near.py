@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmcli.artifacts.formats.dataset import Dataset, Stream
-from mmcli.evaluation.judge import integrity, near
+from mmcli.evaluation.judge import integrity, near, pictures
 
 COUNT = 40  # items: 24 train, 16 test
 
@@ -48,6 +52,17 @@ def enlarged(rng, values):
     return values.repeat(2, axis=0).repeat(2, axis=1)
 
 
+def brightened(rng, values):
+    return np.clip(values * 1.25 + 20, 0, 255)
+
+
+def resaved(rng, values):
+    """As JPEG."""
+    file = io.BytesIO()
+    Image.fromarray(values[:, :, 0].astype(np.uint8)).save(file, "JPEG", quality=60)
+    return np.asarray(Image.open(file), float)[:, :, None]
+
+
 def louder(rng, values):
     return values + 12.0
 
@@ -75,7 +90,7 @@ def shortened(rng, values):
 
 
 CHANGES = {
-    "image": (picture, [dimmed, grainy, enlarged]),
+    "image": (picture, [dimmed, grainy, brightened, resaved]),
     "audio": (sound, [louder, noisy, cut, delayed]),
     "text": (text, [one_word_other, shortened]),
 }
@@ -109,7 +124,6 @@ def test_planted_copies_are_found_and_nothing_else(kind, seed):
     assert near.check(data_of(kind, items))["between_splits"] == 0
     if kind == "image":  # of one size, as in a data set
         items = [np.clip(128 + 50 * smooth(rng, (32, 32)), 0, 255)[:, :, None] for _ in range(COUNT)]
-        changes = [dimmed, grainy]
     for number, change in enumerate(changes):
         items[24 + number] = change(rng, items[number])
     checked = near.check(data_of(kind, items))
@@ -122,8 +136,48 @@ def test_pictures_of_other_sizes_are_the_same_small_copy():
     rng = np.random.default_rng(0)
     for _ in range(20):
         a = picture(rng)
-        assert near._small(a) @ near._small(enlarged(rng, a)) > 0.99
-        assert near._small(a) @ near._small(picture(rng)) < 0.9
+        assert pictures.small(a) @ pictures.small(enlarged(rng, a)) > 0.99
+        assert pictures.small(a) @ pictures.small(picture(rng)) < 0.9
+
+
+DRAWN = Path(__file__).parents[3] / "sample_data" / "digits" / "image"
+STAMPS = Path(__file__).parents[3] / "sample_data" / "stamps"
+PIXELS = 64
+
+
+def drawn(path, change=lambda picture: picture):
+    """A picture of sample_data, changed, at the one size of a data set."""
+    with Image.open(path) as file:
+        there = Image.new("L", file.size, 255)
+        there.paste(file.convert("L"), mask=file.convert("RGBA").getchannel("A"))
+    return np.asarray(change(there).resize((PIXELS, PIXELS), Image.Resampling.BILINEAR), float)[:, :, None]
+
+
+def shrunk(picture):
+    return picture.resize((round(picture.width * 0.6), round(picture.height * 0.6)), Image.Resampling.BILINEAR)
+
+
+def cropped(picture):
+    w, h = picture.size
+    return picture.crop((round(w * 0.05), round(h * 0.03), w - round(w * 0.02), h - round(h * 0.06)))
+
+
+def lighter(picture):
+    return picture.point(lambda tone: min(255, int(tone * 1.2 + 10)))
+
+
+@pytest.mark.parametrize("folder", [DRAWN, STAMPS], ids=["drawings", "stamps"])
+@pytest.mark.parametrize("change", [shrunk, cropped, lighter], ids=lambda change: change.__name__)
+def test_planted_copies_of_drawings_and_photographs_are_found(folder, change):
+    paths = sorted(folder.rglob("*.png"))[:COUNT]
+    items = [drawn(path) for path in paths]
+    before = near.check(data_of("image", items))["between_splits"]
+    for number in range(5):
+        items[24 + number] = drawn(paths[number], change)
+    checked = near.check(data_of("image", items))
+    pairs = {tuple(item["id"] for item in case["items"]) for case in checked["cases"]}
+    assert before == 0
+    assert pairs == {(f"i{24 + number}", f"i{number}") for number in range(5)}
 
 
 def test_short_and_stock_sentences_are_no_copies():
