@@ -23,7 +23,8 @@ from mmcli.media.clips import AudioClip, SubtitleClip
 ACCEPTS = (("audio", "subtitle"), ("subtitle", "subtitle"), ("subtitle", "audio"))
 Cues = list[tuple[float, float, str]]
 USUAL_S = 0.05  # by which speech begins beside what a listener takes for its beginning
-EARLY, BEHIND = 2.0, 0.2  # of the usual error, and of how far ends disagree with starts (in-sample: 30 pairs)
+# Of the usual error, and of how far ends disagree with starts: 90 % and more of 62 maps of choose (corpus) are held.
+EARLY, BEHIND = 1.25, 0.15
 EARLY_S = 0.1  # before a cue, where a break inside the cue before it ends
 
 
@@ -149,7 +150,7 @@ def half_width(error_s: float, disagree_s: float) -> float:
     than starts leave a doubt.
 
     >>> half_width(0.0, 0.0), half_width(0.1, 0.0)
-    (0.05, 0.206155)
+    (0.05, 0.134629)
     """
     return round(float(np.sqrt(USUAL_S**2 + (EARLY * error_s) ** 2 + (BEHIND * disagree_s) ** 2)), 6)
 

@@ -1,10 +1,8 @@
 """Where the cues of a subtitle belong, as a curve of their own: where that is clear no other test is needed.
 
-Cues are a curve themselves: speech inside them, none in the pauses before and after. Under an offset and a rate the two
-curves are multiplied; how far the product lies above that of all other offsets under the same rate, in standard
-deviations, is what the offset is worth, and half of its square are nats. So repeated material, a film that never falls
-silent, and cues that fit anywhere are measured by themselves. Stretches that speak against their place are looked for
-elsewhere, at a price (:mod:`mmcli.aligners.linear.trace`).
+Every place under every rate is weighed by :mod:`.places`: by the cues' own curve times the activity, and by starts
+beside beginnings of speech; how far the best is ahead of all others is measured on the material itself. Stretches that
+speak against their place are looked for elsewhere, at a price (:mod:`mmcli.aligners.linear.trace`).
 
 Starts and ends of cues are then matched to where speech begins and ends, each for itself: a cue begins with its line,
 but is often held on after it. Where the two disagree the starts decide. How many of the starts lie at a beginning of
@@ -26,31 +24,14 @@ from mmcli.aligners.linear.trace import Run
 from mmcli.aligners.subtitles import edge_fit, jumps
 from mmcli.aligners.subtitles.activity import HOP_S, edges
 from mmcli.aligners.subtitles.edge_fit import Group, Points, Settled
+from mmcli.aligners.subtitles.places import Standing, best_line
+from mmcli.aligners.subtitles.shape import CELL_S, curve, intervals
 from mmcli.errors import MismatchError
 
 Vector = NDArray[np.float64]
 
-CELL_S = 0.05
-SURE_S = 9.0  # of a longer cue only the beginning is taken for speech
-PAUSE_S, BEFORE, AFTER = 0.7, -0.7, -0.4  # of a pause beside a cue that counts, and how much: ends are held on
-HELD_WEIGHS = 0.5  # what of a cue counts that lasts longer than its text is read aloud
-LEAST_SPOKEN_S, SLOW_LETTERS_S = 2.0, 11.0  # letters a second of a slow reader
-RATE_STEP, FINE_STEP = 0.001, 0.0001
-MOST_STRETCH = 0.06
-LEAST_OVERLAP_S = 20.0  # of cues and activity, or a quarter of the cues
-ELSEWHERE_S = 1.0
 ON_TIME_S = 0.15  # a cue begins so near to where speech does
 NEAR_S = 0.7  # in which the edge of a cue looks for an edge of the activity
-
-
-@dataclass(frozen=True)
-class Standing:
-    """``nats`` that the cues speak for their place, less the price of having looked everywhere; ``rival``: for the best
-    other place; ``z``: in standard deviations of all other offsets."""
-
-    nats: float
-    rival: float
-    z: float
 
 
 @dataclass(frozen=True)
@@ -93,14 +74,14 @@ def place(
     MismatchError where the recording is too short for any place.
     """
     x = _cells(activity)
-    line = _best_line(x, cues, letters)
+    begins, ends = edges(activity)
+    line = best_line(x.frames[:, 0].astype(np.float64), begins, ends, cues, letters)
     if line is None:
         short = f"the recording, of {HOP_S * len(activity):.1f} s, is too short for {len(cues)} cues to lie over it"
         raise MismatchError(
             f"does not match the reference: {short}", source=name, hint="give more of the recording, or fewer cues"
         )
     rate, offset, standing = line
-    begins, ends = edges(activity)
     contrast = Contrast(x, _material(cues, letters, 1.0), as_they_are=True)
     whole = Run(offset, rate, float(cues[0, 0]) - 1.0, float(cues[-1, 1]) + 1.0)
     runs = trace.mend(
@@ -110,7 +91,7 @@ def place(
         limits.CUES_MOVED.value,
     )
     one, standing = standing, _restanding(standing, contrast, whole, runs)
-    if not is_clear(standing.nats):
+    if not is_clear(standing.curve + standing.nats - one.nats):
         cut = _of_another_cut(x, cues, letters, rate, begins, contrast)
         if cut is not None and one.nats + cut.more > standing.nats:
             rate, standing = cut.rate, replace(one, nats=one.nats + cut.more)
@@ -154,7 +135,7 @@ def _of_another_cut(
 
     def jumping(cues: Vector, letters: NDArray[np.int64] | None) -> jumps.Pieces | None:
         tried = dict.fromkeys((1.0, rate, *rates.NAMED.values()))
-        shapes = {r: jumps.Shape(*_intervals(cues, letters, r)) for r in tried}
+        shapes = {r: jumps.Shape(*intervals(cues, letters, r)) for r in tried}
         return jumps.place(x.frames[:, 0].astype(np.float64), CELL_S, begins, cues[:, 0], shapes, scale)
 
     cut = jumping(cues, letters)
@@ -187,115 +168,9 @@ def _cells(activity: Vector) -> Material:
 
 def _material(cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> Material:
     """The cues as a curve, every CELL_S of the reference's clock: what activity counts where."""
-    shape, first = _curve(cues, letters, rate)
+    shape, first = curve(cues, letters, rate)
     times = np.asarray((first + CELL_S * (np.arange(len(shape)) + 0.5)) / rate, dtype=np.float64)
     return Material(shape[:, None].astype(np.float32), times, {})
-
-
-def _intervals(
-    cues: Vector, letters: NDArray[np.int64] | None, rate: float
-) -> tuple[Vector, Vector, NDArray[np.int64]]:
-    """What activity counts in and beside the cues: intervals (n, 2) in stretched seconds, weights, whose each is."""
-    start, end = cues[:, 0] * rate, cues[:, 1] * rate
-    following = np.concatenate([start[1:], [np.inf]])
-    previous = np.concatenate([[-np.inf], end[:-1]])
-    before = np.minimum(PAUSE_S, np.maximum(start - previous, 0.0) / 2)
-    after = np.minimum(PAUSE_S, np.maximum(following - end, 0.0) / 2)
-    spoken = np.minimum(end - start, SURE_S)
-    if letters is not None:
-        spoken = np.minimum(spoken, np.maximum(LEAST_SPOKEN_S, letters / SLOW_LETTERS_S))
-    held = np.minimum(end, start + SURE_S)
-    bounds = np.concatenate([
-        np.column_stack([start, start + spoken]), np.column_stack([start + spoken, held]),
-        np.column_stack([start - before, start]), np.column_stack([end, end + after]),
-    ])  # fmt: skip
-    weights, owner = np.repeat([1.0, HELD_WEIGHS, BEFORE, AFTER], len(cues)), np.tile(np.arange(len(cues)), 4)
-    good = bounds[:, 1] > bounds[:, 0]
-    return bounds[good], weights[good], owner[good]
-
-
-def _curve(cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> tuple[Vector, float]:
-    """Means over cells of what activity counts in and beside the cues, and the time of the first cell, stretched."""
-    bounds, weights, _ = _intervals(cues, letters, rate)
-    at = np.concatenate([bounds[:, 0], bounds[:, 1]])
-    order = np.argsort(at, kind="stable")
-    at, level = at[order], np.cumsum(np.concatenate([weights, -weights])[order])
-    total = np.concatenate([[0.0], np.cumsum(level[:-1] * np.diff(at))])
-    first = float(np.floor(at[0] / CELL_S) * CELL_S)
-    grid = first + CELL_S * np.arange(int((at[-1] - first) / CELL_S) + 2)
-    return np.diff(np.interp(grid, at, total)) / CELL_S, first
-
-
-def _best_line(x: Material, cues: Vector, letters: NDArray[np.int64] | None) -> tuple[float, float, Standing] | None:
-    """Rate and offset under which the cues fit best, and how that stands to other places; None where there is none."""
-    activity = x.frames[:, 0].astype(np.float64)
-    coarse = {rate: _standings(activity, cues, letters, rate) for rate in _rates_tried(RATE_STEP, 1.0, MOST_STRETCH)}
-    coarse = {rate: standings for rate, standings in coarse.items() if len(standings[0])}
-    if not coarse:
-        return None
-    best = max(coarse, key=lambda r: float(coarse[r][0].max()))
-    fine = {rate: _standings(activity, cues, letters, rate) for rate in _rates_tried(FINE_STEP, best, RATE_STEP)}
-    for rate in (best, 1.0, *rates.NAMED.values()):
-        if rate in coarse and abs(rate - best) <= RATE_STEP:
-            fine[rate] = coarse[rate]
-    top = {rate: float(z.max()) for rate, (z, _) in fine.items() if len(z)}
-    rate = max(top, key=lambda r: top[r])
-    simple = [r for r in (1.0, *rates.NAMED.values()) if r in top and is_as_good(top[r], top[rate])]
-    if simple:
-        rate = max(simple, key=lambda r: (r == 1.0, top[r]))
-    z, low = fine[rate]
-    k = int(np.argmax(z))
-    places = sum(len(v) * CELL_S for v, _ in coarse.values()) / ELSEWHERE_S / 8.0  # neighbouring rates are alike
-    middle = float(cues.mean())
-    rival = 0.0
-    for other, (heights, first) in coarse.items():
-        at = first + CELL_S * np.arange(len(heights)) + other * middle
-        far = np.abs(at - (low + CELL_S * k + rate * middle)) > max(
-            ELSEWHERE_S, abs(other - rate) * float(np.ptp(cues))
-        )
-        rival = max(rival, float(heights[far].max(initial=0.0)))
-    standing = Standing(
-        float(z[k]) ** 2 / 2 - float(np.log(max(places, 1.0))),
-        rival**2 / 2 - float(np.log(max(places, 1.0))),
-        float(z[k]),
-    )
-    return rate, low + CELL_S * k, standing
-
-
-def is_as_good(z: float, best: float) -> bool:
-    """Whether a simple rate is taken that stands out by ``z`` where another does by ``best``."""
-    return z * z / 2 >= best * best / 2 - limits.CUES_SIMPLER.value
-
-
-def _standings(activity: Vector, cues: Vector, letters: NDArray[np.int64] | None, rate: float) -> tuple[Vector, float]:
-    """How far the product of both curves lies above that at other offsets, in standard deviations, for every offset
-    that leaves enough overlap, and the first offset in seconds."""
-    from scipy.fft import irfft, next_fast_len, rfft
-
-    shape, first = _curve(cues, letters, rate)
-    n, m = len(activity), len(shape)
-    size = int(next_fast_len(n + m, real=True))
-    own = np.conj(rfft(shape, size))
-    square = np.conj(rfft(shape * shape, size))
-    product, power = irfft(rfft(activity, size) * own, size), irfft(rfft(np.ones(n), size) * square, size)
-    at = np.arange(-m + 1, n)
-    product, power = product[at % size], np.maximum(power[at % size], 0.0)
-    least = max(min(LEAST_OVERLAP_S / CELL_S, 0.5 * float((shape * shape).sum())), 0.25 * float((shape * shape).sum()))
-    good = power >= least
-    if not good.any():
-        return np.zeros(0), 0.0
-    value = product[good] / np.sqrt(power[good])
-    lowest = int(at[good][0])
-    spread = float(np.sqrt(np.mean(value * value)))
-    deviation = 1.4826 * float(np.median(np.abs(value - np.median(value))))
-    return (value - np.median(value)) / max(min(spread, 2 * deviation), deviation, 1e-9), lowest * CELL_S - first
-
-
-def _rates_tried(step: float, around: float, reach: float) -> list[float]:
-    n = round(reach / step)
-    grid = around + step * np.arange(-n, n + 1)
-    named = [r for r in (1.0, *rates.NAMED.values()) if abs(r - around) <= reach]
-    return sorted({*(round(float(r), 9) for r in grid), *named})
 
 
 def _of_cues(cues: Vector, runs: list[Run]) -> list[tuple[int, int, Run]]:

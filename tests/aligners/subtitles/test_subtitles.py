@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmcli.aligners import pair
-from mmcli.aligners.subtitles import activity, curve
+from mmcli.aligners.subtitles import activity, curve, places
 from mmcli.artifacts.formats.timemap import TimeMap
 from mmcli.errors import MismatchError
 from mmcli.media.clips import AudioClip
@@ -156,9 +156,28 @@ def test_a_hand_that_is_not_steady_changes_no_rate(hand: float, rate: float, off
     assert [lag for _, _, lag in placed.pieces] == [pytest.approx(offset, abs=0.05)]
 
 
+def test_captions_without_pauses_are_placed_by_their_starts() -> None:
+    """Each is shown until the next one: their curve is flat, and said nothing (27 of 27 real pairs were refused)."""
+    spoken = programme(5, cues=40)
+    shown = spoken[::2].copy()  # two sentences a caption
+    shown[:-1, 1] = shown[1:, 0]
+    placed = curve.place(activity.of_cues(spoken.tolist(), float(spoken.max()) + 5.0), shown + 17.0)
+    assert placed.rate == 1.0
+    assert [lag for _, _, lag in placed.pieces] == [pytest.approx(-17.0, abs=0.1)]
+    assert placed.standing.nats > placed.standing.rival + 10.0
+    assert placed.standing.nats > placed.standing.curve + 30.0
+
+
+def test_a_line_begins_after_a_long_pause_rather_than_a_short_one() -> None:
+    begins, ends = np.array([1.0, 3.0, 4.0, 5.0]), np.array([2.0, 3.9, 4.9, 6.0])
+    weights = places.after_pauses(begins, ends)
+    assert weights.mean() == pytest.approx(1.0)
+    assert weights[0] == weights[1] == pytest.approx(np.sqrt(10.0) * weights[2])
+
+
 def test_pieces_are_no_further_ahead_than_of_no_place_at_all() -> None:
     """Cues backwards were accepted in two pieces: 5 nats, where any single place had less than none."""
-    standing = curve.Standing(5.0, -3.0, 5.0)
+    standing = places.Standing(5.0, -3.0, 5.0, 5.0)
     whole = curve.ByCurve(1.0, None, [(0, 9, 0.0)], 0.1, 9, 0.1, 0.6, standing)
     parted = curve.ByCurve(1.0, None, [(0, 4, 0.0), (4, 9, 7.0)], 0.1, 9, 0.1, 0.6, standing)
     assert (whole.evidence["ahead"], parted.evidence["ahead"]) == (8.0, 5.0)

@@ -19,6 +19,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import captions
 import copies
 import cues
 import films
@@ -28,10 +29,12 @@ import sensors
 import strangers
 import texts
 from pool import KINDS, Made, Pool
-from sources import EVERY, SPLITS, recordings
+from sources import EVERY, SPLITS, TAKEN_WHOLE, recordings
 
-FRESH_EACH = {"cut_long": 1}  # right pairs of a kind in last2, else 3; of strangers as many as elsewhere
-MADE_BY = (copies, cues, films, readings, scores, sensors, strangers, texts)  # they register their kinds
+# Right pairs of a kind in splits with sources of their own, else 3; of strangers as many as elsewhere.
+OWN_EACH = {"cut_long": 1}
+OF_CUES = ("sub_", "imu_", "text_")  # in check2 and last3 as many as elsewhere
+MADE_BY = (captions, copies, cues, films, readings, scores, sensors, strangers, texts)  # they register their kinds
 
 
 def main() -> int:
@@ -58,8 +61,8 @@ def main() -> int:
     for split in a.splits.split(","):
         for name in wanted:
             maker, each = KINDS[name]
-            if split == "last2" and not name.startswith("no_"):
-                each = FRESH_EACH.get(name, 3)
+            if split in TAKEN_WHOLE and not name.startswith(("no_", *(() if split == "last2" else OF_CUES))):
+                each = OWN_EACH.get(name, 3)
             for i in range(min(each, a.limit)):
                 folder = a.cache / "pairs" / split / f"{name}_{i:02}"
                 if (folder / "pair.json").exists():

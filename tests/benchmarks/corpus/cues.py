@@ -59,7 +59,7 @@ def programme(pool: Pool, length: float) -> tuple[Sound, list[Cue]]:
     parts: list[Sound] = []
     cues: list[Cue] = []
     at = 0.0
-    rows = [r for r in pool.of("talk", "prompt", "told") if r.source not in ("ami",)]
+    rows = [r for r in pool.of("talk", "prompt", "told", "said") if r.source not in ("ami",)]
     while at < length:
         if pool.flip(0.06):
             gap = pool.uniform(6, 14)

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import sound
-from sources import SALT, Recording
+from sources import SALT, TAKEN_WHOLE, Recording
 
 Made = dict[str, Any]
 Maker = Callable[["Pool"], Made]
+ONE_READER = ("voxceleb", "ljspeech", "linguist_en", "sphinx")  # or as good as one
 KINDS: dict[str, tuple[Maker, int]] = {}
 
 
@@ -43,9 +44,14 @@ class Pool:
         seed = hashlib.sha256(f"{SALT}|{self.split}|{self.kind}|{self.at}".encode()).digest()[:8]
         self.rng = np.random.default_rng(int.from_bytes(seed, "little"))
 
+    @property
+    def whole(self) -> bool:
+        """Whether the split has sources of its own."""
+        return self.split in TAKEN_WHOLE
+
     def of(self, *kinds: str, source: str | None = None, language: str | None = None) -> list[Recording]:
-        """This split's recordings of some kinds; rooms and noises of last2 are those of last."""
-        tools = self.split == "last2" and kinds in (("room",), ("noise",))
+        """This split's recordings of some kinds; rooms and noises of splits with sources of their own are last's."""
+        tools = self.whole and kinds in (("room",), ("noise",))
         return [
             r
             for r in self.all
@@ -113,7 +119,11 @@ class Pool:
             r
             for r in rows
             if r.source == first.source
-            and (r.group == first.group or r.kind == "prompt" or r.source in ("voxceleb", "ljspeech"))
+            and (
+                r.group == first.group
+                or r.kind == "prompt"
+                or r.source in ("voxceleb", "ljspeech", "linguist_en", "sphinx")
+            )
         ]
         return self._joined(x, same, length)
 
@@ -137,10 +147,9 @@ class Pool:
         """Recorded or performed music, of up to ``length`` s; not what this pair has already taken."""
         from scores import render
 
-        if self.flip(0.35):
-            return render(
-                self, self.take(self._fresh([r for r in self.of("played") if r.source in ("asap", "batik")])), length
-            )
+        played = [r for r in self.of("played") if r.source in ("asap", "batik")]
+        if self.flip(0.35) and played:
+            return render(self, self.take(self._fresh(played)), length)
         x = sound.load(self.take(self._fresh(self.of("music"))).path)
         room = sound.seconds(x) - length
         return sound.cut(x, self.uniform(0, room), length) if room > 0 else x

@@ -74,7 +74,7 @@ def pair(
 
 
 def _rows(pool: Pool, which: int) -> list[Recording]:
-    if pool.split == "last2":
+    if pool.whole:
         return pool.of("reread")
     return pool.of("reread", source="vctk" if which % 2 == 0 else "tess")
 
@@ -95,13 +95,17 @@ def reread_sentence(pool: Pool) -> Made:
     return written(pool, x, y, points=points)
 
 
-FRESH_LANGUAGES = (("flite_rms", "flite_slt"), ("armelle_words", "espeak_be"), ("colombian_words", "espeak_es2"))
+OWN_LANGUAGES = {
+    "last2": (("flite_rms", "flite_slt"), ("armelle_words", "espeak_be"), ("colombian_words", "espeak_es2")),
+    "check2": (("flite_kal16", "espeak_029"), ("espeak_it", "espeak_it_f3")),
+    "last3": (("flite_awb", "espeak_rp_f4"), ("espeak_ch", "espeak_fr_f2")),
+}
 LANGUAGES = (("fsdd",), ("it_carlo", "it_menardi"), ("fr_june", "espeak_fr"), ("es_allison", "espeak_es"))
 
 
 def _languages(pool: Pool) -> tuple[str, ...]:
     """The sources of words of one language, another one for every pair."""
-    every: tuple[tuple[str, ...], ...] = FRESH_LANGUAGES if pool.split == "last2" else LANGUAGES
+    every: tuple[tuple[str, ...], ...] = OWN_LANGUAGES.get(pool.split, LANGUAGES)
     return every[pool.at % len(every)]
 
 
@@ -133,7 +137,7 @@ def no_words(pool: Pool) -> Made:
 @kind("no_sentence", 10)
 def no_sentence(pool: Pool) -> Made:
     """Other sentences, by the same reader in half."""
-    rows = (_rows(pool, 0) if pool.split == "last2" else pool.of("reread", source="vctk")) + pool.of(
+    rows = (_rows(pool, 0) if pool.whole else pool.of("reread", source="vctk")) + pool.of(
         "told", "talk", source=None, language="en"
     )
     a = pool.take(rows)

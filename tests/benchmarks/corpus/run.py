@@ -1,11 +1,12 @@
 """Aligns the pairs of a split with the code of this checkout, judges every map, and prints a table a kind.
 
-Usage: run.py choose|check|last|last2 [--kinds GLOB,...] [--limit N] [--jobs N] [--forced] [--table] [--worst N]
+Usage: run.py choose|check|last|last2|check2|last3 [--kinds GLOB,...] [--limit N] [--jobs N] [--forced] [--table]
+    [--worst N]
 
 Results go to CACHE/results/CODE.jsonl, where CODE is the digest of what aligns; a run resumes where it stopped, and one
-with --table only prints. `last` has been opened and is material to choose on; `last2` is opened once: it asks for
---open-last. --limit takes the first N of each kind; --forced maps refused pairs too (their class stays "refused", what
-the map is stands in "forced").
+with --table only prints. `last` and `last2` have been opened and are material to choose on, as check2 is; `last3` is
+opened once: it asks for --open-last. --limit takes the first N of each kind; --forced maps refused pairs too (their
+class stays "refused", what the map is stands in "forced").
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def aligned(pair: Row, cache: str, timeout: int, forced: bool) -> Row:
 def main() -> int:
     """Runs what is missing, prints the table."""
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("split", choices=("choose", "check", "last", "last2"))
+    a.add_argument("split", choices=("choose", "check", "last", "last2", "check2", "last3"))
     a.add_argument("--cache", type=Path, default=os.environ.get("MMCLI_CORPUS"))
     a.add_argument("--kinds", default="*")
     a.add_argument("--limit", type=int, default=10**6, help="pairs a kind")
@@ -111,8 +112,8 @@ def main() -> int:
     a = a.parse_args()
     if a.cache is None:
         raise SystemExit("name the folder: --cache, or MMCLI_CORPUS")
-    if a.split == "last2" and not a.open_last:
-        raise SystemExit("last2 is opened once, when everything is decided: --open-last")
+    if a.split == "last3" and not a.open_last:
+        raise SystemExit("last3 is opened once, when everything is decided: --open-last")
     pairs = [json.loads(line) for line in (a.cache / "pairs.jsonl").open()]
     number = {p["id"]: int(p["id"].rsplit("_", 1)[1]) for p in pairs}
     pairs = [

@@ -180,7 +180,7 @@ def solo(pool: Pool) -> list[Recording]:
 
 def _two(pool: Pool, source: str) -> tuple[Played, Played]:
     """One piece played twice; in last2 the second time by a machine."""
-    if pool.split == "last2":
+    if pool.whole:
         path = pool.take(solo(pool)).path
         return read(path), written_out(pool, path, rubato=pool.uniform(0.08, 0.2))
     _, (one, two) = _piece(pool, scored=False, source=source)
@@ -270,7 +270,7 @@ def cover(pool: Pool) -> Made:
 
 def _scored(pool: Pool, length: float) -> tuple[Played, Played, tuple[float, float]]:
     """A performance, its score, and a span of beats."""
-    if pool.split == "last2":
+    if pool.whole:
         path = pool.take([r for r in solo(pool) if f"{r.source}/{r.group}" not in pool.used]).path
         score, played = written_out(pool, path), read(path)
         return played, score, _span(pool, played, score, length)

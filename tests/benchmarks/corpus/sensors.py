@@ -44,7 +44,7 @@ def _of_phone(path: Path) -> dict[str, tuple[Array, Array]]:
 
 def records(pool: Pool, which: int) -> dict[str, tuple[Array, Array]]:
     """{quantity: (times, values)} of one motion that this pair has not used."""
-    if pool.split == "last2":
+    if pool.whole:
         return _of_phone(Path(pool.take(_unused(pool, pool.of("phone"))).path))
     if which % 4 == 3:
         rows = _unused(pool, pool.of("phone"))
@@ -120,7 +120,7 @@ def _pair(
     kept = records(pool, pool.at)
     if not {a, b} <= set(kept):
         kept = records(pool, 0)
-        if pool.split == "last2":
+        if pool.whole:
             a, b = "acc", "gyr"
         a, b = (a, b) if {a, b} <= set(kept) else ("turn", "gyr")
     length = min(pool.uniform(25, 50), min(t[-1] - t[0] for t, _ in (kept[a], kept[b])) - 4)

@@ -1,5 +1,5 @@
-"""The recordings of the sources, unpacked into the cache folder and dealt to choose, check and last; those of last2 as
-they are.
+"""The recordings of the sources, unpacked into the cache folder and dealt to choose, check and last; those of last2,
+check2 and last3 as they are.
 
 A recording is dealt once, by the digest of its name and SALT, in turn within its source: whatever is made of it stays
 on that side. Rooms and noises are dealt too.
@@ -18,10 +18,12 @@ from pathlib import Path
 
 from fresh import FRESH, SENTENCES
 from table import SOURCES, Collection
+from unseen import LINES, UNSEEN
 
 SALT = "mmcli corpus 1"
 SPLITS = ("choose", "check", "last")
-EVERY = (*SOURCES, *FRESH)
+EVERY = (*SOURCES, *FRESH, *UNSEEN)
+TAKEN_WHOLE = ("last2", "check2", "last3")  # their sources are not dealt
 BESIDE = (
     "_annotations.txt",
     ".match",
@@ -29,6 +31,9 @@ BESIDE = (
     "Accelerometer2.csv",
     "Accelerometer_2.csv",
     "Linear Acceleration.csv",
+    "Accelerometer_3.csv",
+    "Accelerometer_v3.csv",
+    "Linear Acceleration2.csv",
 )  # beside a performance, a gyroscope
 MOST_BYTES = 4 << 20  # larger files are absent from some snapshots
 
@@ -91,8 +96,8 @@ def _spoken(program: str, voice: str, what: str, cache: Path) -> dict[str, Path]
     root = cache / "packages" / program / (f"{voice}_{what}" if what else voice)
     root.mkdir(parents=True, exist_ok=True)
     words = {w: w for w in [*map(str, range(21)), *map(str, range(30, 100, 10)), *string.ascii_lowercase]}
-    if what == "sentences":
-        words = {str(i): s for i, s in enumerate(SENTENCES)}
+    if what:
+        words = {str(i): s for i, s in enumerate(SENTENCES if what == "sentences" else LINES[what])}
     for name, said in words.items():
         path = str(root / f"{name}.wav")
         if not Path(path).exists():
@@ -144,7 +149,7 @@ def _of_repository(name: str, pattern: re.Pattern[str], cache: Path, repos: Path
 def recordings(cache: Path, repos: Path, shared: Path) -> list[Recording]:
     """All of them, unpacked on the first call and remembered in ``cache``/recordings.json."""
     memo = cache / "recordings.json"
-    stamp = hashlib.sha256(repr((EVERY, SENTENCES, SALT)).encode()).hexdigest()
+    stamp = hashlib.sha256(repr((EVERY, SENTENCES, LINES, SALT)).encode()).hexdigest()
     if memo.exists():
         kept = json.loads(memo.read_text())
         if kept["stamp"] == stamp:

@@ -8,6 +8,12 @@ from copies import clicks, steady, written
 from pool import Made, Pool, kind
 from sound import Sound, seconds
 
+READERS = {
+    "last2": ("ljspeech", "armelle", "colombian", "ljspeech"),
+    "check2": ("linguist_en", "stamps_fr", "mfa", "linguist_en"),
+    "last3": ("sphinx", "stamps_es", "aldo", "gesundheit"),
+}
+
 
 @kind("no_talk", 18)
 def no_talk(pool: Pool) -> Made:
@@ -18,10 +24,7 @@ def no_talk(pool: Pool) -> Made:
 @kind("no_same_speaker", 12)
 def no_same_speaker(pool: Pool) -> Made:
     """Two talks by one speaker."""
-    readers = ["librispeech", "trump", "prompts_en", "librispeech"]
-    if pool.split == "last2":
-        readers = ["ljspeech", "armelle", "colombian", "ljspeech"]
-    source = readers[pool.at % 4]
+    source = READERS.get(pool.split, ("librispeech", "trump", "prompts_en", "librispeech"))[pool.at % 4]
     x = pool.talk(pool.uniform(24, 44), source=source)
     half = len(x) // 2
     return written(pool, x[:half], x[half:], refuse=True)

@@ -15,8 +15,14 @@ from fresh import SENTENCES
 from pool import Made, Pool, kind
 from readings import reading
 from sources import Recording
+from unseen import LINES
 
 Line = tuple[Recording, str]
+OWN_DIGITS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "last2": (("en", ("flite_rms", "flite_slt")), ("es", ("colombian_words",)), ("fr", ("armelle_words",))),
+    "check2": (("en", ("flite_kal16", "espeak_029")), ("it", ("espeak_it", "espeak_it_f3"))),
+    "last3": (("en", ("flite_awb", "espeak_rp_f4")), ("fr", ("espeak_ch", "espeak_fr_f2"))),
+}
 DIGITS = {
     "en": "zero one two three four five six seven eight nine",
     "es": "cero uno dos tres cuatro cinco seis siete ocho nueve",
@@ -30,12 +36,21 @@ def _said(root: str, language: str) -> dict[str, str]:
     return read_words(Path(root), language)
 
 
+def _stamp(path: Path) -> str:
+    """What is told in English of a picture whose words stand beside it."""
+    text = path.with_name(path.name.replace("_desc" + path.suffix, ".txt")).read_text(encoding="utf-8")
+    return text.splitlines()[0].strip()
+
+
 def lines(pool: Pool, which: int) -> list[Line]:
     """This split's recordings of whole lines with their words, of one source, in an order of the draw."""
-    if pool.split == "last2":
+    if pool.whole and (rows := pool.of("said")) and which % 3 == 1:
+        out = [(r, _stamp(Path(r.path))) for r in rows]
+    elif pool.whole:
         voices = sorted({r.source for r in pool.of("reread")})
         voice = voices[(pool.at + which) % len(voices)]
-        out = [(r, SENTENCES[int(r.group)]) for r in pool.of("reread", source=voice)]
+        sentences = LINES.get(pool.split, SENTENCES)
+        out = [(r, sentences[int(r.group)]) for r in pool.of("reread", source=voice)]
     elif which % 3 == 2:
         rows = pool.of("reread", source="tess")
         voice = "testOAF" if pool.flip() else "testYAF"
@@ -65,9 +80,7 @@ def written(
         x = sound.with_noise(x, pool.noise(len(x)), pool.uniform(12, 20))
     ref = sound.save(pool.folder / "ref.flac", x)
     (pool.folder / "qry.txt").write_text("\n".join(text) + "\n", encoding="utf-8")
-    if (
-        pool.at % 2 == 0 and pool.at % 3 != 2 and pool.split != "last2"
-    ):  # in the others the text has to tell its language
+    if pool.at % 2 == 0 and pool.at % 3 != 2 and not pool.whole:  # in the others the text has to tell its language
         more.setdefault("options", {"language": ("cs", "nl")[pool.at % 3]})
     return {"reference": ref.name, "query": "qry.txt", "truth": {"segments": segments, "unspoken": unspoken, **more}}
 
@@ -149,12 +162,9 @@ def text_digits(pool: Pool) -> Made:
         ("fr", ("fr_june",)),
         ("it", ("it_carlo", "it_menardi")),
     ][pool.at % 4]
-    if pool.split == "last2":
-        language, sources = [
-            ("en", ("flite_rms", "flite_slt")),
-            ("es", ("colombian_words",)),
-            ("fr", ("armelle_words",)),
-        ][pool.at % 3]
+    if pool.whole:
+        of_split = OWN_DIGITS[pool.split]
+        language, sources = of_split[pool.at % len(of_split)]
     words = DIGITS[language].split()
     source = pool.choice(sources)
     rows = [r for r in pool.of(source=source) if source == "fsdd" or (r.group.isdigit() and len(r.group) == 1)]
@@ -184,7 +194,7 @@ def no_text(pool: Pool) -> Made:
     """Another text of the same voices, or of another book."""
     every = lines(pool, pool.at)
     told, other = every[:8], every[8:16]
-    if pool.split == "last2":
+    if pool.whole:
         pass  # one list of sentences: the second eight are not said
     elif pool.at % 3 == 2:  # 'say the word ...' says most of what another such text holds
         told, other = lines(pool, 0)[:8], lines(pool, 1)[:8]

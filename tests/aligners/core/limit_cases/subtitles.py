@@ -7,7 +7,7 @@ import numpy as np
 from mmcli.aligners.core import limits
 from mmcli.aligners.linear.trace import Run
 from mmcli.aligners.methods import subtitles
-from mmcli.aligners.subtitles import activity, edge_fit, jumps
+from mmcli.aligners.subtitles import activity, edge_fit, jumps, places, shape
 from mmcli.aligners.subtitles import curve as curve_test
 from mmcli.aligners.subtitles.cues import is_a_sign
 from mmcli.errors import InputError
@@ -42,7 +42,7 @@ near("CUES_UNDER_A_SIGN", is_a_sign, 3, 4)
 near("CUES_CLEAR", curve_test.is_clear, 50.0, 70.0)
 near("CUES_OF_A_PIECE", curve_test.is_a_piece, 2, 3)
 near("CUES_ONE_LAG_S", lambda apart: len(jumps._pieces(np.array([0.0] * 4 + [apart] * 4))), 0.45, 0.55, (1, 2))
-near("CUES_SIMPLER", lambda nats: curve_test.is_as_good(np.sqrt(2 * nats), np.sqrt(20.0)), 6.8, 7.2)
+near("CUES_SIMPLER", lambda nats: places.is_as_good(nats, 10.0), 6.8, 7.2)
 
 
 def late(count: int, gain: float = 1.0) -> int:
@@ -53,9 +53,9 @@ def late(count: int, gain: float = 1.0) -> int:
     cells = gain * whole[: len(whole) // 5 * 5].reshape(-1, 5).mean(axis=1)
     moved = cues.copy()
     moved[len(cues) - count :] += 30.0
-    shape = jumps.Shape(*curve_test._intervals(moved, None, 1.0))
+    shapes = {1.0: jumps.Shape(*shape.intervals(moved, None, 1.0))}
     scale = limits.CUES_GAIN.value / 16
-    placed = jumps.place(cells, 0.05, cues[:, 0], moved[:, 0], {1.0: shape}, scale)
+    placed = jumps.place(cells, 0.05, cues[:, 0], moved[:, 0], shapes, scale)
     return 1 if placed is None else len(placed.pieces)
 
 
@@ -68,7 +68,7 @@ def restanding(more: float) -> bool:
     said = {1: 5.0, 2: 5.0 + more, 3: 0.0}  # of the line, of the first piece, of the second
     contrast = SimpleNamespace(x=SimpleNamespace(times=[0.0]), speaks=lambda segment: said[int(segment[0, 1])])
     whole, part, none = (Run(0.0, 1.0, float(start), 9.0) for start in (1, 2, 3))
-    return curve_test._restanding(curve_test.Standing(0.0, 0.0, 0.0), contrast, whole, [part, none]).nats > 0
+    return curve_test._restanding(places.Standing(0.0, 0.0, 0.0, 0.0), contrast, whole, [part, none]).nats > 0
 
 
 near("CUES_MOVED", restanding, 2.6, 3.4)
