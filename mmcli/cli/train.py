@@ -287,7 +287,7 @@ def _show_candidates(config: dict[str, Any], output: Path, json: bool) -> None:
 
 def _warn(promise: dict[str, Any], task: str) -> None:
     """What speaks against the folds, and that nothing does."""
-    from mmcli.evaluation.judge.promise import number
+    from mmcli.evaluation.judge.promise import number, unsure
 
     if not promise.get("figure"):
         return
@@ -301,6 +301,8 @@ def _warn(promise: dict[str, Any], task: str) -> None:
         console.warn("the validation split gives less than the folds promise, and chance does not explain it")
     if (promise["collapsed"] or promise["fell"]) and promise["by"] == "validation":
         console.warn("the folds are set aside: candidates were compared on the validation split")
+    if promise.get("unsure"):
+        console.warn(unsure(promise["unsure"]))
     if promise["simplest"]:
         console.warn("no candidate is better than guessing by more than chance allows: the simplest is kept")
     checked = promise.get("validation")

@@ -104,7 +104,7 @@ def shapley(
         name: {
             "value": float(per_item[m].mean()),
             "interval": interval.studentised(
-                interval.MEAN, float(per_item[m].mean()), drawn[:, m], units, 0.0, config.level
+                interval.MEAN, float(per_item[m].mean()), drawn[:, m], units, interval.Tails(), config.level
             ),
             "n": n,
             "method": method,

@@ -175,7 +175,7 @@ def studentised(
     value: float,
     values: Array,
     units: float,
-    skew: float,
+    shape: Tails,
     level: float,
     counted: int | None = None,
     floor: float = 0.0,
@@ -191,7 +191,7 @@ def studentised(
     if len(known) < 0.9 * len(values) or units < 2:
         return None
     if kind == CORRELATION:
-        return _correlation_interval(value, known, units, level)
+        return _correlation_interval(value, known, units, min(units - 1, shape.freedom), level)
     error = float(known.std(ddof=1)) * float(np.sqrt(units / (units - 1)))
     # Rounding leaves a figure that does not vary a spread of its own.
     still = error <= 1e-12 * max(1.0, abs(value))
@@ -206,7 +206,8 @@ def studentised(
         return list(wilson(value * worth, worth, level))
     if kind == MEAN:
         return [value - quantile * error, value + quantile * error]
-    low, high = value - error * _unskewed(quantile, skew), value - error * _unskewed(-quantile, skew)
+    quantile = float(stdtrit(min(units - 1, shape.freedom), 0.5 + level / 2)) if kind == SKEWED else quantile
+    low, high = (value - error * _unskewed(side * quantile, shape.skew) for side in (1, -1))
     top = 1.0 if kind == AREA else np.inf
     return [float(max(0.0, low)), float(min(top, high))]
 
@@ -223,14 +224,14 @@ def satterthwaite(parts: Mapping[str, Array], worth: Mapping[str, float], units:
     return float(units) if weighted == 0 else min(float(units), total**2 / weighted + 1)
 
 
-def _correlation_interval(value: float, known: Array, units: float, level: float) -> list[float]:
+def _correlation_interval(value: float, known: Array, units: float, freedom: float, level: float) -> list[float]:
     """R. A. Fisher, Metron 1 (1921) 3-32: the z of a correlation is close to normal."""
     from scipy.special import stdtrit
 
     if abs(value) >= NEAR_ONE:
         return [value, value]
     drawn = np.arctanh(np.clip(known, -NEAR_ONE, NEAR_ONE))
-    half = float(stdtrit(units - 1, 0.5 + level / 2) * drawn.std(ddof=1) * np.sqrt(units / (units - 1)))
+    half = float(stdtrit(freedom, 0.5 + level / 2) * drawn.std(ddof=1) * np.sqrt(units / (units - 1)))
     z = np.arctanh(value)
     return [float(np.tanh(z - half)), float(np.tanh(z + half))]
 
@@ -242,8 +243,20 @@ def _unskewed(w: float, g: float) -> float:
     return float(3 / g * (np.cbrt(1 + g * (w - g / 6)) - 1))
 
 
-def skewness(scores: Scores, n: int, codes: NDArray[np.int64] | None, seed: int) -> dict[str, float]:
-    """How skewed the sampling distribution of every figure is, by leaving out blocks of items or groups (jackknife)."""
+@dataclass(frozen=True)
+class Tails:
+    """``skew`` of a figure's sampling distribution; ``freedom``, how many degrees its standard error rests on."""
+
+    skew: float = 0.0
+    freedom: float = np.inf
+
+
+def tails(scores: Scores, n: int, codes: NDArray[np.int64] | None, seed: int) -> dict[str, Tails]:
+    """The tails of every figure, from what blocks of items or groups change when they are left out (jackknife).
+
+    A standard error is known the worse the more of it comes from few items: of ``n`` pulls with kurtosis k its square
+    has the relative variance (k - 1) / n, as that of a normal sample with 2 n / (k - 1) degrees of freedom.
+    """
     units = n if codes is None else int(codes.max()) + 1
     blocks = np.random.default_rng(seed).permutation(units) % min(units, MOST_BLOCKS)
     places = blocks if codes is None else blocks[codes]
@@ -254,14 +267,20 @@ def skewness(scores: Scores, n: int, codes: NDArray[np.int64] | None, seed: int)
         left_out = np.arange(start, min(start + at_once, count))
         for name, values in scores((places[None] != left_out[:, None]).astype(np.float64)).items():
             result.setdefault(name, []).append(values)
-    skew = {}
-    for name, parts in result.items():
-        values = np.concatenate(parts)
-        values = values[np.isfinite(values)]
-        pull = values.mean() - values if len(values) else values
-        size = float((pull**2).sum()) ** 1.5
-        skew[name] = float((pull**3).sum()) / size if size > 1e-30 else 0.0
-    return skew
+    return {name: _tails(np.concatenate(parts), units) for name, parts in result.items()}
+
+
+def _tails(values: Array, units: int) -> Tails:
+    values = values[np.isfinite(values)]
+    if len(values) < 2:
+        return Tails()
+    pull = values.mean() - values
+    square = float((pull**2).sum())
+    if square**1.5 <= 1e-30:
+        return Tails()
+    # A block of m units has 1/m of the excess of its units.
+    excess = units / len(values) * (len(values) * float((pull**4).sum()) / square**2 - 3.0)
+    return Tails(float((pull**3).sum()) / square**1.5, max(FEWEST_DEGREES, 2.0 * units / max(2.0, 2.0 + excess)))
 
 
 def mean(values: Array, groups: Any = None, config: Config | None = None) -> dict[str, Any]:
@@ -277,7 +296,7 @@ def mean(values: Array, groups: Any = None, config: Config | None = None) -> dic
     units = n if codes is None else int(codes.max()) + 1
     value = float((np.ones((1, n)) @ values / n)[0])
     drawn = np.concatenate([block @ values / block.sum(axis=1) for block in draws(n, codes, config)])
-    bounds = studentised(MEAN, value, drawn, units, 0.0, config.level, n)
+    bounds = studentised(MEAN, value, drawn, units, Tails(), config.level, n)
     return {
         "value": value,
         "interval": bounds,

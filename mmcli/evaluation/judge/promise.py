@@ -19,7 +19,8 @@ LEVEL = 0.01  # chance below which a promise counts as broken
 
 
 def kept(promise: dict[str, Any], ours: Outcome, groups: Any = None) -> dict[str, Any]:
-    """``{by, figure, promised, given, p, broken, collapsed, simplest}``; scores are ``{value, error, n, units}``."""
+    """``{by, figure, promised, given, p, broken, collapsed, fell, unsure, simplest}``, scores as
+    ``{value, error, n, units}``."""
     sign = -1.0 if ours.task == "regress" else 1.0
     promised = {name: promise[name] for name in ("value", "error", "n", "units")}
     given = score(ours, groups)
@@ -33,6 +34,7 @@ def kept(promise: dict[str, Any], ours: Outcome, groups: Any = None) -> dict[str
         "broken": p is not None and p < LEVEL,
         "collapsed": promise.get("collapsed") or {},
         "fell": bool(promise.get("fell")),
+        "unsure": promise.get("unsure") or {},
         "simplest": bool(promise.get("simplest")),
     }
 
@@ -86,9 +88,26 @@ def words(told: dict[str, Any], task: str) -> list[str]:
             f"{modality} answered the folds with {name} {before} and the validation split with {after}, so the model "
             + ("was chosen on the validation split" if told["by"] == "validation" else "may promise too much")
         )
+    if told["unsure"]:
+        said.append(unsure(told["unsure"]))
     if told["simplest"]:
         said.append("no candidate was better than guessing by more than chance, so the simplest was kept")
     return said
+
+
+def unsure(chances: dict[str, float]) -> str:
+    """What training saw in the answers for the test split, whose labels it did not look at.
+
+    >>> unsure({"text": 1e-9, "": 1e-4})
+    'the answers of text on the test split are less sure than on the items they were chosen on, which chance does not \
+explain: features that have seen the labels of the training rows do that, and so do items of another kind'
+    """
+    names = ", ".join(name for name in chances if name) or "the model"
+    return (
+        f"the answers of {names} on the test split are less sure than on the items they were chosen on, which chance "
+        "does not explain: features that have seen the labels of the training rows do that, and so do items of another "
+        "kind"
+    )
 
 
 def number(value: float, task: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmcli.evaluation.intervals import interval
-from mmcli.evaluation.intervals.interval import AREA, METHODS, PERCENTILE, SKEWED, Config
+from mmcli.evaluation.intervals.interval import AREA, CORRELATION, METHODS, PERCENTILE, SKEWED, Config, Tails
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64] | None
@@ -133,7 +133,8 @@ class Metrics:
         known = self.evidence()
         drawn = self._drawn(known, codes, config)
         kinds = {known[name][0].interval for name in drawn}
-        skew = interval.skewness(self, self.n, codes, config.seed) if kinds & {SKEWED, AREA} and units > 2 else {}
+        shaped = kinds & {SKEWED, AREA, CORRELATION} and units > 2
+        shape = interval.tails(self, self.n, codes, config.seed) if shaped else {}
         worth = {name: float(min(units, known[name][1].rests_on or units)) for name in drawn}
         for name in drawn:
             if parts := known[name][1].mean_of:
@@ -157,7 +158,7 @@ class Metrics:
                 bounds = interval.percentile(drawn[name], config.level)
             elif np.isfinite(value) and n:
                 bounds = interval.studentised(
-                    kind, value, drawn[name], worth[name], skew.get(name, 0.0), config.level, n, evidence.floor
+                    kind, value, drawn[name], worth[name], shape.get(name, Tails()), config.level, n, evidence.floor
                 )
             result[name] = {
                 "value": value if np.isfinite(value) else None,

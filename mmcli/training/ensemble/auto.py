@@ -36,6 +36,7 @@ from mmcli.training.fit.loop import Row, Run
 from mmcli.training.world import pick
 
 ENSEMBLE = "pool"  # as tables in checkpoints call it
+MOST_ASKED = 5000  # items of the test split that are asked how sure the answers are
 MOST_TREES = 2  # boosted trees that go on from their first part
 
 Report = Callable[[Row], None]
@@ -78,7 +79,7 @@ def fit_auto(
     finished: Finished | None = None,
 ) -> tuple[Run, list[dict[str, Any]], dict[str, Any]]:
     """The ensemble as a finished run, the table of candidates ``{title, modalities, loss, score, weight}``, and what
-    it promises: ``{by, value, error, n, units, validation, collapsed, simplest}``.
+    it promises: ``{by, value, error, n, units, validation, collapsed, fell, unsure, simplest}``.
 
     Loss and score (accuracy, or mean absolute error) are those of the answers on the folds. The networks start from
     the encoders of ``initial``; those that ``finished`` holds are not trained again.
@@ -234,9 +235,39 @@ def _chosen(
             chosen = Chosen(candidates, again)
             promise["by"] = "validation"
     score = chosen.score(chosen.choice.honest)
+    promise["unsure"] = _unsure(candidates, chosen, where, real)
     scale = -where.target.scale if where.target.task == "regress" else 1.0
     kept = {"figure": FIGURES[where.target.task], "simplest": chosen.choice.kind == SIMPLEST}
     return chosen, _scaled(promise | kept | score.facts(), scale)
+
+
+def _unsure(candidates: Sequence[Candidate], chosen: Chosen, where: _Where, real: Dataset) -> dict[str, float]:
+    """Whose answers are less sure on the test split than on the items they were chosen on, by more than chance: each
+    such modality and, under "", the choice, with that chance. The labels of the test split are not looked at."""
+    rows = real.rows("test")
+    if len(rows) < trust.FEWEST:
+        return {}
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, MOST_ASKED).astype(int))] if len(rows) > MOST_ASKED else rows
+    weights, fallback = chosen.choice.weights, chosen.fallback
+    speak = [i for i in range(len(candidates)) if weights[i] > 0 or fallback[i] or i in chosen.singles]
+    some = [candidates[i] for i in speak]
+    test = where.evidence(some, _said(some, where, rows), division.of_validation(real, where.train, rows))
+    folds = chosen.evidence.subset(speak)
+    test = Evidence(**{**vars(test), "gains": folds.gains})
+    one = torch.eye(len(speak), dtype=torch.float64)
+    asked = {
+        some[k].names[0]: (folds.answer(one[k]), test.answer(one[k]))
+        for k, i in enumerate(speak)
+        if i in chosen.singles
+    }
+    asked[""] = chosen.choice.honest, test.answer(weights[speak], fallback[speak])
+    found = {}
+    for name, answers in asked.items():
+        before, after = (trust.sureness(where.target.task, said[0], where.prior) for said in answers)
+        p = trust.less_sure(before, after, folds.units, test.units)
+        if p < trust.COLLAPSED / len(asked):
+            found[name] = p
+    return found
 
 
 FIGURES = {"classify": "accuracy", "regress": "mae", "multilabel": "f1_samples"}

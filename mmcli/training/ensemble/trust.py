@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mmcli.training.ensemble.weigh import standard_error
 
-COLLAPSED = 0.001  # chance below which a score that fell is not taken for bad luck, shared among what is looked at
+COLLAPSED = 0.01  # chance below which a score that fell is not taken for bad luck, shared among what is looked at
 FEWEST = 30  # items of the validation split that choices can be made on
 
 
@@ -43,6 +45,39 @@ def score_of(credits: NDArray[np.float64], units: NDArray[np.int64]) -> Score:
     """Of what each item adds ``(n,)``."""
     count = int(units.max(initial=-1)) + 1
     return Score(float(credits.mean()), standard_error(credits, units), len(credits), count)
+
+
+def sureness(task: str, answers: Tensor, prior: Tensor) -> NDArray[np.float64]:
+    """How sure each answer ``(n, outputs)`` is ``(n,)``: what answers themselves say of how often they are right.
+
+    Of classes the log-odds of the likeliest, of labels the mean of those of the likelier of yes and no, of numbers the
+    distance from the mean in standard deviations.
+    """
+    if task == "classify":
+        best, which = answers.max(-1, keepdim=True)
+        rest = answers.scatter(-1, which, -torch.inf).logsumexp(-1)
+        each = best[:, 0] - rest
+    elif task == "multilabel":
+        each = answers.abs().mean(-1)
+    else:
+        each = (answers - prior).abs().amax(-1)
+    sure: NDArray[np.float64] = each.double().numpy()
+    return sure
+
+
+def less_sure(
+    before: NDArray[np.float64], after: NDArray[np.float64], units: NDArray[np.int64], after_units: NDArray[np.int64]
+) -> float:
+    """The chance that answers are so much less sure than others by luck alone, one-sided, no labels needed.
+
+    Welch's test of the ranks among both, units counted together (D. Zimmerman and B. Zumbo, Journal of General
+    Psychology 120, 1993): how sure answers are has long tails, and what an over-trained encoder says is beyond doubt on
+    both sides.
+    """
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate([before, after])) / (len(before) + len(after))
+    return fell(score_of(ranks[: len(before)], units), score_of(ranks[len(before) :], after_units))
 
 
 def fell(before: Score, after: Score) -> float:

@@ -19,6 +19,7 @@ class Planted:
         self.names = [f"m{i}" for i in range(count)]
         self.present = np.ones((n, count), bool)
         self.strength = strength
+        self.joins = True
 
     def scores(self, source, keep):
         chosen = [part[source[:, m]] for m, part in enumerate(self.parts)]

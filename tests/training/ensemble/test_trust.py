@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from mmcli.artifacts.formats.dataset import Dataset
 from mmcli.cli import given
@@ -15,6 +16,7 @@ from mmcli.errors import InputError
 from mmcli.evaluation.judge import verdict
 from mmcli.evaluation.report.report import Request, evaluate
 from mmcli.training.config import TrainConfig
+from mmcli.training.ensemble import trust
 from mmcli.training.fit import predictor
 from mmcli.training.use import run
 
@@ -86,6 +88,7 @@ def test_clean_data_is_believed(planted: ModuleType, tmp_path: Path, seed: int) 
 
     assert promise["collapsed"] == {}
     assert promise["by"] == "folds"
+    assert promise["unsure"] == {}
     assert not told["broken"]
     assert told["given"]["n"] == 100
 
@@ -128,3 +131,33 @@ def test_the_validation_split_cannot_be_trusted_where_there_is_none(planted: Mod
     data.split[data.split == "val"] = "test"
     with pytest.raises(InputError, match="needs labelled items in the validation split"):
         trained(data, tmp_path / "m.pt", trust="val")
+
+
+def test_a_leak_that_reached_the_validation_split_too_is_seen_in_unlabelled_test_items(
+    planted: ModuleType, tmp_path: Path
+) -> None:
+    """Nothing that is labelled shows it: answers for the test items are less sure, and their labels are not needed."""
+    data = made(planted, 0, leak=3.0)
+    seen = data.streams["seen"]
+    moved = np.array(seen.values)
+    side = np.where(np.asarray(data.label) == "b", 1.0, -1.0)
+    moved[data.split == "val", 0] += 3.0 * side[data.split == "val"]
+    data.streams["seen"] = planted.stream([row[None] for row in moved], kind="vector")
+    data.label[data.split == "test"] = "a"
+    promise = trained(data, tmp_path / "m.pt")["training"]["promise"]
+
+    assert promise["collapsed"] == {}
+    assert set(promise["unsure"]) == {"seen", ""}
+    assert "the answers of seen on the test split are less sure" in report(data, tmp_path / "m.pt")["verdict"]["text"]
+
+
+@pytest.mark.parametrize("task", ["classify", "multilabel", "regress"])
+def test_answers_shrunk_by_half_are_less_sure_and_the_same_answers_are_not(task: str) -> None:
+    answers = torch.randn(300, 1 if task == "regress" else 3, generator=torch.Generator().manual_seed(0)).double()
+    prior = torch.zeros(answers.shape[1]).double()
+    units = np.arange(300)
+    sure, half = (trust.sureness(task, said, prior) for said in (answers, answers / 2))
+
+    assert trust.less_sure(sure, half, units, units) < 1e-4
+    assert trust.less_sure(half, sure, units, units) > 0.99
+    assert trust.less_sure(sure[:150], sure[150:], units[:150], units[:150]) > 0.01
