@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmcli.api import given
+from mmcli.api.fuse import fuse
 from mmcli.api.report import Report
+from mmcli.artifacts.io import atomic
 from mmcli.cli.given import as_judged, source
 from mmcli.errors import UsageError
+from mmcli.registry import nearest
 from mmcli.training.fit import predictor
 from mmcli.training.fit.predictor import Predictions, Predictor, lines
+
+MANIFESTS = (".csv", ".tsv", ".jsonl", ".ndjson")
 
 
 class Answers:
@@ -61,19 +66,27 @@ class Answers:
 class Model:
     """What `mmcli train` writes: it answers, and it is judged. ``net`` is the network as a torch module."""
 
-    def __init__(self, loaded: Predictor) -> None:
+    def __init__(self, loaded: Predictor, file: Path | bytes = b"") -> None:
         self.loaded = loaded
+        self.file = file
         self.net = loaded.net
         self.task = loaded.task
         self.classes = loaded.classes
         self.modalities = list(loaded.modalities)
 
     def predict(self, data: Any) -> Answers:
-        """The answers for all items of a data set: a path or a Dataset.
+        """The answers for all items of a data set: a path or a Dataset; or of new ones, a manifest of features or
+        arrays by modality, as :func:`mmcli.fuse` takes them. Their values are put on the scale of the training items.
 
         Raises MismatchError where a stream is not what the model was trained on.
         """
+        if isinstance(data, Mapping) or (given.is_path(data) and Path(data).suffix.lower() in MANIFESTS):
+            data = fuse(data, normalise="none")
         return Answers(self.loaded.predict(given.data_set(data)))
+
+    def save(self, path: str | Path) -> None:
+        """Write the model as `mmcli train` does. Raises OutputError where that cannot be."""
+        atomic.write_bytes(path, self.file if isinstance(self.file, bytes) else self.file.read_bytes())
 
     def evaluate(self, data: Any, *, split: str = "test", explain: int = 0) -> Report:
         """The report of the model on a split, as `mmcli evaluate` writes it.
@@ -111,7 +124,7 @@ class Model:
 
 def load(path: str | Path, device: str = "cpu") -> Model:
     """The model in a file. Raises ArtifactError where it is damaged, MismatchError for encoders without answers."""
-    return Model(predictor.load(path, device))
+    return Model(predictor.load(path, device), Path(path))
 
 
 def train(
@@ -131,16 +144,19 @@ def train(
     Warns where the training items are too few to believe the model. Raises UsageError for an unknown field,
     MismatchError where a group lies in the training split and another.
     """
+    from mmcli.models import blocks
     from mmcli.training import warnings as told
     from mmcli.training.config import TrainConfig
     from mmcli.training.use import run
 
+    if fusion not in (known := ["auto", *blocks.registry.names()]):
+        raise UsageError(f"unknown fusion block {fusion!r}", hint=nearest(fusion, known))
     config = given.configured(TrainConfig, {"fusion": fusion, **fields}, "training")
     items = given.data_set(data)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pt" if output is None else Path(output)
         run.train(items, config, path, inputs=_sources(data), report=report)
-        model = load(path)
+        model = Model(predictor.load(path), path if output is not None else path.read_bytes())
     for said in told.of(items, model.loaded.config):
         warnings.warn(said, stacklevel=2)
     return model

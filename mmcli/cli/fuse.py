@@ -184,7 +184,13 @@ def command(
 
         words = None if spans is None else Words(spans, span_kind, "mean" if pool == "auto" else pool)
         if len(inputs) > 1:
-            raise UsageError(f"{len(inputs)} manifests", hint="pass one manifest, or features files ending in .npz")
+            arrays = [name for name in inputs if name.lower().endswith((".npy", ".h5", ".hdf5"))]
+            hint = "pass one manifest, or features files ending in .npz"
+            if arrays:
+                hint = (
+                    f"a manifest names the rows of an array: a csv with id, label and a column audio with {arrays[0]}#0"
+                )
+            raise UsageError("one manifest is needed" if arrays else f"{len(inputs)} manifests", hint=hint)
         from mmcli.fusion.dataset.assemble import Plan
         from mmcli.fusion.dataset.survey import Arrays
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ _WORDS = {
         "win_length": "window_s",
     },
 }  # fmt: skip
+_FEATURES = re.compile(r"\.npz\b|\.(npy|h5|hdf5)\b[^,;\t]*#\d")
 _FAMILIES = {"extract": "extractors", "align": "aligners", "fuse": "strategies"}
 
 
@@ -52,7 +54,7 @@ def option(error: BaseException, name: str) -> str | None:
 
 
 DATASET, MODEL, MANIFEST = "a data set", "a model", "a manifest of features"
-_MEDIA = "a manifest of media files"
+_MEDIA, _TABLE = "a manifest of media files", "a table without a column id"
 _MADE_BY = {
     DATASET: "mmcli fuse manifest.jsonl -o data.npz",
     MODEL: "mmcli train data.npz -o model.pt",
@@ -62,7 +64,7 @@ _TAKEN: dict[str, list[set[str]]] = {
     "train": [{DATASET}],
     "evaluate": [{MODEL, DATASET, "a map of times", "a folder", MANIFEST, _MEDIA}, {DATASET, "a map of times", _MEDIA}],
     "predict": [{MODEL}],
-    "fuse": [{MANIFEST, "features"}],
+    "fuse": [{MANIFEST, "features", _TABLE}],
 }
 
 
@@ -138,7 +140,9 @@ def kind_of(path: Path) -> tuple[str, str]:
 def _medium(path: Path) -> tuple[str, str]:
     from mmcli.media import door
 
-    if path.suffix.lower() in (".npz", ".csv", ".tsv"):  # ours, and damaged, or a table that is hardly a signal
+    if path.suffix.lower() in (".csv", ".tsv"):  # hardly a signal
+        return _TABLE, "mmcli help fusing"
+    if path.suffix.lower() == ".npz":  # ours, and damaged
         return "", ""
     try:
         modality = door.modality_of(path)
@@ -149,6 +153,6 @@ def _medium(path: Path) -> tuple[str, str]:
 
 
 def _lists_features(path: Path) -> bool:
-    """Whether one of the first rows names a feature file."""
+    """Whether one of the first rows names a feature file, or a row of an array."""
     with path.open(encoding="utf-8", errors="replace") as file:
-        return any(".npz" in line for line in itertools.islice(file, 10))
+        return any(_FEATURES.search(line) for line in itertools.islice(file, 10))

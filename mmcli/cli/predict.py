@@ -325,7 +325,7 @@ def _parts(
 
     from mmcli.artifacts.formats import manifest
     from mmcli.batch.plan import company, raw
-    from mmcli.fusion.dataset import assemble
+    from mmcli.fusion.dataset import assemble, words
 
     if len(sources) == 1 and _is_data_set(sources[0]):
         yield given.load(Path(sources[0])), None
@@ -350,7 +350,8 @@ def _parts(
     if len(sources) != 1:
         raise UsageError("several sources have to be raw files or folders", hint="name one manifest of features")
     whole = manifest.load(sources[0]) if rows is None else rows.whole()
-    assembled = assemble.assemble(whole, assemble.Plan(normalise="none"))
+    spans, reference = words.as_trained(chosen.modalities)
+    assembled = assemble.assemble(whole, assemble.Plan(normalise="none", words=spans, reference=reference))
     for item, reason in assembled.failed:
         console.warn(f"{item}: left out: {reason}")
     failed.count += int(assembled.dataset.meta.get("errors", 0))

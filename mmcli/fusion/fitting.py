@@ -89,6 +89,12 @@ def _rescaled(stream: Stream, from_: Any, to: Any, name: str, source: str) -> St
     return dataclasses.replace(stream, values=values, meta=stream.meta | {"normaliser": wanted})
 
 
+def _spans(meta: Mapping[str, Any]) -> Any:
+    """What of a stream's spans changes its frames; which recordings they were heard in does not."""
+    spans = meta.get("spans")
+    return {key: spans.get(key) for key in ("kind", "pool")} if isinstance(spans, Mapping) else spans
+
+
 def fitting(dataset: Dataset, name: str, shape: Shape, meta: Mapping[str, Any], source: str) -> Stream:
     """The stream ``name`` on the scale that a model was trained on; ``shape`` and ``meta`` are what the model read.
 
@@ -103,8 +109,8 @@ def fitting(dataset: Dataset, name: str, shape: Shape, meta: Mapping[str, Any], 
                 source=source,
                 hint="extract with the model's configuration (mmcli info shows it)",
             )
-    if meta.get("spans") != stream.meta.get("spans"):
-        ours, theirs = (f"spans {m['spans']}" if m.get("spans") else "no spans" for m in (meta, stream.meta))
+    if _spans(meta) != _spans(stream.meta):
+        ours, theirs = (f"spans {_spans(m)}" if m.get("spans") else "no spans" for m in (meta, stream.meta))
         raise MismatchError(
             f"stream {name!r} has {theirs}, the model was trained on {ours}",
             source=source,

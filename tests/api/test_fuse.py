@@ -70,6 +70,15 @@ def test_features_of_each_item_keep_their_clock() -> None:
     assert made.streams["series"].item(1)[1].tolist() == [0.0, 0.25, 0.5]
 
 
+def test_new_arrays_are_answered_as_they_were_in_their_data_set(tmp_path: Path) -> None:
+    values = 5.0 + 3.0 * VALUES + 4.0 * (LABEL == "yes")[:, None]
+    data = mmcli.fuse({"audio": values}, label=LABEL, split=SPLIT)
+    model = mmcli.train(data, seed=1, epochs=3)
+    model.save(tmp_path / "m.pt")
+    again = mmcli.load(tmp_path / "m.pt").predict({"audio": values[30:33]})
+    assert np.allclose(again.probabilities, model.predict(data).probabilities[30:33], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -81,6 +90,7 @@ def test_features_of_each_item_keep_their_clock() -> None:
         (lambda: mmcli.fuse("m.csv", label=["x"]), "label= is for arrays"),
         (lambda: mmcli.fuse({"audio": VALUES}, normalize="none"), "no field 'normalize'"),
         (lambda: mmcli.train({"audio": VALUES}), "dict is no data set"),
+        (lambda: mmcli.train("d.npz", fusion="autto"), "did you mean 'auto'"),
     ],
 )
 def test_what_makes_no_data_set_is_named(call, said: str) -> None:

@@ -23,6 +23,8 @@ def files(tmp_path_factory):
     (folder / "events.csv").write_text("user,item\nu,a\nu,b\n")
     (folder / "report.json").write_text(json.dumps({"schema": "mmcli/report@1"}))
     (folder / "notes.txt").write_text("words\n")
+    (folder / "clips.csv").write_text("clip,label,audio\na,x,rows.npy#0\n")
+    (folder / "rows.csv").write_text("id,label,audio\na,x,rows.npy#0\n")
     (folder / "made").mkdir()
     (folder / "made" / "manifest.jsonl").write_text('{"id": "a", "audio.logmel": "a.npz"}\n')
     np.save(folder / "rows.npy", np.zeros((4, 2)))
@@ -35,6 +37,9 @@ def files(tmp_path_factory):
         ("train media.csv -o m.pt", "is a manifest of media files; a data set", "mmcli extract"),
         ("train made.jsonl -o m.pt", "is a manifest of features; a data set", "mmcli fuse"),
         ("train notes.txt -o m.pt", "is a text; a data set", "mmcli extract"),
+        ("train clips.csv -o m.pt", "is a table without a column id; a data set", "mmcli help fusing"),
+        ("train rows.csv -o m.pt", "is a manifest of features; a data set", "mmcli fuse"),
+        ("fuse clips.csv -o d.npz", "it has no column id", "(clip, label, audio) the one that names the items"),
         ("train made -o m.pt", "is a folder; a data set", "made/manifest.jsonl -o data.npz"),
         ("train events.csv -o m.pt", "is a list of events", "--task rank --events"),
         ("train -o data.npz rows.npy", "rows.npy: is a series; a data set", "mmcli extract"),
@@ -51,6 +56,12 @@ def test_a_file_of_another_kind_is_named_with_the_next_command(files, monkeypatc
     shown = capsys.readouterr().err
     assert said in shown
     assert following in shown.splitlines()[-1]
+
+
+def test_arrays_in_place_of_a_manifest_are_told_how_one_names_them(files, monkeypatch, capsys):
+    monkeypatch.chdir(files)
+    assert app.run(["fuse", "rows.npy", "other.npy", "-o", "d.npz"]) == 2
+    assert "a column audio with rows.npy#0" in capsys.readouterr().err
 
 
 def test_a_damaged_file_of_the_right_kind_keeps_its_own_words(files, monkeypatch, capsys, tmp_path):

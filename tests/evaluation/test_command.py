@@ -73,7 +73,7 @@ def test_two_reports_are_compared(trained, tmp_path, capsys):
     assert json.loads(out)["compare"]["difference"] == 0.0
     assert "No difference between r0.json and r1.json is shown" in err
     assert run(["evaluate", "-o", paths[0]]) == 2
-    assert "are needed" in capsys.readouterr().err
+    assert "MODEL.pt and DATASET.npz missing" in capsys.readouterr().err
 
 
 def test_the_same_command_gives_the_same_bytes(trained, tmp_path):

@@ -238,6 +238,8 @@ class _Csv(Lines):
             raise ArtifactError("is no manifest: it is empty", source=source, hint=hint)
         if "id" not in names:
             hint = "a csv manifest starts with its column names; for NDJSON each line is an object with an id"
+            if len(names) > 1:
+                hint = f"of its columns ({', '.join(names[:8])}) the one that names the items has to be called id"
             looks = "looks like a manifest, but" if resembles(names) else "is no manifest:"
             raise ArtifactError(f"{looks} it has no column id", source=source, hint=hint)
         if len(set(names)) < len(names):

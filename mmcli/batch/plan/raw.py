@@ -155,7 +155,7 @@ class _Loaded:
             raise MismatchError(
                 f"reads {name!r} word by word, which raw files do not come in",
                 source=source,
-                hint="fuse a manifest with the maps of its transcripts (--spans), and predict that data set",
+                hint="align each with its transcript, and name a manifest of features with a column map.MODALITY",
             )
         self.module = extractors.registry(self.modality).load(str(extractor))
         self.config = extractors.configured(self.module, meta.get("config") or {})

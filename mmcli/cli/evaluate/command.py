@@ -198,8 +198,10 @@ def command(
             raise UsageError("SPANS, TRUTH and -o REPORT.json are needed")
         spans.run(model, dataset, spans.configured(set_), output, json)
     elif model is None or dataset is None or output is None:
+        needed = {"MODEL.pt": model, "DATASET.npz": dataset, "-o REPORT.json": output}
+        missing = " and ".join(name for name, value in needed.items() if value is None)
         raise UsageError(
-            "MODEL.pt, DATASET.npz and -o REPORT.json are needed", hint="or --compare A.json B.json, or --cv RUN/"
+            f"{missing} missing", hint="or --compare A.json B.json, or --cv RUN/" if model is None else None
         )
     elif model.suffix.lower() == ".npz" and dataset.suffix.lower() == ".pt":
         raise UsageError("the model comes before the data set", hint=f"mmcli evaluate {dataset} {model} ...")

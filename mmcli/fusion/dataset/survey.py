@@ -241,7 +241,7 @@ class Survey:
         """The stream of one modality, asked for once: in memory, or as files that are read when rows are asked for."""
         meta = self.common[name].meta()
         if self._words is not None and meta["kind"] not in NO_CLOCK:
-            meta["spans"] = self._words.facts()
+            meta["spans"] = self._words.facts() | {"modality": self._words.modality, "reference": self._reference}
         lengths = np.array(self.frames[name], np.int64)
         if self._held is not None:
             values, times = (growing.whole() for growing in self._held.pop(name))

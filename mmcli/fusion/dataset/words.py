@@ -106,7 +106,7 @@ class Words:
             raise UsageError(f"the words of {self.modality!r} are on the clock of a recording", hint=hint)
 
     def facts(self) -> dict[str, Any]:
-        """What a stream keeps of it."""
+        """What a stream keeps of it, beside the modalities of the transcripts and of the recordings."""
         return {"kind": self.kind, "pool": self.how}
 
     def pooled(self, root: Path, row: manifest.Row, features: Features, is_reference: bool) -> Features:
@@ -126,6 +126,15 @@ class Words:
             raise InputError(f"no {self.kind} of {path.name} lies inside its features", source=row.id)
         meta = {key: value for key, value in features.meta.items() if key not in RATES} | {"kind": "sequence"}
         return Features(values[known].astype(np.float32), windows.mean(axis=1)[known], meta)
+
+
+def as_trained(modalities: Mapping[str, Mapping[str, Any]]) -> tuple[Words | None, str | None]:
+    """How the frames of a model's modalities became words, and the reference they were on; None where they did not."""
+    for meta in modalities.values():
+        known = meta.get("spans") or {}
+        if isinstance(known.get("modality"), str):
+            return Words(known["modality"], known["kind"], known["pool"]), known.get("reference")
+    return None, None
 
 
 def _refuse_other(said: Alignment, features: Features, row: manifest.Row, path: Path) -> None:

@@ -89,7 +89,7 @@ def test_every_stream_has_a_frame_for_every_word_of_its_row(rows):
     for name in ("audio", "video"):
         stream = data.streams[name]
         assert stream.lengths.tolist() == [3] * 10
-        assert stream.meta["spans"] == {"kind": "word", "pool": "mean"}
+        assert stream.meta["spans"] == {"kind": "word", "pool": "mean", "modality": "text", "reference": "audio"}
         assert "rate_hz" not in stream.meta
         for i in range(10):
             middles = [(start + end) / 2 + i / 10 for _, start, end in SAID]
@@ -156,6 +156,7 @@ def test_the_command_makes_the_same_in_shards_and_a_model_knows_what_it_read(row
     options = ["--spans", "text", "--pool", "max", "-q"]
     assert app.run(["fuse", str(path), "-o", str(folder / "d.npz"), *options]) == 0
     assert app.run(["fuse", str(path), "-o", f"{folder}/shards/", "--shard-size", "300", *options]) == 0
+    aligned = path.rename(folder / f"aligned{path.suffix}")
     for line in lines:
         del line["map.text"]
     assert app.run(["fuse", str(save(folder, lines)), "-o", str(folder / "frames.npz"), "-q"]) == 0
@@ -169,6 +170,8 @@ def test_the_command_makes_the_same_in_shards_and_a_model_knows_what_it_read(row
     assert app.run([*predict, f"{folder}/shards"]) == 0
     in_shards = (folder / "p.jsonl").read_bytes()
     assert app.run([*predict, str(folder / "d.npz")]) == 0
+    assert (folder / "p.jsonl").read_bytes() == in_shards
+    assert app.run([*predict, str(aligned)]) == 0  # its manifest of features, whose maps name the words
     assert (folder / "p.jsonl").read_bytes() == in_shards
     with pytest.raises(MismatchError, match="no spans, the model was trained on spans"):
         predictor.load(folder / "m.pt").predict(dataset.load(folder / "frames.npz"))
