@@ -31,20 +31,30 @@ class Report:
         rows = {name: _row(entry) for name, entry in self.content["metrics"].items()}
         return pandas().DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high", "n"])
 
-    def save(self, path: str | Path) -> None:
-        """Write the report: the page where the name ends in html, else the JSON that `mmcli evaluate` writes."""
+    def save(self, path: str | Path, media: str | Path | None = None) -> None:
+        """Write the report: the page where the name ends in html, else the JSON that `mmcli evaluate` writes.
+
+        ``media``: see :meth:`page`.
+        """
         from mmcli.artifacts.io import atomic
 
         if Path(path).suffix.lower() in (".html", ".htm"):
-            atomic.write_text(path, self.page())
+            atomic.write_text(path, self.page(media))
         else:
             files.save(path, self.content)
 
-    def page(self) -> str:
-        """The page of `mmcli evaluate --html`, one HTML document."""
+    def page(self, media: str | Path | None = None) -> str:
+        """The page of `mmcli evaluate --html`, one HTML document; ``media`` is the manifest whose pictures, films and
+        sounds it shows. Raises ArtifactError where that knows none of the explained items.
+        """
+        from mmcli.evaluation.report import media as of_items
         from mmcli.evaluation.report import page
 
-        return page.render(self.content)
+        if media is None:
+            return page.render(self.content)
+        return page.render(
+            self.content, of_items.gather(media, self.content)[0], of_items.thumbnails(media, self.content)
+        )
 
     def __repr__(self) -> str:
         """The verdict in one line."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 import mmcli
 from mmcli.artifacts.formats import dataset
@@ -118,6 +119,11 @@ def test_a_model_is_trained_judged_and_asked_in_a_line_each(data: Path) -> None:
     assert "<iframe" in report._repr_html_()
     report.save(data.with_name("r.json"))
     report.save(data.with_name("r.html"))
+    Image.new("RGB", (8, 8)).save(data.with_name("a.png"))
+    rows = [f"{item['id']},a.png" for item in report["items"]]
+    data.with_name("m.csv").write_text("\n".join(["id,image", *rows]))
+    report.save(data.with_name("seen.html"), media=data.with_name("m.csv"))
+    assert data.with_name("seen.html").read_text().count('class="thumb"') == len(rows)
     assert mmcli.load(data.with_name("r.json")).verdict == report.verdict
     assert data.with_name("r.html").read_text().startswith("<!")
     kept = mmcli.train(data, data.with_name("m.pt"), epochs=3, seed=1)

@@ -116,7 +116,8 @@ def run(*arguments: object) -> float:
 
 def told(mine: Found) -> bool:
     """Whether training said that its folds cannot be believed."""
-    return bool(mine["promise"]["collapsed"] or mine["promise"].get("fell"))
+    promise = mine["promise"]
+    return bool(promise["collapsed"] or promise.get("fell") or promise.get("unsure"))
 
 
 def rank(mine: float, others: dict[str, float]) -> float:

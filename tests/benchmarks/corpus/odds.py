@@ -1,115 +1,112 @@
-"""What the odds of `mmcli.aligners.core.odds` rest on: the evidence of every candidate for the pairs of a split, and
-the logistic regression of being right on it.
+"""What the odds of `mmcli.aligners.core.odds` rest on: the evidence of the maps of a split, as run.py left it, and the
+logistic regression of being right on it.
 
-Usage: odds.py choose|check [--kinds GLOB,...] [--decision NAME] [--features A,B]
+Usage: odds.py CHOOSE CHECK [--cache FOLDER] [--code DIGEST] [--decision NAME,...]
 
-Prints the evidence of each candidate, a JSON object a line, and with --decision the weights that fit it, with the wrong
-ones that they would call a match and the right ones that they would not.
+CHOOSE and CHECK are splits, or several with commas, that `run.py SPLIT --forced` has been through: what is weighed is
+what `auto` weighed and wrote down, whatever functions it asked. Of every pair the candidate that made the map counts,
+forced maps and those of strangers too. Printed for each decision: the weights that fit CHOOSE beside those of
+core/limits, the Brier scores of both on CHECK beside that of the best constant, and on CHECK the margins of the limit
+of a match (natural logarithm of the odds): of the least sure right map and of the surest wrong one.
 """
 
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+import numpy as np
+
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
+from run import code  # noqa: E402
 
-WITHIN_S = {"sub": 0.3, "reread": 0.3, "score": 0.5, "cover": 0.5, "rendition": 0.5}  # else 0.1
+from mmcli.aligners.core import limits, odds  # noqa: E402
 
-
-def candidates(pair: dict[str, Any], cache: Path) -> Iterator[dict[str, Any]]:
-    """Every candidate that `auto` weighs for a pair: its decision, evidence, and whether its map is right."""
-    from mmcli.aligners import pair as pairs
-    from mmcli.aligners.core import inputs
-    from mmcli.aligners.core.sides import Side
-    from mmcli.aligners.linear import choose, fit
-    from mmcli.aligners.methods import auto
-    from mmcli.artifacts.formats.timemap import TimeMap
-    from mmcli.errors import MmcliError
-    from mmcli.media.clips import AudioClip
-
-    a, b = Side(cache / pair["reference"], "reference"), Side(cache / pair["query"], "query")
-    matched = pairs.matched(a, b, "auto")
-    if matched.member != "auto":
-        return
-    config = auto.Config(kind="rendition" if "score" in (a.modality, b.modality) else "auto")
-    made = []
-    if inputs.differ(matched.x, matched.y):
-        made.append(auto.best(matched.x, matched.y, config))
-    else:
-        x, y = fit.materials(matched.x, matched.y)
-        steady = 0.0
-        if config.kind == "auto":
-            line = auto._line(x, y, choose.choose(x, y, window_s=config.window_s, step_s=config.step_s), config)
-            if line is not None:
-                made.append(line)
-                steady = auto._steady(line.evidence)
-        if isinstance(matched.x, AudioClip):
-            made.append(auto._warped_sound(matched.x, matched.y, steady, config))
-        else:
-            made.append(auto._warped_frames(matched.x, matched.y, config))
-    within = next((s for word, s in WITHIN_S.items() if pair["kind"].startswith(word)), 0.1)
-    points = np.array(pair["truth"].get("points") or [], dtype=np.float64).reshape(-1, 2)
-    for candidate in made:
-        right = False
-        if len(points):
-            try:
-                error = np.abs(TimeMap(candidate.make()).to_reference(points[:, 1]) - points[:, 0])
-            except MmcliError:
-                continue
-            known = error[np.isfinite(error)]
-            right = len(known) > len(points) / 2 and float(np.median(known)) <= within
-        yield {"id": pair["id"], "decision": candidate.decision, "right": right, **candidate.evidence}
+Row = dict[str, Any]
+STRENGTH = 3.0  # of the regression: so few maps are wrong that the likeliest weights are often without end
 
 
-def fitted(rows: list[dict[str, Any]], features: list[str]) -> None:
-    """Print the weights, and what they get wrong."""
+def weighed(cache: Path, digest: str, splits: str) -> list[Row]:
+    """The deciding candidate of every pair of the splits that has one, and whether its map is right."""
+    pairs = {p["digest"]: p for p in map(json.loads, (cache / "pairs.jsonl").open()) if p["split"] in splits.split(",")}
+    rows = []
+    for line in (cache / "results" / f"{digest}.jsonl").open():
+        row = json.loads(line)
+        said = ((row.get("quality") or row.get("evidence") or {}).get("candidates") or [None])[0]
+        outcome = row if "verdict" in row else row.get("forced")
+        if row["digest"] in pairs and said and outcome:
+            right = outcome["class"] == "right" and not row["stranger"]
+            rows.append({**said, "id": row["id"], "right": right})
+    return rows
+
+
+def logit(row: Row) -> float:
+    """The logarithm of the odds that core/limits gives a row."""
+    return odds.logarithm(min(max(odds.probability(row["decision"], row["evidence"]), 1e-3), 1 - 1e-3))
+
+
+def clipped(rows: list[Row], weights: limits.Weights) -> np.ndarray:
+    """The evidence that the weights read, within their ranges, float64 (rows, names)."""
+    free = (-np.inf, np.inf)
+    return np.array(
+        [[float(np.clip(r["evidence"][n], *weights.ranges.get(n, free))) for n in weights.by_name] for r in rows]
+    )
+
+
+def told(decision: str, choose: list[Row], check: list[Row]) -> None:
+    """Print what is known of one decision."""
     from sklearn.linear_model import LogisticRegression
 
-    values = np.array([[row[name] for name in features] for row in rows])
-    right = np.array([row["right"] for row in rows])
-    model = LogisticRegression(C=30.0, max_iter=2000).fit(values, right)
-    chance = model.predict_proba(values)[:, 1]
-    weights = dict(zip(features, np.round(model.coef_[0], 2).tolist(), strict=True))
-    print(f"{len(rows)} candidates, {int(right.sum())} right: {float(model.intercept_[0]):.2f} + {weights}")
-    for row, p in zip(rows, chance, strict=True):
-        if row["right"] != (p >= 0.85):
-            print(f"  {row['id']} is {'right' if row['right'] else 'wrong'}, probability {p:.2f}")
-    print(f"Brier score {float(np.mean((chance - right) ** 2)):.4f}")
+    weights = limits.WEIGHTS[decision]
+    right = np.array([r["right"] for r in choose], dtype=bool)
+    print(f"\n{decision}: {len(choose)} maps to choose on, {int(right.sum())} right; {len(check)} to check")
+    print(f"  stored {weights.at_zero:.2f} + {weights.by_name}")
+    fitted = None
+    if 0 < right.sum() < len(right):
+        fitted = LogisticRegression(C=STRENGTH, max_iter=5000).fit(clipped(choose, weights), right)
+        found = dict(zip(weights.by_name, np.round(fitted.coef_[0], 2).tolist(), strict=True))
+        print(f"  fitted {float(fitted.intercept_[0]):.2f} + {found}")
+    if not check:
+        return
+    truth = np.array([r["right"] for r in check], dtype=float)
+    scores = {"stored": np.array([odds.probability(decision, r["evidence"]) for r in check])}
+    if fitted is not None:
+        scores["fitted"] = fitted.predict_proba(clipped(check, weights))[:, 1]
+    brier = ", ".join(f"{name} {float(np.mean((p - truth) ** 2)):.4f}" for name, p in scores.items())
+    print(f"  Brier score on check: {brier}, best constant {float(truth.mean() * (1 - truth.mean())):.4f}")
+    limit = odds.logarithm(limits.MATCH.value)
+    for name, rows, worst in (
+        ("least sure right", [r for r in check if r["right"]], min),
+        ("surest wrong", [r for r in check if not r["right"]], max),
+    ):
+        if rows:
+            row = worst(rows, key=logit)
+            print(f"  {name} of {len(rows)}: {logit(row) - limit:+.2f} of a match, {row['id']}")
 
 
-def main() -> None:
+def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("split", choices=["choose", "check"])
+    parser.add_argument("choose")
+    parser.add_argument("check")
     parser.add_argument("--cache", type=Path, default=Path(os.environ.get("MMCLI_CORPUS", "corpus")))
-    parser.add_argument("--kinds", default="*")
-    parser.add_argument("--decision")
-    parser.add_argument("--features", default="ahead,heard,share")
+    parser.add_argument("--code", default="", help="of which code the results are; else of this checkout's")
+    parser.add_argument("--decision", default=",".join(limits.WEIGHTS))
     options = parser.parse_args()
-    rows = []
-    for line in (options.cache / "pairs.jsonl").read_text().splitlines():
-        pair = json.loads(line)
-        if pair["split"] != options.split or not any(
-            fnmatch.fnmatch(pair["kind"], k) for k in options.kinds.split(",")
-        ):
-            continue
-        for row in candidates(pair, options.cache):
-            print(json.dumps(row, default=float), flush=True)
-            rows.append(row)
-    if options.decision:
-        fitted([row for row in rows if row["decision"] == options.decision], options.features.split(","))
+    digest = options.code or code()
+    choose, check = (weighed(options.cache, digest, splits) for splits in (options.choose, options.check))
+    for decision in options.decision.split(","):
+        mine = [[r for r in rows if r["decision"] == decision] for rows in (choose, check)]
+        if any(mine):
+            told(decision, *mine)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
