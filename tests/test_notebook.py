@@ -71,7 +71,7 @@ def test_the_cells_print_what_the_notebook_shows(monkeypatch):
     for before, after in zip(texts(kept), texts(now), strict=True):
         assert NUMBER.sub("#", after).split() == NUMBER.sub("#", before).split()
         for shown, found in zip(NUMBER.findall(before), NUMBER.findall(after), strict=True):
-            assert float(found) == pytest.approx(float(shown), rel=0.1, abs=0.1)
+            assert float(found) == pytest.approx(float(shown), rel=0.1, abs=0.15)
     table = next(text for text in texts(now) if "accuracy" in text and "audio + image" in text)
     audio, image, both = (float(line.split()[-4]) for line in table.splitlines()[1:])
     assert both > max(audio, image), "the notebook says that two are better than one"
