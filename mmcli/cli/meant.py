@@ -62,7 +62,10 @@ _MADE_BY = {
 }
 _TAKEN: dict[str, list[set[str]]] = {
     "train": [{DATASET}],
-    "evaluate": [{MODEL, DATASET, "a map of times", "a folder", MANIFEST, _MEDIA}, {DATASET, "a map of times", _MEDIA}],
+    "evaluate": [  # spans, true and predicted, are tables
+        {MODEL, DATASET, "a map of times", "a folder", MANIFEST, _MEDIA, _TABLE},
+        {DATASET, "a map of times", _MEDIA, _TABLE},
+    ],
     "predict": [{MODEL}],
     "fuse": [{MANIFEST, "features", _TABLE}],
 }

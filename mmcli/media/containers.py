@@ -59,7 +59,7 @@ def opened(path: Path) -> Iterator[Any]:
     options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     with decoding(path):
         try:
-            container = av.open(str(path.absolute()), "r", options=options, metadata_errors="replace")
+            container = av.open(str(path.absolute()), "r", options=options, **tags())
         except av.error.InvalidDataError:
             if files.container(files.head(path)) in ("mp4", "m4a") and not mp4.has_whole_index(path):
                 raise MediaError(
@@ -68,6 +68,14 @@ def opened(path: Path) -> Iterator[Any]:
             raise
         with container:
             yield container
+
+
+def tags() -> dict[str, Any]:
+    """What av.open is told of tags that are no UTF-8: to replace their bytes. PyAV 19 knows no such argument and keeps
+    the bytes (surrogateescape); nothing here shows a tag."""
+    import av
+
+    return {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 
 def origin(container: Any) -> float:

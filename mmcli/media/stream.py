@@ -100,7 +100,7 @@ def _decoded(source: _Counted, name: str) -> Iterator[Float32 | int]:
     options = {"format_whitelist": containers.DEMUXERS, "protocol_whitelist": "", "probesize": str(PROBE)}
     rate = 0
     with _at_byte(source, name), containers.decoding(name):
-        container = av.open(source, "r", options={**options}, metadata_errors="replace")
+        container = av.open(source, "r", options={**options}, **containers.tags())
         with container:
             track = containers.track(container, "audio", 0, name)
             track.codec_context.thread_count = 1

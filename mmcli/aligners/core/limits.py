@@ -227,11 +227,13 @@ PAUSE_S = Limit(0.08)  # shorter quiet between two words is the closure of a sto
 WORD_S = Limit(0.03)  # less of a word is not left
 
 # Many recordings on one clock (many). In sample: clips of prompts in English and French, noise to 6 dB above the
-# sound. On others (Italian, Spanish, hold music) 25 of 26 pairs within 0.1 ms; one lay a bar of 16 s off.
+# sound. On others (Italian, Spanish, hold music) 25 of 26 pairs within 0.1 ms; one lay a bar of 16 s off. On 40 clips
+# of ten minutes of talk (French, Russian, Italian, Czech, Dutch; seed 11) all 36 pairs that share 20 s within 0.1 ms,
+# three scenes apart, none of eight strangers and silences joined, no wrong pair; worst share of a right one 0.62.
 
 MANY_Z = Limit(5.0)  # deviations of a pair's places, from which one is looked at closely
 MANY_FEWEST = Limit(4)  # windows whose phase must agree near a place
-MANY_SHARE = Limit(0.45, right=0.69, wrong=0.29, n_right=49, n_wrong=2, script="tests/benchmarks/bench_many.py")
+MANY_SHARE = Limit(0.45, right=0.62, wrong=0.29, n_right=86, n_wrong=2, script="tests/benchmarks/bench_many.py")
 MANY_LOOP_S = Limit(0.05)  # that a pair may lie off what all others say: a way of 17 m through the air
 
 # A stream that is followed (live). The mean distance of six seconds, loud frames counting most, over that of strangers,

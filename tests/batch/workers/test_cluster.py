@@ -143,10 +143,12 @@ def test_relative_paths_mean_the_same_on_every_node(nodes: Cluster, tmp_path: Pa
 
 
 def test_pairs_and_warped_files_are_those_of_this_machine(nodes: Cluster, tmp_path: Path) -> None:
+    import soundfile
+
     source = write_sounds(tmp_path / "in", 2)
     for number in range(2):
-        data = (source / f"{number:03d}.wav").read_bytes()
-        (source / f"late{number}.wav").write_bytes(data[:44] + data[44 + 32_000 * 3 :])
+        samples, rate = soundfile.read(source / f"{number:03d}.wav")
+        soundfile.write(source / f"late{number}.wav", samples[3 * rate :], rate)
     lines = [f'{{"id": "p{n}", "reference": "{n:03d}.wav", "query": "late{n}.wav"}}\n' for n in range(2)]
     (source / "pairs.jsonl").write_text("".join(lines))
     cluster = ["--engine", "ray", "--address", nodes.address]
