@@ -41,18 +41,19 @@ def measure(
     *,
     opened: tuple[bool, bool],
     shuffles: int = SHUFFLES,
+    block_s: float = BLOCK_S,
 ) -> Evidence:
     """The statistic of frames ``x`` (n, d) and ``y`` (m, d), ``hop_s`` seconds apart.
 
-    ``opened``: whether frames of x, of y may be left out at the ends. The ``shuffles`` are fixed: the same input gives
-    the same answer.
+    ``opened``: whether frames of x, of y may be left out at the ends. The ``shuffles`` of blocks of ``block_s`` are
+    fixed: the same input gives the same answer.
 
     >>> x = np.random.default_rng(0).standard_normal((200, 8)).cumsum(axis=0)
     >>> measure(x, x[::2], 0.1, "euclidean", opened=(False, False)).ratio < 0.4
     True
     """
     cost, covered = _warped(x, y, metric, opened)
-    block = max(2, round(BLOCK_S / hop_s))
+    block = max(2, round(block_s / hop_s))
     null = float(np.mean([_per_step(x, shuffled(y, block, seed), metric, opened) for seed in range(shuffles)]))
     if opened == (False, False) and cost < limits.MAY_REPEAT.value * null:
         null = min(null, _per_step(x, np.roll(y, len(y) // 2, axis=0), metric, opened))
@@ -80,9 +81,10 @@ def best(
     *,
     ends: Sequence[tuple[bool, bool]],
     shuffles: int = SHUFFLES,
+    block_s: float = BLOCK_S,
 ) -> tuple[Evidence, tuple[bool, bool]]:
     """The least statistic of :func:`measure` over what ``opened`` may be, and for which of ``ends`` it is."""
-    tested = {opened: measure(x, y, hop_s, metric, opened=opened, shuffles=shuffles) for opened in ends}
+    tested = {o: measure(x, y, hop_s, metric, opened=o, shuffles=shuffles, block_s=block_s) for o in ends}
     opened = min(tested, key=lambda o: tested[o].ratio)
     return tested[opened], opened
 

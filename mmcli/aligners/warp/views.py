@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mmcli.aligners.core import frames, inputs, limits, shuffle_test
 from mmcli.aligners.core.inputs import hop_of, method_entry
 from mmcli.aligners.kernels import coarse, corridor, costs, engine, hmm
-from mmcli.aligners.speech import phones
+from mmcli.aligners.speech import edges, phones
 from mmcli.artifacts.formats import timemap
 from mmcli.artifacts.formats.alignment import Alignment
 from mmcli.artifacts.formats.features import Features
@@ -24,6 +24,11 @@ LARGE = 400_000_000  # cells; larger pairs are warped coarsely first and exactly
 DELTA = 2  # frames on either side that a change is measured over: 40 ms at 10 ms
 NOTES_WEIGH = float(np.sqrt(2.0))  # squared, in the costs
 KEY_FRAME_S = 0.5
+BELOW_DB = 30.0  # the loudest twentieth of a recording: silence
+# A sentence of a second and a half has but one block of a second, which no shuffle moves; so few blocks also differ
+# much from shuffle to shuffle.
+FEWEST_BLOCKS, LEAST_BLOCK_S = 6, 0.2
+SHORT_S, SHUFFLES_SHORT, SHUFFLES_LONG = 20.0, 8, 4
 MOST_KEY_FRAMES = 1500  # of a side; longer recordings more coarsely
 
 
@@ -147,17 +152,34 @@ TEST_HOP_S = 0.05
 
 def voices_test(x: Any, y: Any) -> tuple[shuffle_test.Evidence, tuple[bool, bool]] | None:
     """The statistic of two AudioClips, and which ends it leaves open; None where they are too short or too long, or
-    nobody speaks."""
+    nobody speaks.
+
+    Silence at the ends is left out: that two sentences begin and end in it says nothing of their words, but puts them
+    ahead of any shuffled ones. Of 87 strangers the four nearest lay at 0.67 to 0.81 with it and lie at 0.84 to 0.90
+    without, of 24 right pairs (choose, check) none above 0.83.
+    """
     if not may_be_heard([float(frames.comparable(v).times[-1]) for v in (x, y)]):
         return None
     sides = [_sounded(v) for v in (x, y)]
     if not all(is_speech(frames.varied(f.values)) for f in sides):
         return None
+    sides = [_without_silence(f, v) for f, v in zip(sides, (x, y), strict=True)]
     (a, at), (b, bt) = (
         frames.coarse(f.values - f.values.mean(axis=0), f.times, round(TEST_HOP_S / frames.HOP_S)) for f in sides
     )
+    shorter = min(len(a), len(b)) * TEST_HOP_S
+    block = min(shuffle_test.BLOCK_S, max(LEAST_BLOCK_S, shorter / FEWEST_BLOCKS))
     thin = View(a, b, at, bt, "cosine")
-    return shuffle_test.best(a, b, TEST_HOP_S, "cosine", ends=thin.ends(), shuffles=4)
+    few = SHUFFLES_SHORT if shorter < SHORT_S else SHUFFLES_LONG
+    return shuffle_test.best(a, b, TEST_HOP_S, "cosine", ends=thin.ends(), shuffles=few, block_s=block)
+
+
+def _without_silence(sounds: Features, clip: AudioClip) -> Features:
+    """The frames from the first to the last that is loud."""
+    level = edges.levels(clip.samples(phones.RATE), phones.RATE)
+    loud = np.flatnonzero(level > np.percentile(level, 95) - BELOW_DB) * edges.HOP_S
+    kept = (sounds.times >= loud[0]) & (sounds.times <= loud[-1] + edges.HOP_S)
+    return replace(sounds, values=sounds.values[kept], times=sounds.times[kept])
 
 
 def may_be_heard(lengths_s: list[float]) -> bool:
