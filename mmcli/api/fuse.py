@@ -13,6 +13,7 @@ import numpy as np
 from mmcli.api import given
 from mmcli.artifacts.formats import dataset, features, manifest
 from mmcli.artifacts.formats.features import Features
+from mmcli.artifacts.io import scratch
 from mmcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _cells(folder: Path, name: str, values: Any) -> list[str]:
     if isinstance(values, np.ndarray) and values.dtype != object:
         if values.ndim not in (2, 3):
             raise UsageError(f"{name} has shape {values.shape}: (items, width) or (items, frames, width) is wanted")
-        np.save(folder / f"{name}.npy", np.asarray(values, np.float32))
+        scratch.npy(folder / f"{name}.npy", np.asarray(values, np.float32))
         return [f"{name}.npy#{k}" for k in range(len(values))]
     return [_cell(folder, f"{name}.{k}.npz", entry) for k, entry in enumerate(values)]
 
@@ -127,7 +128,7 @@ def _cell(folder: Path, file: str, entry: Any) -> str:
     values = np.asarray(entry, np.float32)
     if values.ndim == 1:
         values = values[None]
-    np.save(folder / f"{file[:-4]}.npy", values[None])
+    scratch.npy(folder / f"{file[:-4]}.npy", values[None])
     return f"{file[:-4]}.npy#0"
 
 

@@ -45,6 +45,17 @@ class Scratch:
         (self.folder / name).unlink(missing_ok=True)
 
 
+def npy(path: Path, values: NDArray[Any]) -> None:
+    """Put an array away under a name that a manifest of the same run gives, with its shape.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     npy(Path(folder, "a.npy"), np.eye(2))
+    ...     np.load(Path(folder, "a.npy")).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    np.save(path, values, allow_pickle=False)
+
+
 def mapped(blocks: Iterable[NDArray[Any]], dtype: DTypeLike) -> NDArray[Any]:
     """Blocks behind one another as one flat array of ``dtype`` that is read from a file without a name: the file goes
     with the array.
