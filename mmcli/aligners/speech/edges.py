@@ -4,6 +4,9 @@ A decoder that has no better place for a pause gives it to a word: before a voic
 recordings of people. The level of the sound decides: what is softer (limits.QUIET) next to the floor and the ceiling of
 the ten seconds around, at the outer edge of a word, is not the word. Quiet between two words that is shorter than a
 pause (limits.PAUSE_S) is the closure of a stop, and stays where the decoder put it.
+
+A short word that a line begins with ("A lion.") is heard as the last breath of the line before as soon as in front of
+its noun, a pause away; the longer pause tells where it is.
 """
 
 from __future__ import annotations
@@ -22,6 +25,10 @@ WINDOW_S = 0.02
 BLOCK = 10_000  # levels computed at once, so that hours need no more memory than minutes
 AROUND_S = 5.0  # on either side of a word, in which floor and ceiling are looked for
 MOST_S = 0.2  # that an edge is moved by
+# Of a pause behind the first word of a line that none half as long goes before, and of that word. Lists of short names
+# by four voices of programs (320 lines): begun more than 0.1 s early 1.6 % without, none with; by four others 0.6 and
+# 0.3 %; lines of sentences are not moved. A fifth more or less of either changes nothing there.
+LEAD_PAUSE_S, LEAD_WORD_S = 0.25, 0.15
 
 
 def levels(samples: NDArray[Any], rate_hz: int) -> Vector:
@@ -70,3 +77,26 @@ def _sounding(start: float, end: float, level: Vector) -> tuple[float, float]:
     begins = min(start + float(loud[0]) * HOP_S, start + MOST_S)
     ends = max(end - (last - first - 1 - float(loud[-1])) * HOP_S, end - MOST_S)
     return round(begins, 4), round(ends, 4)
+
+
+Edges = tuple[float, float]
+
+
+def led_in(lines: list[list[Edges]]) -> list[list[Edges]]:
+    """Start and end of the words of each line in order, where a short first word stands behind the pause.
+
+    >>> led_in([[(0.0, 1.0)], [(1.0, 1.04), (1.5, 2.0)]])
+    [[(0.0, 1.0)], [(1.5, 1.54), (1.54, 2.0)]]
+    """
+    out, before = [], -np.inf
+    for line in lines:
+        line = list(line)
+        if len(line) > 1:
+            (start, end), (begins, ends) = line[:2]
+            pause = begins - end
+            if pause >= LEAD_PAUSE_S and start - before <= pause / 2 and end - start <= LEAD_WORD_S:
+                until = round(begins + min(end - start, (ends - begins) / 2), 4)
+                line[:2] = [(begins, until), (until, ends)]
+        before = line[-1][1] if line else before
+        out.append(line)
+    return out

@@ -282,8 +282,9 @@ def _by_line(lines: list[Line], script: Script, walked: _Walked, duration: float
 def _drawn_in(rows: list[list[Spoken]], samples: NDArray[Any]) -> list[list[Spoken]]:
     """The same with the words' edges where their sound begins and ends."""
     level = edges.levels(samples, phones.RATE)
-    known = [(w.start, w.end) for row in rows for w in row if w.start is not None and w.end is not None]
-    moved = iter(edges.drawn_in(known, level))
+    heard = [[(w.start, w.end) for w in row if w.start is not None and w.end is not None] for row in rows]
+    drawn = iter(edges.drawn_in([word for line in heard for word in line], level))
+    moved = iter([word for line in edges.led_in([[next(drawn) for _ in line] for line in heard]) for word in line])
     return [[w if w.start is None else Spoken(*next(moved), w.score) for w in row] for row in rows]
 
 

@@ -35,3 +35,15 @@ def test_an_edge_moves_by_a_fifth_of_a_second_at_most_and_silence_moves_none() -
     level = edges.levels(sound((2.0, 2.4)), RATE)
     assert edges.drawn_in([(1.5, 2.4)], level)[0][0] == pytest.approx(1.7)
     assert edges.drawn_in([(0.2, 0.9)], np.full(800, -80.0)) == [(0.2, 0.9)]
+
+
+def test_a_short_first_word_stands_behind_the_longer_pause():
+    lines = [[(0.5, 1.0)], [(1.02, 1.06), (1.6, 2.0), (2.0, 2.3)]]
+    assert edges.led_in(lines) == [lines[0], [(1.6, 1.64), (1.64, 2.0), (2.0, 2.3)]]
+
+
+def test_a_first_word_stays_that_a_pause_goes_before_or_that_is_no_article():
+    for first in ((1.4, 1.44), (1.02, 1.3)):
+        lines = [[(0.5, 1.0)], [first, (1.6, 2.0)]]
+        assert edges.led_in(lines) == lines
+    assert edges.led_in([[], [(1.0, 1.04)], []]) == [[], [(1.0, 1.04)], []]
