@@ -62,10 +62,10 @@ WEIGHTS = {
     ),
     # Said right 0.33 to 0.83 of 24 (choose, check), strangers who speak 0.88 and more of 38; of those that came later
     # (last, last2, last3) 27 of 30 right ones 0.82 and less, 48 of 49 strangers 0.88 and more. Where spectra warp as
-    # well, the more. The surest stranger of these gets 0.71, no match.
+    # well, the more. The surest stranger of these gets 0.72, no match.
     "voices": Weights(
-        38.55,
-        {"said": -36.0, "spectra": -8.0, "steady": -70.0, "copied": -40.0},
+        54.6,
+        {"said": -55.0, "spectra": -8.0, "steady": -70.0, "copied": -40.0},
         {"said": (0.5, 1.2), "spectra": (0.45, 1.2)},
         0.98,
     ),
