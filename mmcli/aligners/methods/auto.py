@@ -120,8 +120,9 @@ def best(x: Any, y: Any, config: Config = Config()) -> Candidate:
         runner_up = {"model": choice.model, "share": round(choice.share, 4)}
     fits = choice is not None and weigh.fits_well(choice.fit.score)
     steady = _steady(line.evidence) if line is not None and fits else 0.0
-    copied = 0.0 if choice is None else choice.fit.copied
-    warp = _warped_sound(x, y, steady, copied, config) if isinstance(x, AudioClip) else _warped_frames(x, y, config)
+    copied, clear = (0.0, 0.0) if choice is None else (choice.fit.copied, choice.fit.clear)
+    sound = isinstance(x, AudioClip)
+    warp = _warped_sound(x, y, steady, copied, config, clear) if sound else _warped_frames(x, y, config)
     if line is not None and line.astray and odds.verdict(warp.probability) == "match":
         return _changed(warp, runner_up=runner_up).beside(line)
     if line is not None and choice is not None and choice.believed and (a.samples is None or is_whole(choice.share)):
@@ -220,15 +221,14 @@ def _line(a: fit.Material, b: fit.Material, choice: choose.Choice, config: Confi
 
 
 def _steady(evidence: dict[str, float]) -> float:
-    """0 to 1: how far all windows agree on a line that is no better than elsewhere. Tones, hum and loops do; what
-    repeats itself so can be warped onto itself anywhere. Strangers agree so by chance, where they are short and their
-    windows share much of their sound; those do not fit: :func:`.weigh.fits_well`."""
+    """0 to 1: how far all windows agree on a line no better than elsewhere: tones, hum and loops, which can be warped
+    onto themselves anywhere. Short strangers agree so by chance, and do not fit: :func:`.weigh.fits_well`."""
     if evidence["ahead"] > STEADY_AHEAD or evidence["heard"] > 0:
         return 0.0
     return max(0.0, evidence["share"] - STEADY_SHARE) / (1.0 - STEADY_SHARE)
 
 
-def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) -> Candidate:
+def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config, clear: float = 0.0) -> Candidate:
     seen = _spectra(x, y), _pitches(x, y)
     ends = {opened: [_tested(v, opened) for v in seen] for opened in seen[0].ends()}
     if not have_order(min(frames.varied(frames.pitch_classes(v).values) for v in (x, y))):
@@ -272,7 +272,7 @@ def _warped_sound(x: Any, y: Any, steady: float, copied: float, config: Config) 
         return warped
     if (heard := views.voices_test(x, y)) is None:
         return warped
-    voices = _two_voices(x, y, heard, reason, evidence, config)
+    voices = _two_voices(x, y, heard, reason, evidence | {"copied": clear}, config)
     return voices.beside(warped) if voices.probability > warped.probability else warped.beside(voices)
 
 
