@@ -21,7 +21,6 @@ FORMATS = {".srt": "srt", ".vtt": "vtt", ".ass": "ass", ".ssa": "ssa"}
 
 # A cue of the longest sentence on record has some 300 characters; the patterns that read cues take the square of it.
 MAX_CUE = 2_000
-LEAST_READ_S, LETTERS_S = 1.0, 15.0  # of a cue whose end is lost: as long as it takes to be read
 _DRAWING = re.compile(r"\\p[1-9]")
 
 
@@ -79,7 +78,7 @@ def read(path: Path, options: MediaOptions) -> SubtitleClip:
             raise MediaError(f"a cue begins at {event.start / 1000:g} s", source=path)
         ends = event.end / 1000
         if event.end < event.start:
-            ends = _as_read(event.start / 1000, words)
+            ends = event.start / 1000 + transcripts.read_aloud_s(words)
             mended.append(f"the cue at {event.start / 1000:g} s ended before it began, at {event.end / 1000:g} s")
         start_s, end_s = max(begin, event.start / 1000), min(end, ends)
         if start_s < end_s or (start_s == end_s and begin <= start_s <= end):
@@ -101,11 +100,6 @@ def _of_transcript(path: Path, begin: float, end: float) -> SubtitleClip:
     if not cues:
         raise MediaError("holds no cues", source=path)
     return SubtitleClip(name=path.name, path=path, cues=sorted(cues))
-
-
-def _as_read(start_s: float, words: str) -> float:
-    """Where a cue ends whose end is lost: after as long as its words take to be read."""
-    return start_s + max(LEAST_READ_S, len(words) / LETTERS_S)
 
 
 def rendered(cues: Iterable[tuple[float, float, str]], suffix: str) -> bytes:

@@ -8,10 +8,15 @@ file, for a text of another format. ``RECORDINGS`` says that tiers are recording
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmcli.errors import MediaError
 from mmcli.registry import Registry
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 Interval = tuple[float, float, str]
 registry = Registry("transcript", __name__, [str(Path(__file__).parent)])
@@ -42,6 +47,33 @@ def read(path: Path, text: str) -> dict[str, list[Interval]]:
     if not any(tiers.values()):
         raise MediaError("holds no words with times", source=path.name)
     return {tier: rows for tier, rows in tiers.items() if rows}
+
+
+LETTERS_S, LEAST_S = 15.0, 1.0  # of a text whose end is not given
+
+
+def read_aloud_s(words: str) -> float:
+    """How long a text takes to be read, in seconds: so long lasts what nothing ends.
+
+    >>> read_aloud_s("la"), read_aloud_s("l" * 30)
+    (1.0, 2.0)
+    """
+    return max(LEAST_S, len(words) / LETTERS_S)
+
+
+_DECLARED = re.compile(r"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
+
+
+def xml_root(text: str, name: str, kind: str) -> Element:
+    """The root of a text in XML, which declares no entities, as no file of its ``kind`` does. Raises MediaError."""
+    from xml.etree import ElementTree
+
+    if _DECLARED.search(text):
+        raise MediaError(f"declares a document type or entities, as no {kind} does: refused", source=name)
+    try:
+        return ElementTree.fromstring(re.sub(r"^\ufeff?<\?xml[^>]*\?>", "", text))  # decoded already
+    except (ElementTree.ParseError, RecursionError) as error:
+        raise MediaError(f"is no XML ({error})", source=name) from None
 
 
 def holds_recordings(path: Path) -> bool:

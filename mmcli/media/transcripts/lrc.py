@@ -9,16 +9,13 @@ from __future__ import annotations
 import re
 
 from mmcli.errors import MediaError
+from mmcli.media.transcripts import read_aloud_s
 
 SUFFIXES = (".lrc",)
 TIME = re.compile(r"\[(\d{1,3}):(\d{1,2}(?:[.:]\d{1,3})?)\]")
 WORD = re.compile(r"<\d{1,3}:\d{1,2}(?:[.:]\d{1,3})?>")
 OFFSET = re.compile(r"\[offset:\s*([+-]?\d{1,7})\s*\]", re.IGNORECASE)
-LETTERS_S, LEAST_S, MOST_S = (
-    15.0,
-    1.0,
-    10.0,
-)  # of a line that nothing ends; a line before a solo does not last through it
+MOST_S = 10.0  # of a line: one before a solo does not last through it
 
 
 def tiers(text: str, name: str) -> dict[str, list[tuple[float, float, str]]]:
@@ -43,7 +40,7 @@ def tiers(text: str, name: str) -> dict[str, list[tuple[float, float, str]]]:
     out = []
     for k, (start, words) in enumerate(lines):
         later = next((time for time, _ in lines[k + 1 :] if time > start), None)
-        read = max(LEAST_S, len(words) / LETTERS_S)
+        read = read_aloud_s(words)
         end_s = start + read if later is None else min(later, start + max(read, MOST_S))
         if words:
             out.append((start, end_s, words))

@@ -7,13 +7,13 @@ from __future__ import annotations
 import re
 
 from mmcli.errors import MediaError
+from mmcli.media.transcripts import read_aloud_s
 
 SUFFIXES = (".sub",)
 CUE = re.compile(r"[{\[](\d{1,8})[}\]][{\[](\d{0,8})[}\]](.*)")
 STYLE = re.compile(r"\{[A-Za-z]:[^}]*\}")
 RATE = re.compile(r"\d{1,3}(?:[.,]\d{1,6})?")
 MOST_RATE = 240.0
-LETTERS_S, LEAST_S = 15.0, 1.0  # of a cue without a last frame: as long as its words take to be read
 
 
 def tiers(text: str, name: str) -> dict[str, list[tuple[float, float, str]]]:
@@ -43,7 +43,7 @@ def tiers(text: str, name: str) -> dict[str, list[tuple[float, float, str]]]:
             raise MediaError(f"line {number}: no frames as {{25}}{{75}}", source=name)
         words = " ".join(STYLE.sub("", cue[3]).replace("|", " ").split())
         start = int(cue[1]) / rate
-        end = int(cue[2]) / rate if cue[2] else start + max(LEAST_S, len(words) / LETTERS_S)
+        end = int(cue[2]) / rate if cue[2] else start + read_aloud_s(words)
         if words:
             out.append((start, end, words))
     return {"": out}

@@ -10,13 +10,13 @@ import html
 import re
 
 from mmcli.errors import MediaError
+from mmcli.media.transcripts import read_aloud_s
 
 SUFFIXES = (".smi", ".sami")
 TAG = re.compile(r"<(/?[A-Za-z]{1,20})([^<>]{0,300})>")
 ASIDE = re.compile(r"<!--[^<>]{0,5000}-->|<[^<>]{0,300}>")  # comments, and tags that only say how words look
 START = re.compile(r"\bstart\s{0,3}=\s{0,3}[\"']?(\d{1,9})\b", re.IGNORECASE)
 CLASS = re.compile(r"\bclass\s{0,3}=\s{0,3}[\"']?([\w-]{1,40})", re.IGNORECASE)
-LETTERS_S, LEAST_S = 15.0, 1.0  # of the last, which nothing ends: as long as its words take to be read
 
 
 def _syncs(text: str, name: str) -> list[tuple[float, dict[str, list[str]]]]:
@@ -64,5 +64,5 @@ def tiers(text: str, name: str) -> dict[str, list[tuple[float, float, str]]]:
             if words := " ".join(" ".join(pieces).split()):
                 shown[kind] = (time, words)
     for kind, (start, words) in shown.items():
-        out.setdefault(kind, []).append((start, start + max(LEAST_S, len(words) / LETTERS_S), words))
+        out.setdefault(kind, []).append((start, start + read_aloud_s(words), words))
     return out

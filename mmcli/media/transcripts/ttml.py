@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from mmcli.errors import MediaError
+from mmcli.media import transcripts
 
 SUFFIXES = (".ttml", ".dfxp", ".itt")
-_DECLARED = re.compile(r"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 CLOCK = re.compile(r"(\d{2,4}):(\d\d):(\d\d(?:\.\d{1,9})?)(?::(\d{2,3}))?")
 COUNT = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)(h|ms|m|s|f|t)")
 SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -47,12 +47,7 @@ def tiers(text: str, name: str) -> dict[str, list[tuple[float, float, str]]]:
     >>> tiers('<tt xmlns="http://www.w3.org/ns/ttml"><body><p begin="1s" dur="2s">la<br/>lo</p></body></tt>', "x.ttml")
     {'': [(1.0, 3.0, 'la lo')]}
     """
-    if _DECLARED.search(text):
-        raise MediaError("declares a document type or entities, as no timed text does: refused", source=name)
-    try:
-        root = ElementTree.fromstring(re.sub(r"^\ufeff?<\?xml[^>]*\?>", "", text))  # decoded already
-    except (ElementTree.ParseError, RecursionError) as error:
-        raise MediaError(f"is no XML ({error})", source=name) from None
+    root = transcripts.xml_root(text, name, "timed text")
     if _local(root.tag) != "tt":
         raise MediaError(f"is no timed text: it begins with <{_local(root.tag)[:40]}>", source=name)
     out: dict[str, list[tuple[float, float, str]]] = {}
