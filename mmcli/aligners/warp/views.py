@@ -24,11 +24,6 @@ LARGE = 400_000_000  # cells; larger pairs are warped coarsely first and exactly
 DELTA = 2  # frames on either side that a change is measured over: 40 ms at 10 ms
 NOTES_WEIGH = float(np.sqrt(2.0))  # squared, in the costs
 KEY_FRAME_S = 0.5
-BELOW_DB = 30.0  # the loudest twentieth of a recording: silence
-# A sentence of a second and a half has but one block of a second, which no shuffle moves; so few blocks also differ
-# much from shuffle to shuffle.
-FEWEST_BLOCKS, LEAST_BLOCK_S = 6, 0.2
-SHORT_S, SHUFFLES_SHORT, SHUFFLES_LONG = 20.0, 8, 4
 MOST_KEY_FRAMES = 1500  # of a side; longer recordings more coarsely
 
 
@@ -148,6 +143,11 @@ def _unit(values: NDArray[Any]) -> NDArray[np.float64]:
 SOFT = 2.0  # by which log-likelihoods are divided: neighbouring frames are no independent witnesses
 MIDDLE_S = 0.0128  # of a frame of the model, from its beginning
 TEST_HOP_S = 0.05
+BELOW_DB = 30.0  # the loudest twentieth of a recording: silence
+# A sentence of a second and a half has but one block of a second, which no shuffle moves; so few blocks also differ
+# much from shuffle to shuffle.
+FEWEST_BLOCKS, LEAST_BLOCK_S = 6, 0.2
+SHORT_S, SHUFFLES_SHORT, SHUFFLES_LONG = 20.0, 8, 4
 
 
 def voices_test(x: Any, y: Any) -> tuple[shuffle_test.Evidence, tuple[bool, bool]] | None:
@@ -163,7 +163,7 @@ def voices_test(x: Any, y: Any) -> tuple[shuffle_test.Evidence, tuple[bool, bool
     sides = [_sounded(v) for v in (x, y)]
     if not all(is_speech(frames.varied(f.values)) for f in sides):
         return None
-    sides = [_without_silence(f, v) for f, v in zip(sides, (x, y), strict=True)]
+    sides = [_sounded(v, "sounds between silence") for v in (x, y)]
     (a, at), (b, bt) = (
         frames.coarse(f.values - f.values.mean(axis=0), f.times, round(TEST_HOP_S / frames.HOP_S)) for f in sides
     )
@@ -174,9 +174,9 @@ def voices_test(x: Any, y: Any) -> tuple[shuffle_test.Evidence, tuple[bool, bool
     return shuffle_test.best(a, b, TEST_HOP_S, "cosine", ends=thin.ends(), shuffles=few, block_s=block)
 
 
-def _without_silence(sounds: Features, clip: AudioClip) -> Features:
+def _without_silence(sounds: Features, samples: NDArray[Any]) -> Features:
     """The frames from the first to the last that is loud."""
-    level = edges.levels(clip.samples(phones.RATE), phones.RATE)
+    level = edges.levels(samples, phones.RATE)
     loud = np.flatnonzero(level > np.percentile(level, 95) - BELOW_DB) * edges.HOP_S
     kept = (sounds.times >= loud[0]) & (sounds.times <= loud[-1] + edges.HOP_S)
     return replace(sounds, values=sounds.values[kept], times=sounds.times[kept])
@@ -198,16 +198,20 @@ def voices(x: Any, y: Any) -> View:
     return View(a.values, b.values, a.times, b.times, "sqeuclidean")
 
 
-def _sounded(sound: AudioClip) -> Features:
-    """Square roots of the probabilities of the sounds, float32 (frames, 42), every 10 ms."""
-    if (features := frames.held("sounds of speech", sound)) is not None:
+def _sounded(sound: AudioClip, wanted: str = "sounds of speech") -> Features:
+    """Square roots of the probabilities of the sounds, float32 (frames, 42), every 10 ms; as "sounds between silence"
+    without that at the ends."""
+    if (features := frames.held(wanted, sound)) is not None:
         return features
-    ratios = phones.hear(sound.samples(phones.RATE), inputs.name_of(sound)).ratios.astype(np.float32)
+    samples = sound.samples(phones.RATE)
+    ratios = phones.hear(samples, inputs.name_of(sound)).ratios.astype(np.float32)
     best: NDArray[np.float32] = ratios.reshape(len(ratios), len(phones.names()), -1).max(axis=2)
     chance = np.exp(best / SOFT)
     values = np.sqrt(chance / chance.sum(axis=1, keepdims=True)).astype(np.float32)
     times = np.asarray(MIDDLE_S + frames.HOP_S * np.arange(len(values)), dtype=np.float64)
-    return frames.hold("sounds of speech", sound, Features(values=values, times=times, meta={}))
+    whole = Features(values=values, times=times, meta={})
+    kept = {"sounds of speech": whole, "sounds between silence": _without_silence(whole, samples)}
+    return {name: frames.hold(name, sound, features) for name, features in kept.items()}[wanted]
 
 
 # How sure a warp is: the posterior of a pair hidden Markov model about it.
