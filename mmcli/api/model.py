@@ -157,7 +157,7 @@ def train(
         path = Path(folder) / "model.pt" if output is None else Path(output)
         run.train(items, config, path, inputs=_sources(data), report=report)
         model = Model(predictor.load(path), path if output is not None else path.read_bytes())
-    for said in told.of(items, model.loaded.config):
+    for said in told.about(items, model.loaded.config):
         warnings.warn(said, stacklevel=2)
     return model
 

@@ -142,7 +142,7 @@ def command(given: TrainOptions) -> None:
 
         model = run.train(data, config, given.output, inputs=inputs, again=given.resume, report=report, initial=start)
     if int(os.environ.get("RANK", "0")) == 0:  # of several processes one speaks
-        for said in warnings.of(data, model.config):
+        for said in warnings.about(data, model.config):
             console.warn(said)
         _show(model.config["training"], model.config, given.output, given.json)
 

@@ -11,7 +11,7 @@ from mmcli.artifacts.formats.dataset import Dataset
 FEW, FEW_OF_A_CLASS = 20, 5  # training items; below, a network learns them by heart
 
 
-def of(data: Dataset, model: dict[str, Any]) -> list[str]:
+def about(data: Dataset, model: dict[str, Any]) -> list[str]:
     """The sentences about a model, given by its checkpoint's JSON object, and the data set it was trained on."""
     facts, classes = model["training"], list(model.get("classes") or [])
     items = facts["items"]["train"]

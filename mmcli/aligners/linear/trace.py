@@ -113,8 +113,8 @@ def _mended_once(
         middle = (first + last) // 2
         # a half alone, where the other is something that the query has more
         parts = ((first, last), (first, middle), (middle + 1, last))
-        found = (_placed(contrast, runs, part, value, gain, beyond_chance) for part in parts)
-        moved = next((run for run in found if run is not None), None)
+        places = (_placed(contrast, runs, part, value, gain, beyond_chance) for part in parts)
+        moved = next((run for run in places if run is not None), None)
         if moved is None or not holds(moved.start, moved.end):
             continue
         joined = _inserted(runs, moved)

@@ -50,10 +50,10 @@ class Numbers:
         return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−", 1)
 
 
-def of(report: dict[str, Any]) -> Numbers:
+def numbers_of(report: dict[str, Any]) -> Numbers:
     """Three decimals, and more where the errors of a regression would not show three digits of themselves.
 
-    >>> of({"task": "regress", "metrics": {"mae": {"value": 0.00123}, "rmse": {"value": 0.002}}})
+    >>> numbers_of({"task": "regress", "metrics": {"mae": {"value": 0.00123}, "rmse": {"value": 0.002}}})
     Numbers(decimals=5)
     """
     errors = [report["metrics"].get(name, {}).get("value") for name in ERRORS]

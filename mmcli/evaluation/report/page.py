@@ -15,9 +15,9 @@ from markupsafe import Markup
 from mmcli.artifacts.io import html
 from mmcli.evaluation.judge import verdict
 from mmcli.evaluation.metrics import tasks
-from mmcli.evaluation.report import marks, numbers, plots, retrieval
+from mmcli.evaluation.report import marks, plots, retrieval
 from mmcli.evaluation.report.media import MOST_ROWS
-from mmcli.evaluation.report.numbers import Numbers
+from mmcli.evaluation.report.numbers import Numbers, numbers_of
 
 LONGEST_NAME = 80
 LEAST_GAP = 0.01  # logits that the shares of an item miss before a reader is told
@@ -52,7 +52,7 @@ def render(report: dict[str, Any], media: Media | None = None, thumbnails: Thumb
 
 
 def _values(report: dict[str, Any], media: Media, thumbnails: Thumbnails) -> dict[str, Any]:
-    form = numbers.of(report)
+    form = numbers_of(report)
     number, signed, bounds = form.number, form.signed, form.bounds
     searched = report["task"] == tasks.RETRIEVAL
     head, rest = _said(report)
@@ -207,7 +207,7 @@ def _drawn(part: Mapping[str, Any]) -> tuple[str, list[float]]:
 def _card(
     item: dict[str, Any], report: dict[str, Any], media: Mapping[str, str], most: Mapping[str, float]
 ) -> dict[str, Any]:
-    explanation, form = item["explanation"], numbers.of(report)
+    explanation, form = item["explanation"], numbers_of(report)
     gap = explanation.get("gap") or 0.0
     parts = []
     played = set()

@@ -261,13 +261,13 @@ def _unsure(candidates: Sequence[Candidate], chosen: Chosen, where: _Where, real
         if i in chosen.singles
     }
     asked[""] = chosen.choice.honest, test.answer(weights[speak], fallback[speak])
-    found = {}
+    fallen = {}
     for name, answers in asked.items():
         before, after = (trust.sureness(where.target.task, said[0], where.prior) for said in answers)
         p = trust.less_sure(before, after, folds.units, test.units)
         if p < trust.COLLAPSED / len(asked):
-            found[name] = p
-    return found
+            fallen[name] = p
+    return fallen
 
 
 FIGURES = {"classify": "accuracy", "regress": "mae", "multilabel": "f1_samples"}

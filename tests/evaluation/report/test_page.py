@@ -99,7 +99,7 @@ def test_the_verdict_comes_first_and_the_figures_are_there():
 def test_errors_are_shown_as_errors_and_what_a_modality_adds_as_error_less():
     found = report_of("regress")
     html = page.render(found)
-    reached, number = found["modalities"], numbers.of(found).number
+    reached, number = found["modalities"], numbers.numbers_of(found).number
 
     assert reached["all"] < 0
     assert f"{number(-reached['prior'])} (no modality) to {number(-reached['all'])} (all)" in html
