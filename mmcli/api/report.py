@@ -47,14 +47,15 @@ class Report:
         """The page of `mmcli evaluate --html`, one HTML document; ``media`` is the manifest whose pictures, films and
         sounds it shows. Raises ArtifactError where that knows none of the explained items.
         """
+        from mmcli.artifacts.formats import manifest
         from mmcli.evaluation.report import media as of_items
         from mmcli.evaluation.report import page
 
         if media is None:
             return page.render(self.content)
-        return page.render(
-            self.content, of_items.gather(media, self.content)[0], of_items.thumbnails(media, self.content)
-        )
+        listed = manifest.load(media)
+        shown, _ = of_items.gather(listed, self.content)
+        return page.render(self.content, shown, of_items.thumbnails(listed, self.content))
 
     def __repr__(self) -> str:
         """The verdict in one line."""

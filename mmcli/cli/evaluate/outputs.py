@@ -36,6 +36,7 @@ class Outputs:
 
     def write(self, result: dict[str, Any], table: tuple[list[str], list[list[object]]]) -> Sequence[Path]:
         """Write all of it; ``table`` holds the predictions. Returns the pictures."""
+        from mmcli.artifacts.formats import manifest
         from mmcli.artifacts.formats import report as reports
         from mmcli.artifacts.io import atomic, csvfile
         from mmcli.evaluation.report import media, page, plots
@@ -45,8 +46,9 @@ class Outputs:
             csvfile.write(self.predictions, *table)
         if self.html is not None:
             read = reports.load(self.report) if str(self.report) != console.STDOUT else result
-            shown, left_out = ({}, []) if self.media is None else media.gather(self.media, read)
-            small = {} if self.media is None else media.thumbnails(self.media, read)
+            listed = None if self.media is None else manifest.load(self.media)
+            shown, left_out = ({}, []) if listed is None else media.gather(listed, read)
+            small = {} if listed is None else media.thumbnails(listed, read)
             for line in left_out:
                 console.warn(f"not shown: {line}")
             atomic.write_text(self.html, page.render(read, shown, small))

@@ -7,7 +7,6 @@ what it is: a picture, a moment of a film, the waveform of a sound.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -22,18 +21,17 @@ SHOWN = ("audio", "image", "video", "text", "text_value")
 MOST_ROWS = 200  # of the table of items, most wrong first
 
 
-def gather(path: Path | str, report: dict[str, Any]) -> tuple[dict[str, dict[str, str]], list[str]]:
+def gather(listed: manifest.Manifest, report: dict[str, Any]) -> tuple[dict[str, dict[str, str]], list[str]]:
     """``{item id: {modality: data URI or text}}`` for the explained items of a report, and what could not be shown.
 
-    ``path`` is a manifest with the raw media (``audio``, ``image``, ``video``, ``text``, ``text_value``), relative to
+    ``listed`` is a manifest with the raw media (``audio``, ``image``, ``video``, ``text``, ``text_value``), relative to
     its folder. A video shows as its sound and a picture out of it. Raises :class:`ArtifactError` for a manifest that
     knows none of the items.
     """
-    listed = manifest.load(path)
     wanted = {item["id"] for item in report["items"] if "explanation" in item}
     rows = [row for row in listed.rows if row.id in wanted]
     if wanted and not rows:
-        raise ArtifactError("holds none of the items that are shown", source=path)
+        raise ArtifactError("holds none of the items that are shown", source=listed.source)
     media: dict[str, dict[str, str]] = {}
     left_out: list[str] = []
     for row in rows:
@@ -49,12 +47,11 @@ def gather(path: Path | str, report: dict[str, Any]) -> tuple[dict[str, dict[str
     return media, left_out
 
 
-def thumbnails(path: Path | str, report: dict[str, Any]) -> dict[str, list[Markup]]:
+def thumbnails(listed: manifest.Manifest, report: dict[str, Any]) -> dict[str, list[Markup]]:
     """``{item id: [small pictures]}`` of the rows of the table of items, one a picture, film or sound of the item.
 
     What does not decode has none: that it is damaged is said where it is explained, and by the commands that read it.
     """
-    listed = manifest.load(path)
     worst = sorted(report["items"], key=lambda item: -item["loss"])[:MOST_ROWS]
     wanted = {item["id"] for item in worst}
     drawn: dict[str, list[Markup]] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmcli.artifacts.formats import manifest
 from mmcli.evaluation.report import marks, media, page, plots
 
 from ...browser import browser
@@ -35,7 +36,7 @@ def manifest_of(folder: Path, ids: list[str]) -> Path:
 def test_every_row_has_small_pictures_of_what_it_is(tmp_path):
     found = report_of()
     items = sorted(found["items"], key=lambda item: -item["loss"])
-    small = media.thumbnails(manifest_of(tmp_path, [item["id"] for item in items[:3]]), found)
+    small = media.thumbnails(manifest.load(manifest_of(tmp_path, [item["id"] for item in items[:3]])), found)
 
     picture, sound = small[items[0]["id"]]
     assert "data:image/jpeg" in picture
@@ -52,7 +53,7 @@ def test_an_explained_film_shows_a_picture_and_its_sound(tmp_path):
     ids = [item["id"] for item in found["items"] if "explanation" in item]
     shutil.copy(CLIP, tmp_path / "a.mp4")
     (tmp_path / "m.csv").write_text("\n".join(["id,video.motion", *(f"{name},a.mp4" for name in ids)]))
-    shown, left_out = media.gather(tmp_path / "m.csv", found)
+    shown, left_out = media.gather(manifest.load(tmp_path / "m.csv"), found)
 
     assert left_out == []
     assert shown[ids[0]]["video"].startswith("data:image/jpeg")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmcli.artifacts.formats import manifest
 from mmcli.artifacts.formats import report as reports
 from mmcli.evaluation.model import Model
 from mmcli.evaluation.report import media as media_of_items
@@ -163,7 +164,7 @@ def media_for(found: dict, folder: Path) -> Path:
 def test_media_of_the_explained_items_are_found_and_gaps_are_told(tmp_path):
     found = explained_report()
     found["items"].sort(key=lambda item: -item["loss"])
-    media, left_out = media_of_items.gather(media_for(found, tmp_path), found)
+    media, left_out = media_of_items.gather(manifest.load(media_for(found, tmp_path)), found)
 
     assert len(media) == 4
     assert [line.endswith("no such file") for line in left_out] == [True]
@@ -175,7 +176,7 @@ def test_media_of_the_explained_items_are_found_and_gaps_are_told(tmp_path):
 def test_in_a_real_browser_tables_sort_players_play_and_nothing_complains(tmp_path):
     found = explained_report()
     found["items"].sort(key=lambda item: -item["loss"])
-    media, _ = media_of_items.gather(media_for(found, tmp_path), found)
+    media, _ = media_of_items.gather(manifest.load(media_for(found, tmp_path)), found)
     shown = {key: {"x": value["image"], "y": value.get("audio", "")} for key, value in media.items()}
     (tmp_path / "r.html").write_text(page.render(found, shown), encoding="utf-8")
     column = "[...arguments_.querySelectorAll('tbody tr')].map(r => r.cells[K].textContent)"
