@@ -19,8 +19,6 @@ from mmcli.errors import UsageError
 if TYPE_CHECKING:
     from mmcli.artifacts.formats.dataset import Dataset
 
-STREAMS = (*manifest.MODALITIES, "table")
-
 
 def fuse(
     source: Any,
@@ -77,8 +75,8 @@ def _written(folder: Path, source: Any, columns: dict[str, Any]) -> manifest.Man
     if not isinstance(source, Mapping) or not source:
         raise UsageError("neither a manifest nor arrays by modality", hint="mmcli.fuse({'audio': array}, label=labels)")
     for name in source:
-        if str(name).partition(".")[0] not in STREAMS:
-            raise UsageError(f"{name!r} is no modality", hint=f"one of {', '.join(STREAMS)}, or audio.NAME")
+        if str(name).partition(".")[0] not in manifest.STREAMS:
+            raise UsageError(f"{name!r} is no modality", hint=f"one of {', '.join(manifest.STREAMS)}, or audio.NAME")
     cells = {str(name): _cells(folder, str(name), values) for name, values in source.items()}
     items = len(next(iter(cells.values())))
     told = {name: [str(entry) for entry in _entries(value)] for name, value in columns.items() if value is not None}

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mmcli.artifacts.formats import manifest_foreign, manifest_lines, manifest_parquet
-from mmcli.artifacts.formats.manifest_lines import MAX_LINE, MODALITIES, SCHEMA, Row, RowError, split_column
+from mmcli.artifacts.formats.manifest_lines import MAX_LINE, MODALITIES, SCHEMA, STREAMS, Row, RowError, split_column
 from mmcli.artifacts.io import atomic, csvfile, jsonfile, provenance
 from mmcli.artifacts.io.paths import Resolver, id_problem, member_of, path_problem, resolve, split_row
 from mmcli.errors import ArtifactError
@@ -30,6 +30,7 @@ __all__ = [
     "MAX_LINE",
     "MODALITIES",
     "SCHEMA",
+    "STREAMS",
     "Manifest",
     "Reader",
     "Resolver",

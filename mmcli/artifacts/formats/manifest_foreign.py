@@ -16,9 +16,8 @@ from mmcli.artifacts import foreign
 from mmcli.artifacts.foreign import folders, tables
 from mmcli.artifacts.foreign.entry import Entry
 from mmcli.artifacts.formats import packed
+from mmcli.artifacts.formats.manifest_lines import STREAMS
 from mmcli.artifacts.io.paths import id_problem
-
-_MODALITIES = ("audio", "image", "video", "text", "series", "table")
 
 
 def takes(path: Path) -> bool:
@@ -93,12 +92,12 @@ def _cells(entry: Entry, kinds: Mapping[str, str]) -> dict[str, str]:
         stem, _, suffix = name.rpartition(".")
         modality = kinds.get(kind, "") if kind.startswith(".") else kind
         modality = "text" if modality == "subtitle" else modality
-        if modality in _MODALITIES:
+        if modality in STREAMS:
             column = _column(modality, stem if kind.startswith(".") else name)
             cells[column if column not in cells else f"{column}.{suffix}"] = cell
     for name, cell in entry.arrays.items():
         head = re.split(r"[._-]", name)[0]
-        cells[_column(head if head in _MODALITIES else "series", name)] = cell
+        cells[_column(head if head in STREAMS else "series", name)] = cell
     for number, (name, text) in enumerate(entry.texts.items()):
         cells["text_value" if number == 0 and "text" not in cells else f"text_value.{_part(name)}"] = text
     return cells

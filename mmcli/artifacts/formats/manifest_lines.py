@@ -17,6 +17,7 @@ from mmcli.errors import ArtifactError
 
 SCHEMA = "mmcli/manifest@1"
 MODALITIES = ("audio", "image", "video", "text", "series")
+STREAMS = (*MODALITIES, "table")  # what an item may hold: a row of numbers, too
 MAX_LINE = 16 << 20
 MAX_COLUMNS = 4096
 _FIXED = ("id", "split", "label", "group", "start", "end", "error")
@@ -33,7 +34,7 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
-_PATHS = (*MODALITIES, "table", "map")
+_PATHS = (*STREAMS, "map")
 _INLINE = ("num", "cat")
 T = TypeVar("T")
 _PART = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
@@ -292,7 +293,7 @@ def _check_column(column: str, where: str, source: str) -> None:
     head, dot, name = column.partition(".")
     if problem is None and (head in _INLINE or (dot and head in _PATHS)) and not _PART.fullmatch(name):
         problem = "needs a name of letters, digits, - and _ after the dot"
-    if problem is None and head == "map" and dot and name.partition(".")[0] not in (*MODALITIES, "table"):
+    if problem is None and head == "map" and dot and name.partition(".")[0] not in STREAMS:
         problem = f"is for none of {', '.join(MODALITIES)}"
     if problem is not None:
         raise ArtifactError(f"{where}: the column {column[:60]!r} {problem}", source=source)
